@@ -1,0 +1,1 @@
+"""Posts attributed conversions back to ad networks, server to server."""
