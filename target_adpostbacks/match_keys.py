@@ -1,0 +1,164 @@
+"""What identifies a person, normalized and hashed as ad networks want it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from hashlib import sha256 as _sha256
+
+import phonenumbers
+
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
+_COUNTRY_CODE = re.compile(r"[1-9][0-9]{0,2}").fullmatch
+_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+").fullmatch
+_HEX64 = re.compile(r"[0-9a-fA-F]{64}").fullmatch
+_EXTENSION = re.compile(r"\s*(?:ext(?:ension)?|anexo|poste|int|x|#)\.?\s*[0-9]*\s*$", re.IGNORECASE)
+_NO_ID = "00000000-0000-0000-0000-000000000000"
+
+
+def sha256(normalized: str | None) -> str | None:
+    """Lower-case hex of SHA-256 over UTF-8; None stays None: the hash of nothing is never sent."""
+    return _sha256(normalized.encode()).hexdigest() if normalized else None
+
+
+def hashed(raw: str | None, normalize: Callable[[str], str | None]) -> str | None:
+    """``sha256(normalize(raw))``; 64 hex digits are a hash already and pass on, lower-cased.
+
+    >>> hashed("User@Example.com", email)[:8]
+    'b4c9a289'
+    """
+    if raw is None:
+        return None
+    if len(raw) == 64 and _HEX64(raw):
+        return raw.lower()
+    normalized = normalize(raw)
+    return _sha256(normalized.encode()).hexdigest() if normalized else None
+
+
+def each_hashed(raws: Iterable[str], normalize: Callable[[str], str | None]) -> list[str]:
+    """``hashed`` of every value that can be used, in order."""
+    return [digest for raw in raws if (digest := hashed(raw, normalize))]
+
+
+def first_hashed(raws: Iterable[str], normalize: Callable[[str], str | None]) -> str | None:
+    """``hashed`` of the first value that can be used."""
+    for raw in raws:
+        if digest := hashed(raw, normalize):
+            return digest
+    return None
+
+
+def email(raw: str) -> str | None:
+    """``' Ada.L+x@Example.com '`` -> ``'ada.l+x@example.com'``, composed (NFC); None if it is no bare address."""
+    address = raw.strip().lower()
+    if not address.isascii():
+        address = unicodedata.normalize("NFC", address)
+    return address if _ADDRESS(address) else None
+
+
+def phone_e164(raw: str, country_code: str | None = None) -> str | None:
+    """``'+1 (415) 555-0100'`` -> ``'+14155550100'``; None for what has no country code or not 7 to 15 digits.
+
+    ``00`` is another way to write the plus. Without either, ``country_code`` (digits: ``'33'``) completes the number;
+    without that too, the digits are taken as holding the country code, unless they begin with 0: nothing is guessed.
+    """
+    if _E164(raw):
+        return raw
+    return _phone_e164(raw, country_code) if len(raw) <= 100 else None
+
+
+@lru_cache(maxsize=50_000)
+def _phone_e164(raw: str, country_code: str | None) -> str | None:
+    text = unicodedata.normalize("NFKC", raw).strip()  # full-width digits
+    if not _E164(text):
+        text = _EXTENSION.sub("", text, count=1)
+    digits = "".join(char for char in text if char in "0123456789")
+    if "+" not in text and not digits.startswith("00"):
+        national = _national(text, country_code)
+        if national or digits.startswith("0"):
+            return national
+    international = text if "+" in text else f"+{digits.removeprefix('00')}"
+    written = _parsed(international, None) or f"+{digits.removeprefix('00')}"
+    return written if _E164(written) else None
+
+
+def _national(text: str, country_code: str | None) -> str | None:
+    if not country_code or not _COUNTRY_CODE(country_code):
+        return None
+    return _parsed(text, phonenumbers.region_code_for_country_code(int(country_code)))
+
+
+def _parsed(text: str, region: str | None) -> str | None:
+    # Knows what digits alone don't say: the (0) of +44 (0)20 is dropped, Italy's leading 0 is kept.
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def trimmed(raw: str) -> str | None:
+    """``' User_7 '`` -> ``'User_7'``; case kept."""
+    return raw.strip() or None
+
+
+@lru_cache(maxsize=20_000)
+def name(raw: str) -> str | None:
+    """``' Mary Ann '`` -> ``'maryann'``; accents and other scripts stay, composed (NFC)."""
+    return unicodedata.normalize("NFC", "".join(raw.split()).lower()) or None
+
+
+@lru_cache(maxsize=20_000)
+def place(raw: str) -> str | None:
+    """``'Târgu Mureș'`` -> ``'targumures'``: lower case, letters and digits only, accents folded."""
+    decomposed = unicodedata.normalize("NFD", raw.lower())
+    return unicodedata.normalize("NFC", "".join(char for char in decomposed if char.isalnum())) or None
+
+
+def postal_code(raw: str) -> str | None:
+    """``'M5V 3L9'`` -> ``'m5v3l9'``; a US ZIP+4 is cut to its first five digits."""
+    code = "".join(raw.replace("-", "").split()).lower()
+    if len(code) == 9 and code.isdecimal() and raw.strip()[5] == "-":
+        code = code[:5]
+    return code or None
+
+
+def idfa(raw: str) -> str | None:
+    """Upper case; the all-zero id means that there is none."""
+    advertising_id = raw.strip()
+    return advertising_id.upper() if advertising_id and advertising_id != _NO_ID else None
+
+
+def gaid(raw: str) -> str | None:
+    """Lower case; the all-zero id means that there is none."""
+    advertising_id = raw.strip()
+    return advertising_id.lower() if advertising_id and advertising_id != _NO_ID else None
+
+
+def is_hash(raw: str) -> bool:
+    """Whether a value is SHA-256 already: 64 hex digits."""
+    return len(raw) == 64 and _HEX64(raw) is not None
+
+
+@lru_cache(maxsize=50_000)
+def public_ip(raw: str) -> str | None:
+    """An IPv4 or IPv6 address that may appear on the internet, as it was written; None for anything else.
+
+    Addresses kept for documentation (203.0.113.0/24, …) pass: test data is made of them.
+    """
+    try:
+        address = ipaddress.ip_address(raw.strip())
+    except ValueError:
+        return None
+    documentation = any(address in network for network in _DOCUMENTATION if network.version == address.version)
+    return raw.strip() if address.is_global or documentation else None
+
+
+_DOCUMENTATION = [
+    ipaddress.ip_network(block) for block in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
+]

@@ -1,0 +1,16 @@
+"""Every module in this folder is a network: NETWORKS maps its name to its class."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from typing import Any
+
+from target_adpostbacks.network import Network
+
+NETWORKS: Mapping[str, type[Network[Any]]] = {
+    network.name: network
+    for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name)
+    for network in [importlib.import_module(f"{__name__}.{module.name}").NETWORK]
+}

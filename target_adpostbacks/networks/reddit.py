@@ -1,0 +1,298 @@
+"""Reddit Conversions API v3. https://ads-api.reddit.com/docs/v3/operations/Post%20Conversion%20Events"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import quote
+
+from target_adpostbacks import match_keys as keys
+from target_adpostbacks.conversion import Conversion, Item
+from target_adpostbacks.network import (
+    JSON,
+    Network,
+    Outcome,
+    Request,
+    Response,
+    Settings,
+    Skip,
+    Verdict,
+    doc,
+    prune,
+)
+
+URL = "https://ads-api.reddit.com/api/v3/pixels/{pixel_id}/conversion_events"
+
+ActionSource = Literal["WEBSITE", "APP", "PHYSICAL_STORE", "OTHER"]
+ACTION_SOURCES: Mapping[str, ActionSource] = {
+    "web": "WEBSITE",
+    "app": "APP",
+    "offline": "PHYSICAL_STORE",
+    "crm": "OTHER",
+}
+
+TRACKING_TYPES = frozenset("PAGE_VISIT VIEW_CONTENT SEARCH ADD_TO_CART ADD_TO_WISHLIST PURCHASE LEAD SIGN_UP".split())
+MAX_AGE = timedelta(hours=168) - timedelta(minutes=10)  # one stale event refuses its whole batch
+DEDUP_WINDOW = timedelta(hours=48)
+WITHOUT_VALUE = frozenset({"PAGE_VISIT", "VIEW_CONTENT", "SEARCH"})
+WITHOUT_ITEM_COUNT = WITHOUT_VALUE | {"LEAD", "SIGN_UP"}
+
+_PROCESSED = re.compile(r"\bprocessed (\d{1,9}) ")
+_RATE_LIMIT_RESET = re.compile(r"\bt=(\d+)")
+_NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]")
+
+
+class RedditSettings(Settings, frozen=True, kw_only=True):
+    pixel_id: Annotated[str, doc("Events Manager, beside the pixel's name: `a2_…`.")]
+    access_token: Annotated[
+        str, doc("Events Manager > the pixel > Conversions API > Generate Conversion Access Token.", secret=True)
+    ]
+    test_id: Annotated[str | None, doc("For records with `test: true`: Events Manager > Event testing.")] = None
+    user_agent: Annotated[
+        str, doc("How we introduce ourselves to Reddit, which throttles generic agents: name your account in it.")
+    ] = "server:target-adpostbacks:0.1.0 (by /u/target-adpostbacks)"
+    match_policy: Annotated[
+        Literal["click_id_or_email", "any_match_key"], doc("Which match keys a conversion needs to be sent.")
+    ] = "click_id_or_email"
+    action_source: Annotated[ActionSource | None, doc("Overrides the one derived from `event_source`.")] = None
+    hash_ip: Annotated[bool, doc("Send ip_address hashed; Reddit takes both.")] = False
+
+    def problems(self) -> Iterable[str]:
+        if not re.fullmatch(r"(a2|t2)_[A-Za-z0-9]+", self.pixel_id):
+            yield "pixel_id: a2_ and letters or digits expected, as Events Manager shows it beside the pixel's name"
+        if re.search(r"\s", self.access_token):
+            yield "access_token: white space inside; copy the token once more"
+        if not self.user_agent.isprintable() or not self.user_agent.isascii():
+            yield "user_agent: one line of plain ASCII expected"
+
+    def hints(self) -> Iterable[str]:
+        if self.pixel_id.startswith("t2_"):
+            yield "pixel_id: t2_ is the form of old accounts; new pixels begin with a2_"
+
+
+class Reddit(Network[RedditSettings]):
+    name = "reddit"
+    aliases = ("reddit ads", "reddit_ads")
+    docs = "https://business.reddithelp.com/s/article/Conversions-API"
+    settings_type = RedditSettings
+    events: ClassVar[Mapping[str, str | None]] = {
+        "purchase": "PURCHASE",
+        "game_launch": "game_launch",
+        "install": "install",
+        "session_start": "session_start",
+        "sign_up": "SIGN_UP",
+        "lead": "LEAD",
+        "email_acquired": "LEAD",
+        "add_to_cart": "ADD_TO_CART",
+        "wishlist_add": "ADD_TO_WISHLIST",
+        "wishlist_remove": "wishlist_remove",
+        "begin_checkout": "begin_checkout",
+        "add_payment_info": "add_payment_info",
+        "view_content": "VIEW_CONTENT",
+        "search": "SEARCH",
+        "start_trial": "start_trial",
+        "subscribe": "subscribe",
+        "contact": "LEAD",
+        "download": "download",
+        "schedule": "LEAD",
+        "submit_application": "LEAD",
+        "level_achieved": "level_achieved",
+        "tutorial_complete": "tutorial_complete",
+        "ad_click": None,
+        "ad_impression": None,
+        "page_view": "PAGE_VISIT",
+    }
+    click_ids = ("rdt_cid",)
+    ids = ("rdt_cid", "rdt_uuid")
+    batch_size = 1000
+    batch_bytes = 1024 * 1024
+    max_ahead = timedelta(minutes=5)
+    statuses: ClassVar[Mapping[int, Verdict]] = {404: Verdict.CREDENTIALS}
+
+    def asset(self, conversion: Conversion) -> str:
+        return self.settings.pixel_id
+
+    def max_age(self, conversion: Conversion) -> timedelta:
+        return MAX_AGE
+
+    def dedup_window(self, conversion: Conversion) -> timedelta:
+        return DEDUP_WINDOW
+
+    def native_events(self, conversion: Conversion) -> frozenset[str]:
+        return TRACKING_TYPES
+
+    def custom_event(self, name: str, conversion: Conversion) -> str:
+        if len(name) > 64:
+            raise Skip("unsupported", "a custom event's name has at most 64 characters; map it with event_map")
+        return name
+
+    def envelope(self, conversion: Conversion) -> dict[str, JSON]:
+        if not conversion.test:
+            return {}
+        if not self.settings.test_id:
+            raise Skip("test_without_code", "set test_id")
+        return {"test_id": self.settings.test_id}
+
+    def payload(self, conversion: Conversion) -> JSON:
+        c = conversion
+        action_source = self.settings.action_source or ACTION_SOURCES[c.event_source]
+        event = self.event(c)
+        standard = event in TRACKING_TYPES
+        click_id = self.click_id(c)
+        user = self._user(c)
+        if not (click_id or "email" in user or (self.settings.match_policy == "any_match_key" and _matches(user))):
+            raise Skip("no_match_key", self._match_rule())
+        return prune(
+            {
+                "event_at": int(c.event_time.timestamp() * 1000 + 0.5),
+                "action_source": action_source,
+                "event_source_url": c.event_source_url if action_source == "WEBSITE" else None,
+                "referrer_url": c.referrer_url if action_source == "WEBSITE" else None,
+                "click_id": click_id,
+                "type": {"tracking_type": event}
+                if standard
+                else {"tracking_type": "CUSTOM", "custom_event_name": event},
+                "metadata": _metadata(c, event),
+                "user": user,
+            }
+        )
+
+    def _match_rule(self) -> str:
+        if self.settings.match_policy == "any_match_key":
+            return "a click id, email, phone, external_id, advertising id, rdt_uuid or ip_address is needed"
+        return "a click id (rdt_cid) or an email is needed; match_policy: any_match_key asks for less"
+
+    def _user(self, c: Conversion) -> dict[str, JSON]:
+        idfa = c.idfa or (c.advertising_id if c.platform == "ios" else None)
+        aaid = c.gaid or (c.advertising_id if c.platform == "android" else None)
+        both = c.screen_width is not None and c.screen_height is not None
+        return prune(
+            {
+                "email": keys.first_hashed(c.email, email),
+                "phone_number": keys.first_hashed(c.phone, keys.phone_e164),
+                "external_id": keys.first_hashed(c.external_id, keys.trimmed),
+                "idfa": idfa and keys.hashed(idfa, keys.idfa),
+                "aaid": None if idfa else aaid and keys.hashed(aaid, keys.gaid),
+                "ip_address": c.ip_address and self._ip_address(c.ip_address),
+                "user_agent": c.user_agent,
+                "uuid": c.ids.get("rdt_uuid"),
+                "screen_dimensions": {"width": c.screen_width, "height": c.screen_height} if both else None,
+                "data_processing_options": _limited_data_use(c) if c.limited_data_use or c.opt_out else None,
+            }
+        )
+
+    def _ip_address(self, raw: str) -> str | None:
+        if keys.is_hash(raw):
+            return raw.lower()
+        return keys.sha256(raw) if self.settings.hash_ip else raw
+
+    def request(self, envelope: Mapping[str, JSON], payloads: Sequence[JSON]) -> Request:
+        return Request(
+            url=self.url(URL.format(pixel_id=quote(self.settings.pixel_id, safe=""))),
+            headers={
+                "Authorization": f"Bearer {self.settings.access_token}",
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "User-Agent": self.settings.user_agent,
+            },
+            body={"data": {**envelope, "events": payloads}},
+        )
+
+    def error(self, body: Any) -> tuple[str, str]:
+        if isinstance(body, str):
+            return "", body
+        if not isinstance(body, Mapping):
+            return "", ""
+        error = body.get("error")
+        if isinstance(error, Mapping):
+            return str(error.get("code", "")), str(error.get("message") or error.get("explanation") or "")
+        invalid = body.get("invalid_events")
+        if isinstance(invalid, list) and invalid and isinstance(invalid[0], Mapping):
+            return "", str(invalid[0].get("error_message", ""))
+        return "", str(body.get("message", ""))
+
+    def retry_after(self, response: Response) -> str:
+        reset = _RATE_LIMIT_RESET.search(response.headers.get("ratelimit", ""))
+        return response.headers.get("retry-after") or (reset[1] if reset else "")
+
+    def outcomes(self, response: Response, count: int) -> list[Outcome]:
+        if not 200 <= response.status < 300:
+            return [self.classify(response)] * count
+        return [self._processed(response.body, count)] * count
+
+    def classify(self, response: Response) -> Outcome:
+        # The status says it all; the code in a body repeats it.
+        code, message = self.error(response.body)
+        return Outcome(self.status_verdict(response.status), code, message, shared=True)
+
+    def _processed(self, body: Any, count: int) -> Outcome:
+        """Reddit says how many events of the request it processed, in words."""
+        if not isinstance(body, Mapping):
+            return Outcome(Verdict.TRANSIENT, "", "no JSON object in the answer", shared=True)
+        if "error" in body:
+            return Outcome(Verdict.REJECTED, *self.error(body), shared=True)
+        data = body.get("data")
+        message = str(data.get("message", "")) if isinstance(data, Mapping) else str(body.get("message", ""))
+        processed = _PROCESSED.search(message)
+        if processed and int(processed[1]) < count:
+            return Outcome(Verdict.REJECTED, "", message, reason="unconfirmed" if int(processed[1]) else "")
+        if "data" not in body and not processed:
+            return Outcome(Verdict.REJECTED, "", message, reason="unconfirmed")
+        return Outcome(Verdict.ACCEPTED, "", message)
+
+
+def email(raw: str) -> str | None:
+    """Reddit's own rule, for every domain: before the @, the plus part and all but a-z and 0-9 go.
+
+    >>> email("Al.ice$+Apple@Example.Com")
+    'alice@example.com'
+    """
+    address = keys.email(raw)
+    if address is None:
+        return None
+    local, _, domain = address.partition("@")
+    local = local.partition("+")[0]
+    if not (local.isascii() and local.isalnum()):
+        local = _NOT_ALPHANUMERIC.sub("", local)
+    return f"{local}@{domain}" if local else None
+
+
+def _matches(user: Mapping[str, JSON]) -> bool:
+    return not {"email", "phone_number", "external_id", "idfa", "aaid", "uuid", "ip_address"}.isdisjoint(user)
+
+
+def _limited_data_use(c: Conversion) -> dict[str, JSON]:
+    return prune({"modes": ["LDU"], "country": c.country, "region": c.state and c.state.upper()})
+
+
+def _metadata(c: Conversion, event: str) -> dict[str, JSON]:
+    valued = event not in WITHOUT_VALUE
+    counted = event not in WITHOUT_ITEM_COUNT
+    count = c.num_items if c.num_items is not None else sum(item.quantity or 0 for item in c.contents) or None
+    return prune(
+        {
+            "conversion_id": c.event_id,
+            "order_id": c.order_id,
+            "currency": c.currency if valued else None,
+            "value": c.value if valued else None,
+            "item_count": count if counted else None,
+            "products": [_product(item) for item in c.contents if item.id],
+        }
+    )
+
+
+def _product(item: Item) -> dict[str, JSON]:
+    return prune(
+        {
+            "id": item.id,
+            "name": item.name,
+            "category": item.category,
+            "quantity": item.quantity,
+            "item_price": item.price,
+        }
+    )
+
+
+NETWORK = Reddit

@@ -1,0 +1,408 @@
+"""TikTok Events API v1.3. https://business-api.tiktok.com/portal/docs?id=1771101303285761"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Annotated, Any, ClassVar
+
+from target_adpostbacks import match_keys as keys
+from target_adpostbacks.conversion import Conversion, Item
+from target_adpostbacks.network import (
+    JSON,
+    Network,
+    Outcome,
+    Request,
+    Response,
+    Settings,
+    Skip,
+    Verdict,
+    doc,
+    one_or_many,
+    prune,
+)
+
+URL = "https://business-api.tiktok.com/open_api/v1.3/event/track/"
+
+WEB = frozenset(
+    "AddPaymentInfo AddToCart AddToWishlist ApplicationApproval CompleteRegistration Contact CustomizeProduct Download "
+    "FindLocation InitiateCheckout Lead Purchase Schedule Search StartTrial SubmitApplication Subscribe "
+    "ViewContent".split()
+)
+LEGACY = frozenset({"CompletePayment", "SubmitForm", "PlaceAnOrder", "ClickButton"})  # converted on TikTok's side
+APP = frozenset(
+    "AchieveLevel AddPaymentInfo AddToCart AddToWishlist Checkout CompleteTutorial CreateGroup CreateRole GenerateLead "
+    "InAppADClick InAppADImpr InstallApp JoinGroup LaunchAPP LoanApplication LoanApproval LoanDisbursal Login Purchase "
+    "Rate Registration Search SpendCredits StartTrial Subscribe UnlockAchievement ViewContent "
+    "ImpressionLevelAdRevenue".split()
+)
+NATIVE = {"web": WEB | LEGACY, "app": APP, "offline": WEB | LEGACY, "crm": WEB | LEGACY}
+
+APP_EVENTS = {
+    "game_launch": "LaunchAPP",
+    "install": "InstallApp",
+    "session_start": "LaunchAPP",
+    "sign_up": "Registration",
+    "email_acquired": "Registration",
+    "lead": "GenerateLead",
+    "begin_checkout": "Checkout",
+    "contact": "contact",
+    "download": "download",
+    "schedule": "schedule",
+    "submit_application": "submit_application",
+    "level_achieved": "AchieveLevel",
+    "tutorial_complete": "CompleteTutorial",
+    "ad_click": "InAppADClick",
+    "ad_impression": "InAppADImpr",
+    "page_view": "page_view",
+}
+
+ASSETS = {
+    "web": "pixel_code",
+    "app": "tiktok_app_id",
+    "offline": "offline_event_set_id",
+    "crm": "crm_event_set_id",
+}
+MAX_AGE = timedelta(days=28)
+DEDUP_WINDOW = timedelta(hours=48)
+
+ATT_STATUSES = frozenset({"AUTHORIZED", "DENIED", "NOT_DETERMINED", "RESTRICTED", "NOT_APPLICABLE"})
+AD_FIELDS = (
+    "callback campaign_id ad_id creative_id is_retargeting attributed attribution_type attribution_provider "
+    "attribution_share"
+).split()
+
+_CUSTOM = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,49}").fullmatch
+_INDEX = re.compile(r"(?:\bdata[.\[]|\bBatch\.|\bindex )(\d{1,9})\b")
+
+
+class TikTokSettings(Settings, frozen=True, kw_only=True):
+    access_token: Annotated[
+        str, doc("Events Manager > the pixel > Settings > Events API > Generate access token.", secret=True)
+    ]
+    pixel_code: Annotated[str | None, doc("For web events: the code beside the pixel's name in Events Manager.")] = None
+    tiktok_app_id: Annotated[str | None, doc("For app events: Events Manager > App events.")] = None
+    offline_event_set_id: Annotated[str | None, doc("For offline events: Events Manager > Offline.")] = None
+    crm_event_set_id: Annotated[str | None, doc("For CRM events: Events Manager > CRM.")] = None
+    test_event_code: Annotated[
+        str | None, doc("For records with `test: true`: Events Manager > the pixel > Test events, `TEST…`.")
+    ] = None
+    default_page_url: Annotated[str | None, doc("`page.url` of web events whose record has none.")] = None
+    app_id: Annotated[str | None, doc("App Store number or Android package, for app events whose record has none.")] = (
+        None
+    )
+    partner_name: Annotated[str | None, doc("Short platform name, as agreed with TikTok.")] = None
+    default_phone_country_code: Annotated[
+        str | None, doc("Digits, `33`: completes national phone numbers; without it they are left out.")
+    ] = None
+    lead_event_source: Annotated[str | None, doc("The CRM's name, for CRM events: `Salesforce`.")] = None
+    hash_device_ids: Annotated[bool, doc("Send idfa and gaid hashed; TikTok takes both.")] = False
+
+    def problems(self) -> Iterable[str]:
+        if re.search(r"\s", self.access_token):
+            yield "access_token: white space inside; copy the token once more"
+        code = self.pixel_code or ""
+        if re.search(r"[\sa-z]", code):
+            yield "pixel_code: looks like the pixel's name; take the code beside it in Events Manager, all capitals"
+        elif code.isdecimal():
+            yield "pixel_code: looks like the numeric pixel id; take the code in Events Manager, capitals and digits"
+        for field in ("tiktok_app_id", "offline_event_set_id", "crm_event_set_id"):
+            value = getattr(self, field)
+            if value and not (value.isascii() and value.isdecimal()):
+                yield f"{field}: digits only"
+        country_code = self.default_phone_country_code
+        if country_code and not re.fullmatch(r"[1-9][0-9]{0,2}", country_code):
+            yield "default_phone_country_code: one to three digits without plus or leading 0 expected, `33`"
+        if self.default_page_url and not re.match(r"https?://[^/\s]+", self.default_page_url):
+            yield "default_page_url: an absolute http or https URL expected"
+        if not (code or self.tiktok_app_id or self.offline_event_set_id or self.crm_event_set_id):
+            yield "pixel_code: missing; set it, or tiktok_app_id, offline_event_set_id or crm_event_set_id"
+
+    def hints(self) -> Iterable[str]:
+        if self.pixel_code and not re.fullmatch(r"[A-Z0-9]{20,21}", self.pixel_code):
+            yield "pixel_code: not 20 or 21 capitals and digits; was it copied whole?"
+        if self.test_event_code and not re.fullmatch(r"TEST\d+", self.test_event_code):
+            yield "test_event_code: not TEST and digits; was it copied whole?"
+
+
+class TikTok(Network[TikTokSettings]):
+    name = "tiktok"
+    aliases = ("tiktok ads", "tiktok_ads", "tik tok", "tiktok for business", "bytedance", "tt")
+    docs = "https://business-api.tiktok.com/portal/docs?id=1771101303285761"
+    settings_type = TikTokSettings
+    events: ClassVar[Mapping[str, str | None]] = {
+        "purchase": "Purchase",
+        "game_launch": "CompleteRegistration",
+        "install": "Download",
+        "session_start": "ViewContent",
+        "sign_up": "CompleteRegistration",
+        "lead": "Lead",
+        "email_acquired": "CompleteRegistration",
+        "add_to_cart": "AddToCart",
+        "wishlist_add": "AddToWishlist",
+        "wishlist_remove": "wishlist_remove",
+        "begin_checkout": "InitiateCheckout",
+        "add_payment_info": "AddPaymentInfo",
+        "view_content": "ViewContent",
+        "search": "Search",
+        "start_trial": "StartTrial",
+        "subscribe": "Subscribe",
+        "contact": "Contact",
+        "download": "Download",
+        "schedule": "Schedule",
+        "submit_application": "SubmitApplication",
+        "level_achieved": "level_achieved",
+        "tutorial_complete": "tutorial_complete",
+        "ad_click": "ad_click",
+        "ad_impression": "ad_impression",
+        "page_view": "Pageview",
+    }
+    click_ids = ("ttclid",)
+    ids = ("ttclid", "ttp")
+    batch_size = 1000
+    max_ahead = timedelta(minutes=10)
+    currencies = frozenset(
+        "AED ARS AUD BDT BGN BHD BIF BOB BRL CAD CHF CLP CNY COP CRC CZK DKK DZD EGP EUR GBP GTQ HKD HNL HUF IDR ILS "
+        "INR IQD ISK JOD JPY KES KHR KRW KWD KZT LBP MAD MOP MXN MYR NGN NIO NOK NZD OMR PEN PHP PKR PLN PYG QAR RON "
+        "RUB SAR SEK SGD THB TRY TWD TZS UAH USD VES VND ZAR".split()
+    )
+    codes: ClassVar[Mapping[str, Verdict]] = {
+        "0": Verdict.ACCEPTED,
+        **dict.fromkeys(("40016", "40100", "40132", "61000"), Verdict.THROTTLED),
+        **dict.fromkeys(("40200", "40201", "40202", "40700"), Verdict.TRANSIENT),
+        **dict.fromkeys(
+            "40001 40003 40101 40102 40103 40104 40105 40106 40107 40108 40109 40110 40112 40113 40114 40115 40116 "
+            "40117 40118 40119 40120 40124 40125 40130 40131 40300 40301 40309 41000 70001".split(),
+            Verdict.CREDENTIALS,
+        ),
+    }
+
+    def asset(self, conversion: Conversion) -> str:
+        asset: str | None = getattr(self.settings, ASSETS[conversion.event_source])
+        return asset or ""
+
+    def max_age(self, conversion: Conversion) -> timedelta:
+        return MAX_AGE
+
+    def dedup_window(self, conversion: Conversion) -> timedelta:
+        return DEDUP_WINDOW
+
+    def native_events(self, conversion: Conversion) -> frozenset[str]:
+        return NATIVE[conversion.event_source]
+
+    def canonical_events(self, conversion: Conversion) -> Mapping[str, str | None]:
+        return {**self.events, **APP_EVENTS} if conversion.event_source == "app" else self.events
+
+    def custom_event(self, name: str, conversion: Conversion) -> str:
+        if conversion.event_source == "offline":
+            raise Skip("unsupported", "TikTok takes standard events only from offline sources; map it with event_map")
+        if not _CUSTOM(name):
+            raise Skip("unsupported", "a custom event's name is a letter, then up to 49 letters, digits, _ or -")
+        return name
+
+    def envelope(self, conversion: Conversion) -> dict[str, JSON]:
+        return prune(
+            {
+                "event_source": conversion.event_source,
+                "event_source_id": self.asset(conversion),
+                "test_event_code": self._test_event_code(conversion),
+                "partner_name": self.settings.partner_name,
+            }
+        )
+
+    def _test_event_code(self, conversion: Conversion) -> str | None:
+        if not conversion.test:
+            return None
+        if not self.settings.test_event_code:
+            raise Skip("test_without_code", "set test_event_code")
+        return self.settings.test_event_code
+
+    def payload(self, conversion: Conversion) -> JSON:
+        c = conversion
+        online = c.event_source in ("web", "app")
+        return prune(
+            {
+                "event": self.event(c),
+                "event_time": int(c.event_time.timestamp()),
+                "event_id": c.event_id,
+                "user": self._user(c),
+                "page": self._page(c) if c.event_source == "web" else None,
+                "app": self._app(c) if c.event_source == "app" else None,
+                "ad": _ad(c) if c.event_source == "app" else None,
+                "lead": self._lead(c) if c.event_source == "crm" else None,
+                "properties": _properties(c),
+                "limited_data_use": True if online and (c.limited_data_use or c.opt_out) else None,
+            }
+        )
+
+    def _user(self, c: Conversion) -> dict[str, JSON]:
+        phone = keys.phone_e164
+        if self.settings.default_phone_country_code:
+            phone = partial(phone, country_code=self.settings.default_phone_country_code)
+        user: dict[str, JSON] = {
+            "email": one_or_many(keys.each_hashed(c.email, keys.email)),
+            "phone": one_or_many(keys.each_hashed(c.phone, phone)),
+        }
+        if c.event_source in ("web", "crm"):
+            user["external_id"] = one_or_many(keys.each_hashed(c.external_id, keys.trimmed))
+        if c.event_source in ("web", "app"):
+            user["ip"] = keys.public_ip(c.ip_address) if c.ip_address else None
+            user["user_agent"] = c.user_agent
+            user["locale"] = c.language and c.language.replace("_", "-")
+        if c.event_source == "web":
+            user |= {
+                "ttclid": self._ttclid(c),
+                "ttp": c.ids.get("ttp"),
+                "first_name": keys.hashed(c.first_name, keys.name),
+                "last_name": keys.hashed(c.last_name, keys.name),
+                "city": c.city and keys.place(c.city),
+                "state": c.state and keys.place(c.state),
+                "zip_code": keys.hashed(c.postal_code, keys.postal_code),
+                "country": c.country and c.country.lower(),
+            }
+        if c.event_source == "app":
+            user |= self._device(c)
+        user = prune(user)
+        if not _matches(c, user):
+            raise Skip("no_match_key", MATCH_RULES[c.event_source])
+        return user
+
+    def _ttclid(self, c: Conversion) -> str | None:
+        ttclid = self.click_id(c)
+        return ttclid if ttclid and len(ttclid) <= 1000 else None  # a shortened one matches nothing
+
+    def _device(self, c: Conversion) -> dict[str, JSON]:
+        idfa = c.idfa or (c.advertising_id if c.platform == "ios" else None)
+        gaid = c.gaid or (c.advertising_id if c.platform == "android" else None)
+        att_status = (c.att_status or "").upper()
+        return {
+            "idfa": idfa and self._device_id(idfa, keys.idfa),
+            "gaid": gaid and self._device_id(gaid, keys.gaid),
+            "idfv": c.idfv if c.platform == "ios" else None,
+            "att_status": att_status if att_status in ATT_STATUSES else None,
+        }
+
+    def _device_id(self, raw: str, normalize: Any) -> str | None:
+        if keys.is_hash(raw):
+            return raw.lower()
+        normalized: str | None = normalize(raw)
+        return keys.sha256(normalized) if self.settings.hash_device_ids else normalized
+
+    def _page(self, c: Conversion) -> dict[str, JSON]:
+        return prune({"url": c.event_source_url or self.settings.default_page_url, "referrer": c.referrer_url})
+
+    def _app(self, c: Conversion) -> dict[str, JSON]:
+        app_id = c.app_id or self.settings.app_id
+        if not app_id:
+            raise Skip("unsupported", "an app event needs app_id, in the record or the settings")
+        return prune({"app_id": app_id, "app_name": c.app_name, "app_version": c.app_version})
+
+    def _lead(self, c: Conversion) -> dict[str, JSON]:
+        return prune({"lead_id": c.lead_id, "lead_event_source": self.settings.lead_event_source})
+
+    def request(self, envelope: Mapping[str, JSON], payloads: Sequence[JSON]) -> Request:
+        return Request(
+            url=self.url(URL),
+            headers={"Access-Token": self.settings.access_token, "Content-Type": "application/json"},
+            body={**envelope, "data": payloads},
+        )
+
+    def error(self, body: Any) -> tuple[str, str]:
+        if not isinstance(body, Mapping):
+            return "", ""
+        code = body.get("code")
+        return "" if code is None else str(code), str(body.get("message") or "")
+
+    def request_id(self, response: Response) -> str:
+        return str(response.body.get("request_id", "")) if isinstance(response.body, Mapping) else ""
+
+    def outcomes(self, response: Response, count: int) -> list[Outcome]:
+        outcome = self.classify(response)
+        if outcome.verdict is Verdict.REJECTED and count > 1:
+            named = _INDEX.search(outcome.detail)
+            if named and int(named[1]) < count:
+                # One bad event refuses its whole batch: the others are sent again.
+                rest = outcome._replace(verdict=Verdict.TRANSIENT)
+                return [outcome if index == int(named[1]) else rest for index in range(count)]
+        return [outcome] * count
+
+    def classify(self, response: Response) -> Outcome:
+        # TikTok answers HTTP 200 and puts the truth in `code`; from 500 up the status counts, whatever the body says.
+        code, message = self.error(response.body)
+        if response.status >= 500:
+            return Outcome(Verdict.TRANSIENT, "", message, shared=True)
+        if not code:
+            ok = 200 <= response.status < 300
+            verdict = Verdict.TRANSIENT if ok else self.status_verdict(response.status)
+            return Outcome(verdict, "", message, shared=True)
+        if code == "20001":  # partly accepted, and nobody says which: not sent again by itself
+            return Outcome(Verdict.REJECTED, code, message, reason="unconfirmed")
+        verdict = self.codes.get(code) or _unlisted(code)
+        return Outcome(verdict, code, message, shared=True)
+
+
+def _unlisted(code: str) -> Verdict:
+    return Verdict.TRANSIENT if code.isdecimal() and int(code[:9]) >= 50000 else Verdict.REJECTED
+
+
+MATCH_RULES = {
+    "web": "a web event needs ttclid, ttp, email, phone, external_id, or ip_address with user_agent",
+    "app": "an app event needs idfa, gaid, idfv, email, phone, properties.ad.callback, or ip_address with user_agent",
+    "offline": "an offline event needs email or phone",
+    "crm": "a CRM event needs lead_id",
+}
+MATCH_KEYS = {
+    "web": {"ttclid", "ttp", "email", "phone", "external_id"},
+    "app": {"idfa", "gaid", "idfv", "email", "phone"},
+    "offline": {"email", "phone"},
+}
+
+
+def _matches(c: Conversion, user: Mapping[str, JSON]) -> bool:
+    if c.event_source == "crm":
+        return c.lead_id is not None
+    if not MATCH_KEYS[c.event_source].isdisjoint(user) or ("ip" in user and "user_agent" in user):
+        return True
+    return c.event_source == "app" and "callback" in _ad(c)
+
+
+def _ad(c: Conversion) -> dict[str, JSON]:
+    ad = c.properties.get("ad")
+    return prune({field: ad.get(field) for field in AD_FIELDS}) if isinstance(ad, Mapping) else {}
+
+
+def _properties(c: Conversion) -> dict[str, JSON]:
+    items = c.contents
+    own = {key: value for key, value in c.properties.items() if key != "ad"} if c.properties else c.properties
+    return prune(
+        {
+            **own,
+            "currency": c.currency,
+            "value": c.value,
+            "content_type": c.content_type or ("product" if items else None),
+            "content_ids": [item.id for item in items if item.id],
+            "num_items": c.num_items if c.num_items is not None else sum(item.quantity or 0 for item in items) or None,
+            "search_string": c.search_query,
+            "order_id": c.order_id,
+            "description": c.description,
+            "contents": [_content(item) for item in items],
+        }
+    )
+
+
+def _content(item: Item) -> dict[str, JSON]:
+    return prune(
+        {
+            "content_id": item.id,
+            "content_name": item.name,
+            "content_category": item.category,
+            "brand": item.brand,
+            "quantity": item.quantity,
+            "price": item.price,
+        }
+    )
+
+
+NETWORK = TikTok

@@ -1,0 +1,204 @@
+"""Conversion × account → Postback, or Skip: whom a conversion is for, and what each of them gets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from target_adpostbacks.conversion import Conversion
+from target_adpostbacks.network import JSON, Account, Network, Skip
+
+NOBODY = frozenset(
+    {
+        *("organic", "organic search", "organic_search", "direct", "none", "(none)", "unattributed", "unassigned"),
+        *("(not set)", "not set", "not_set", "unknown", "untracked", "null", "n/a"),
+    }
+)
+"""Values of ``network`` that name nobody."""
+
+
+class Key(NamedTuple):
+    """What makes a delivery one delivery."""
+
+    network: str
+    asset: str
+    event_name: str
+    event_id: str
+    adjustment: str
+    test: bool
+
+
+class Facts(NamedTuple):
+    """What the ledger keeps of a conversion: nothing personal. In the order of the ledger's columns."""
+
+    stream: str
+    line: int
+    event_time: str | None
+    network_event: str = ""
+    match_keys: str = ""
+    campaign_id: str | None = None
+    campaign_name: str | None = None
+    ad_group_id: str | None = None
+    ad_id: str | None = None
+    creative_id: str | None = None
+    placement: str | None = None
+    value: float | None = None
+    currency: str | None = None
+
+
+class Postback(NamedTuple):
+    """One conversion made ready for one account: hashed, encoded, nothing raw in it."""
+
+    account: Account
+    key: Key
+    envelope: dict[str, JSON]
+    payload: bytes  # JSON
+    facts: Facts
+    resend_seconds: float | None  # how long a resend with the same id is harmless; None: never
+    note: str = ""
+
+
+def route(conversion: Conversion, accounts: Mapping[str, Sequence[Account]], names: Mapping[str, str]) -> list[Account]:
+    """The accounts that a conversion is for; raises Skip where it is for none.
+
+    ``accounts``: section → its accounts; ``names``: every name and alias of a network → its section or own name.
+    """
+    name = conversion.network
+    if name is None:
+        found = [account for section in accounts.values() for account in section if _wants(account, conversion)]
+        if not found:
+            raise Skip("not_attributed", "no network and no click id of a configured one; send: all asks for neither")
+    elif name in NOBODY:
+        raise Skip("organic")
+    else:
+        found = list(accounts.get(names.get(name, ""), ()))
+        if not found:
+            raise Skip("other_network", "no section of the config is for this network")
+    if conversion.account is not None:
+        found = [account for account in found if account.name == conversion.account]
+        if not found:
+            raise Skip("other_network", "account: no account of that name in the network's section")
+    return found
+
+
+def _wants(account: Account, conversion: Conversion) -> bool:
+    network = account.network
+    return network is not None and (network.settings.send == "all" or network.click_id(conversion) is not None)
+
+
+def prepare(account: Account, conversion: Conversion, now: datetime, stream: str = "", line: int = 0) -> Postback:
+    """One conversion made ready for one account. Everything personal is hashed here; raises Skip."""
+    network = account.network
+    if network is None:
+        raise Skip("disabled", "enabled: false")
+    check(network, conversion, now)
+    note = ""
+    if network.currencies is not None and conversion.currency and conversion.currency not in network.currencies:
+        conversion = msgspec.structs.replace(conversion, value=None, currency=None)
+        note = "currency not taken by the network: sent without value and currency"
+    envelope = network.envelope(conversion)
+    payload = network.payload(conversion)
+    window = network.dedup_window(conversion)
+    return Postback(
+        account,
+        key(account, conversion),
+        envelope,
+        msgspec.json.encode(payload),
+        facts(conversion, stream, line, network.event(conversion), ",".join(network.match_keys(payload))),
+        None if window is None else window.total_seconds(),
+        note,
+    )
+
+
+def check(network: Network[Any], conversion: Conversion, now: datetime) -> None:
+    """Raises Skip for what no payload has to be built for: consent, adjustment, event, asset, age."""
+    c = conversion
+    if c.consent is False:
+        raise Skip("no_consent")
+    if not network.consent_signals and False in (c.ad_user_data, c.ad_personalization, c.ad_storage):
+        raise Skip("no_consent", "an ad consent signal is denied")
+    if c.adjustment and c.adjustment not in network.adjustments:
+        raise Skip("no_adjustments", "the network takes no corrections")
+    network.event(c)
+    if not network.asset(c):
+        raise Skip("unsupported", f"no id is configured for {c.event_source} events")
+    age = now - c.event_time
+    own_limit = network.settings.max_event_age_days
+    if age > network.max_age(c) or (own_limit and age.total_seconds() > own_limit * 86_400):
+        raise Skip("too_old")
+    if -age > network.max_ahead:
+        raise Skip("in_future", "event_time is ahead of the clock; is its time zone right?")
+
+
+def key(account: Account, conversion: Conversion) -> Key:
+    """The identity of a delivery."""
+    c = conversion
+    asset = account.network.asset(c) if account.network else ""
+    return Key(account.section, asset, c.event_name, c.event_id, c.adjustment or "", c.test)
+
+
+def facts(conversion: Conversion, stream: str, line: int, network_event: str = "", match_keys: str = "") -> Facts:
+    """What the ledger keeps of a conversion."""
+    c = conversion
+    return Facts(
+        stream,
+        line,
+        c.event_time.isoformat(timespec="milliseconds"),
+        network_event,
+        match_keys,
+        c.campaign_id,
+        c.campaign_name,
+        c.ad_group_id,
+        c.ad_id,
+        c.creative_id,
+        c.placement,
+        c.value,
+        c.currency,
+    )
+
+
+def scrubbed(text: str, secrets: Iterable[str], payloads: Iterable[bytes] = (), *, keep_ids: bool = False) -> str:
+    """What a network said, on one line, at most 500 characters, without secrets and without what it echoes of us.
+
+    ``keep_ids``: for codes and request ids, which look like hashes and numbers.
+    """
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    text = "".join(char if char.isprintable() else " " for char in text[:4000])
+    for value in sorted(_echoes(text, payloads), key=len, reverse=True):
+        text = text.replace(value, "***")
+    for pattern in _PERSONAL[:1] if keep_ids else _PERSONAL:
+        text = pattern.sub("***", text)
+    return " ".join(text.split())[:500]
+
+
+_PERSONAL = [
+    re.compile(r"[^\s@\"'<>(),;:=]+@[^\s@\"'<>(),;]+"),  # an e-mail address
+    re.compile(r"\b[0-9a-fA-F]{32,}\b"),  # a hash
+    re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b"),  # IPv4
+    re.compile(r"\b(?:[0-9a-fA-F]{0,4}:){3,7}[0-9a-fA-F]{0,4}\b"),  # IPv6
+    re.compile(r"(?<![\w:])(?:[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4})*)?::[0-9a-fA-F:]*(?!\w)"),  # IPv6, shortened: ::1
+    re.compile(r"\+?\d[\d ().-]{6,}\d"),  # a phone number, a click id
+]
+
+
+def _echoes(text: str, payloads: Iterable[bytes]) -> set[str]:
+    found: set[str] = set()
+    for payload in payloads:
+        found.update(value for value in _texts(msgspec.json.decode(payload)) if len(value) > 3 and value in text)
+    return found
+
+
+def _texts(value: JSON) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for member in value.values():
+            yield from _texts(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from _texts(member)

@@ -1,0 +1,52 @@
+"""What several test modules need: conversions, accounts, a fixed clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from target_adpostbacks.conversion import Columns, Conversion, parse
+from target_adpostbacks.network import Account
+from target_adpostbacks.networks import NETWORKS
+
+NOW = datetime(2026, 11, 20, 12, 5, tzinfo=timezone.utc)
+
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    "tiktok": {"access_token": "example-access-token", "pixel_code": "D7VH38JC77U3LFDOLGRG"},
+    "reddit": {"access_token": "example-access-token", "pixel_id": "a2_demo1234"},
+}
+COLUMNS = Columns(ids={name for network in NETWORKS.values() for name in network.ids})
+
+
+def a_record(**changes: Any) -> dict[str, Any]:
+    """A record of a purchase, with ``changes``; None removes a column."""
+    record = {
+        "event_name": "purchase",
+        "event_id": "evt-1",
+        "event_time": "2026-11-20T12:00:00Z",
+        "network": "tiktok",
+        "ttclid": "E.C.P.abc",
+        **changes,
+    }
+    return {column: value for column, value in record.items() if value is not None}
+
+
+def a_conversion(**changes: Any) -> Conversion:
+    """The conversion that ``a_record`` tells of."""
+    return parse(a_record(**changes), COLUMNS)
+
+
+def an_account(section: str = "tiktok", name: str = "default", **settings: Any) -> Account:
+    """An account with example settings, and ``settings`` over them."""
+    from target_adpostbacks.config import accounts
+
+    merged = {**SETTINGS.get(section, {}), **settings}
+    (account,) = accounts({section: {"accounts": {name: merged}}})[section]
+    return account
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-docs", action="store_true", help="rewrite the generated tables of the README")
