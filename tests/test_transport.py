@@ -1,0 +1,144 @@
+"""One request out, one bounded answer in, within one deadline: against a real server."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from local_server import Answer, LocalServer, local_server
+
+from target_adpostbacks.network import Request
+from target_adpostbacks.transport import MAX_BODY, HttpTransport, Unreachable
+
+
+@pytest.fixture
+def server() -> Iterator[LocalServer]:
+    with local_server() as local:
+        yield local
+
+
+def test_a_request_arrives_as_it_was_built_and_its_answer_comes_back_decoded(server: LocalServer) -> None:
+    server.answer = lambda _: Answer(201, {"ok": True}, {"Retry-After": "3"})
+    response = HttpTransport()(
+        Request(url=f"{server.url}/x", query={"q": "a b"}, headers={"X-Own": "1"}, body={"ä": 1}), 5
+    )
+    (received,) = server.received
+    assert (received.method, received.path, received.body) == ("POST", "/x?q=a+b", {"ä": 1})
+    assert received.headers["x-own"] == "1"
+    assert received.headers["user-agent"].startswith("target-adpostbacks/")
+    assert (response.status, response.body, response.headers["retry-after"]) == (201, {"ok": True}, "3")
+
+
+@pytest.mark.parametrize(("body", "decoded"), [(b"", None), (b"<html>", "<html>"), (b"[1]", [1]), (b"\xff", "\ufffd")])
+def test_an_answer_that_is_no_json_object_is_no_error(server: LocalServer, body: bytes, decoded: object) -> None:
+    server.answer = lambda _: Answer(200, body)
+    assert HttpTransport()(Request(url=server.url), 5).body == decoded
+
+
+def test_a_redirect_is_an_answer_and_not_followed(server: LocalServer) -> None:
+    server.answer = lambda _: Answer(307, {}, {"Location": f"{server.url}/elsewhere"})
+    assert HttpTransport()(Request(url=server.url, body={}), 5).status == 307
+    assert len(server.received) == 1
+
+
+def test_nothing_listening_means_that_nothing_was_sent() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    with pytest.raises(Unreachable) as silence:
+        HttpTransport()(Request(url=f"http://127.0.0.1:{port}", body={}), 5)
+    assert not silence.value.sent
+    assert silence.value.why == "connection refused"
+
+
+def test_a_reset_after_the_request_means_that_it_was_sent(server: LocalServer) -> None:
+    server.answer = lambda _: Answer(reset=True)
+    with pytest.raises(Unreachable) as silence:
+        HttpTransport()(Request(url=server.url, body={}), 5)
+    assert silence.value.sent
+
+
+def test_tls_that_fails_means_that_nothing_was_sent(server: LocalServer) -> None:
+    with pytest.raises(Unreachable) as silence:
+        HttpTransport()(Request(url=server.url.replace("http:", "https:"), body={}), 5)
+    assert not silence.value.sent
+    assert server.received == []
+
+
+def test_an_answer_that_is_cut_off_is_none(server: LocalServer) -> None:
+    server.answer = lambda _: Answer(200, b'{"code":', claimed_length=500)
+    with pytest.raises(Unreachable) as silence:
+        HttpTransport()(Request(url=server.url, body={}), 5)
+    assert silence.value.sent
+
+
+@pytest.mark.parametrize("answer", [Answer(delay_seconds=3), Answer(body=b"x" * 100, drip_seconds=0.2)])
+def test_the_deadline_is_for_the_whole_request(server: LocalServer, answer: Answer) -> None:
+    server.answer = lambda _: answer
+    started = time.monotonic()
+    with pytest.raises(Unreachable) as silence:
+        HttpTransport()(Request(url=server.url, body={}), 0.5)
+    assert (silence.value.why, silence.value.sent) == ("timed out", True)
+    assert time.monotonic() - started < 2.5
+
+
+def test_headers_that_drip_end_at_the_deadline_too() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        done = threading.Event()
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                try:
+                    for byte in b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 100:
+                        connection.sendall(bytes([byte]))
+                        if done.wait(0.1):
+                            return
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        with pytest.raises(Unreachable) as silence:
+            HttpTransport()(Request(url=f"http://127.0.0.1:{listener.getsockname()[1]}", body={}), 0.5)
+        done.set()
+        thread.join()
+    assert silence.value.why == "timed out"
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+def test_an_answer_is_read_up_to_a_limit(server: LocalServer, encoding: str) -> None:
+    body = b" " * (MAX_BODY * 4)
+    headers = {"Content-Encoding": encoding} if encoding else {}
+    server.answer = lambda _: Answer(200, gzip.compress(body) if encoding else body, headers)
+    with pytest.raises(Unreachable) as silence:
+        HttpTransport()(Request(url=server.url, body={}), 10)
+    assert silence.value.why == "answer too long"
+
+
+def test_an_entry_in_netrc_does_not_replace_our_token(
+    server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    server.answer = lambda _: Answer()
+    HttpTransport()(Request(url=server.url, headers={"Authorization": "Bearer ours"}, body={}), 5)
+    assert server.received[0].headers["authorization"] == "Bearer ours"
+
+
+def test_what_went_wrong_never_names_the_url(server: LocalServer) -> None:
+    server.answer = lambda _: Answer(reset=True)
+    with pytest.raises(Unreachable) as silence:
+        HttpTransport()(Request(url=f"{server.url}/pixel", query={"access_token": "hush"}, body={}), 5)
+    assert "hush" not in str(silence.value)
+    assert silence.value.__cause__ is None
