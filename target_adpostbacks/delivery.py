@@ -1,0 +1,242 @@
+"""Batches in, verdicts out: deduplicates, sends in the background, and lets a bookmark pass once it is written down."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import datetime, timezone
+from typing import Any, NamedTuple, Protocol
+
+import backoff
+
+from target_adpostbacks.attempts import Attempts, Group, Sent, Way
+from target_adpostbacks.ledger import Delivered, Ledger
+from target_adpostbacks.network import Account, Outcome, Verdict
+from target_adpostbacks.postback import Facts, Key, Postback
+from target_adpostbacks.transport import Transport
+
+QUEUED = 2
+"""Batches of an account that wait for each one under way, before the reader waits too."""
+
+
+class Mark(Protocol):
+    """A place in the input: how a bookmark learns what became of the postbacks before it."""
+
+    def settle(self, count: int) -> None:
+        """So many have a final verdict."""
+
+    def hold(self, count: int) -> None:
+        """So many stay open."""
+
+
+class Queued(NamedTuple):
+    """A postback and its place in the input."""
+
+    postback: Postback
+    mark: Mark
+
+
+class Skipped(NamedTuple):
+    """A row for what no request is made for, with its place in the input."""
+
+    row: Delivered
+    mark: Mark
+
+
+def skipped(key: Key, account: str, facts: Facts, reason: str, message: str = "", status: str = "skipped") -> Delivered:
+    """The row of a postback that no request is made for."""
+    return Delivered._make((*key, account, status, reason, "", message, None, None, 0, None, "", None, *facts))
+
+
+def pauses() -> Iterator[float]:
+    """Seconds between attempts: full jitter, up to 1, 2, 4 … 60."""
+    growing = backoff.expo(base=2, factor=1, max_value=60)
+    next(growing)  # python-backoff's generators are primed with one step
+    for longest in growing:
+        yield backoff.full_jitter(longest)
+
+
+class Delivery:
+    """One run's sending. ``submit``, ``skip`` and ``settle`` belong to one thread; the rest happens on others.
+
+    ``counts``: accepted, already accepted, rejected, "skipped …" and "open …" by reason.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        transport: Transport,
+        *,
+        log: Callable[[str], None] = lambda _: None,
+        clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+        pauses: Callable[[], Iterator[float]] = pauses,
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self.stopping = threading.Event()  # ends waits; nothing new is sent
+        self.failed: BaseException | None = None  # the ledger could not be written, or our own mistake
+        self.transport = transport
+        self.log = log
+        self.clock = clock
+        self.pauses = pauses
+        self._ledger = ledger
+        self._lanes: dict[str, Lane] = {}
+        self._lock = threading.Lock()
+        self._followers: dict[Key, list[Mark]] = {}  # keys under way → where the same key came once more
+        self._why_open: Counter[str] = Counter()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._writing: list[Future[None]] = []
+
+    # --- For the thread that reads -----------------------------------------------------------------------------------
+
+    def submit(self, account: Account, batch: Sequence[Queued]) -> None:
+        """Send a batch (one account, one envelope) in the background; waits while too many are under way."""
+        fresh = self._claimed(batch)
+        if fresh:
+            lane = self._lanes.get(account.label) or self._lanes.setdefault(account.label, Lane(account))
+            lane.submit(lambda: self._guarded(lambda: self._deliver(lane, fresh), fresh), self.stopping)
+
+    def skip(self, rows: Sequence[Skipped]) -> None:
+        """Store what no request is made for."""
+        self._writing = [future for future in self._writing if not future.done()]
+        if len(self._writing) > QUEUED:
+            self._writing[0].result()
+        self._writing.append(self._writer.submit(lambda: self._guarded(lambda: self._store_skipped(rows), rows)))
+
+    def settle(self, hurried: Callable[[], bool] = lambda: False) -> bool:
+        """Wait until every verdict is written; False if ``hurried`` ended the wait before."""
+        futures = [*self._writing, *(future for lane in self._lanes.values() for future in list(lane.futures))]
+        while futures:
+            futures = list(wait(futures, timeout=0.2).not_done)
+            if futures and hurried():
+                return False
+        return True
+
+    def stop(self) -> None:
+        """End waits; requests under way finish and are written down, everything else stays open."""
+        self.stopping.set()
+
+    @property
+    def why_open(self) -> list[tuple[str, int]]:
+        """``"tiktok.default: throttled: …"`` and how many, the most first."""
+        return self._why_open.most_common()
+
+    # --- Deduplication -----------------------------------------------------------------------------------------------
+
+    def _claimed(self, batch: Sequence[Queued]) -> list[Queued]:
+        """Those whose key is not under way; the others follow the first one's verdict."""
+        fresh = []
+        with self._lock:
+            for queued in batch:
+                followers = self._followers.get(queued.postback.key)
+                if followers is None:
+                    self._followers[queued.postback.key] = []
+                    fresh.append(queued)
+                else:
+                    followers.append(queued.mark)
+        return fresh
+
+    def _unseen(self, batch: list[Queued]) -> list[Queued]:
+        accepted = self._ledger.accepted([queued.postback.key for queued in batch])
+        if not accepted:
+            return batch
+        self._release([queued for queued in batch if queued.postback.key in accepted], "already accepted")
+        return [queued for queued in batch if queued.postback.key not in accepted]
+
+    # --- In the background -------------------------------------------------------------------------------------------
+
+    def _guarded(self, work: Callable[[], None], entries: Sequence[Queued] | Sequence[Skipped]) -> None:
+        """What goes wrong in the background keeps the bookmark back and ends the run, without a word of the data."""
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - reported by the main thread
+            self.failed = self.failed or error
+            self.stopping.set()
+            for entry in entries:
+                entry.mark.hold(1)
+
+    def _deliver(self, lane: Lane, batch: list[Queued]) -> None:
+        batch = self._unseen(batch)
+        if batch:
+            Attempts(lane, self).run(batch)
+
+    def _store_skipped(self, rows: Sequence[Skipped]) -> None:
+        self._ledger.write([skipped.row for skipped in rows], now=self.now())
+        with self._lock:
+            for skipped in rows:
+                row = skipped.row
+                self.counts[f"skipped {row.reason}" if row.status == "skipped" else row.status] += 1
+        for mark, count in Counter(skipped.mark for skipped in rows).items():
+            mark.settle(count)
+
+    def _release(self, batch: Iterable[Queued], outcome: str) -> None:
+        """What became of it is in the ledger: bookmarks may pass, and the keys may come again."""
+        marks: Counter[Mark] = Counter()
+        with self._lock:
+            for queued in batch:
+                followers = self._followers.pop(queued.postback.key, [])
+                marks[queued.mark] += 1
+                self.counts[outcome] += 1
+                if followers:
+                    marks.update(followers)
+                    self.counts["already accepted" if outcome == "accepted" else outcome] += len(followers)
+        final = not outcome.startswith("open ")
+        for mark, count in marks.items():
+            (mark.settle if final else mark.hold)(count)
+
+    # --- What an attempt needs ---------------------------------------------------------------------------------------
+
+    def now(self) -> str:
+        """The clock as the ledger writes it."""
+        return self.clock().isoformat(timespec="milliseconds")
+
+    def store(self, verdicts: Sequence[Group], sent: Sent | None, attempt: Mapping[str, Any] | None = None) -> None:
+        """Commit verdicts and the attempt that gave them, then let bookmarks pass."""
+        rows = [row for outcome, batch in verdicts for row in _rows(batch, outcome, sent)]
+        self._ledger.write(rows, [attempt] if attempt else [], self.now())
+        for outcome, batch in verdicts:
+            verdict = outcome.verdict
+            self._release(batch, verdict.value if verdict.final else f"open {verdict.value}")
+            if not verdict.final:
+                with self._lock:
+                    self._why_open[f"{batch[0].postback.account.label}: {outcome.said}"] += len(batch)
+
+
+class Lane(Way):
+    """One account's way out: its threads, and what waits for them."""
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        concurrency = self.network.settings.concurrency
+        self.futures: set[Future[None]] = set()
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=account.label)
+        self._slots = threading.Semaphore(concurrency * (1 + QUEUED))
+
+    def submit(self, work: Callable[[], None], stopping: threading.Event) -> None:
+        """Do it on a thread, after waiting for a free slot."""
+        while not self._slots.acquire(timeout=0.2):
+            if stopping.is_set():
+                break  # nothing is sent any more: the work only says that its postbacks stay open
+        future = self._pool.submit(work)
+        self.futures.add(future)
+        future.add_done_callback(self._finished)
+
+    def _finished(self, future: Future[None]) -> None:
+        self.futures.discard(future)
+        self._slots.release()
+
+
+def _rows(batch: Sequence[Queued], outcome: Outcome, sent: Sent | None) -> Iterator[tuple[Any, ...]]:
+    """The rows of postbacks that share an outcome, in the order of Delivered."""
+    verdict = outcome.verdict
+    status, reason = (verdict.value, outcome.reason) if verdict.final else ("open", verdict.value)
+    said = "" if verdict is Verdict.ACCEPTED else outcome.detail
+    request: tuple[Any, ...] = (None, None, 0, None, "", None)
+    if sent:
+        request = (sent.http_status, sent.latency_ms, sent.requests, sent.attempt_id, sent.request_id, sent.started_at)
+    account = batch[0].postback.account.name
+    for queued in batch:
+        postback = queued.postback
+        judged = (account, status, reason, outcome.code, said or postback.note)
+        yield (*postback.key, *judged, *request, *postback.facts)

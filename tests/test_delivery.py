@@ -1,0 +1,409 @@
+"""Batches in, verdicts out: with a scripted network, a real ledger and no waiting."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from conftest import NOW, a_conversion, an_account
+
+from target_adpostbacks.attempts import MAX_REQUESTS, seconds
+from target_adpostbacks.delivery import Delivery, Queued, Skipped, pauses, skipped
+from target_adpostbacks.ledger import Ledger
+from target_adpostbacks.network import Account, Request, Response
+from target_adpostbacks.postback import Facts, Key, prepare
+from target_adpostbacks.transport import Unreachable
+
+OK = Response(status=200, body={"code": 0, "message": "OK", "request_id": "r1"})
+BAD = Response(status=200, body={"code": 40002, "message": "Invalid value."})
+BUSY = Response(status=200, body={"code": 40100, "message": "Too many requests."})
+DOWN = Response(status=503)
+NO_TOKEN = Response(status=200, body={"code": 40105, "message": "Access token is incorrect or has been revoked."})
+RESET = Unreachable("connection reset", sent=True)
+REFUSED = Unreachable("connection refused", sent=False)
+
+Said = Response | Unreachable
+
+
+class Answers:
+    """A scripted transport: answers in turn, the last one for ever; or a function of the event ids."""
+
+    def __init__(self, *script: Said | Callable[[list[str]], Said]) -> None:
+        self._script = deque(script)
+        self.batches: list[list[str]] = []
+        self.bodies: list[bytes] = []
+        self._lock = threading.Lock()
+
+    def __call__(self, request: Request, timeout_seconds: float) -> Response:
+        body = msgspec.json.encode(request.body)
+        ids = [event["event_id"] for event in msgspec.json.decode(body)["data"]]
+        with self._lock:
+            self.batches.append(ids)
+            self.bodies.append(body)
+            answer = self._script.popleft() if len(self._script) > 1 else self._script[0]
+        said = answer if isinstance(answer, (Response, Unreachable)) else answer(ids)
+        if isinstance(said, Unreachable):
+            raise said
+        return said
+
+
+class Place:
+    """A mark that counts."""
+
+    def __init__(self) -> None:
+        self.settled = 0
+        self.held = 0
+
+    def settle(self, count: int) -> None:
+        self.settled += count
+
+    def hold(self, count: int) -> None:
+        self.held += count
+
+
+class Scene:
+    """A delivery with its ledger, and what a test asks of them."""
+
+    def __init__(self, path: Path, answers: Answers) -> None:
+        self.path = path
+        self.ledger = Ledger(f"sqlite:///{path}", "run-1")
+        self.answers = answers
+        self.place = Place()
+        self.logged: list[str] = []
+        self.delivery = Delivery(
+            self.ledger,
+            answers,
+            log=self.logged.append,
+            clock=lambda: NOW,
+            pauses=lambda: itertools.repeat(0.0),
+        )
+
+    def deliver(self, *event_ids: str, account: Account | None = None, **record: Any) -> Scene:
+        account = account or an_account()
+        batch = [self.queued(account, event_id, **record) for event_id in event_ids]
+        self.delivery.submit(account, batch)
+        assert self.delivery.settle()
+        return self
+
+    def queued(self, account: Account, event_id: str, **record: Any) -> Queued:
+        return Queued(prepare(account, a_conversion(event_id=event_id, **record), NOW, "s", 1), self.place)
+
+    def rows(self, columns: str = "event_id, status, reason", table: str = "deliveries") -> list[Any]:
+        connection = sqlite3.connect(self.path)
+        try:
+            return connection.execute(f"SELECT {columns} FROM {table} ORDER BY rowid").fetchall()
+        finally:
+            connection.close()
+
+    def statuses(self) -> dict[str, str]:
+        return {event_id: reason or status for event_id, status, reason in self.rows()}
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
+    scenes = []
+
+    def make(*script: Any) -> Scene:
+        scenes.append(Scene(tmp_path / "ledger.db", Answers(*script)))
+        return scenes[-1]
+
+    yield make
+    for each in scenes:
+        each.ledger.close()
+
+
+Make = Callable[..., Scene]
+
+
+def ids(count: int) -> list[str]:
+    return [f"evt-{number}" for number in range(count)]
+
+
+def refusing(*bad: str) -> Callable[[list[str]], Said]:
+    return lambda event_ids: BAD if {*bad} & {*event_ids} else OK
+
+
+def test_an_accepted_batch_is_in_the_ledger_and_its_bookmark_may_pass(scene: Make) -> None:
+    result = scene(OK).deliver("a", "b")
+    assert result.rows() == [("a", "accepted", ""), ("b", "accepted", "")]
+    assert (result.place.settled, result.place.held) == (2, 0)
+    assert result.delivery.counts == {"accepted": 2}
+
+
+def test_a_row_tells_which_request_gave_its_verdict(scene: Make) -> None:
+    result = scene(DOWN, OK).deliver("a")
+    ((attempt_id, attempts, request_id, http_status),) = result.rows(
+        "attempt_id, attempts, network_request_id, http_status"
+    )
+    history = result.rows("attempt_id, parent_id, attempt, status, events", "attempts")
+    assert [row[2:] for row in history] == [(1, "Retried", 1), (2, "Success", 1)]
+    assert history[1][:2] == (attempt_id, history[0][0])
+    assert (attempts, request_id, http_status) == (2, "r1", 200)
+
+
+def test_what_was_accepted_is_never_sent_again(scene: Make) -> None:
+    scene(OK).deliver("a")
+    again = scene(OK).deliver("a", "b")
+    assert again.answers.batches == [["b"]]
+    assert again.delivery.counts == {"already accepted": 1, "accepted": 1}
+    assert again.place.settled == 2
+
+
+@pytest.mark.parametrize("first", [BAD, DOWN])
+def test_what_was_refused_or_stayed_open_is_sent_again_by_the_next_run(scene: Make, first: Response) -> None:
+    scene(first).deliver("a")
+    assert scene(OK).deliver("a").statuses() == {"a": "accepted"}
+
+
+def test_a_key_that_is_under_way_is_not_sent_twice_but_shares_the_verdict(scene: Make) -> None:
+    result = scene(OK).deliver("a", "a", "b", "a")
+    assert result.answers.batches == [["a", "b"]]
+    assert result.delivery.counts == {"accepted": 2, "already accepted": 2}
+    assert result.place.settled == 4
+
+
+def test_a_follower_of_an_open_postback_is_open_too(scene: Make) -> None:
+    result = scene(DOWN).deliver("a", "a")
+    assert result.delivery.counts == {"open transient": 2}
+    assert (result.place.settled, result.place.held) == (0, 2)
+
+
+def test_one_bad_postback_costs_few_requests_and_never_its_neighbours(scene: Make) -> None:
+    result = scene(refusing("evt-700")).deliver(*ids(1000))
+    assert len(result.answers.batches) <= 21
+    assert result.delivery.counts == {"accepted": 999, "rejected": 1}
+    assert result.statuses()["evt-700"] == "rejected"
+
+
+def test_a_bad_postback_that_the_network_names_costs_two_requests(scene: Make) -> None:
+    named = Response(status=200, body={"code": 40002, "message": "Invalid value for data.2.event_id."})
+    result = scene(named, OK).deliver(*ids(1000))
+    assert [len(batch) for batch in result.answers.batches] == [1000, 999]
+    assert result.delivery.counts == {"accepted": 999, "rejected": 1}
+    assert result.statuses()["evt-2"] == "rejected"
+
+
+def test_a_batch_that_is_bad_throughout_stops_at_the_budget_and_the_rest_stays_open(scene: Make) -> None:
+    result = scene(BAD).deliver(*ids(1000))
+    assert len(result.answers.batches) == MAX_REQUESTS
+    assert result.delivery.counts["rejected"] + result.delivery.counts["open transient"] == 1000
+    assert result.delivery.counts["open transient"] > 900
+    assert any("64 requests" in why for why, _ in result.delivery.why_open)
+
+
+def test_a_retry_sends_the_same_bytes(scene: Make) -> None:
+    result = scene(DOWN, RESET, OK).deliver("a", "b", email="ada@example.com")
+    assert len({*result.answers.bodies}) == 1
+    assert len(result.answers.bodies) == 3
+
+
+@pytest.mark.parametrize(("said", "reason"), [(DOWN, "transient"), (BUSY, "throttled"), (REFUSED, "transient")])
+def test_what_is_transient_is_tried_so_often_and_then_stays_open(scene: Make, said: Said, reason: str) -> None:
+    result = scene(said).deliver("a", account=an_account(max_attempts=3))
+    assert len(result.answers.batches) == 3
+    assert result.rows() == [("a", "open", reason)]
+    assert [row[0] for row in result.rows("status", "attempts")] == ["Retried", "Retried", "Failed"]
+
+
+def test_no_answer_is_not_success_and_stays_so_whatever_follows(scene: Make) -> None:
+    result = scene(RESET, DOWN).deliver("a", account=an_account(max_attempts=2))
+    assert result.rows() == [("a", "open", "no_answer")]
+
+
+def test_without_deduplication_an_unanswered_request_is_not_repeated(scene: Make) -> None:
+    made = scene(RESET)
+    account = an_account()
+    queued = made.queued(account, "a")
+    made.delivery.submit(account, [queued._replace(postback=queued.postback._replace(resend_seconds=None))])
+    made.delivery.settle()
+    assert len(made.answers.batches) == 1
+    assert made.rows() == [("a", "open", "no_answer")]
+
+
+def test_refused_credentials_close_the_account_and_no_other(scene: Make) -> None:
+    account = an_account(concurrency=1)
+    made = scene(NO_TOKEN)
+    made.deliver("a", account=account)
+    made.deliver("b", account=account)
+    assert len(made.answers.batches) == 1
+    assert made.rows() == [("a", "open", "credentials"), ("b", "open", "credentials")]
+    assert "refuses" in made.logged[0]
+    made.answers._script = deque([OK])
+    made.deliver("c", account=an_account(name="other"))
+    assert made.statuses()["c"] == "accepted"
+
+
+def test_an_account_past_its_limits_is_given_up_for_the_run(scene: Make) -> None:
+    made = scene(DOWN)
+    account = an_account(max_attempts=2, concurrency=1)
+    made.deliver("a", account=account)
+    made.deliver("b", account=account)
+    assert len(made.answers.batches) == 2
+    assert made.delivery.counts == {"open transient": 2}
+
+
+def test_a_wait_that_is_too_long_leaves_the_rest_for_the_next_run(scene: Make) -> None:
+    absurd = Response(status=429, headers={"retry-after": "864000"})
+    result = scene(absurd).deliver("a")
+    assert len(result.answers.batches) == 1
+    assert result.rows() == [("a", "open", "throttled")]
+
+
+def test_retry_after_is_waited_for(scene: Make) -> None:
+    waited: list[float] = []
+    made = scene(Response(status=429, headers={"retry-after": "7"}), OK)
+
+    class Event(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waited.append(timeout or 0)
+            return False
+
+    made.delivery.stopping = Event()
+    made.deliver("a")
+    assert round(max(waited)) == 7
+    assert made.statuses() == {"a": "accepted"}
+
+
+def test_stopping_ends_waits_and_leaves_the_unsent_open(scene: Make) -> None:
+    made = scene(OK)
+    made.delivery.stop()
+    made.deliver("a")
+    assert made.answers.batches == []
+    assert made.rows() == [("a", "open", "transient")]
+    assert (made.place.settled, made.place.held) == (0, 1)
+
+
+def test_a_run_that_is_stopped_after_no_answer_keeps_the_doubt(scene: Make) -> None:
+    made = scene(RESET)
+    answer = made.answers._script[0]
+
+    def stop_then_say(_: list[str]) -> Said:
+        made.delivery.stop()
+        return answer  # type: ignore[return-value]
+
+    made.answers._script = deque([stop_then_say])
+    made.deliver("a")
+    assert made.rows() == [("a", "open", "no_answer")]
+
+
+def test_a_partial_answer_without_names_is_refused_unconfirmed_and_not_resent(scene: Make) -> None:
+    result = scene(Response(status=200, body={"code": 20001, "message": "partial"})).deliver("a", "b")
+    assert len(result.answers.batches) == 1
+    assert result.rows() == [("a", "rejected", "unconfirmed"), ("b", "rejected", "unconfirmed")]
+
+
+def test_what_the_network_echoes_of_us_is_not_stored(scene: Make) -> None:
+    echo = Response(
+        status=200,
+        body={"code": 40002, "message": "bad ada@example.com, token example-access-token, id E.C.P.abc\x1b[2J"},
+    )
+    result = scene(echo).deliver("a", email="ada@example.com")
+    ((message,),) = result.rows("message")
+    assert message == "bad ***, token ***, id *** [2J"
+
+
+def test_skips_are_stored_and_let_their_bookmark_pass(scene: Make) -> None:
+    made = scene(OK)
+    key = Key("", "", "purchase", "evt-1", "", False)
+    made.delivery.skip([Skipped(skipped(key, "", Facts("s", 4, None), "organic"), made.place)])
+    made.delivery.settle()
+    assert made.rows("event_id, status, reason, line") == [("evt-1", "skipped", "organic", 4)]
+    assert made.place.settled == 1
+    assert made.delivery.counts == {"skipped organic": 1}
+
+
+def test_a_ledger_that_fails_keeps_the_bookmark_and_ends_the_run(scene: Make) -> None:
+    made = scene(OK)
+    connection = sqlite3.connect(made.path)
+    connection.execute("DROP TABLE deliveries")
+    connection.close()
+    made.deliver("a")
+    assert made.delivery.failed
+    assert made.delivery.stopping.is_set()
+    assert (made.place.settled, made.place.held) == (0, 1)
+
+
+def test_requests_of_an_account_overlap_up_to_its_concurrency(scene: Make) -> None:
+    under_way, most, lock, together = 0, 0, threading.Lock(), threading.Barrier(3, timeout=10)
+
+    def slow(_: list[str]) -> Said:
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        together.wait()
+        with lock:
+            under_way -= 1
+        return OK
+
+    made = scene(slow)
+    account = an_account(concurrency=3)
+    for number in range(6):
+        made.delivery.submit(account, [made.queued(account, f"evt-{number}")])
+    assert made.delivery.settle()
+    assert most == 3
+
+
+def test_the_reader_waits_once_too_many_are_under_way(scene: Make) -> None:
+    gate = threading.Event()
+
+    def slow(_: list[str]) -> Said:
+        gate.wait(10)
+        return OK
+
+    made = scene(slow)
+    account = an_account(concurrency=1)
+    submitted: list[int] = []
+
+    def submit() -> None:
+        for number in range(6):
+            made.delivery.submit(account, [made.queued(account, f"evt-{number}")])
+            submitted.append(number)
+
+    reader = threading.Thread(target=submit)
+    reader.start()
+    reader.join(0.5)
+    assert len(submitted) == 3  # one under way, two that wait
+    gate.set()
+    reader.join()
+    made.delivery.settle()
+    assert made.delivery.counts == {"accepted": 6}
+
+
+def test_pauses_grow_to_a_minute_with_full_jitter() -> None:
+    longest: Sequence[float] = [
+        max(values) for values in zip(*(itertools.islice(pauses(), 9) for _ in range(300)), strict=True)
+    ]
+    for limit, seen in zip([1, 2, 4, 8, 16, 32, 60, 60, 60], longest, strict=True):
+        assert limit / 2 < seen <= limit
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("30", 30.0),
+        (" 7 ", 7.0),
+        ("Fri, 20 Nov 2026 12:06:00 GMT", 60.0),
+        ("Fri, 20 Nov 2026 12:00:00 GMT", 0.0),
+        ("-5", 0.0),
+        ("soon", 0.0),
+        ("", 0.0),
+        ("9" * 400, 999_999_999_999.0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(header: str, expected: float) -> None:
+    assert seconds(header, NOW) == expected
+    assert seconds(header, (NOW + timedelta(0)).astimezone(timezone(timedelta(hours=9)))) == expected
+
+
+def test_the_clock_of_a_row_is_the_clock_that_was_passed_in(scene: Make) -> None:
+    assert scene(OK).deliver("a").rows("sent_at, updated_at") == [(NOW.isoformat(timespec="milliseconds"),) * 2]
+    assert isinstance(NOW, datetime)
