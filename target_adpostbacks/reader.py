@@ -1,0 +1,191 @@
+"""Lines of stdin to Singer messages: bytes, plain JSON, bad lines that stop nothing, and a tick while it is quiet."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import select
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import IO, Any
+
+import msgspec
+from singer_sdk.io_base import GenericSingerReader, SingerMessageType
+
+PLAIN_STREAM = "conversions"
+"""The stream of plain JSON lines."""
+
+MAX_LINE = 10 * 1024 * 1024
+TICK_SECONDS = 0.5
+CHUNK = 256 * 1024
+BOM = b"\xef\xbb\xbf"
+
+TYPES = frozenset(kind.value for kind in SingerMessageType)
+Callback = Callable[[dict[str, Any]], None]
+
+
+class _State(msgspec.Struct):
+    value: msgspec.Raw  # passed on to the byte
+
+
+class BadLine(ValueError):  # noqa: N818
+    """A line that is no message: field and rule, never the value."""
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(f"{field}: {rule}")
+        self.field = field
+        self.rule = rule
+
+
+class Overlong(bytes):
+    """What is kept of a line longer than MAX_LINE: its head and its length."""
+
+
+class LineReader(GenericSingerReader[bytes]):
+    """Reads Singer messages, or plain JSON objects when the first one's ``type`` is no Singer type.
+
+    Between lines, and at least twice a second while none comes, ``tick`` is called on the same thread.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = 0  # of the message at hand, from 1
+        self.plain: bool | None = None  # None: no object has come yet
+        self.bad_line: Callable[[str, BadLine], None] = lambda _digest, _bad: None
+        self.tick: Callable[[], None] = lambda: None
+        self.stopped = False
+        self._wake_reader, self._wake_writer = os.pipe()
+        self._decode = msgspec.json.Decoder().decode
+        self._decode_state = msgspec.json.Decoder(_State).decode
+
+    @property
+    def default_input(self) -> IO[bytes]:
+        return sys.stdin.buffer
+
+    def stop(self) -> None:
+        """End reading between two lines; may be called by a signal handler."""
+        self.stopped = True
+        os.write(self._wake_writer, b"x")
+
+    def close(self) -> None:
+        """Give back the pipe that ends waits."""
+        os.close(self._wake_reader)
+        os.close(self._wake_writer)
+
+    def deserialize_json(self, line: bytes) -> dict[str, Any]:
+        """A line's JSON object; raises BadLine."""
+        if isinstance(line, Overlong):
+            raise BadLine("line", f"longer than {MAX_LINE // 2**20} MiB")
+        try:
+            message = self._decode(line)
+        except RecursionError:
+            raise BadLine("line", "nested too deep") from None
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise BadLine("line", "not UTF-8" if isinstance(error, UnicodeDecodeError) else "malformed JSON") from None
+        if not isinstance(message, dict):
+            raise BadLine("line", "a JSON object expected")
+        return message
+
+    def process_lines(self, file_input: IO[Any] | None, callbacks: dict[str, Callback]) -> Counter[str]:
+        """Call the callback of each line's message type; the count of each type that came."""
+        counts: Counter[str] = Counter()
+        ticked = time.monotonic()
+        for line in self._lines(file_input):
+            self.line += 1
+            if self.stopped:
+                break
+            if line.isspace() or not line:
+                continue
+            try:
+                if self.line == 1 and line.startswith(BOM):
+                    line = line[len(BOM) :]
+                message = self.deserialize_json(line)
+                if self.plain is None:
+                    self._begin(message, callbacks)
+                if self.plain:
+                    message = {"type": "RECORD", "stream": PLAIN_STREAM, "record": message}
+                else:
+                    _check(message)
+                    if message["type"] == "STATE":
+                        message["value"] = self._decode_state(line).value
+            except BadLine as bad:
+                self.bad_line(hashlib.sha256(line).hexdigest(), bad)
+                continue
+            kind = message["type"]
+            counts[kind] += 1
+            if kind != "ACTIVATE_VERSION":  # conversions have no table versions
+                callbacks[kind](message)
+            if not self.line & 127 and time.monotonic() - ticked > TICK_SECONDS:
+                ticked = time.monotonic()
+                self.tick()
+        return counts
+
+    def _begin(self, message: dict[str, Any], callbacks: dict[str, Callback]) -> None:
+        kind = message.get("type")
+        self.plain = not (isinstance(kind, str) and kind in TYPES)
+        if self.plain:
+            schema = {"type": "object", "properties": {}}
+            callbacks["SCHEMA"]({"type": "SCHEMA", "stream": PLAIN_STREAM, "schema": schema, "key_properties": []})
+
+    def _lines(self, file_input: IO[Any] | None) -> Iterator[bytes]:
+        source = file_input if file_input is not None else self.default_input
+        try:
+            descriptor = source.fileno()
+        except (OSError, AttributeError):  # held in memory
+            for line in source:
+                yield (line.encode() if isinstance(line, str) else line).removesuffix(b"\n")
+            return
+        rest: list[bytes] = []
+        length = 0
+        while not self.stopped:
+            ready, _, _ = select.select([descriptor, self._wake_reader], [], [], TICK_SECONDS)
+            if not ready:
+                self.tick()
+            if descriptor not in ready:
+                continue
+            chunk = os.read(descriptor, CHUNK)
+            if not chunk:
+                break
+            first, newline, others = chunk.partition(b"\n")
+            length += len(first)
+            rest = self._kept(rest, first, length)
+            if not newline:
+                continue
+            yield self._whole(rest, length)
+            lines = others.split(b"\n")
+            rest, length = [lines[-1]], len(lines.pop())
+            yield from lines
+        if length and not self.stopped:
+            yield self._whole(rest, length)
+
+    def _kept(self, rest: list[bytes], piece: bytes, length: int) -> list[bytes]:
+        """A line that is too long is not held in memory: its head is all that is left."""
+        if length > MAX_LINE and rest:
+            return rest[:1]
+        rest.append(piece)
+        return rest
+
+    def _whole(self, rest: list[bytes], length: int) -> bytes:
+        return b"".join(rest) if length <= MAX_LINE else Overlong(rest[0][:4096] + b" %d" % length)
+
+
+def _check(message: dict[str, Any]) -> None:
+    kind = message.get("type")
+    if not isinstance(kind, str) or kind not in TYPES:
+        raise BadLine("type", "no Singer message type")
+    for field, expected in REQUIRED[kind]:
+        if field not in message:
+            raise BadLine(field, "missing")
+        if not isinstance(message[field], expected):
+            raise BadLine(field, "of the wrong type")
+
+
+REQUIRED: dict[str, tuple[tuple[str, Any], ...]] = {
+    "RECORD": (("stream", str), ("record", dict)),
+    "SCHEMA": (("stream", str), ("schema", dict)),
+    "STATE": (("value", object),),
+    "ACTIVATE_VERSION": (),
+    "BATCH": (("stream", str), ("encoding", dict), ("manifest", list)),
+}

@@ -1,0 +1,214 @@
+"""The Singer side of sending: records become postbacks in one sink per stream, batches in one per network account."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from gzip import open as gzip_open
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from singer_sdk.helpers._batch import StorageTarget
+from singer_sdk.sinks import Sink
+
+from target_adpostbacks.conversion import Conversion, InvalidConversion, is_deleted, parse
+from target_adpostbacks.delivery import Queued, skipped
+from target_adpostbacks.network import Account, Skip
+from target_adpostbacks.postback import Facts, Key, Postback, facts, key, prepare, route
+
+if TYPE_CHECKING:
+    from singer_sdk.helpers._batch import BaseBatchFileEncoding
+
+    from target_adpostbacks.target import TargetAdpostbacks
+
+FOR_NOBODY = Key("", "", "", "", "", False)
+
+
+class ConversionSink(Sink):
+    """One per stream: record → conversion → postbacks, or the reason why not. Holds nothing back itself."""
+
+    current_size = 0
+    is_full = False
+
+    def __init__(
+        self, target: TargetAdpostbacks, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None
+    ) -> None:
+        super().__init__(target, stream_name, schema, key_properties)
+        self.adpostbacks = target
+
+    def get_validator(self) -> None:
+        """The SDK's validator takes most of a run's time and logs values; ``conversion.parse`` checks instead."""
+
+    def process_record(self, record: dict[str, Any], context: Mapping[str, Any]) -> None:
+        """Queue the postbacks of one record; what is not sent becomes a row of the ledger. Never raises for data."""
+        target = self.adpostbacks
+        line = target.message_reader.line
+        try:
+            if is_deleted(record):
+                self._skip_deleted(record, line)
+                return
+            conversion = parse(record, target.columns, self.key_properties, self.stream_name)
+        except InvalidConversion as invalid:
+            self.invalid(record, line, invalid.field, invalid.rule)
+            return
+        except RecursionError:
+            self.invalid(record, line, "record", "nested too deep")
+            return
+        if conversion.unusable:
+            target.warn_unusable(self.stream_name, line, conversion.unusable)
+        try:
+            accounts = route(conversion, target.accounts, target.network_names)
+        except Skip as skip:
+            own = FOR_NOBODY._replace(
+                event_name=conversion.event_name, event_id=conversion.event_id, test=conversion.test
+            )
+            self._skip(own, "", facts(conversion, self.stream_name, line), skip.reason, skip.detail)
+            return
+        for account in accounts:
+            self._prepare(account, conversion, line)
+
+    def _prepare(self, account: Account, conversion: Conversion, line: int) -> None:
+        target = self.adpostbacks
+        try:
+            postback = prepare(account, conversion, target.now(), self.stream_name, line)
+        except Skip as skip:
+            own = facts(conversion, self.stream_name, line)
+            self._skip(key(account, conversion), account.name, own, skip.reason, skip.detail)
+            return
+        except (RecursionError, msgspec.MsgspecError, TypeError, ValueError, OverflowError):
+            own = facts(conversion, self.stream_name, line)
+            self._skip(key(account, conversion), account.name, own, "invalid", "properties: can't be written as JSON")
+            return
+        target.network_sinks[account.label].add(postback)
+
+    def invalid(self, record: Mapping[str, Any], line: int, field: str, rule: str) -> None:
+        """A record that is no conversion: a row of the ledger and one warning."""
+        try:
+            encoded = msgspec.json.encode(record, order="sorted")
+        except (RecursionError, msgspec.MsgspecError, TypeError, ValueError):
+            encoded = b"%d" % line
+        self.adpostbacks.invalid(self.stream_name, line, hashlib.sha256(encoded).hexdigest(), field, rule)
+
+    def _skip_deleted(self, record: Mapping[str, Any], line: int) -> None:
+        columns = self.adpostbacks.columns.mapped(record)
+        try:
+            conversion = parse(record, self.adpostbacks.columns, self.key_properties, self.stream_name)
+        except (InvalidConversion, RecursionError):
+            identity = msgspec.json.encode([columns.get(name) for name in (*self.key_properties, "event_id")])
+            own = FOR_NOBODY._replace(event_id=f"{self.stream_name}-{hashlib.sha256(identity).hexdigest()[:32]}")
+            self._skip(own, "", Facts(self.stream_name, line, None), "deleted")
+            return
+        own = FOR_NOBODY._replace(event_name=conversion.event_name, event_id=conversion.event_id, test=conversion.test)
+        self._skip(own, "", facts(conversion, self.stream_name, line), "deleted")
+
+    def _skip(self, own: Key, account: str, known: Facts, reason: str, detail: str = "") -> None:
+        self.adpostbacks.skip(skipped(own, account, known, reason, detail))
+
+    def process_batch(self, context: Mapping[str, Any]) -> None:
+        """Nothing is held here: the network sinks have the batches."""
+
+    def activate_version(self, new_version: int) -> None:
+        """Conversions have no table versions."""
+
+    def process_batch_files(self, encoding: BaseBatchFileEncoding, files: Sequence[str]) -> None:
+        """Not used: the target reads a BATCH message's files itself, so that stream maps apply to them."""
+        raise NotImplementedError
+
+
+class Batch:
+    """Postbacks of one envelope on their way to one request."""
+
+    __slots__ = ("queued", "size")
+
+    def __init__(self) -> None:
+        self.queued: list[Queued] = []
+        self.size = 0
+
+
+class NetworkSink(Sink):
+    """One per network account: postbacks → batches, by envelope, up to the network's limits."""
+
+    def __init__(
+        self, target: TargetAdpostbacks, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None
+    ) -> None:
+        super().__init__(target, stream_name, schema, key_properties)
+        self.adpostbacks = target
+        self.account = target.account(stream_name)
+        network = self.account.network
+        assert network is not None  # noqa: S101 - target.py makes no sink for a disabled account
+        self._rows = min(network.batch_size, self.batch_size_rows or network.batch_size)
+        self._bytes = network.batch_bytes - 4096  # the envelope
+        self._filling: dict[tuple[Any, ...], Batch] = {}
+        self._full: list[Batch] = []
+        self._since = 0.0
+
+    def get_validator(self) -> None:
+        """Postbacks are not records of a schema."""
+
+    def add(self, postback: Postback) -> None:
+        """Queue one postback; a full batch is handed to delivery at once."""
+        place = self.adpostbacks.place()
+        length = len(postback.payload) + 1
+        if length > self._bytes:
+            detail = "larger than the network takes in a request"
+            row = skipped(postback.key, self.account.name, postback.facts, "too_large", detail, "rejected")
+            self.adpostbacks.skip(row)
+            return
+        envelope = tuple(postback.envelope.items())
+        batch = self._filling.get(envelope)
+        if batch is None or batch.size + length > self._bytes:
+            if batch:
+                self._full.append(batch)
+            batch = self._filling[envelope] = Batch()
+            self._since = self._since or time.monotonic()
+        place.added += 1
+        batch.queued.append(Queued(postback, place))
+        batch.size += length
+        if len(batch.queued) >= self._rows:
+            self._full.append(self._filling.pop(envelope))
+        if self._full:
+            self.adpostbacks.drain_one(self)
+
+    @property
+    def current_size(self) -> int:
+        """Postbacks that wait for their batch to fill."""
+        return sum(len(batch.queued) for batch in (*self._full, *self._filling.values()))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a batch has reached the network's limits."""
+        return bool(self._full)
+
+    def is_due(self, max_age_seconds: float) -> bool:
+        """Whether a postback has waited long enough for its batch to fill."""
+        return bool(self._filling) and time.monotonic() - self._since >= max_age_seconds
+
+    def process_record(self, record: dict[str, Any], context: Mapping[str, Any]) -> None:
+        """Not used: postbacks come through ``add``."""
+        raise NotImplementedError
+
+    def process_batch(self, context: Mapping[str, Any]) -> None:
+        """Hand over the full batches; where none is full it is a flush: all of them."""
+        ready = self._full or list(self._filling.values())
+        if not self._full:
+            self._filling = {}
+        self._full = []
+        self._since = time.monotonic() if self._filling else 0.0
+        for batch in ready:
+            self.tally_record_read(len(batch.queued))
+            self.record_counter_metric.increment(len(batch.queued))
+            self.adpostbacks.delivery.submit(self.account, batch.queued)
+
+
+def batch_lines(encoding: BaseBatchFileEncoding, path: str) -> Any:
+    """The lines of one file of a BATCH message; raises ValueError for an encoding that is not JSON lines."""
+    if encoding.format != "jsonl":
+        raise ValueError("BATCH files: only the encoding jsonl is read")
+    head, tail = StorageTarget.split_url(path)
+    with StorageTarget.from_url(head).open(tail, mode="rb") as file:
+        if encoding.compression == "gzip":
+            with gzip_open(file) as lines:
+                yield from lines
+        else:
+            yield from file

@@ -1,0 +1,449 @@
+"""The Singer target: wiring, signals, and the run from its first line to its exit code."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+import time
+import traceback
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, timezone
+from types import FrameType
+from typing import IO, Any, ClassVar
+
+import click
+import msgspec
+from singer_sdk import Target
+from singer_sdk.exceptions import ConfigValidationError, RecordsWithoutSchemaException
+from singer_sdk.helpers._batch import BaseBatchFileEncoding
+from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
+from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.plugin_base import _ConfigInput
+from singer_sdk.sinks import Sink
+
+from target_adpostbacks import config as configuration
+from target_adpostbacks.bookmarks import Bookmarks, Place
+from target_adpostbacks.conversion import Columns
+from target_adpostbacks.delivery import Delivery, Skipped, skipped
+from target_adpostbacks.ledger import Delivered, Ledger, UnusableLedger, default_url
+from target_adpostbacks.network import Account
+from target_adpostbacks.networks import NETWORKS
+from target_adpostbacks.postback import Facts
+from target_adpostbacks.reader import BadLine, LineReader
+from target_adpostbacks.sinks import FOR_NOBODY, ConversionSink, NetworkSink, batch_lines
+from target_adpostbacks.transport import HttpTransport
+
+SKIPPED_ROWS = 500
+"""Rows of conversions that are not sent, before they are written to the ledger."""
+PROGRESS_SECONDS = 30
+NO_CONTEXT: Mapping[str, Any] = {}
+
+
+class TargetAdpostbacks(Target):
+    """Posts attributed conversions back to ad networks' conversion APIs, server to server."""
+
+    name = "target-adpostbacks"
+    package_name = "target-adpostbacks"
+    config_jsonschema: ClassVar[dict[str, Any]] = configuration.schema()
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.BATCH,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+    message_reader: LineReader
+
+    def __init__(
+        self,
+        *,
+        config: dict[str, Any] | None = None,
+        parse_env_config: bool = False,
+        validate_config: bool = True,
+        setup_mapper: bool = True,
+        message_reader: LineReader | None = None,
+    ) -> None:
+        super().__init__(
+            config=config,
+            parse_env_config=parse_env_config,
+            validate_config=False,  # the SDK's validator echoes values
+            setup_mapper=False,
+            message_reader=message_reader or LineReader(),
+        )
+        try:
+            self.general, self.accounts = configuration.read(self.config)
+        except configuration.InvalidConfig as invalid:
+            raise ConfigValidationError("Config validation failed", errors=invalid.mistakes, schema={}) from None
+        if setup_mapper:
+            self.setup_mapper()
+        self.max_parallelism = 1  # sinks belong to one thread
+        self.columns = Columns(
+            {name for network in NETWORKS.values() for name in network.ids}, self.general.fields, self.general.zone
+        )
+        self.network_names = {alias: name for name, network in NETWORKS.items() for alias in (name, *network.aliases)}
+        self.run_id = uuid.uuid4().hex
+        self.records_read = 0
+        self.exit_code: int | None = None
+        self.signal: int | None = None
+        self._signals = 0
+        self._failure: str | None = None
+        self._unusable: Counter[str] = Counter()
+        self._skipped: list[Skipped] = []
+        self._skipped_since = 0.0
+        self._direct: dict[str, tuple[Any, ConversionSink]] = {}
+        self._started = self._reported = time.monotonic()
+        self.stdout: IO[str] | None = None  # where bookmarks go; None: sys.stdout
+        self.bookmarks = Bookmarks(self._write_bookmark)
+        self.ledger = Ledger(self.general.ledger_url or default_url(os.environ), self.run_id)
+        self.ledger.start_run(self.now().isoformat(timespec="milliseconds"), self.plugin_version)
+        self.delivery = Delivery(self.ledger, HttpTransport(), log=self.logger.error, clock=self.now)
+        self.network_sinks = {
+            account.label: self._network_sink(account)
+            for section in self.accounts.values()
+            for account in section
+            if account.network
+        }
+        self.message_reader.bad_line = self._bad_line
+        self.message_reader.tick = self._tick
+        for hint in configuration.hints(self.accounts):
+            self.logger.warning(hint)
+        self.logger.info("Ledger: %s (run %s)", self.ledger.location, self.run_id)
+
+    def _network_sink(self, account: Account) -> NetworkSink:
+        sink = self.get_sink(account.label, schema={"properties": {}}, key_properties=[])
+        assert isinstance(sink, NetworkSink)  # noqa: S101 - get_sink_class says so
+        return sink
+
+    def get_sink_class(self, stream_name: str) -> type[Sink]:
+        """A network account's own sink for its label, else the sink of conversions."""
+        return NetworkSink if self._labelled(stream_name) else ConversionSink
+
+    def account(self, label: str) -> Account:
+        """The account of that label."""
+        account = self._labelled(label)
+        assert account is not None  # noqa: S101
+        return account
+
+    def _labelled(self, label: str) -> Account | None:
+        return next((account for many in self.accounts.values() for account in many if account.label == label), None)
+
+    @staticmethod
+    def now() -> datetime:
+        """The clock."""
+        return datetime.now(timezone.utc)
+
+    def place(self) -> Place:
+        """The place in the input that is being read."""
+        return self.bookmarks.place
+
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """The SDK's settings without those that mean nothing here: no table is loaded, the SDK validates nothing."""
+        super().append_builtin_config(config_jsonschema)
+        for name in ("add_record_metadata", "load_method", "validate_records"):
+            config_jsonschema["properties"].pop(name, None)
+
+    # --- Messages ---------------------------------------------------------------------------------------------------
+    # These three override private methods of the SDK: tests/test_tripwires.py fails when they change there.
+
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        """Hand a record to its stream's sink, through its stream maps where it has any."""
+        stream = message_dict["stream"]
+        direct = self._direct.get(stream)
+        if direct is None or direct[0] is not self.mapper.stream_maps.get(stream):
+            if not self._is_direct(stream):
+                self._process_mapped(stream, message_dict["record"])
+                return
+            direct = self._direct[stream]
+        self.records_read += 1
+        direct[1].process_record(message_dict["record"], NO_CONTEXT)
+
+    def _is_direct(self, stream: str) -> bool:
+        """Whether records of a stream go to one sink as they are; remembers it."""
+        self._direct.pop(stream, None)
+        maps = self.mapper.stream_maps.get(stream)
+        if maps is None or len(maps) != 1 or type(maps[0]) is not SameRecordTransform or maps[0].flattening_enabled:
+            return False
+        self._direct[stream] = (maps, self._conversion_sink(maps[0].stream_alias))
+        return True
+
+    def _process_mapped(self, stream: str, record: dict[str, Any]) -> None:
+        if stream not in self.mapper.stream_maps:
+            raise RecordsWithoutSchemaException(
+                f"A record of stream '{stream}' came before its schema: the tap must send a SCHEMA message first."
+            )
+        self.records_read += 1
+        for stream_map in self.mapper.stream_maps[stream]:
+            try:
+                mapped = stream_map.transform(dict(record))
+            except Exception as error:  # noqa: BLE001 - an expression of the user's, on any value
+                sink = self._conversion_sink(stream)
+                rule = f"an expression failed ({type(error).__name__})"
+                sink.invalid(record, self.message_reader.line, "stream_maps", rule)
+                continue
+            if mapped is None:
+                self.delivery.counts["filtered"] += 1
+                continue
+            if "_sdc_deleted_at" in record:  # a map may drop it, and the row must not be sent
+                mapped["_sdc_deleted_at"] = record["_sdc_deleted_at"]
+            self._conversion_sink(stream_map.stream_alias).process_record(mapped, NO_CONTEXT)
+
+    def _conversion_sink(self, stream: str) -> ConversionSink:
+        if not self.sink_exists(stream):
+            return ConversionSink(self, stream, {"properties": {}}, [])
+        sink = self.get_sink(stream)
+        if not isinstance(sink, ConversionSink):
+            raise RecordsWithoutSchemaException(f"Stream '{stream}' has the name of a network's account: rename it.")
+        return sink
+
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        """A bookmark waits for every postback before it."""
+        self.bookmarks.state(msgspec.json.encode(message_dict["value"]))
+
+    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
+        """The lines of a BATCH message's files take the way of RECORD messages."""
+        stream = message_dict["stream"]
+        encoding = BaseBatchFileEncoding.from_dict(dict(message_dict["encoding"]))
+        for path in message_dict["manifest"]:
+            for line in batch_lines(encoding, path):
+                if self.message_reader.stopped:
+                    self._failure = "stopped inside a BATCH file"
+                    self.place().added += 1  # what was not read is not covered by the next bookmark
+                    return
+                try:
+                    record = self.message_reader.deserialize_json(line)
+                except BadLine as bad:
+                    self._conversion_sink(stream).invalid(
+                        {"line": line.hex()}, self.message_reader.line, bad.field, bad.rule
+                    )
+                    self.records_read += 1
+                    continue
+                self._process_record_message({"stream": stream, "record": record})
+
+    # --- What is not sent -------------------------------------------------------------------------------------------
+
+    def skip(self, row: Delivered) -> None:
+        """A conversion that is not sent: the bookmark passes once its row is in the ledger."""
+        place = self.place()
+        place.added += 1
+        self._skipped_since = self._skipped_since or time.monotonic()
+        self._skipped.append(Skipped(row, place))
+        if len(self._skipped) >= SKIPPED_ROWS:
+            self._write_skipped()
+
+    def _write_skipped(self) -> None:
+        rows, self._skipped, self._skipped_since = self._skipped, [], 0.0
+        if rows:
+            self.delivery.skip(rows)
+
+    def invalid(self, stream: str, line: int, digest: str, field: str, rule: str) -> None:
+        """A line or record that is no conversion: one row, one warning, and the run goes on."""
+        self.logger.warning("Line %d: %s: %s. Not sent.", line, field, rule)
+        own = FOR_NOBODY._replace(event_id=f"{stream}:{digest}")
+        self.skip(skipped(own, "", Facts(stream, line, None), "invalid", f"{field}: {rule}"))
+
+    def _bad_line(self, digest: str, bad: BadLine) -> None:
+        self.records_read += 1
+        self.invalid("", self.message_reader.line, digest, bad.field, bad.rule)
+
+    def warn_unusable(self, stream: str, line: int, unusable: tuple[str, ...]) -> None:
+        """An optional column that can't be used: one warning for each column and rule, the others are counted."""
+        for what in unusable:
+            if not self._unusable[what]:
+                self.logger.warning(
+                    "Line %d: %s (stream %s). Sent without it; further ones are counted.", line, what, stream
+                )
+            self._unusable[what] += 1
+
+    # --- Time passing -----------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        """Between two lines: send what has waited long enough, and say how far the run is."""
+        age = self.general.max_batch_age_seconds
+        for sink in self.network_sinks.values():
+            if sink.is_due(age):
+                self.drain_one(sink)
+        if self._skipped and time.monotonic() - self._skipped_since >= age:
+            self._write_skipped()
+        if self.delivery.failed or self.bookmarks.failed:
+            self.message_reader.stop()
+        if time.monotonic() - self._reported >= PROGRESS_SECONDS:
+            self._reported = time.monotonic()
+            self.logger.info("So far: %s", _summary(self.counts))
+            gc.collect()
+
+    def process_endofpipe(self) -> None:
+        """After the last line: send what is left, wait for every verdict, close the run."""
+        self._write_skipped()
+        super().process_endofpipe()
+        settled = self.delivery.settle(lambda: self._signals > 1)
+        self._finish(settled)
+
+    # --- The end ----------------------------------------------------------------------------------------------------
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """What became of the run's records so far: Singer's way in, the ledger's way out."""
+        counts = dict(self.delivery.counts)
+        return {
+            "read": self.records_read,
+            "accepted": counts.get("accepted", 0),
+            "already_accepted": counts.get("already accepted", 0),
+            "rejected": counts.get("rejected", 0),
+            "skipped": _by_reason("skipped ", counts),
+            "open": _by_reason("open ", counts),
+            "filtered": counts.get("filtered", 0),
+        }
+
+    def _finish(self, settled: bool) -> None:
+        for what, count in self._unusable.items():
+            self.logger.warning("%s: %d conversions sent without it.", what, count)
+        for why, count in self.delivery.why_open[:20]:
+            self.logger.error("Open: %d for %s. They are sent by the next run.", count, why)
+        failure = self._why_failed()
+        if failure:
+            self.logger.error(failure)
+        is_open = bool(self.counts["open"]) or not settled
+        code = 128 + self.signal if self.signal else int(bool(failure) or is_open)
+        with suppress(UnusableLedger):
+            self.ledger.end_run(self.now().isoformat(timespec="milliseconds"), code, self.counts)
+            self.ledger.close()
+        if is_open or self.bookmarks.waiting:
+            self.logger.error("A bookmark is held back: the next run reads again from the last one that was written.")
+        self.exit_code = code
+        self.logger.info("Done in %.1f s: %s", time.monotonic() - self._started, _summary(self.counts))
+
+    def _why_failed(self) -> str | None:
+        error = self.delivery.failed
+        if error is not None:
+            return str(error) if isinstance(error, UnusableLedger) else _located(error)
+        if self.bookmarks.failed:
+            return "Bookmarks can't be written: standard output is closed."
+        return self._failure
+
+    def _write_bookmark(self, state: bytes) -> None:
+        stdout = self.stdout or sys.stdout
+        stdout.write(state.decode() + "\n")
+        stdout.flush()
+
+    # --- The command ------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def invoke(  # type: ignore[override]
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        file_input: IO[str] | None = None,
+    ) -> None:
+        """Run the target and exit with its code."""
+        if about:
+            cls.print_about(about_format)
+            sys.exit(0)
+        cls.print_version(print_fn=cls.logger.info)
+        stdout = _claim_stdout()
+        given = config or _ConfigInput()
+        try:
+            target = cls(config=given.config, parse_env_config=given.parse_env)
+        except UnusableLedger as error:
+            cls.logger.error(str(error))
+            sys.exit(1)
+        target.stdout = stdout
+        target.run(file_input)
+
+    @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
+        """Read the config files; a file that can't be read ends the command with one line."""
+        try:
+            return super().cb_config(ctx, param, value)
+        except FileNotFoundError as error:
+            raise click.ClickException(f"config file not found: {error.filename or ', '.join(value)}") from None
+        except (OSError, ValueError) as error:
+            raise click.ClickException(f"config file: {_position(error)}") from None
+
+    def run(self, file_input: IO[str] | None = None) -> None:
+        """Read everything, deliver it, and exit: 0 all is settled, 1 something is open or failed, 128 + signal."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+        # Records make no reference cycles, but looking for some took a fifth of a run: it is left to _tick.
+        gc.freeze()
+        gc.disable()
+        try:
+            self.listen(file_input)
+        except RecordsWithoutSchemaException as error:
+            self._end_early(str(error))
+        except Exception as error:  # noqa: BLE001 - its text may hold values
+            self._end_early(_located(error))
+        code = self.exit_code if self.exit_code is not None else 1
+        # Threads that still wait for an answer are not waited for.
+        for stream in (self.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                if stream:
+                    stream.flush()
+        os._exit(code)
+
+    def _end_early(self, why: str) -> None:
+        self._failure = why
+        if self.exit_code is None:
+            try:
+                self.process_endofpipe()
+            except Exception as error:  # noqa: BLE001
+                self.logger.error(_located(error))
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        """Ends reading and waits; what is under way finishes, a second signal does not wait for that either."""
+        self._signals += 1
+        self.signal = self.signal or number
+        self.message_reader.stop()
+        self.delivery.stop()
+
+
+def _claim_stdout() -> IO[str]:
+    """The real standard output, for bookmarks alone: Meltano takes every line there for state.
+
+    Whatever else is printed, by any library, goes to standard error.
+    """
+    sys.stdout.flush()
+    stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return stdout
+
+
+def _by_reason(prefix: str, counts: Mapping[str, int]) -> dict[str, int]:
+    return {key.removeprefix(prefix): count for key, count in sorted(counts.items()) if key.startswith(prefix)}
+
+
+def _summary(counts: Mapping[str, Any]) -> str:
+    """``read 7, accepted 4, already accepted 0, rejected 1, skipped 2 (organic 1, too_old 1), open 0``."""
+    parts = []
+    for name, count in counts.items():
+        if isinstance(count, dict):
+            reasons = ", ".join(f"{reason} {number}" for reason, number in count.items())
+            parts.append(f"{name} {sum(count.values())}" + (f" ({reasons})" if reasons else ""))
+        elif count or name != "filtered":
+            parts.append(f"{name.replace('_', ' ')} {count}")
+    return ", ".join(parts)
+
+
+def _located(error: BaseException) -> str:
+    """Where an unexpected error happened, without its text, which may hold values."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "target_adpostbacks" in frame.filename]
+    frame = (frames or traceback.extract_tb(error.__traceback__))[-1]
+    return f"Unexpected {type(error).__name__} in {os.path.basename(frame.filename)}:{frame.lineno}; please report it."  # noqa: PTH119
+
+
+def _position(error: BaseException) -> str:
+    line = getattr(error, "lineno", None)
+    return f"not valid JSON (line {line}, column {getattr(error, 'colno', 0)})" if line else "can't be read"
+
+
+main = TargetAdpostbacks.cli
+
+if __name__ == "__main__":
+    main()

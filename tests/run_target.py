@@ -1,0 +1,125 @@
+"""Runs the real command in a process of its own, as a pipeline would."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from conftest import SETTINGS
+
+COMMAND = str(Path(sys.executable).with_name("target-adpostbacks"))
+
+
+class Ran(NamedTuple):
+    """What came of a run."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def states(self) -> list[Any]:
+        """The bookmarks that were written."""
+        return [json.loads(line) for line in self.stdout.splitlines()]
+
+    @property
+    def summary(self) -> str:
+        """The counts of the last log line."""
+        return self.stderr.strip().splitlines()[-1].partition(" s: ")[2]
+
+
+class Target:
+    """A folder with a config and a ledger, where the command runs."""
+
+    def __init__(self, folder: Path, base_url: str, **config: Any) -> None:
+        self.folder = folder
+        self.config: dict[str, Any] = {
+            name: {**settings, "base_url": base_url, "max_retry_seconds": 20} for name, settings in SETTINGS.items()
+        } | config
+
+    def start(self, *arguments: str, env: Mapping[str, str] | None = None, **popen: Any) -> subprocess.Popen[bytes]:
+        """The command under way, its standard input a pipe."""
+        path = self.folder / "config.json"
+        path.write_text(json.dumps(self.config))
+        own = {name: value for name, value in os.environ.items() if not name.startswith(("TARGET_", "MELTANO_"))}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **popen}
+        return subprocess.Popen(
+            [COMMAND, "--config", str(path), *arguments], cwd=self.folder, env={**own, **(env or {})}, **pipes
+        )
+
+    def run(self, lines: Iterable[Any] | bytes, *arguments: str, env: Mapping[str, str] | None = None) -> Ran:
+        """The command from its first line to its end. Lines that are no bytes are written as JSON."""
+        data = lines if isinstance(lines, bytes) else b"".join(encoded(line) for line in lines)
+        process = self.start(*arguments, env=env)
+        stdout, stderr = process.communicate(data, timeout=60)
+        return Ran(process.returncode, stdout.decode(), stderr.decode())
+
+    def rows(self, columns: str = "event_id, status, reason", table: str = "deliveries") -> list[Any]:
+        """What the ledger has."""
+        connection = sqlite3.connect(self.folder / "adpostbacks.db")
+        try:
+            return connection.execute(f"SELECT {columns} FROM {table} ORDER BY rowid").fetchall()
+        finally:
+            connection.close()
+
+
+def encoded(line: Any) -> bytes:
+    return line + b"\n" if isinstance(line, bytes) else json.dumps(line).encode() + b"\n"
+
+
+def schema(stream: str = "conversions", key: Iterable[str] = ()) -> dict[str, Any]:
+    return {"type": "SCHEMA", "stream": stream, "schema": {"properties": {}}, "key_properties": list(key)}
+
+
+def record(stream: str = "conversions", **columns: Any) -> dict[str, Any]:
+    return {"type": "RECORD", "stream": stream, "record": columns}
+
+
+def state(value: Any) -> dict[str, Any]:
+    return {"type": "STATE", "value": value}
+
+
+def wait_for(condition: Any, seconds: float = 20) -> None:
+    """Until it is true; the test fails if it never is."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it never came"
+        time.sleep(0.02)
+
+
+def wait_for_warning(process: subprocess.Popen[bytes]) -> None:
+    """Until a bad line is warned of: everything before it has been read."""
+    assert process.stderr
+    for line in process.stderr:
+        if b"WARNING" in line:
+            return
+    raise AssertionError("it never came")
+
+
+def end(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> Ran:
+    """Send a signal and wait for the end."""
+    process.send_signal(number)
+    return ended(process)
+
+
+def ended(process: subprocess.Popen[bytes]) -> Ran:
+    """Wait for the end, whatever the state of its input."""
+    assert process.stdout
+    assert process.stderr
+    try:
+        stdout, stderr = process.stdout.read(), process.stderr.read()
+        process.wait(30)
+    finally:
+        process.kill()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
+    return Ran(process.returncode, stdout.decode(), stderr.decode())

@@ -1,0 +1,179 @@
+"""Lines become messages; bad ones are named, never shown, and stop nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from target_adpostbacks.reader import MAX_LINE, BadLine, LineReader
+
+SCHEMA = b'{"type":"SCHEMA","stream":"s","schema":{"properties":{}},"key_properties":[]}\n'
+RECORD = b'{"type":"RECORD","stream":"s","record":{"a":1}}\n'
+
+
+class Heard:
+    """Everything that a reader calls back with."""
+
+    def __init__(self) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self.bad: list[tuple[int, str, str]] = []
+        self.ticks = 0
+        self.reader = LineReader()
+        self.reader.bad_line = lambda digest, bad: self.bad.append((self.reader.line, digest, str(bad)))
+        self.reader.tick = self._tick
+
+    def _tick(self) -> None:
+        self.ticks += 1
+
+    def read(self, source: Any) -> Heard:
+        types = ("SCHEMA", "RECORD", "STATE", "ACTIVATE_VERSION", "BATCH")
+        try:
+            self.counts = self.reader.process_lines(source, dict.fromkeys(types, self.messages.append))
+        finally:
+            self.reader.close()
+        return self
+
+    @property
+    def records(self) -> list[Any]:
+        return [message["record"] for message in self.messages if message["type"] == "RECORD"]
+
+
+def heard(data: bytes) -> Heard:
+    return Heard().read(io.BytesIO(data))
+
+
+def test_singer_messages_reach_their_callbacks_in_order() -> None:
+    result = heard(SCHEMA + RECORD + b'{"type":"STATE","value":{"x":1}}\n')
+    assert [message["type"] for message in result.messages] == ["SCHEMA", "RECORD", "STATE"]
+    assert result.counts == {"SCHEMA": 1, "RECORD": 1, "STATE": 1}
+
+
+def test_plain_json_lines_are_records_of_the_stream_conversions() -> None:
+    result = heard(b'{"type":"purchase","id":1}\n{"type":"RECORD","id":2}\n')
+    assert result.messages[0]["type"] == "SCHEMA"
+    assert [message["stream"] for message in result.messages] == ["conversions"] * 3
+    assert result.records == [{"type": "purchase", "id": 1}, {"type": "RECORD", "id": 2}]
+
+
+def test_a_bad_line_before_the_first_object_does_not_decide_the_mode() -> None:
+    result = heard(b"oops\n" + SCHEMA + RECORD)
+    assert result.records == [{"a": 1}]
+    assert [line for line, _, _ in result.bad] == [1]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"{", "line: malformed JSON"),
+        (b'{"a": NaN}', "line: malformed JSON"),
+        (b'{"a": 1e400}', "line: malformed JSON"),
+        (b'{"a": "\\ud800"}', "line: malformed JSON"),
+        (b'{"a": "\xff"}', "line: not UTF-8"),
+        (b"[1]", "line: a JSON object expected"),
+        (b"17", "line: a JSON object expected"),
+        (b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "line: nested too deep"),
+        (b'{"no": "type"}', "type: no Singer message type"),
+        (b'{"type": "record"}', "type: no Singer message type"),
+        (b'{"type": 7}', "type: no Singer message type"),
+        (b'{"type": "RECORD", "stream": "s"}', "record: missing"),
+        (b'{"type": "RECORD", "record": {}}', "stream: missing"),
+        (b'{"type": "RECORD", "stream": "s", "record": [1]}', "record: of the wrong type"),
+        (b'{"type": "RECORD", "stream": 5, "record": {}}', "stream: of the wrong type"),
+        (b'{"type": "STATE"}', "value: missing"),
+        (b'{"type": "SCHEMA", "stream": "s"}', "schema: missing"),
+        (b'{"type": "BATCH", "stream": "s", "encoding": {}}', "manifest: missing"),
+    ],
+)
+def test_a_bad_line_is_named_and_the_next_one_is_read(line: bytes, said: str) -> None:
+    result = heard(SCHEMA + line + b"\n" + RECORD)
+    assert result.bad == [(2, hashlib.sha256(line).hexdigest(), said)]
+    assert result.records == [{"a": 1}]
+
+
+def test_blank_lines_windows_line_ends_and_a_byte_order_mark_are_no_faults() -> None:
+    result = heard(b"\xef\xbb\xbf" + SCHEMA + b"\n  \r\n" + RECORD.replace(b"\n", b"\r\n") + RECORD.rstrip())
+    assert result.records == [{"a": 1}, {"a": 1}]
+    assert result.bad == []
+
+
+def test_a_state_passes_on_to_the_byte() -> None:
+    value = b'{"bookmark":  1.10, "big": 12345678901234567890123, "e": "\xc3\xa9"}'
+    result = heard(b'{"type": "STATE", "value": ' + value + b"}\n")
+    assert bytes(result.messages[0]["value"]) == value
+
+
+def test_activate_version_means_nothing_to_conversions() -> None:
+    result = heard(SCHEMA + b'{"type":"ACTIVATE_VERSION","stream":"s","version":1}\n' + RECORD)
+    assert [message["type"] for message in result.messages] == ["SCHEMA", "RECORD"]
+
+
+def test_a_pipe_is_read_line_by_line_however_the_bytes_come() -> None:
+    source, sink = os.pipe()
+    data = SCHEMA + RECORD * 3
+
+    def drip() -> None:
+        for index in range(0, len(data), 7):
+            os.write(sink, data[index : index + 7])
+        os.close(sink)
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    with os.fdopen(source, "rb") as file:
+        result = Heard().read(file)
+    thread.join()
+    assert result.records == [{"a": 1}] * 3
+    assert result.reader.line == 4
+
+
+def test_a_line_that_is_too_long_is_dropped_without_being_held() -> None:
+    source, sink = os.pipe()
+
+    def write() -> None:
+        with os.fdopen(sink, "wb") as file:
+            file.write(
+                SCHEMA + b'{"type":"RECORD","stream":"s","record":{"a":"' + b"x" * (2 * MAX_LINE) + b'"}}\n' + RECORD
+            )
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    with os.fdopen(source, "rb") as file:
+        result = Heard().read(file)
+    thread.join()
+    assert [(line, said) for line, _, said in result.bad] == [(2, "line: longer than 10 MiB")]
+    assert result.records == [{"a": 1}]
+
+
+def test_it_ticks_while_no_line_comes_and_stops_when_told() -> None:
+    source, sink = os.pipe()
+    os.write(sink, SCHEMA + RECORD)
+    result = Heard()
+    result.reader.tick = result.reader.stop  # the first silence ends it, though the pipe stays open
+    started = time.monotonic()
+    with os.fdopen(source, "rb") as file:
+        result.read(file)
+    os.close(sink)
+    assert result.records == [{"a": 1}]
+    assert time.monotonic() - started < 30
+
+
+def test_nothing_more_is_handed_over_once_it_is_stopped() -> None:
+    result = Heard()
+
+    class Stopping(list[Any]):
+        def append(self, message: Any) -> None:
+            super().append(message)
+            result.reader.stop()
+
+    result.messages = Stopping()
+    result.read(io.BytesIO(SCHEMA + RECORD * 5))
+    assert len(result.messages) == 1
+
+
+def test_an_error_names_field_and_rule() -> None:
+    assert str(BadLine("record", "missing")) == "record: missing"
