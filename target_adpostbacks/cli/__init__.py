@@ -1,0 +1,29 @@
+"""adpostbacks: looks at what was delivered. One file per command; a module's name is its command's."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import click
+
+
+class Commands(click.Group):
+    """Finds every command in this folder, and imports it when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The modules of this folder."""
+        return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of a module, which has its name."""
+        if name not in self.list_commands(ctx):
+            return None
+        command: click.Command = getattr(importlib.import_module(f"{__name__}.{name}"), name)
+        return command
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="target-adpostbacks")
+def main() -> None:
+    """Look at what target-adpostbacks delivered, and try it out offline."""
