@@ -1,0 +1,173 @@
+"""From a request to its answer: finds the network, the fault, and what was received."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from aiohttp import web
+
+from target_adpostbacks.twin import wire
+from target_adpostbacks.twin.access import Access
+from target_adpostbacks.twin.faults import NO_FAULT, Fault, FaultError, Rules, fault
+from target_adpostbacks.twin.networks import TABLES
+from target_adpostbacks.twin.records import Records, Seen
+from target_adpostbacks.twin.schema import Problem
+from target_adpostbacks.twin.table import HTML, NOT_JSON, Answer, Call, Refused, Table
+
+HEADER = "X-Twin-Fault"
+MAX_BODY = 32 << 20
+SECRETS = {"access-token", "authorization", "cookie", "secret", "access_token", "auth_code"}
+
+
+class Body(NamedTuple):
+    raw: bytes
+    json: Any
+
+
+class Desk:
+    """Answers one request after the other."""
+
+    def __init__(self, rules: Rules, records: Records, access: Access, now: Callable[[], datetime]) -> None:
+        self.rules, self.records, self.access, self.now = rules, records, access, now
+        self.calls = 0
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        table = next((table for table in TABLES.values() if table.owns(request.path)), None)
+        if table is None:
+            return web.json_response({"error": "no network of the twin has this path"}, status=404)
+        try:
+            struck, body = await self.fault(table, request)
+            body = body if struck.reset == "before" else body or await read(request)
+        except FaultError as error:
+            return web.json_response({"error": str(error)}, status=400)
+        except web.HTTPRequestEntityTooLarge:
+            self.note(table, request, None, table.failed(413))
+            return await wire.send(request, table.failed(413), NO_FAULT)
+        if body is None or struck.reset == "before":
+            self.note(table, request, body, None)
+            return wire.reset(request)
+        answer = self.answer(table, self.call(request, body, struck), struck)
+        self.note(table, request, body, None if struck.reset else answer)
+        await asyncio.sleep(struck.delay_seconds)
+        return wire.reset(request) if struck.reset else await wire.send(request, answer, struck)
+
+    async def fault(self, table: Table, request: web.Request) -> tuple[Fault, Body | None]:
+        """The fault that meets the request, and its body where it had to be looked at."""
+        if HEADER in request.headers:
+            told = from_header(request.headers[HEADER])
+            return told if told.meets(table.name, request.path) else NO_FAULT, None
+        body = None
+        if self.rules.look_at_events(table.name, request.path):
+            body = await read(request)
+        event_ids = table.event_ids(body.json) if body else []
+        return self.rules.pick(table.name, request.path, event_ids), body
+
+    def call(self, request: web.Request, body: Body, struck: Fault) -> Call:
+        self.calls += 1
+        return Call(
+            method=request.method,
+            path=request.path,
+            query=dict(request.query),
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=body.json,
+            now=self.now(),
+            number=self.calls,
+            access=self.access,
+            silent=struck.silent,
+            echo=struck.echo,
+        )
+
+    def answer(self, table: Table, call: Call, struck: Fault) -> Answer:
+        """The network's own answer, then what the fault makes of it."""
+        own = self.process(table, call, struck) if struck.processes else Answer()
+        answer = replaced(table, call, struck) if struck.replaces else own
+        if struck.retry_after is not None:
+            answer = replace(answer, headers={**answer.headers, "Retry-After": str(struck.retry_after)})
+        if struck.empty:
+            answer = replace(answer, body=None)
+        return replace(answer, headers={**answer.headers, **struck.headers})
+
+    def process(self, table: Table, call: Call, struck: Fault) -> Answer:
+        try:
+            batch = table.receive(call)
+        except Refused as refused:
+            return refused.answer
+        if isinstance(batch, Answer):
+            return batch
+        index = struck.strikes(table.event_ids(call.body))
+        if index is not None:
+            return table.refused(call, Problem("event", "refused by a fault", index))
+        self.records.receive(table, batch, call.now)
+        count = len(batch.events) if struck.wrong_count is None else struck.wrong_count
+        return table.accepted(call, count)
+
+    def note(self, table: Table, request: web.Request, body: Body | None, answer: Answer | None) -> None:
+        seen = Seen(
+            network=table.name,
+            method=request.method,
+            path=request.path,
+            query=masked(request.query),
+            headers=masked(request.headers),
+            body=body and hidden(body),
+            status=answer.status if answer else None,
+            code=answer.code if answer else "",
+        )
+        self.records.note(seen, answer)
+
+
+async def read(request: web.Request) -> Body:
+    raw = await request.read()
+    try:
+        content = json.loads(raw, parse_constant=refuse)
+        if b"\\ud" in raw.lower():
+            json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        return Body(raw, content)
+    except (ValueError, RecursionError):
+        return Body(raw, NOT_JSON)
+
+
+def refuse(constant: str) -> None:
+    """``NaN`` and ``Infinity``, which Python reads and JSON does not have."""
+    raise ValueError(constant)
+
+
+def from_header(given: str) -> Fault:
+    try:
+        return fault(json.loads(given), HEADER)
+    except FaultError:
+        raise
+    except ValueError:
+        raise FaultError(f"{HEADER}: not valid JSON") from None
+
+
+def replaced(table: Table, call: Call, struck: Fault) -> Answer:
+    """The answer that stands in the place of the network's own."""
+    if struck.error is not None:
+        answer = table.error(call, str(struck.error))
+    elif struck.redirect is not None:
+        answer = Answer(status=302, headers={"Location": struck.redirect}, code="302")
+    elif struck.html:
+        answer = Answer(body=HTML, code="html")
+    elif struck.status is not None:
+        answer = Answer(status=200) if struck.status < 300 else table.failed(struck.status)
+    elif struck.retry_after is not None:
+        answer = table.failed(429)
+    else:
+        answer = Answer()
+    if struck.status is not None:
+        answer = replace(answer, status=struck.status)
+    return answer if struck.body is None else replace(answer, body=struck.body)
+
+
+def masked(pairs: Mapping[str, str]) -> dict[str, str]:
+    return {name: "***" if name.lower() in SECRETS else value for name, value in pairs.items()}
+
+
+def hidden(body: Body) -> bytes:
+    """The body as it came; secrets at its top level are masked."""
+    if isinstance(body.json, dict) and SECRETS & body.json.keys():
+        return json.dumps(masked(body.json)).encode()
+    return body.raw

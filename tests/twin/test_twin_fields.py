@@ -1,0 +1,143 @@
+"""Every field of a full request, broken in turn."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from twin_calls import EMAIL, SECONDS, a_twin, reddit_body, tiktok_body, to_reddit, to_tiktok
+
+PERSON = {"email": [EMAIL], "phone": EMAIL, "external_id": EMAIL, "first_name": EMAIL, "last_name": EMAIL}
+PLACE = {"zip_code": EMAIL, "city": "berlin", "state": "berlin", "country": "de"}
+BROWSER = {"ip": "2001:db8::1", "user_agent": "Mozilla/5.0", "locale": "de-DE"}
+CONTENT = {"content_id": "1", "content_name": "a", "content_category": "b", "brand": "c", "quantity": 1, "price": 2.5}
+PURCHASE = {
+    "currency": "EUR", "value": 2.5, "content_type": "product", "content_ids": ["1"], "num_items": 1,
+    "search_string": "a", "order_id": "o", "shop_id": "s", "description": "d", "customer_type": "new",
+    "contents": [CONTENT],
+}  # fmt: skip
+BASE = {"event": "Purchase", "event_time": SECONDS, "event_id": "evt-1"}
+WEB = {
+    **BASE,
+    "limited_data_use": True,
+    "user": {"ttclid": "E.C.P.abc", "ttp": "2F7h37YkS1j57AYSKTI7IHhJPYH", **PERSON, **PLACE, **BROWSER},
+    "page": {"url": "https://play.example.com/", "referrer": "https://example.com/"},
+    "properties": PURCHASE,
+}
+APP = {
+    **BASE,
+    "user": {
+        "idfa": "EA7583CD-A667-48BC-B806-42ECB2B48606",
+        "gaid": "38400000-8cf0-11bd-b23e-10b96e40000d",
+        "idfv": "5d2b5e0e-7d4f-4b7a-9c63-2c6e4b2e8f11",
+        "att_status": "AUTHORIZED",
+    },
+    "app": {"app_id": "1", "app_name": "Quest", "app_version": "2"},
+    "ad": {
+        "callback": "c", "campaign_id": "1", "ad_id": "2", "creative_id": "3", "is_retargeting": False,
+        "attributed": True, "attribution_type": "click_through", "attribution_provider": "p", "attribution_share": 0.5,
+    },
+}  # fmt: skip
+CRM = {**BASE, "user": {"email": EMAIL}, "lead": {"lead_id": "1", "lead_event_source": "Example CRM"}}
+TIKTOK: dict[str, Any] = {
+    "web": tiktok_body(WEB, test_event_code="TEST1", partner_name="Acme"),
+    "app": tiktok_body(APP, event_source="app", event_source_id="7123456789012345678"),
+    "crm": tiktok_body(CRM, event_source="crm", event_source_id="7345678901234567890"),
+}
+REDDIT: dict[str, Any] = {
+    "website": reddit_body(
+        {
+            "event_at": SECONDS * 1000,
+            "action_source": "WEBSITE",
+            "click_id": "318",
+            "event_source_url": "https://play.example.com/",
+            "referrer_url": "https://example.com/",
+            "type": {"tracking_type": "CUSTOM", "custom_event_name": "launch"},
+            "metadata": {
+                "conversion_id": "evt-1", "order_id": "o", "currency": "EUR", "value": 2.5, "item_count": 1,
+                "products": [{"id": "1", "name": "a", "category": "b", "quantity": 1, "item_price": 2.5}],
+            },
+            "user": {
+                "email": EMAIL, "phone_number": EMAIL, "external_id": EMAIL, "idfa": EMAIL, "ip_address": "192.0.2.1",
+                "user_agent": "Mozilla/5.0", "uuid": "1684189007728.7c73f2ae",
+                "screen_dimensions": {"width": 1920, "height": 1080},
+                "data_processing_options": {"modes": ["LDU"], "country": "US", "region": "US-CA"},
+            },
+        },
+        test_id="t2_demo",
+    )
+}  # fmt: skip
+WRONG: dict[type, list[Any]] = {
+    str: [None, 7, {}],
+    int: [None, "7", 1.5, -1, 10**20],
+    float: [None, "7", True],
+    bool: [None, "true", 1],
+    list: [None, {}, "x", [None]],
+    dict: [None, [], "x"],
+}
+MAY_BE_EMPTY = {"search_string", "description", "content_name", "content_category", "brand"}
+ANY_NUMBER = {"num_items", "quantity"}  # of TikTok no bounds are known
+
+
+def fields(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, held in inside:
+        yield from fields(held, (*path, key))
+
+
+def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    if not path:
+        return new
+    if isinstance(value, list):
+        return [changed(held, path[1:], new) if n == path[0] else held for n, held in enumerate(value)]
+    return {**value, path[0]: changed(value.get(path[0]), path[1:], new)}
+
+
+def at(value: Any, path: tuple[Any, ...]) -> Any:
+    for key in path:
+        value = value[key]
+    return value
+
+
+def broken(body: Any, path: tuple[Any, ...], *, free: bool) -> Iterator[Any]:
+    """The body with this field in every wrong form, and with a key too many."""
+    held = at(body, path)
+    for new in WRONG[type(held)]:
+        if not (free and path and path[-1] in ANY_NUMBER and new in (-1, 10**20)):
+            yield changed(body, path, new)
+    if isinstance(held, str) and not (free and path[-1] in MAY_BE_EMPTY):
+        yield changed(body, path, "")
+    if isinstance(held, dict) and not (free and "properties" in path):  # TikTok tolerates keys of your own there
+        yield changed(body, (*path, "surplus"), "x")
+
+
+def every(bodies: dict[str, Any]) -> list[Any]:
+    named = [(name, path) for name, body in bodies.items() for path in fields(body)]
+    return [pytest.param(name, path, id=".".join(map(str, (name, *path)))) for name, path in named]
+
+
+@pytest.mark.parametrize("source", TIKTOK)
+def test_the_full_request_for_tiktok_is_sound(source: str) -> None:
+    with a_twin() as twin:
+        assert to_tiktok(twin, TIKTOK[source]).json()["code"] == 0
+
+
+def test_the_full_request_for_reddit_is_sound() -> None:
+    with a_twin() as twin:
+        assert to_reddit(twin, REDDIT["website"]).status_code == 200
+
+
+@pytest.mark.parametrize(("source", "path"), every(TIKTOK))
+def test_a_field_for_tiktok_in_a_wrong_form_is_refused(source: str, path: tuple[Any, ...]) -> None:
+    with a_twin() as twin:
+        for body in broken(TIKTOK[source], path, free=True):
+            assert to_tiktok(twin, body).json()["code"] in (40000, 40002, 40062, 40063), at(body, path)
+        assert twin.received + twin.test_events == []
+
+
+@pytest.mark.parametrize(("source", "path"), every(REDDIT))
+def test_a_field_for_reddit_in_a_wrong_form_is_refused(source: str, path: tuple[Any, ...]) -> None:
+    with a_twin() as twin:
+        for body in broken(REDDIT[source], path, free=False):
+            assert to_reddit(twin, body).status_code == 400, at(body, path)
+        assert twin.received + twin.test_events == []

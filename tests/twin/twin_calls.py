@@ -1,0 +1,64 @@
+"""Sound requests for the twin, of which a test changes what it is about."""
+
+import hashlib
+from datetime import datetime, timezone
+from typing import Any
+
+import requests
+
+from target_adpostbacks.twin import Twin
+
+NOW = datetime(2026, 11, 20, 12, 5, tzinfo=timezone.utc)
+SECONDS = 1795176000
+PIXEL_CODE, PIXEL_ID = "D7VH38JC77U3LFDOLGRG", "a2_demo1234"
+TRACK, EVENTS = "/open_api/v1.3/event/track/", f"/api/v3/pixels/{PIXEL_ID}/conversion_events"
+EMAIL = hashlib.sha256(b"user@example.com").hexdigest()
+AGENT = "server:example:1.0 (by /u/example)"
+
+Event = dict[str, Any]
+
+
+def a_twin(**changes: Any) -> Twin:
+    return Twin(**{"now": lambda: NOW, **changes})
+
+
+def tiktok_event(event_id: Any = "evt-1", **changes: Any) -> Event:
+    event = {"event": "Purchase", "event_time": SECONDS, "event_id": event_id, "user": {"ttclid": "E.C.P.abc"}}
+    return {**event, **changes}
+
+
+def reddit_event(event_id: Any = "evt-1", **changes: Any) -> Event:
+    event = {
+        "event_at": SECONDS * 1000,
+        "action_source": "WEBSITE",
+        "click_id": "3184742045291813272",
+        "type": {"tracking_type": "PURCHASE"},
+        "metadata": {"conversion_id": event_id},
+    }
+    return {**event, **changes}
+
+
+def without(event: Event, key: str) -> Event:
+    return {name: value for name, value in event.items() if name != key}
+
+
+def tiktok_body(*events: Any, **changes: Any) -> dict[str, Any]:
+    return {"event_source": "web", "event_source_id": PIXEL_CODE, "data": list(events), **changes}
+
+
+def to_tiktok(
+    twin: Twin, body: Any, *, headers: dict[str, str] | None = None, path: str = TRACK, timeout: float = 5
+) -> requests.Response:
+    sent = {"Access-Token": "good", **(headers or {})}
+    return requests.post(twin.url + path, json=body, headers=sent, timeout=timeout, allow_redirects=False)
+
+
+def to_reddit(
+    twin: Twin, body: Any, *, headers: dict[str, str] | None = None, path: str = EVENTS, timeout: float = 5
+) -> requests.Response:
+    sent = {"Authorization": "Bearer good", "User-Agent": AGENT, **(headers or {})}
+    return requests.post(twin.url + path, json=body, headers=sent, timeout=timeout, allow_redirects=False)
+
+
+def reddit_body(*events: Any, **changes: Any) -> dict[str, Any]:
+    return {"data": {"events": list(events), **changes}}
