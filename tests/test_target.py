@@ -7,7 +7,7 @@ import json
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from singer_sdk.testing import get_target_test_class
 from singer_sdk.testing.suites import target_tests
 
 from target_adpostbacks.target import TargetAdpostbacks
+from target_adpostbacks.twin import Twin
 
 NOW = datetime.now(timezone.utc)
 
@@ -36,34 +37,50 @@ def a_purchase(number: int = 1, **columns: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
+def twin() -> Iterator[Twin]:
+    with Twin() as twin:
+        yield twin
+
+
+@pytest.fixture
+def target(tmp_path: Path, twin: Twin) -> Target:
+    return Target(tmp_path, twin.url)
+
+
+@pytest.fixture
 def server() -> Iterator[LocalServer]:
+    """A server that tells when a request has come and answers when the test lets it, which the twin can't."""
     with local_server() as local:
         yield local
 
 
 @pytest.fixture
-def target(tmp_path: Path, server: LocalServer) -> Target:
+def held(tmp_path: Path, server: LocalServer) -> Target:
     return Target(tmp_path, server.url)
 
 
-def refusing(event_id: str) -> Callable[[Received], Answer]:
-    """TikTok refuses each batch that holds this event, and does not say which one it is."""
-    refused = Answer(body={"code": 40002, "message": "Invalid value."})
-    return lambda request: refused if event_id in request.event_ids else accepted(request)
+def ids(twin: Twin) -> list[str]:
+    """The live events that the networks have, in the order in which they came."""
+    return [event["event_id"] for event in twin.received]
+
+
+def batches(twin: Twin) -> list[list[str]]:
+    """The event ids of each request."""
+    return [[event["event_id"] for event in request["body"]["data"]] for request in twin.requests]
 
 
 # --- The main job ----------------------------------------------------------------------------------------------------
 
 
-def test_plain_json_lines_are_delivered_and_a_second_run_sends_nothing(target: Target, server: LocalServer) -> None:
+def test_plain_json_lines_are_delivered_and_a_second_run_sends_nothing(target: Target, twin: Twin) -> None:
     lines = [a_purchase(1), a_purchase(2, network="reddit", rdt_cid="123"), a_purchase(3)]
     first = target.run(lines)
     assert (first.code, first.stdout) == (0, "")
     assert first.summary == "read 3, accepted 3, already accepted 0, rejected 0, skipped 0, open 0"
-    assert sorted(server.event_ids) == ["evt-1", "evt-2", "evt-3"]
+    assert sorted(ids(twin)) == ["evt-1", "evt-2", "evt-3"]
     second = target.run(lines)
     assert second.summary == "read 3, accepted 0, already accepted 3, rejected 0, skipped 0, open 0"
-    assert len(server.event_ids) == 3
+    assert len(ids(twin)) == 3
 
 
 def test_singer_messages_are_delivered_and_the_bookmark_follows(target: Target) -> None:
@@ -77,11 +94,11 @@ def test_nothing_but_bookmarks_is_ever_on_standard_output(target: Target) -> Non
     assert ran.stdout == '{"line": 1}\n'
 
 
-def test_input_can_come_from_a_file(target: Target, server: LocalServer) -> None:
+def test_input_can_come_from_a_file(target: Target, twin: Twin) -> None:
     path = target.folder / "input.jsonl"
     path.write_bytes(encoded(a_purchase()))
     assert target.run([], "--input", str(path)).code == 0
-    assert server.event_ids == ["evt-1"]
+    assert ids(twin) == ["evt-1"]
 
 
 def test_no_input_at_all_is_a_run_with_nothing_to_do(target: Target) -> None:
@@ -106,46 +123,46 @@ def test_the_run_is_in_the_ledger_with_its_counts(target: Target) -> None:
     }
 
 
-def test_several_streams_share_a_networks_batches(target: Target, server: LocalServer) -> None:
+def test_several_streams_share_a_networks_batches(target: Target, twin: Twin) -> None:
     lines = [schema("a"), schema("b"), record("a", **a_purchase(1)), record("b", **a_purchase(2))]
     assert target.run(lines).code == 0
-    assert [request.event_ids for request in server.received] == [["evt-1", "evt-2"]]
+    assert batches(twin) == [["evt-1", "evt-2"]]
 
 
-def test_test_events_travel_in_requests_of_their_own(target: Target, server: LocalServer) -> None:
+def test_test_events_travel_in_requests_of_their_own(target: Target, twin: Twin) -> None:
     target.config["tiktok"]["test_event_code"] = "TEST1"
     target.run([a_purchase(1), a_purchase(2, test=True), a_purchase(3, test="no")])
-    by_code = {request.body.get("test_event_code"): request.event_ids for request in server.received}
-    assert by_code == {None: ["evt-1", "evt-3"], "TEST1": ["evt-2"]}
+    assert ids(twin) == ["evt-1", "evt-3"]
+    assert [event["event_id"] for event in twin.test_events] == ["evt-2"]
 
 
-def test_a_test_event_without_a_code_never_leaves(target: Target, server: LocalServer) -> None:
+def test_a_test_event_without_a_code_never_leaves(target: Target, twin: Twin) -> None:
     target.run([a_purchase(test=True)])
-    assert server.received == []
+    assert twin.requests == []
     assert target.rows() == [("evt-1", "skipped", "test_without_code")]
 
 
-def test_a_test_send_does_not_suppress_the_live_one(target: Target, server: LocalServer) -> None:
+def test_a_test_send_does_not_suppress_the_live_one(target: Target, twin: Twin) -> None:
     target.config["tiktok"]["test_event_code"] = "TEST1"
     target.run([a_purchase(test=True)])
     target.run([a_purchase()])
-    assert server.event_ids == ["evt-1", "evt-1"]
+    assert (ids(twin), len(twin.test_events)) == (["evt-1"], 1)
 
 
-def test_a_batch_is_as_large_as_the_network_allows(target: Target, server: LocalServer) -> None:
+def test_a_batch_is_as_large_as_the_network_allows(target: Target, twin: Twin) -> None:
     assert target.run([a_purchase(number) for number in range(2500)]).code == 0
-    assert sorted(len(request.event_ids) for request in server.received) == [500, 1000, 1000]
+    assert sorted(len(batch) for batch in batches(twin)) == [500, 1000, 1000]
 
 
-def test_batch_size_rows_makes_batches_smaller(target: Target, server: LocalServer) -> None:
+def test_batch_size_rows_makes_batches_smaller(target: Target, twin: Twin) -> None:
     target.config["batch_size_rows"] = 2
     target.run([a_purchase(number) for number in range(5)])
-    assert sorted(len(request.event_ids) for request in server.received) == [1, 2, 2]
+    assert sorted(len(batch) for batch in batches(twin)) == [1, 2, 2]
 
 
-def test_one_event_too_large_for_a_request_is_refused_here(target: Target, server: LocalServer) -> None:
+def test_one_event_too_large_for_a_request_is_refused_here(target: Target, twin: Twin) -> None:
     target.run([a_purchase(1, description="x" * 1_100_000), a_purchase(2)])
-    assert server.event_ids == ["evt-2"]
+    assert ids(twin) == ["evt-2"]
     assert ("evt-1", "rejected", "too_large") in target.rows()
 
 
@@ -169,29 +186,29 @@ def test_one_event_too_large_for_a_request_is_refused_here(target: Target, serve
     ],
 )
 def test_a_bad_record_is_a_row_and_a_warning_and_the_run_goes_on(
-    target: Target, server: LocalServer, line: bytes, message: str
+    target: Target, twin: Twin, line: bytes, message: str
 ) -> None:
     ran = target.run([a_purchase(1), line, a_purchase(2)])
     assert ran.code == 0
-    assert server.event_ids == ["evt-1", "evt-2"]
+    assert ids(twin) == ["evt-1", "evt-2"]
     ((network, number, said),) = target.rows("network, line, message", "deliveries WHERE reason = 'invalid'")
     assert (network, number) == ("", 2)
     assert said.startswith(message)
     assert ran.stderr.count("Line 2: ") == 1
 
 
-def test_numbers_as_ids_become_text(target: Target, server: LocalServer) -> None:
+def test_numbers_as_ids_become_text(target: Target, twin: Twin) -> None:
     target.run([a_purchase(event_id=9007199254740993), a_purchase(event_id=7.5)])
-    assert server.event_ids == ["9007199254740993", "7.5"]
+    assert ids(twin) == ["9007199254740993", "7.5"]
 
 
-def test_deep_properties_stop_nothing(target: Target, server: LocalServer) -> None:
+def test_deep_properties_stop_nothing(target: Target, twin: Twin) -> None:
     deep: Any = 1
     for _ in range(900):
         deep = {"a": deep}
     ran = target.run([a_purchase(1, properties={"deep": deep}), a_purchase(2, user=deep), a_purchase(3)])
     assert ran.code == 0
-    assert "evt-3" in server.event_ids
+    assert "evt-3" in ids(twin)
 
 
 def test_a_record_that_lacks_its_key_property_is_a_row_not_an_exception(target: Target) -> None:
@@ -200,24 +217,24 @@ def test_a_record_that_lacks_its_key_property_is_a_row_not_an_exception(target: 
     assert target.rows("status, reason") == [("skipped", "invalid")]
 
 
-def test_a_missing_event_id_is_derived_from_the_key_and_stays_the_same(target: Target, server: LocalServer) -> None:
+def test_a_missing_event_id_is_derived_from_the_key_and_stays_the_same(target: Target, twin: Twin) -> None:
     purchase = {**a_purchase(), "event_id": None, "id": 17}
     lines = [schema(key=["id"]), record(**purchase)]
     target.run(lines)
     target.run(lines)
-    (event_id,) = server.event_ids
+    (event_id,) = ids(twin)
     assert event_id.startswith("conversions-")
 
 
-def test_a_record_before_its_schema_ends_the_run_but_not_what_came_before(target: Target, server: LocalServer) -> None:
+def test_a_record_before_its_schema_ends_the_run_but_not_what_came_before(target: Target, twin: Twin) -> None:
     ran = target.run([schema("a"), record("a", **a_purchase(1)), state(1), record("b", **a_purchase(2)), state(2)])
     assert ran.code == 1
     assert ran.states == [1]
-    assert server.event_ids == ["evt-1"]
+    assert ids(twin) == ["evt-1"]
     assert "came before its schema" in ran.stderr
 
 
-def test_rows_that_the_source_deleted_are_not_sent(target: Target, server: LocalServer) -> None:
+def test_rows_that_the_source_deleted_are_not_sent(target: Target, twin: Twin) -> None:
     target.config["stream_maps"] = {"mapped": {"event_name": "event_name", "_sdc_deleted_at": None}}
     deleted = {"_sdc_deleted_at": "2026-11-20T00:00:00Z"}
     lines = [
@@ -227,14 +244,14 @@ def test_rows_that_the_source_deleted_are_not_sent(target: Target, server: Local
         record("mapped", **a_purchase(2, **deleted)),
     ]
     assert target.run(lines).code == 0
-    assert server.received == []
+    assert twin.requests == []
     assert [row[1:] for row in target.rows()] == [("skipped", "deleted")] * 2
 
 
 # --- Stream maps, BATCH ----------------------------------------------------------------------------------------------
 
 
-def test_stream_maps_rename_filter_and_drop(target: Target, server: LocalServer) -> None:
+def test_stream_maps_rename_filter_and_drop(target: Target, twin: Twin) -> None:
     target.config["stream_maps"] = {
         "orders": {"event_name": "'purchase'", "event_id": "str(order)", "__filter__": "amount > 5"},
         "other": None,
@@ -244,10 +261,10 @@ def test_stream_maps_rename_filter_and_drop(target: Target, server: LocalServer)
     lines.append(record("other", **a_purchase(99)))
     ran = target.run(lines)
     assert ran.code == 0
-    assert server.event_ids == ["6", "7"]
+    assert ids(twin) == ["6", "7"]
 
 
-def test_an_expression_that_fails_costs_one_row_and_shows_no_value(target: Target, server: LocalServer) -> None:
+def test_an_expression_that_fails_costs_one_row_and_shows_no_value(target: Target, twin: Twin) -> None:
     target.config["stream_maps"] = {"orders": {"event_id": "str(int(order))"}}
     lines = [
         schema("orders"),
@@ -256,20 +273,20 @@ def test_an_expression_that_fails_costs_one_row_and_shows_no_value(target: Targe
     ]
     ran = target.run(lines)
     assert ran.code == 0
-    assert server.event_ids == ["7"]
+    assert ids(twin) == ["7"]
     assert "canary" not in ran.stderr
 
 
-def test_fields_map_the_users_own_columns(target: Target, server: LocalServer) -> None:
+def test_fields_map_the_users_own_columns(target: Target, twin: Twin) -> None:
     target.config["fields"] = {"event_time": "converted_at", "email": "customer.email"}
     purchase = a_purchase()
     purchase["converted_at"] = purchase.pop("event_time")
     target.run([{**purchase, "customer": {"email": "ada@example.com"}}])
-    assert "email" in server.received[0].body["data"][0]["user"]
+    assert "email" in twin.received[0]["payload"]["user"]
 
 
 @pytest.mark.parametrize("compression", ["gzip", "none"])
-def test_batch_files_take_the_way_of_records(target: Target, server: LocalServer, compression: str) -> None:
+def test_batch_files_take_the_way_of_records(target: Target, twin: Twin, compression: str) -> None:
     path = target.folder / "batch.jsonl"
     data = b"".join(encoded(line) for line in (a_purchase(1), b"oops", a_purchase(2)))
     path.write_bytes(gzip.compress(data) if compression == "gzip" else data)
@@ -281,7 +298,7 @@ def test_batch_files_take_the_way_of_records(target: Target, server: LocalServer
     }
     ran = target.run([schema(), batch, state({"line": 1})])
     assert (ran.code, ran.states) == (0, [{"line": 1}])
-    assert server.event_ids == ["evt-1", "evt-2"]
+    assert ids(twin) == ["evt-1", "evt-2"]
     assert "skipped 1 (invalid 1)" in ran.summary
 
 
@@ -295,10 +312,8 @@ def test_a_batch_file_that_is_missing_keeps_the_bookmark_back(target: Target) ->
 # --- State -----------------------------------------------------------------------------------------------------------
 
 
-def test_what_stays_open_keeps_its_bookmark_back_and_everything_else_is_delivered(
-    target: Target, server: LocalServer
-) -> None:
-    server.answer = lambda request: Answer(503) if "/event/track" in request.path else accepted(request)
+def test_what_stays_open_keeps_its_bookmark_back_and_everything_else_is_delivered(target: Target, twin: Twin) -> None:
+    twin.faults = [{"network": "tiktok", "status": 503}]
     target.config["max_attempts"] = 1
     lines = [
         schema(),
@@ -317,13 +332,13 @@ def test_what_stays_open_keeps_its_bookmark_back_and_everything_else_is_delivere
         ("evt-3", "accepted", ""),
     ]
     assert "Open: 1 for tiktok.default: transient" in ran.stderr
-    server.answer = accepted
+    twin.faults = []
     again = target.run(lines)
     assert (again.code, again.states[-1]) == (0, 3)
     assert again.summary.startswith("read 3, accepted 1, already accepted 2,")
 
 
-def test_bookmarks_flow_while_the_run_goes_on(target: Target, server: LocalServer) -> None:
+def test_bookmarks_flow_while_the_run_goes_on(target: Target, twin: Twin) -> None:
     target.config["max_batch_age_seconds"] = 0
     process = target.start()
     assert process.stdin
@@ -331,19 +346,19 @@ def test_bookmarks_flow_while_the_run_goes_on(target: Target, server: LocalServe
     process.stdin.write(b"".join(encoded(line) for line in (schema(), record(**a_purchase()), state(1))))
     process.stdin.flush()
     assert process.stdout.readline() == b"1\n"  # though the input is still open
-    assert server.event_ids == ["evt-1"]
+    assert ids(twin) == ["evt-1"]
     process.stdin.close()
     assert ended(process).code == 0
 
 
-def test_a_verdict_of_refused_lets_the_bookmark_pass(target: Target, server: LocalServer) -> None:
-    server.answer = refusing("evt-2")
+def test_a_verdict_of_refused_lets_the_bookmark_pass(target: Target, twin: Twin) -> None:
+    twin.faults = [{"refuse_event_id": "evt-2", "silent": True}]
     ran = target.run([schema(), *(record(**a_purchase(number)) for number in range(1, 5)), state("end")])
     assert (ran.code, ran.states) == (0, ["end"])
     assert ran.summary == "read 4, accepted 3, already accepted 0, rejected 1, skipped 0, open 0"
 
 
-def test_a_closed_standard_output_is_an_error_and_no_crash(target: Target, server: LocalServer) -> None:
+def test_a_closed_standard_output_is_an_error_and_no_crash(target: Target, twin: Twin) -> None:
     process = target.start()
     assert process.stdin
     assert process.stdout
@@ -355,13 +370,13 @@ def test_a_closed_standard_output_is_an_error_and_no_crash(target: Target, serve
     process.stderr.close()
     assert process.wait(30) == 1
     assert "standard output is closed" in errors
-    assert server.event_ids == ["evt-1"]
+    assert ids(twin) == ["evt-1"]
 
 
 # --- Routing ---------------------------------------------------------------------------------------------------------
 
 
-def test_who_gets_a_conversion(target: Target, server: LocalServer) -> None:
+def test_who_gets_a_conversion(target: Target, twin: Twin) -> None:
     unattributed = {"network": None, "ttclid": None}
     target.run(
         [
@@ -389,9 +404,7 @@ def test_send_all_sends_what_names_no_network_too(target: Target) -> None:
     assert target.rows("event_id, network, status") == [("evt-1", "tiktok", "accepted")]
 
 
-def test_several_accounts_of_a_section_each_get_it_or_the_one_that_is_named(
-    target: Target, server: LocalServer
-) -> None:
+def test_several_accounts_of_a_section_each_get_it_or_the_one_that_is_named(target: Target, twin: Twin) -> None:
     pixels = {"game_a": {"pixel_code": "AAAAAAAAAAAAAAAAAAAA"}, "game_b": {"pixel_code": "BBBBBBBBBBBBBBBBBBBB"}}
     target.config["tiktok"] = {**target.config["tiktok"], "accounts": {**pixels, "old": {"enabled": False}}}
     target.run([a_purchase(1), a_purchase(2, account="game_b"), a_purchase(3, account="old")])
@@ -409,10 +422,10 @@ def test_several_accounts_of_a_section_each_get_it_or_the_one_that_is_named(
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_while_idle_ends_the_run_and_keeps_unsent_postbacks_open(
-    target: Target, server: LocalServer, number: int, code: int
+    held: Target, server: LocalServer, number: int, code: int
 ) -> None:
-    target.config["max_batch_age_seconds"] = 3600
-    process = target.start()
+    held.config["max_batch_age_seconds"] = 3600
+    process = held.start()
     assert process.stdin
     process.stdin.write(b"".join(encoded(line) for line in (schema(), record(**a_purchase()), state(1), b"oops")))
     process.stdin.flush()
@@ -420,11 +433,11 @@ def test_a_signal_while_idle_ends_the_run_and_keeps_unsent_postbacks_open(
     ran = end(process, number)
     assert (ran.code, ran.stdout) == (code, "")
     assert server.received == []
-    assert ("evt-1", "open", "transient") in target.rows()
-    assert target.rows("exit_code", "runs") == [(code,)]
+    assert ("evt-1", "open", "transient") in held.rows()
+    assert held.rows("exit_code", "runs") == [(code,)]
 
 
-def test_a_signal_lets_requests_under_way_finish_and_be_written_down(target: Target, server: LocalServer) -> None:
+def test_a_signal_lets_requests_under_way_finish_and_be_written_down(held: Target, server: LocalServer) -> None:
     gate = threading.Event()
 
     def slow(request: Received) -> Answer:
@@ -432,8 +445,8 @@ def test_a_signal_lets_requests_under_way_finish_and_be_written_down(target: Tar
         return accepted(request)
 
     server.answer = slow
-    target.config["max_batch_age_seconds"] = 0
-    process = target.start()
+    held.config["max_batch_age_seconds"] = 0
+    process = held.start()
     assert process.stdin
     process.stdin.write(b"".join(encoded(line) for line in (schema(), record(**a_purchase()), state(1))))
     process.stdin.flush()
@@ -442,14 +455,14 @@ def test_a_signal_lets_requests_under_way_finish_and_be_written_down(target: Tar
     gate.set()
     ran = ended(process)
     assert (ran.code, ran.stdout) == (143, "1\n")
-    assert target.rows() == [("evt-1", "accepted", "")]
+    assert held.rows() == [("evt-1", "accepted", "")]
 
 
-def test_a_second_signal_does_not_wait_for_an_answer(target: Target, server: LocalServer) -> None:
+def test_a_second_signal_does_not_wait_for_an_answer(held: Target, server: LocalServer) -> None:
     gate = threading.Event()
     server.answer = lambda _: Answer(200 + gate.wait(20))
-    target.config["max_batch_age_seconds"] = 0
-    process = target.start()
+    held.config["max_batch_age_seconds"] = 0
+    process = held.start()
     assert process.stdin
     process.stdin.write(b"".join(encoded(line) for line in (schema(), record(**a_purchase()), state(1))))
     process.stdin.flush()
@@ -461,23 +474,23 @@ def test_a_second_signal_does_not_wait_for_an_answer(target: Target, server: Loc
     assert (ran.code, ran.stdout) == (143, "")
 
 
-def test_a_signal_ends_the_wait_before_a_retry(target: Target, server: LocalServer) -> None:
+def test_a_signal_ends_the_wait_before_a_retry(held: Target, server: LocalServer) -> None:
     server.answer = lambda _: Answer(429, headers={"Retry-After": "15"})
-    target.config["max_batch_age_seconds"] = 0
-    process = target.start()
+    held.config["max_batch_age_seconds"] = 0
+    process = held.start()
     assert process.stdin
     process.stdin.write(encoded(a_purchase()))
     process.stdin.flush()
     wait_for(lambda: server.received)
     threading.Event().wait(0.3)
     assert end(process).code == 143
-    assert target.rows() == [("evt-1", "open", "throttled")]
+    assert held.rows() == [("evt-1", "open", "throttled")]
 
 
 # --- The configuration -----------------------------------------------------------------------------------------------
 
 
-def test_every_mistake_in_the_config_is_named_before_the_first_record(target: Target, server: LocalServer) -> None:
+def test_every_mistake_in_the_config_is_named_before_the_first_record(target: Target, twin: Twin) -> None:
     target.config["tiktok"] = {"access_token": ["canary-token"], "pixel_code": "My Pixel", "pixel": "canary-pixel"}
     target.config["reddit"] = {"pixel_id": "oops"}
     target.config["colour"] = "canary-colour"
@@ -492,7 +505,7 @@ def test_every_mistake_in_the_config_is_named_before_the_first_record(target: Ta
         assert ran.stderr.count(said) == 1, said
     assert "canary" not in ran.stderr
     assert "Traceback" not in ran.stderr
-    assert server.received == []
+    assert twin.requests == []
 
 
 def test_a_config_without_a_network_says_what_to_add(target: Target) -> None:
@@ -502,13 +515,13 @@ def test_a_config_without_a_network_says_what_to_add(target: Target) -> None:
     assert "no network: add a section for one of reddit, tiktok" in ran.stderr
 
 
-def test_a_section_can_come_from_the_environment(target: Target, server: LocalServer) -> None:
+def test_a_section_can_come_from_the_environment(target: Target, twin: Twin) -> None:
     section = json.dumps(target.config.pop("tiktok"))
     path = target.folder / "config.json"
     ran = target.run([a_purchase()], "--config", "ENV", env={"TARGET_ADPOSTBACKS_TIKTOK": section})
     assert path.exists()
     assert ran.code == 0
-    assert server.event_ids == ["evt-1"]
+    assert ids(twin) == ["evt-1"]
 
 
 @pytest.mark.parametrize("content", [None, "{oops"])
@@ -522,14 +535,12 @@ def test_a_config_file_that_cannot_be_read_ends_in_one_line(tmp_path: Path, cont
     assert len(ran.stderr.splitlines()) == 1
 
 
-def test_a_ledger_that_cannot_be_written_ends_the_run_before_anything_is_sent(
-    target: Target, server: LocalServer
-) -> None:
+def test_a_ledger_that_cannot_be_written_ends_the_run_before_anything_is_sent(target: Target, twin: Twin) -> None:
     target.config["ledger_url"] = f"sqlite:///{target.folder}/missing/ledger.db"
     ran = target.run([a_purchase()])
     assert ran.code == 1
     assert "check ledger_url" in ran.stderr
-    assert server.received == []
+    assert twin.requests == []
 
 
 # --- At home with the SDK --------------------------------------------------------------------------------------------
