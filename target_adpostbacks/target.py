@@ -34,13 +34,14 @@ from target_adpostbacks.ledger import Delivered, Ledger, UnusableLedger, default
 from target_adpostbacks.network import Account
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.postback import Facts
+from target_adpostbacks.progress import Progress
 from target_adpostbacks.reader import BadLine, LineReader
 from target_adpostbacks.sinks import FOR_NOBODY, ConversionSink, NetworkSink, batch_lines
 from target_adpostbacks.transport import HttpTransport
 
 SKIPPED_ROWS = 500
 """Rows of conversions that are not sent, before they are written to the ledger."""
-PROGRESS_SECONDS = 30
+COLLECT_SECONDS = 30
 NO_CONTEXT: Mapping[str, Any] = {}
 
 
@@ -96,7 +97,8 @@ class TargetAdpostbacks(Target):
         self._skipped: list[Skipped] = []
         self._skipped_since = 0.0
         self._direct: dict[str, tuple[Any, ConversionSink]] = {}
-        self._started = self._reported = time.monotonic()
+        self._started = self._collected = time.monotonic()
+        self.progress = Progress(lambda: _summary(self.counts), self.logger.info)
         self.stdout: IO[str] | None = None  # where bookmarks go; None: sys.stdout
         self.bookmarks = Bookmarks(self._write_bookmark)
         self.ledger = Ledger(self.general.ledger_url or default_url(os.environ), self.run_id)
@@ -272,17 +274,23 @@ class TargetAdpostbacks(Target):
             self._write_skipped()
         if self.delivery.failed or self.bookmarks.failed:
             self.message_reader.stop()
-        if time.monotonic() - self._reported >= PROGRESS_SECONDS:
-            self._reported = time.monotonic()
-            self.logger.info("So far: %s", _summary(self.counts))
+        self.progress.show()
+        if time.monotonic() - self._collected >= COLLECT_SECONDS:
+            self._collected = time.monotonic()
             gc.collect()
 
     def process_endofpipe(self) -> None:
         """After the last line: send what is left, wait for every verdict, close the run."""
         self._write_skipped()
         super().process_endofpipe()
-        settled = self.delivery.settle(lambda: self._signals > 1)
+        settled = self.delivery.settle(self._waiting)
+        self.progress.stop()
         self._finish(settled)
+
+    def _waiting(self) -> bool:
+        """While verdicts are waited for: say how far the run is; whether to wait no longer."""
+        self.progress.show()
+        return self._signals > 1
 
     # --- The end ----------------------------------------------------------------------------------------------------
 
@@ -358,6 +366,17 @@ class TargetAdpostbacks(Target):
         target.run(file_input)
 
     @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """The SDK's command, with a help text that says what goes in and what comes out."""
+        command = super().get_singer_command()
+        command.help = (
+            "Deliver conversions to ad networks. Reads Singer messages or plain JSON lines from standard input; "
+            "writes bookmarks to standard output, everything else to standard error. "
+            "`adpostbacks log` shows what became of each conversion."
+        )
+        return command
+
+    @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
         """Read the config files; a file that can't be read ends the command with one line."""
         try:
@@ -374,6 +393,7 @@ class TargetAdpostbacks(Target):
         # Records make no reference cycles, but looking for some took a fifth of a run: it is left to _tick.
         gc.freeze()
         gc.disable()
+        self.progress.start()
         try:
             self.listen(file_input)
         except RecordsWithoutSchemaException as error:

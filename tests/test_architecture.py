@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "delivery": {"attempts", "network", "postback", "ledger", "transport"},
     "bookmarks": set(),
     "reader": set(),
+    "progress": set(),
     "tap": {"ledger"},
 }
 """Modules that are not named may import everything but ``cli`` and ``twin``."""

@@ -1,0 +1,63 @@
+"""How far a run is: a line that changes in place on a terminal, a log line every half minute anywhere else."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from typing import TextIO, cast
+
+from rich.console import Console
+from rich.file_proxy import FileProxy
+from rich.live import Live
+from rich.text import Text
+
+LOG_SECONDS = 30
+SHOW_SECONDS = 0.5
+
+
+class Progress:
+    """``show`` is called often and does something rarely; log lines appear above the line on a terminal."""
+
+    def __init__(self, summary: Callable[[], str], log: Callable[[str], None], console: Console | None = None) -> None:
+        self._summary = summary
+        self._log = log
+        self._console = console or Console(stderr=True)
+        self._live: Live | None = None
+        self._shown = time.monotonic()
+        self._handlers: list[logging.StreamHandler[TextIO]] = []
+
+    def start(self) -> None:
+        """Begin to change a line in place, where there is a terminal."""
+        if not self._console.is_terminal:
+            return
+        self._live = Live(Text(""), console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
+        self._live.start()
+        above = cast("TextIO", FileProxy(self._console, sys.stderr))
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr:
+                handler.setStream(above)
+                self._handlers.append(handler)
+
+    def show(self) -> bool:
+        """Say how far the run is, if it is time to; whether it was."""
+        now = time.monotonic()
+        if now - self._shown < (SHOW_SECONDS if self._live else LOG_SECONDS):
+            return False
+        self._shown = now
+        if self._live:
+            self._live.update(
+                Text(f"  {self._summary()}", style="cyan", no_wrap=True, overflow="ellipsis"), refresh=True
+            )
+        else:
+            self._log(f"So far: {self._summary()}")
+        return True
+
+    def stop(self) -> None:
+        """Give the terminal back."""
+        if self._live:
+            self._live.stop()
+            self._live = None
+            for handler in self._handlers:
+                handler.setStream(sys.stderr)
