@@ -32,7 +32,7 @@ class Progress:
         """Begin to change a line in place, where there is a terminal."""
         if not self._console.is_terminal:
             return
-        self._live = Live(Text(""), console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
+        self._live = Live(Text(""), console=self._console, auto_refresh=False, transient=True, redirect_stderr=False)
         self._live.start()
         above = cast("TextIO", FileProxy(self._console, sys.stderr))
         for handler in logging.getLogger().handlers:
