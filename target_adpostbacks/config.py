@@ -53,6 +53,13 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
     max_batch_age_seconds: Annotated[
         int, doc("How long a conversion waits for its batch to fill before it is sent. Default: 5.", ge=0, le=3600)
     ] = 5
+    results_path: Annotated[
+        str | None,
+        doc(
+            "File for the run's deliveries as Singer messages (SCHEMA, RECORD, STATE), written at its end;"
+            " `{run_id}` in it is replaced. `/dev/fd/3` works, standard output does not."
+        ),
+    ] = None
 
     @property
     def zone(self) -> tzinfo:
@@ -63,7 +70,7 @@ def read(config: Mapping[str, Any]) -> tuple[General, dict[str, list[Account]]]:
     """The general settings and every section's accounts. Raises InvalidConfig with all mistakes at once."""
     mistakes: list[str] = []
     known = {field.name for field in struct_fields(General)} | SDK_SETTINGS | NETWORKS.keys() | set(DELIVERY_SETTINGS)
-    mistakes += [_unknown(name, known) for name in config if name not in known]
+    mistakes += [_unknown(name, name, known) for name in config if name not in known]
     general = _general(config, mistakes)
     sections: dict[str, list[Account]] = {}
     try:
@@ -131,11 +138,8 @@ def _general(config: Mapping[str, Any], mistakes: list[str]) -> General:
     values = _values(str, General, given, mistakes)
     if not isinstance(values.get("fields"), Mapping):
         values.pop("fields", None)
-    mistakes += [
-        _unknown(f"fields.{column}", {f"fields.{name}" for name in _columns()})
-        for column in values.get("fields", ())
-        if column not in _columns()
-    ]
+    columns = _columns()
+    mistakes += [_unknown(f"fields.{name}", name, columns) for name in values.get("fields", ()) if name not in columns]
     try:
         General(default_timezone=values.get("default_timezone", "UTC")).zone  # noqa: B018
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -194,7 +198,7 @@ def _account(
     network = NETWORKS[section]
     before = len(mistakes)
     known = {field.name for field in struct_fields(network.settings_type)}
-    mistakes += [_unknown(path(key), {path(field) for field in known}) for key in given if key not in known]
+    mistakes += [_unknown(path(key), key, known) for key in given if key not in known]
     values = _values(path, network.settings_type, given, mistakes)
     if not values.get("enabled", True):
         return Account(section=section, name=name, network=None)
@@ -227,7 +231,8 @@ def _problems(settings: Settings) -> Iterable[str]:
         host, _ = base.hostname, base.port
     except ValueError:
         base, host = urlsplit(""), None
-    if not host or re.search(r"\s", settings.base_url) or base.scheme not in ("http", "https") or base.username or base.query or base.fragment:
+    more = base.username or base.query or base.fragment or re.search(r"\s", settings.base_url)
+    if not host or more or base.scheme not in ("http", "https"):
         yield "base_url: scheme and host expected, https://host.example"
     elif base.scheme == "http" and host not in LOOPBACK:
         yield "base_url: plain http goes to this machine only (127.0.0.1); use https"
@@ -271,9 +276,9 @@ def _rule(message: str) -> str:
     return "none of its choices"
 
 
-def _unknown(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"{name}: no such setting" + (f"; did you mean {close[0].rpartition('.')[2]}?" if close else "")
+def _unknown(path: str, name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"{path}: no such setting" + (f"; did you mean {close[0]}?" if close else "")
 
 
 # --- Describing ------------------------------------------------------------------------------------------------------

@@ -96,10 +96,10 @@ def wait_for(condition: Any, seconds: float = 20) -> None:
 
 
 def wait_for_warning(process: subprocess.Popen[bytes]) -> None:
-    """Until a bad line is warned of: everything before it has been read."""
+    """Until malformed JSON is warned of: everything before it has been read."""
     assert process.stderr
     for line in process.stderr:
-        if b"WARNING" in line:
+        if b"malformed JSON" in line:
             return
     raise AssertionError("it never came")
 

@@ -62,7 +62,7 @@ def test_without_an_order_id_the_event_id_is_derived_from_the_streams_key() -> N
     record = {"event_name": "purchase", "event_time": NOON.isoformat(), "shop": "a", "row": 7}
     derived = parse(record, COLUMNS, ("shop", "row"), "orders").event_id
     assert derived == "orders-" + sha256(b'["a",7,"purchase"]').hexdigest()[:32]
-    others = [{"row": 8}, {"shop": "b"}, {"event_name": "lead"}]
+    others: list[dict[str, Any]] = [{"row": 8}, {"shop": "b"}, {"event_name": "lead"}]
     assert derived not in {parse({**record, **other}, COLUMNS, ("shop", "row"), "orders").event_id for other in others}
 
 
@@ -185,6 +185,14 @@ def test_a_time_without_a_zone_is_in_the_default_one(time: Any, utc_hour: int) -
     assert parse(a_record(event_time=time), columns).event_time.hour == utc_hour
 
 
+@pytest.mark.parametrize(
+    ("epoch", "year"), [(99_999_999_999, 5138), (10**11, 1973), (99_999_999_999_999, 5138), (10**14, 1973)]
+)
+def test_the_unit_of_an_epoch_is_told_by_its_size(epoch: int, year: int) -> None:
+    times = {a_conversion(event_time=form).event_time for form in (epoch, float(epoch), str(epoch))}
+    assert {time.year for time in times} == {year}
+
+
 def test_parts_of_seconds_are_kept() -> None:
     assert a_conversion(event_time="2026-11-20T12:00:00.123456Z").event_time.microsecond == 123456
     assert a_conversion(event_time=1795176000123).event_time.microsecond == 123000
@@ -301,10 +309,15 @@ def test_what_cannot_be_used_in_contents_is_left_out_with_a_note() -> None:
 
 
 def test_properties_lose_what_is_empty_at_any_depth() -> None:
-    properties = {"a": None, "b": "", "c": {"d": [None, "", {}, 0]}, "e": False, "f": float("nan"), "g": {"h": {}}}
-    assert a_conversion(properties=properties).properties == {"c": {"d": [0]}, "e": False}
+    empties: list[Any] = [None, "", " ", [], {}, float("nan"), {"g": {"h": [None]}}]
+    properties = {"a": empties, "b": {"c": [*empties, 0]}, "d": False}
+    assert a_conversion(properties=properties).properties == {"b": {"c": [0]}, "d": False}
+
+
+def test_properties_are_an_object_or_its_json() -> None:
     assert a_conversion(properties='{"a": 1}').properties == {"a": 1}
-    assert refusal(properties=[1]) == "properties: an object expected"
+    for other in ([1], "[1]", 7, True):
+        assert refusal(properties=other) == "properties: an object expected"
 
 
 def nested(depth: int) -> dict[str, Any]:
@@ -505,20 +518,24 @@ def texts(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
+def said_of(record: dict[str, Any]) -> str:
+    """What is said about a record: why it is refused, or what of it can't be used."""
+    try:
+        return " ".join(parse(record, COLUMNS, ("row",), "rows").unusable)
+    except InvalidConversion as refused:
+        shown = refused.__cause__ or (None if refused.__suppress_context__ else refused.__context__)
+        return f"{refused} {shown or ''}"
+
+
 @settings(max_examples=400, deadline=None, derandomize=True)
 @given(st.dictionaries(NAMES, VALUES, max_size=6), PLAUSIBLE)
 def test_any_record_is_a_conversion_or_is_refused_without_telling_a_value(
     columns: dict[str, Any], plausible: dict[str, Any]
 ) -> None:
     record = {**a_record(), **plausible, **columns}
-    try:
-        said = " ".join(parse(record, COLUMNS, ("row",), "rows").unusable)
-    except InvalidConversion as refused:
-        said = str(refused)
-        assert refused.__cause__ is None
-        assert refused.__suppress_context__ or refused.__context__ is None
-    told = [text for text in texts(record) if len(text.strip()) > 3 and text.strip() in said]
-    assert not [text for text in told if text not in ("true", "2026-11-20")]
+    said = said_of(record)
+    long = {text.strip() for text in texts(record)} - {"true", "2026-11-20"}
+    assert not [text for text in long if len(text) > 3 and text in said]
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)

@@ -36,6 +36,8 @@ ACTION_SOURCES: Mapping[str, ActionSource] = {
 TRACKING_TYPES = frozenset("PAGE_VISIT VIEW_CONTENT SEARCH ADD_TO_CART ADD_TO_WISHLIST PURCHASE LEAD SIGN_UP".split())
 MAX_AGE = timedelta(hours=168) - timedelta(minutes=10)  # one stale event refuses its whole batch
 DEDUP_WINDOW = timedelta(hours=48)
+MAX_SCREEN = 32767
+NO_MATCH_KEYS = frozenset({"screen_dimensions", "data_processing_options"})
 WITHOUT_VALUE = frozenset({"PAGE_VISIT", "VIEW_CONTENT", "SEARCH"})
 WITHOUT_ITEM_COUNT = WITHOUT_VALUE | {"LEAD", "SIGN_UP"}
 
@@ -167,7 +169,6 @@ class Reddit(Network[RedditSettings]):
     def _user(self, c: Conversion) -> dict[str, JSON]:
         idfa = c.idfa or (c.advertising_id if c.platform == "ios" else None)
         aaid = c.gaid or (c.advertising_id if c.platform == "android" else None)
-        both = c.screen_width is not None and c.screen_height is not None
         return prune(
             {
                 "email": keys.first_hashed(c.email, email),
@@ -178,7 +179,7 @@ class Reddit(Network[RedditSettings]):
                 "ip_address": c.ip_address and self._ip_address(c.ip_address),
                 "user_agent": c.user_agent,
                 "uuid": c.ids.get("rdt_uuid"),
-                "screen_dimensions": {"width": c.screen_width, "height": c.screen_height} if both else None,
+                "screen_dimensions": _screen_dimensions(c.screen_width, c.screen_height),
                 "data_processing_options": _limited_data_use(c) if c.limited_data_use or c.opt_out else None,
             }
         )
@@ -186,7 +187,12 @@ class Reddit(Network[RedditSettings]):
     def _ip_address(self, raw: str) -> str | None:
         if keys.is_hash(raw):
             return raw.lower()
-        return keys.sha256(raw) if self.settings.hash_ip else raw
+        address = keys.public_ip(raw)
+        return keys.sha256(address) if self.settings.hash_ip else address
+
+    def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
+        user = payload.get("user", {})
+        return [*(["click_id"] if "click_id" in payload else []), *(key for key in user if key not in NO_MATCH_KEYS)]
 
     def request(self, envelope: Mapping[str, JSON], payloads: Sequence[JSON]) -> Request:
         return Request(
@@ -207,11 +213,11 @@ class Reddit(Network[RedditSettings]):
             return "", ""
         error = body.get("error")
         if isinstance(error, Mapping):
-            return str(error.get("code", "")), str(error.get("message") or error.get("explanation") or "")
+            return str(error.get("code") or ""), str(error.get("message") or error.get("explanation") or "")
         invalid = body.get("invalid_events")
-        if isinstance(invalid, list) and invalid and isinstance(invalid[0], Mapping):
-            return "", str(invalid[0].get("error_message", ""))
-        return "", str(body.get("message", ""))
+        first = invalid[0] if isinstance(invalid, list) and invalid else None
+        told = first.get("error_message") if isinstance(first, Mapping) else None
+        return "", str(told or body.get("message") or "")
 
     def retry_after(self, response: Response) -> str:
         reset = _RATE_LIMIT_RESET.search(response.headers.get("ratelimit", ""))
@@ -233,8 +239,10 @@ class Reddit(Network[RedditSettings]):
             return Outcome(Verdict.TRANSIENT, "", "no JSON object in the answer", shared=True)
         if "error" in body:
             return Outcome(Verdict.REJECTED, *self.error(body), shared=True)
+        if body.get("success") is False or body.get("invalid_events"):
+            return Outcome(Verdict.REJECTED, *self.error(body), reason="unconfirmed")
         data = body.get("data")
-        message = str(data.get("message", "")) if isinstance(data, Mapping) else str(body.get("message", ""))
+        message = str((data if isinstance(data, Mapping) else body).get("message") or "")
         processed = _PROCESSED.search(message)
         if processed and int(processed[1]) < count:
             return Outcome(Verdict.REJECTED, "", message, reason="unconfirmed" if int(processed[1]) else "")
@@ -261,6 +269,12 @@ def email(raw: str) -> str | None:
 
 def _matches(user: Mapping[str, JSON]) -> bool:
     return not {"email", "phone_number", "external_id", "idfa", "aaid", "uuid", "ip_address"}.isdisjoint(user)
+
+
+def _screen_dimensions(width: int | None, height: int | None) -> dict[str, JSON] | None:
+    if width is None or height is None or max(width, height) > MAX_SCREEN:
+        return None
+    return {"width": width, "height": height}
 
 
 def _limited_data_use(c: Conversion) -> dict[str, JSON]:

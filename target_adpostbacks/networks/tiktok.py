@@ -316,7 +316,7 @@ class TikTok(Network[TikTokSettings]):
         return "" if code is None else str(code), str(body.get("message") or "")
 
     def request_id(self, response: Response) -> str:
-        return str(response.body.get("request_id", "")) if isinstance(response.body, Mapping) else ""
+        return str(response.body.get("request_id") or "") if isinstance(response.body, Mapping) else ""
 
     def outcomes(self, response: Response, count: int) -> list[Outcome]:
         outcome = self.classify(response)

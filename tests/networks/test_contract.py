@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -15,7 +15,7 @@ from conftest import COLUMNS, NOW
 
 from target_adpostbacks.config import accounts, schema
 from target_adpostbacks.conversion import Columns, Conversion, parse
-from target_adpostbacks.network import JSON, Account, Network, Request, Response, Skip, Verdict
+from target_adpostbacks.network import JSON, Account, Network, Request, Response, Settings, Skip, Verdict
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.postback import Postback, prepare
 
@@ -378,3 +378,82 @@ def test_no_two_networks_answer_to_one_name() -> None:
     names = [name for network in NETWORKS.values() for name in (network.name, *network.aliases)]
     assert len(names) == len(set(names))
     assert all(name == name.lower() for name in names)
+
+
+# --- What a network gets without asking ------------------------------------------------------------------------------
+
+
+class Plain(Network[Settings]):
+    """A network that says only what it must, to show the defaults."""
+
+    name = "plain"
+    docs = "https://example.com/docs"
+    settings_type = Settings
+    events: ClassVar[Mapping[str, str | None]] = {"purchase": "Purchase", "ad_click": None}
+    click_ids = ids = ("plainid",)
+    batch_size = 10
+    max_ahead = timedelta(minutes=1)
+    codes: ClassVar[Mapping[str, Verdict]] = {"0": Verdict.ACCEPTED, "7": Verdict.THROTTLED}
+
+    def asset(self, conversion: Conversion) -> str:
+        return "asset"
+
+    def max_age(self, conversion: Conversion) -> timedelta:
+        return timedelta(days=1)
+
+    def native_events(self, conversion: Conversion) -> frozenset[str]:
+        return frozenset({"Purchase"})
+
+    def payload(self, conversion: Conversion) -> JSON:
+        return {"event": self.event(conversion)}
+
+    def envelope(self, conversion: Conversion) -> dict[str, JSON]:
+        return {}
+
+    def request(self, envelope: Mapping[str, JSON], payloads: Sequence[JSON]) -> Request:
+        return Request(url=self.url("https://example.com/events"), body=payloads)
+
+    def error(self, body: Any) -> tuple[str, str]:
+        return (str(body["code"]), "said") if isinstance(body, dict) else ("", "")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "verdict"),
+    [
+        *(
+            (200, {"code": 0}, "ACCEPTED"),
+            (200, None, "ACCEPTED"),
+            (204, None, "ACCEPTED"),
+            (200, {"code": 7}, "THROTTLED"),
+        ),
+        *((200, {"code": 8}, "REJECTED"), (400, {"code": 7}, "THROTTLED"), (400, {"code": 8}, "REJECTED")),
+        *(
+            (401, None, "CREDENTIALS"),
+            (403, {"code": 8}, "CREDENTIALS"),
+            (429, None, "THROTTLED"),
+            (408, None, "TRANSIENT"),
+        ),
+        *((425, None, "TRANSIENT"), (500, None, "TRANSIENT"), (599, {"code": 8}, "TRANSIENT"), (302, None, "REJECTED")),
+        *((404, None, "REJECTED"), (413, None, "REJECTED"), (100, None, "REJECTED")),
+    ],
+)
+def test_an_answer_is_classified_by_the_networks_code_then_by_the_status(status: int, body: Any, verdict: str) -> None:
+    outcomes = Plain(Settings()).outcomes(Response(status=status, body=body), 2)
+    assert [(outcome.verdict.name, outcome.shared) for outcome in outcomes] == [(verdict, True)] * 2
+
+
+def test_without_more_said_a_resend_is_never_harmless_and_custom_events_pass() -> None:
+    network = Plain(Settings())
+    assert network.dedup_window(conversion_of("plain")) is None
+    assert network.event(conversion_of("plain", event_name="VIP upgrade")) == "VIP upgrade"
+    assert (network.retry_after(Response(status=429)), network.request_id(Response(status=200))) == ("", "")
+
+
+def test_a_skipped_event_is_skipped_again_and_holds_no_conversion() -> None:
+    network = Plain(Settings())
+    skips = []
+    for _ in range(2):
+        with pytest.raises(Skip, match="event_off") as skip:
+            network.event(conversion_of("plain", event_name="ad_click"))
+        skips.append(skip.value)
+    assert skips[0] is not skips[1]
