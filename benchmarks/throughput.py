@@ -98,7 +98,7 @@ SCHEMA = {
 def bare_loop(path: str) -> None:
     """The least that this work can cost in Python."""
     decode, encode, sha256 = msgspec.json.Decoder().decode, msgspec.json.Encoder().encode, hashlib.sha256
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         for line in file:
             message = decode(line)
             record = message.get("record")
@@ -161,7 +161,7 @@ def serve() -> None:
 
 def timed(command: list[str], stdin: Path | None, cwd: str, log: Path) -> tuple[float, int]:
     """Wall-clock seconds and peak memory (KiB) of a command; its output goes to ``log``."""
-    with log.open("wb") as output, stdin.open("rb") if stdin else open(os.devnull, "rb") as source:
+    with log.open("wb") as output, (stdin or Path(os.devnull)).open("rb") as source:
         started = time.perf_counter()
         process = subprocess.Popen(command, stdin=source, stdout=output, stderr=subprocess.STDOUT, cwd=cwd)
         _, status, usage = os.wait4(process.pid, 0)

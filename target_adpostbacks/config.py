@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec.structs import fields as struct_fields
 
-from target_adpostbacks.conversion import known_columns
+from target_adpostbacks.columns import known_columns
 from target_adpostbacks.network import DELIVERY_SETTINGS, Account, Settings, doc
 from target_adpostbacks.networks import NETWORKS
 

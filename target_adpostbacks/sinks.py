@@ -12,10 +12,11 @@ import msgspec
 from singer_sdk.helpers._batch import StorageTarget
 from singer_sdk.sinks import Sink
 
-from target_adpostbacks.conversion import Conversion, InvalidConversion, is_deleted, parse
+from target_adpostbacks.conversion import Conversion, InvalidConversion
 from target_adpostbacks.delivery import Queued, skipped
 from target_adpostbacks.network import Account, Skip
 from target_adpostbacks.postback import Facts, Key, Postback, facts, key, prepare, route
+from target_adpostbacks.record import is_deleted, parse
 
 if TYPE_CHECKING:
     from singer_sdk.helpers._batch import BaseBatchFileEncoding
@@ -38,7 +39,7 @@ class ConversionSink(Sink):
         self.adpostbacks = target
 
     def get_validator(self) -> None:
-        """The SDK's validator takes most of a run's time and logs values; ``conversion.parse`` checks instead."""
+        """The SDK's validator takes most of a run's time and logs values; ``record.parse`` checks instead."""
 
     def process_record(self, record: dict[str, Any], context: Mapping[str, Any]) -> None:
         """Queue the postbacks of one record; what is not sent becomes a row of the ledger. Never raises for data."""

@@ -28,7 +28,6 @@ from singer_sdk.sinks import Sink
 
 from target_adpostbacks import config as configuration
 from target_adpostbacks.bookmarks import Bookmarks, Place
-from target_adpostbacks.conversion import Columns
 from target_adpostbacks.delivery import Delivery, Skipped, skipped
 from target_adpostbacks.ledger import Delivered, Ledger, UnusableLedger, default_url
 from target_adpostbacks.network import Account
@@ -36,6 +35,8 @@ from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.postback import Facts
 from target_adpostbacks.progress import Progress
 from target_adpostbacks.reader import BadLine, LineReader
+from target_adpostbacks.record import Columns
+from target_adpostbacks.results import Results, UnusablePath
 from target_adpostbacks.sinks import FOR_NOBODY, ConversionSink, NetworkSink, batch_lines
 from target_adpostbacks.transport import HttpTransport
 
@@ -88,6 +89,7 @@ class TargetAdpostbacks(Target):
         )
         self.network_names = {alias: name for name, network in NETWORKS.items() for alias in (name, *network.aliases)}
         self.run_id = uuid.uuid4().hex
+        self.results = self._open_results()
         self.records_read = 0
         self.exit_code: int | None = None
         self.signal: int | None = None
@@ -115,6 +117,13 @@ class TargetAdpostbacks(Target):
         for hint in configuration.hints(self.accounts):
             self.logger.warning(hint)
         self.logger.info("Ledger: %s (run %s)", self.ledger.location, self.run_id)
+
+    def _open_results(self) -> Results | None:
+        path = self.general.results_path
+        try:
+            return Results(path, self.run_id) if path else None
+        except UnusablePath as error:
+            raise ConfigValidationError("Config validation failed", errors=[str(error)], schema={}) from None
 
     def _network_sink(self, account: Account) -> NetworkSink:
         sink = self.get_sink(account.label, schema={"properties": {}}, key_properties=[])
@@ -316,8 +325,11 @@ class TargetAdpostbacks(Target):
         failure = self._why_failed()
         if failure:
             self.logger.error(failure)
+        unwritten = self._write_results()
+        if unwritten:
+            self.logger.error(unwritten)
         is_open = bool(self.counts["open"]) or not settled
-        code = 128 + self.signal if self.signal else int(bool(failure) or is_open)
+        code = 128 + self.signal if self.signal else int(bool(failure or unwritten) or is_open)
         with suppress(UnusableLedger):
             self.ledger.end_run(self.now().isoformat(timespec="milliseconds"), code, self.counts)
             self.ledger.close()
@@ -325,6 +337,17 @@ class TargetAdpostbacks(Target):
             self.logger.error("A bookmark is held back: the next run reads again from the last one that was written.")
         self.exit_code = code
         self.logger.info("Done in %.1f s: %s", time.monotonic() - self._started, _summary(self.counts))
+
+    def _write_results(self) -> str | None:
+        """Write the run's deliveries to results_path; or say why that can't be done."""
+        try:
+            if self.results:
+                self.results.write(self.ledger)
+        except OSError as error:
+            return f"results_path: {error.strerror or type(error).__name__}; what is missing there is in the ledger."
+        except UnusableLedger as error:
+            return str(error)
+        return None
 
     def _why_failed(self) -> str | None:
         error = self.delivery.failed

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from target_adpostbacks.conversion import Columns, Conversion, parse
+from target_adpostbacks.conversion import Conversion
 from target_adpostbacks.network import Account
 from target_adpostbacks.networks import NETWORKS
+from target_adpostbacks.record import Columns, parse
 
 NOW = datetime(2026, 11, 20, 12, 5, tzinfo=timezone.utc)
 
@@ -50,3 +52,21 @@ def an_account(section: str = "tiktok", name: str = "default", **settings: Any) 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-docs", action="store_true", help="rewrite the generated tables of the README")
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """An empty database of the embedded PostgreSQL."""
+    from embedded_postgres import embedded_postgres
+
+    with embedded_postgres() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty ledger of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/ledger.db"
+    url: str = request.getfixturevalue("postgres_url")
+    return url

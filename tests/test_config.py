@@ -17,7 +17,7 @@ from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.networks.tiktok import TikTokSettings
 
 CANARY = "canary-7f3a-secret"
-GENERAL = ("ledger_url", "fields", "default_timezone", "max_batch_age_seconds")
+GENERAL = ("ledger_url", "fields", "default_timezone", "max_batch_age_seconds", "results_path")
 
 
 def config(**tiktok: Any) -> dict[str, Any]:

@@ -14,18 +14,9 @@ from conftest import COLUMNS, a_conversion, a_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_adpostbacks.conversion import (
-    ALIASES,
-    CANONICAL,
-    Columns,
-    Conversion,
-    InvalidConversion,
-    alpha2,
-    is_deleted,
-    known_columns,
-    parse,
-    query_value,
-)
+from target_adpostbacks.columns import alpha2, known_columns
+from target_adpostbacks.conversion import ALIASES, CANONICAL, Conversion, InvalidConversion, query_value
+from target_adpostbacks.record import Columns, is_deleted, parse
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 
@@ -159,6 +150,7 @@ def test_what_is_no_source_or_adjustment_is_refused() -> None:
     [
         *("2026-11-20T12:00:00Z", "2026-11-20T12:00:00", "2026-11-20 12:00:00", "2026-11-20T14:00:00+02:00"),
         *("2026-11-20 12:00:00+00:00", "2026-11-20T12:00:00.000Z", " 2026-11-20T12:00Z ", "20261120T120000Z"),
+        "2026-11-20 12:00:00 UTC",  # BigQuery
         *(1795176000, 1795176000.0, 1795176000000, 1795176000000000, "1795176000", "1795176000.0", "1795176000000"),
         *("1795176000000000", " 1795176000 ", NOON, NOON.replace(tzinfo=None)),
         NOON.astimezone(timezone(timedelta(hours=-8))),

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-import sqlite3
+import re
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from target_adpostbacks.ledger import CHUNKS, Delivered, Ledger, UnusableLedger, default_url
+from target_adpostbacks.ledger import (
+    CHUNKS,
+    READ_ROWS,
+    TABLES,
+    Delivered,
+    Ledger,
+    NoLedger,
+    UnusableLedger,
+    default_url,
+    key,
+    schema,
+)
+
+NOW = "2026-11-20T12:06:00.000+00:00"
 
 
 def a_row(event_id: str = "evt-1", status: str = "accepted", **changes: Any) -> Delivered:
@@ -48,69 +64,88 @@ def a_row(event_id: str = "evt-1", status: str = "accepted", **changes: Any) -> 
     )._replace(**changes)
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.db"
+def an_attempt(attempt_id: str = "a1", parent_id: str | None = None, **changes: Any) -> dict[str, Any]:
+    return {
+        "attempt_id": attempt_id,
+        "parent_id": parent_id,
+        "network": "tiktok",
+        "account": "default",
+        "asset": "PIXEL",
+        "started_at": "2026-11-20T12:05:00.000+00:00",
+        "latency_ms": 5,
+        "http_status": 200,
+        "attempt": 1,
+        "events": 2,
+        "status": "Success",
+        "code": "0",
+        "message": "OK",
+        "network_request_id": "r1",
+        **changes,
+    }
 
 
 @pytest.fixture
-def ledger(path: Path) -> Iterator[Ledger]:
-    ledger = Ledger(f"sqlite:///{path}", "run-1")
+def ledger(ledger_url: str) -> Iterator[Ledger]:
+    ledger = Ledger(ledger_url, "run-1")
     yield ledger
     ledger.close()
 
 
-def rows(path: Path, columns: str = "event_id, status", table: str = "deliveries") -> list[Any]:
-    connection = sqlite3.connect(path)
+def rows(url: str, columns: str = "event_id, status", table: str = "deliveries") -> list[Any]:
+    """What a database holds, asked without the ledger."""
+    engine = sa.create_engine(url)
     try:
-        return connection.execute(f"SELECT {columns} FROM {table} ORDER BY 1").fetchall()
+        with engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(sa.text(f"SELECT {columns} FROM {table} ORDER BY 1"))]
     finally:
-        connection.close()
+        engine.dispose()
 
 
-def test_only_its_owner_can_read_the_file(ledger: Ledger, path: Path) -> None:
+def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db", "run-1")
     ledger.write([a_row()])
-    modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+    modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    ledger.close()
     assert modes == {"ledger.db": 0o600, "ledger.db-wal": 0o600, "ledger.db-shm": 0o600}
 
 
-def test_every_column_of_a_row_is_stored_under_its_name(ledger: Ledger, path: Path) -> None:
-    ledger.write([a_row()], now="2026-11-20T12:06:00.000+00:00")
+def test_every_column_of_a_row_is_stored_under_its_name(ledger: Ledger, ledger_url: str) -> None:
+    ledger.write([a_row()], now=NOW)
     names = ("updated_at", *Delivered._fields)
-    stored = dict(zip(names, rows(path, ", ".join(names))[0], strict=True))
-    assert stored == {**a_row()._asdict(), "updated_at": "2026-11-20T12:06:00.000+00:00"}
+    stored = dict(zip(names, rows(ledger_url, ", ".join(names))[0], strict=True))
+    assert stored == {**a_row()._asdict(), "updated_at": NOW}
 
 
 @pytest.mark.parametrize("count", [1, CHUNKS[0] - 1, CHUNKS[0], 2 * CHUNKS[0] + CHUNKS[1] + 3])
-def test_any_number_of_rows_is_written_once(ledger: Ledger, path: Path, count: int) -> None:
+def test_any_number_of_rows_is_written_once(ledger: Ledger, ledger_url: str, count: int) -> None:
     ledger.write([a_row(f"evt-{number}") for number in range(count)])
-    assert rows(path, "count(*), count(DISTINCT event_id), min(seq), max(seq)") == [(count, count, 1, count)]
+    assert rows(ledger_url, "count(*), count(DISTINCT event_id), min(seq), max(seq)") == [(count, count, 1, count)]
 
 
 @pytest.mark.parametrize("later", ["rejected", "skipped", "open"])
-def test_what_was_accepted_stays_accepted(ledger: Ledger, path: Path, later: str) -> None:
+def test_what_was_accepted_stays_accepted(ledger: Ledger, ledger_url: str, later: str) -> None:
     ledger.write([a_row()])
     ledger.write([a_row(status=later)])
-    assert rows(path, "status, seq") == [("accepted", 1)]
+    assert rows(ledger_url, "status, seq") == [("accepted", 1)]
 
 
-def test_what_was_open_or_refused_takes_its_new_verdict_and_a_new_number(ledger: Ledger, path: Path) -> None:
+def test_what_was_open_or_refused_takes_its_new_verdict_and_a_new_number(ledger: Ledger, ledger_url: str) -> None:
     ledger.write([a_row("a", "open"), a_row("b", "rejected")])
     ledger.write([a_row("a"), a_row("b")])
-    assert rows(path, "event_id, delivery_id, seq, status") == [("a", 1, 3, "accepted"), ("b", 2, 4, "accepted")]
+    assert rows(ledger_url, "event_id, delivery_id, seq, status") == [("a", 1, 3, "accepted"), ("b", 2, 4, "accepted")]
 
 
-def test_the_same_skip_once_more_changes_nothing(ledger: Ledger, path: Path) -> None:
+def test_the_same_skip_once_more_changes_nothing(ledger: Ledger, ledger_url: str) -> None:
     ledger.write([a_row(status="skipped", reason="too_old")])
     ledger.write([a_row(status="skipped", reason="too_old")])
-    assert rows(path, "seq, reason") == [(1, "too_old")]
+    assert rows(ledger_url, "seq, reason") == [(1, "too_old")]
     ledger.write([a_row(status="skipped", reason="no_consent")])
-    assert rows(path, "reason") == [("no_consent",)]
+    assert rows(ledger_url, "reason") == [("no_consent",)]
 
 
-def test_one_identity_twice_in_one_write_is_one_row(ledger: Ledger, path: Path) -> None:
+def test_one_identity_twice_in_one_write_is_one_row(ledger: Ledger, ledger_url: str) -> None:
     ledger.write([a_row(status="open"), a_row()])
-    assert rows(path) == [("evt-1", "accepted")]
+    assert rows(ledger_url) == [("evt-1", "accepted")]
 
 
 @pytest.mark.parametrize(
@@ -131,10 +166,10 @@ def test_each_part_of_the_identity_makes_another_delivery(ledger: Ledger, change
     assert ledger.accepted([tuple(a_row()[:6])]) == {tuple(a_row()[:6])}  # type: ignore[list-item]
 
 
-def test_a_new_account_name_or_token_is_no_new_delivery(ledger: Ledger, path: Path) -> None:
+def test_a_new_account_name_or_token_is_no_new_delivery(ledger: Ledger, ledger_url: str) -> None:
     ledger.write([a_row()])
     ledger.write([a_row(account="renamed")])
-    assert rows(path, "account") == [("default",)]
+    assert rows(ledger_url, "account") == [("default",)]
 
 
 @pytest.mark.parametrize("status", ["rejected", "skipped", "open"])
@@ -143,8 +178,8 @@ def test_only_what_was_accepted_suppresses(ledger: Ledger, status: str) -> None:
     assert ledger.accepted([tuple(a_row()[:6])]) == set()  # type: ignore[list-item]
 
 
-def test_numbers_rise_in_the_order_of_commits_whoever_writes(path: Path) -> None:
-    ledgers = [Ledger(f"sqlite:///{path}", f"run-{number}") for number in range(3)]
+def test_numbers_rise_in_the_order_of_commits_whoever_writes(ledger_url: str) -> None:
+    ledgers = [Ledger(ledger_url, f"run-{number}") for number in range(3)]
 
     def write(ledger: Ledger, name: str) -> None:
         for number in range(20):
@@ -157,35 +192,160 @@ def test_numbers_rise_in_the_order_of_commits_whoever_writes(path: Path) -> None
         thread.join()
     for ledger in ledgers:
         ledger.close()
-    assert rows(path, "count(*), count(DISTINCT seq), max(seq)") == [(180, 180, 180)]
+    assert rows(ledger_url, "count(*), count(DISTINCT seq), max(seq)") == [(180, 180, 180)]
 
 
-def test_a_run_is_announced_and_ended(ledger: Ledger, path: Path) -> None:
+def test_a_run_is_announced_and_ended(ledger: Ledger, ledger_url: str) -> None:
     ledger.start_run("2026-11-20T12:05:00.000+00:00", "0.1.0")
-    assert rows(path, "run_id, exit_code, counts", "runs") == [("run-1", None, "{}")]
+    assert rows(ledger_url, "run_id, exit_code, counts", "runs") == [("run-1", None, "{}")]
     ledger.end_run("2026-11-20T12:06:00.000+00:00", 0, {"read": 3})
-    assert rows(path, "run_id, exit_code, counts", "runs") == [("run-1", 0, '{"read":3}')]
+    assert rows(ledger_url, "run_id, exit_code, counts", "runs") == [("run-1", 0, '{"read":3}')]
 
 
-def test_an_attempt_is_stored_with_its_run(ledger: Ledger, path: Path) -> None:
-    attempt = {
-        "attempt_id": "a1",
-        "parent_id": None,
-        "network": "tiktok",
-        "account": "default",
-        "asset": "PIXEL",
-        "started_at": "2026-11-20T12:05:00.000+00:00",
-        "latency_ms": 5,
-        "http_status": 200,
-        "attempt": 1,
-        "events": 2,
-        "status": "Success",
-        "code": "0",
-        "message": "OK",
-        "network_request_id": "r1",
-    }
-    ledger.write([], [attempt])
-    assert rows(path, "attempt_id, run_id, status", "attempts") == [("a1", "run-1", "Success")]
+def test_an_attempt_is_stored_with_its_run(ledger: Ledger, ledger_url: str) -> None:
+    ledger.write([], [an_attempt()])
+    assert rows(ledger_url, "attempt_id, run_id, status", "attempts") == [("a1", "run-1", "Success")]
+
+
+# --- Readers ---------------------------------------------------------------------------------------------------------
+
+
+def test_changes_come_in_order_and_only_those_after_a_number(ledger: Ledger) -> None:
+    ledger.write([a_row(f"evt-{number}", "open") for number in range(2 * READ_ROWS + 1)])
+    ledger.write([a_row("evt-0")])
+    found = [*ledger.changes("deliveries")]
+    assert [row["seq"] for row in found] == [*range(2, 2 * READ_ROWS + 3)]
+    assert [row["event_id"] for row in ledger.changes("deliveries", 2 * READ_ROWS)] == [f"evt-{2 * READ_ROWS}", "evt-0"]
+
+
+def test_a_value_comes_back_as_it_was_written(ledger: Ledger) -> None:
+    written = a_row("Ünïcode 😀 ' \\ %s {x}", test=True, value=0.1 + 0.2, line=2**40, http_status=None, placement="")
+    ledger.write([written], now=NOW)
+    (row,) = ledger.changes("deliveries")
+    assert {name: row[name] for name in Delivered._fields} == written._asdict()
+    assert [type(row[name]) for name in ("test", "value", "line", "attempts")] == [bool, float, int, int]
+
+
+def test_a_run_reads_what_it_wrote_itself(ledger: Ledger, ledger_url: str) -> None:
+    other = Ledger(ledger_url, "run-2")
+    ledger.write([a_row("before")])
+    ledger.start_run(NOW, "0.1.0")
+    ledger.write([a_row("mine"), a_row("taken", "open")])
+    other.write([a_row("theirs"), a_row("taken")])
+    assert [row["event_id"] for row in ledger.changes_of_run()] == ["mine"]
+    other.close()
+
+
+def test_a_chain_that_bites_its_tail_ends(ledger: Ledger) -> None:
+    ledger.write([a_row(attempt_id="a1")], [an_attempt("a1", "a2"), an_attempt("a2", "a1")])
+    assert [line.event_id for line in ledger.lines()].count("evt-1") > 1
+
+
+def test_a_reader_makes_no_ledger(ledger_url: str, tmp_path: Path) -> None:
+    with pytest.raises(NoLedger, match="there is none at"):
+        Ledger(ledger_url, create=False)
+    assert not (tmp_path / "ledger.db").exists()
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_schema_has_the_type_of_every_column(table: str) -> None:
+    described = schema(table)
+    assert [*described["properties"]] == [column.name for column in TABLES[table].columns]
+    assert described["required"] == key(table) != []
+    assert described["properties"]["seq"] == {"type": ["integer"]}
+
+
+# --- Several runs ----------------------------------------------------------------------------------------------------
+
+
+def test_runs_that_begin_at_once_make_one_ledger(ledger_url: str) -> None:
+    def begin(number: int) -> None:
+        ledger = Ledger(ledger_url, f"run-{number}")
+        ledger.write([a_row(f"evt-{number}")])
+        ledger.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        [*pool.map(begin, range(8))]
+    assert rows(ledger_url, "count(*), max(seq)") == [(8, 8)]
+    assert rows(ledger_url, "id, value", "sequence") == [(1, 8)]
+
+
+@pytest.mark.slow
+def test_no_number_is_seen_before_a_lower_one(postgres_url: str) -> None:
+    slow, quick = Ledger(postgres_url, "slow"), Ledger(postgres_url, "quick")
+    with ThreadPoolExecutor(1) as pool:
+        with slow._writing(1) as (_, seqs):  # has its number, and is not committed yet
+            assert next(seqs) == 1
+            waiting = pool.submit(quick.write, [a_row()])
+            time.sleep(0.3)
+            assert [*quick.changes("deliveries")] == []
+            assert not waiting.done()
+        waiting.result(10)
+    assert [row["seq"] for row in quick.changes("deliveries")] == [2]
+    slow.close()
+    quick.close()
+
+
+@pytest.mark.slow
+def test_a_nul_stops_no_write_to_postgresql(postgres_url: str) -> None:
+    ledger = Ledger(postgres_url, "run-1")
+    text = "a\0b \\u0000"
+    ledger.write([a_row(campaign_name=text, test=False), a_row("evt-2")], [an_attempt(message=text)])
+    ledger.end_run(NOW, 0, {"skipped": {text: 1}})
+    assert rows(postgres_url, "event_id, campaign_name, test") == [
+        ("evt-1", "ab \\u0000", False),
+        ("evt-2", None, False),
+    ]
+    assert rows(postgres_url, "message", "attempts") == [("ab \\u0000",)]
+    ledger.close()
+
+
+@pytest.mark.slow
+def test_a_role_that_may_only_read_can_read(postgres_url: str) -> None:
+    ledger = Ledger(postgres_url, "run-1")
+    ledger.write([a_row()])
+    ledger.close()
+    role = f"reader_{time.monotonic_ns()}"
+    engine = sa.create_engine(postgres_url)
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"CREATE ROLE {role} LOGIN PASSWORD 'x'"))
+        connection.execute(sa.text(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"))
+    url = sa.make_url(postgres_url).set(username=role, password="x")
+    reader = Ledger(url.render_as_string(hide_password=False), create=False)
+    assert len([*reader.changes("deliveries")]) == 1
+    with pytest.raises(UnusableLedger, match="permission denied"):
+        reader.write([a_row("evt-2")])
+    reader.close()
+    engine.dispose()
+
+
+@pytest.mark.slow
+def test_a_connection_that_was_lost_is_made_again_and_a_lost_database_is_told(postgres_url: str) -> None:
+    ledger = Ledger(postgres_url, "run-1")
+    ledger.write([a_row()])
+    url = sa.make_url(postgres_url)
+    engine = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        name = url.database
+        ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        connection.execute(sa.text(ended))
+        ledger.write([a_row("evt-2")])
+        connection.execute(sa.text(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false"))
+        connection.execute(sa.text(ended))
+        with pytest.raises(UnusableLedger, match="check ledger_url") as lost:
+            ledger.write([a_row("evt-3")])
+        with pytest.raises(UnusableLedger, match="check ledger_url"):
+            ledger.accepted([tuple(a_row()[:6])])  # type: ignore[list-item]
+        connection.execute(sa.text(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true"))
+    assert "\n" not in str(lost.value)
+    assert "INSERT" not in str(lost.value)
+    ledger.write([a_row("evt-3")])
+    assert len([*ledger.changes("deliveries")]) == 3
+    ledger.close()
+    engine.dispose()
+
+
+# --- Mistakes --------------------------------------------------------------------------------------------------------
 
 
 def test_a_ledger_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
@@ -193,7 +353,8 @@ def test_a_ledger_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None
         Ledger(f"sqlite:///{tmp_path}/missing/ledger.db", "run-1")
 
 
-def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
     path.write_bytes(b"this is no database, and long enough to be seen as one" * 100)
     with pytest.raises(UnusableLedger, match="not a database"):
         Ledger(f"sqlite:///{path}", "run-1")
@@ -204,6 +365,33 @@ def test_the_password_of_the_url_is_in_no_error() -> None:
         Ledger("postgresql+psycopg://ada:hush-hush@127.0.0.1:1/ledger", "run-1")
     assert "hush-hush" not in str(refused.value)
     assert refused.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://ada:x@canary@127.0.0.1:1/ledger",
+        "postgresql+psycopg://ada:x@can:canary@127.0.0.1:1/ledger",
+        "postgresql+psycopg://ada:x@127.0.0.1:canary/ledger",
+        "postgresql://127.0.0.1:1/ledger?password=canary",
+        "postgres://ada:canary@127.0.0.1:1/ledger",
+        "canary",
+    ],
+)
+def test_no_piece_of_a_password_is_in_an_error(url: str) -> None:
+    with pytest.raises(UnusableLedger) as refused:
+        Ledger(url, "run-1")
+    assert "canary" not in str(refused.value)
+
+
+@pytest.mark.slow
+def test_the_ledgers_place_is_told_without_secrets(postgres_url: str) -> None:
+    url = sa.make_url(postgres_url).set(query={"application_name": "canary"})
+    ledger = Ledger(url.render_as_string(hide_password=False), "run-1")
+    assert "canary" not in ledger.location
+    assert not url.password or url.password not in ledger.location
+    assert f":{url.port}/{url.database}" in ledger.location
+    ledger.close()
 
 
 @pytest.mark.parametrize("url", ["mysql://x/y", "nonsense", "oracle+x://h"])
@@ -217,3 +405,25 @@ def test_the_default_is_a_file_in_the_meltano_project(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     assert default_url({}) == f"sqlite:///{tmp_path}/adpostbacks.db"
     assert default_url({"MELTANO_PROJECT_ROOT": "/project"}) == "sqlite:////project/adpostbacks.db"
+
+
+# --- docs/ledger.md --------------------------------------------------------------------------------------------------
+
+DOCUMENT = (Path(__file__).parent.parent / "docs" / "ledger.md").read_text()
+
+
+@pytest.mark.parametrize("query", re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL), ids=lambda query: query[:40])
+def test_a_query_of_the_document_works(ledger: Ledger, ledger_url: str, query: str) -> None:
+    purchase = {"attempt_id": "a2", "network": "tiktok", "event_time": "2026-11-20T12:00:00.000+00:00"}
+    ledger.write([a_row("evt_9f1c2d", **purchase)], [an_attempt("a1"), an_attempt("a2", "a1")], NOW)
+    ledger.write([a_row("evt-2", "open", reason="transient")], (), NOW)
+    engine = sa.create_engine(ledger_url)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql(query).all()
+    engine.dispose()
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_document_names_every_column(table: str) -> None:
+    part = DOCUMENT.partition(f"## `{table}`")[2].partition("\n## ")[0]
+    assert {column.name for column in TABLES[table].columns} <= {*re.findall(r"`(\w+)`", part)}

@@ -14,10 +14,11 @@ import pytest
 from conftest import COLUMNS, NOW
 
 from target_adpostbacks.config import accounts, schema
-from target_adpostbacks.conversion import Columns, Conversion, parse
+from target_adpostbacks.conversion import Conversion
 from target_adpostbacks.network import JSON, Account, Network, Request, Response, Settings, Skip, Verdict
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.postback import Postback, prepare
+from target_adpostbacks.record import Columns, parse
 
 VECTORS = {
     name: json.loads((Path(__file__).parent / "vectors" / f"{name}.json").read_text("utf-8")) for name in NETWORKS

@@ -1,0 +1,326 @@
+"""How each column's raw value is read: trimmed, typed, folded; what can't be used is named, never shown."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Collection, Mapping
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from functools import lru_cache
+from typing import Any, cast
+
+import msgspec
+import pycountry
+
+from target_adpostbacks.conversion import Conversion, EventSource, InvalidConversion, Item
+
+if sys.version_info >= (3, 11):
+    from_iso = datetime.fromisoformat
+else:  # 3.10 reads only what it writes itself
+    from backports.datetime_fromisoformat import datetime_fromisoformat as from_iso
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+EVENT_SOURCES: dict[str, EventSource] = {
+    "web": "web",
+    "website": "web",
+    "app": "app",
+    "mobile": "app",
+    "mobile_app": "app",
+    "in_app": "app",
+    "offline": "offline",
+    "store": "offline",
+    "physical_store": "offline",
+    "crm": "crm",
+}
+
+# A reader takes a column's raw value: it returns the clean one, None for a missing one, or raises Unusable (left out,
+# the conversion stays) or InvalidConversion (a mistake in the mapping that somebody should mend).
+
+
+class Unusable(Exception):  # noqa: N818 - no error: the value is left out
+    """Why an optional value can't be used."""
+
+
+Reader = Callable[[str, Any], Any]
+
+
+def read_text(field: str, value: Any) -> str | None:
+    if isinstance(value, str):
+        return value.strip() or None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value - value != 0:  # infinite, not a number
+        raise InvalidConversion(field, "text expected")
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))  # 1001.0 is how some sources write 1001
+    return str(value)
+
+
+def _identifier(field: str, value: Any) -> str | None:
+    text = value.strip() or None if value.__class__ is str else read_text(field, value)
+    if text is not None and not text.isprintable():
+        raise InvalidConversion(field, "holds a control character")
+    return text
+
+
+def _lower(field: str, value: Any) -> str | None:
+    text = read_text(field, value)
+    return text and text.lower()
+
+
+def _texts(field: str, value: Any) -> tuple[str, ...] | None:
+    if value.__class__ is str:  # by far the most records
+        value = value.strip()
+        return (value,) if value else None
+    members = value if isinstance(value, (list, tuple)) else [value]
+    return tuple([text for member in members if member is not None and (text := read_text(field, member))]) or None
+
+
+def _number(field: str, value: Any) -> int | float | None:
+    if isinstance(value, str):
+        value = value.strip()
+        if not value:
+            return None
+        try:
+            value = int(value) if value.isdecimal() else _float(value)
+        except ValueError:
+            raise Unusable("not a number") from None
+    elif isinstance(value, bool) or not isinstance(value, (int, float)):
+        try:
+            value = float(value) if not isinstance(value, (bool, list, dict)) else None  # a stream map's Decimal
+        except (TypeError, ValueError):
+            value = None
+        if value is None:
+            raise InvalidConversion(field, "a number expected")
+    if not 0 <= value <= 1e15:
+        raise Unusable("not a number from 0 up")
+    return cast("int | float", value)
+
+
+def _float(text: str) -> float:
+    if "_" in text:  # Python's own way to write thousands
+        raise ValueError
+    return float(text)
+
+
+def _whole(field: str, value: Any) -> int | None:
+    number = _number(field, value)
+    if number is not None and number != int(number):
+        raise Unusable("not a whole number")
+    return None if number is None else int(number)
+
+
+TRUTHS = {
+    **dict.fromkeys(("true", "t", "yes", "y", "1", "on", "granted"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "0", "off", "denied"), False),
+}
+
+
+def _truth(field: str, value: Any) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        text = value.strip().lower()
+        if not text:
+            return None
+        truth = TRUTHS.get(text)
+    else:
+        truth = bool(value) if isinstance(value, (int, float)) and value in (0, 1) else None
+    if truth is None:
+        raise InvalidConversion(field, "true or false expected")  # guessing could send what must not leave
+    return truth
+
+
+def _currency(_: str, value: Any) -> str | None:
+    code = value.strip().upper() if isinstance(value, str) else None
+    if code == "":
+        return None
+    if code not in currencies():
+        raise Unusable("no ISO 4217 code")
+    return code
+
+
+def _country(field: str, value: Any) -> str | None:
+    text = read_text(field, value)
+    code = alpha2(text) if text else None
+    if text and not code:
+        raise Unusable("no ISO 3166 country")
+    return code
+
+
+def _event_source(field: str, value: Any) -> str | None:
+    name = _lower(field, value)
+    source = EVENT_SOURCES.get(name.replace(" ", "_").replace("-", "_")) if name else None
+    if name and not source:
+        raise InvalidConversion(field, "web, app, offline or crm expected")
+    return source
+
+
+def _adjustment(field: str, value: Any) -> str | None:
+    name = _lower(field, value)
+    if name not in (None, "", "retract", "restate"):
+        raise InvalidConversion(field, "retract or restate expected")
+    return name or None
+
+
+def _properties(field: str, value: Any) -> Mapping[str, Any] | None:
+    if isinstance(value, str):
+        value = _decoded(field, value)
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise InvalidConversion(field, "an object expected")
+    try:
+        return cast("dict[str, Any]", _filled(value))
+    except RecursionError:
+        raise InvalidConversion(field, "nested too deeply") from None
+
+
+def _filled(value: Any) -> Any:
+    """Without None, NaN, empty text, lists and objects, at any depth: no network wants them; 0 and False stay."""
+    if isinstance(value, dict):
+        return {key: clean for key, member in value.items() if not _empty(clean := _filled(member))}
+    if isinstance(value, (list, tuple)):
+        return [clean for member in value if not _empty(clean := _filled(member))]
+    return value.strip() if isinstance(value, str) else value
+
+
+def _empty(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and not math.isfinite(value)) or value in ("", [], {})
+
+
+def _contents(field: str, value: Any) -> list[dict[str, Any]] | None:
+    if isinstance(value, str):
+        value = _decoded(field, value)
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(line, dict) for line in value):
+        raise InvalidConversion(field, "a list of objects expected")
+    return value
+
+
+def _decoded(field: str, text: str) -> Any:
+    if not text.strip():
+        return None
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise InvalidConversion(field, "no JSON") from None
+
+
+def read_item(line: Mapping[str, Any], unusable: list[str]) -> dict[str, Any]:
+    """One line of ``contents``, read; what can't be used is named in ``unusable``."""
+    item = {}
+    for field, value in line.items():
+        if value is None or (reader := ITEM_READERS.get(field)) is None:
+            continue
+        try:
+            clean = reader(f"contents.{field}", value)
+        except Unusable as reason:
+            unusable.append(f"contents.{field}: {reason}")
+            continue
+        if clean is not None:
+            item[field] = clean
+    return item
+
+
+@lru_cache(maxsize=2_000)
+def alpha2(country: str) -> str | None:
+    """``'USA'``, ``'us'``, ``'United States'`` -> ``'US'``; None for no country."""
+    name = {"uk": "GB", "turkey": "TR", "russia": "RU", "ivory coast": "CI"}.get(country.lower(), country)
+    try:
+        found: str = pycountry.countries.lookup(name).alpha_2
+    except LookupError:
+        return None
+    return found
+
+
+@lru_cache(maxsize=1)
+def currencies() -> frozenset[str]:
+    """Every ISO 4217 code."""
+    return frozenset(currency.alpha_3 for currency in pycountry.currencies)
+
+
+def moment(field: str, value: Any, zone: tzinfo = timezone.utc) -> datetime | None:
+    """An aware UTC datetime from ISO 8601, a date, or epoch seconds, milliseconds or microseconds (told by size).
+
+    A time without a zone is in ``zone``. Raises InvalidConversion.
+    """
+    if isinstance(value, str):
+        value = value.strip()
+        if not value:
+            return None
+        try:
+            found = msgspec.convert(value, datetime)  # RFC 3339: the quick way for nearly every record
+        except (msgspec.ValidationError, ValueError):
+            found = _other_moment(field, value)
+    elif isinstance(value, datetime):
+        found = value
+    elif isinstance(value, date):
+        found = datetime.combine(value, time())
+    elif isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidConversion(field, "a time expected")
+    else:
+        found = _epoch(field, value)
+    try:
+        return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(timezone.utc)
+    except (OverflowError, ValueError):
+        raise InvalidConversion(field, "time out of range") from None
+
+
+def _other_moment(field: str, text: str) -> datetime:
+    try:
+        number = _float(text)
+    except ValueError:
+        try:
+            return from_iso(text.removesuffix(" UTC") + "+00:00" if text.endswith(" UTC") else text)  # BigQuery's form
+        except ValueError:
+            raise InvalidConversion(field, "no time; ISO 8601 or epoch seconds expected") from None
+    return _epoch(field, int(text) if text.isdecimal() and len(text) < 20 else number)
+
+
+def _epoch(field: str, number: float) -> datetime:
+    if not abs(number) < 1e17:  # not a number is not less either
+        raise InvalidConversion(field, "time out of range")
+    per_second = 1 if abs(number) < 1e11 else 1_000 if abs(number) < 1e14 else 1_000_000
+    try:
+        if isinstance(number, int):
+            return EPOCH + timedelta(microseconds=number * (1_000_000 // per_second))
+        return EPOCH + timedelta(seconds=number / per_second)
+    except OverflowError:
+        raise InvalidConversion(field, "time out of range") from None
+
+
+READERS: dict[str, Reader] = {
+    **dict.fromkeys(Conversion.__struct_fields__, read_text),
+    **dict.fromkeys(("event_id", "order_id"), _identifier),
+    **dict.fromkeys(("network", "platform"), _lower),
+    **dict.fromkeys(("email", "phone", "external_id"), _texts),
+    **dict.fromkeys(("screen_width", "screen_height", "num_items"), _whole),
+    **dict.fromkeys(
+        ("test", "consent", "ad_user_data", "ad_personalization", "ad_storage", "limited_data_use", "opt_out"), _truth
+    ),
+    "given_name": _identifier,
+    "event_source": _event_source,
+    "adjustment": _adjustment,
+    "value": _number,
+    "currency": _currency,
+    "country": _country,
+    "contents": _contents,
+    "properties": _properties,
+}
+for _field in ("event_name", "event_time", "click_time", "view_time", "ids", "unusable"):
+    del READERS[_field]  # read by Columns itself
+
+ITEM_READERS: dict[str, Reader] = {
+    **dict.fromkeys(Item.__struct_fields__, read_text),
+    "quantity": _whole,
+    "price": _number,
+}
+
+COLUMN_ALIASES = {"event_name": "given_name", "mobile": "phone", "phone_number": "phone"}
+TIMES = frozenset({"event_time", "click_time", "view_time"})
+
+
+def known_columns() -> Collection[str]:
+    """Every column of the conversion record but the click ids, which are the networks'."""
+    return (READERS.keys() - {"given_name"}) | TIMES | {"event_name"}

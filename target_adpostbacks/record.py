@@ -1,0 +1,149 @@
+"""Record → conversion: whatever a tap calls a record, under the user's own column names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timezone, tzinfo
+from typing import Any
+from urllib.parse import unquote_plus
+
+import msgspec
+
+from target_adpostbacks.columns import COLUMN_ALIASES, READERS, TIMES, Reader, Unusable, moment, read_item, read_text
+from target_adpostbacks.conversion import Conversion, InvalidConversion, canonical_event, query_value
+
+LANDING_PARAMETERS = {
+    "campaign_id": ("campaign_id", "utm_id"),
+    "campaign_name": ("campaign_name", "utm_campaign"),
+    "ad_group_id": ("ad_group_id", "adgroup_id"),
+    "ad_id": ("ad_id",),
+    "creative_id": ("creative_id",),
+    "placement": ("placement",),
+}
+
+
+class Columns:
+    """How records are read: the user's own column names, the zone of naive times, the identifiers to keep.
+
+    ``fields`` maps a column to where it is found, dots reaching into objects: ``{"email": "customer.email"}``.
+    """
+
+    def __init__(
+        self, ids: Iterable[str] = (), fields: Mapping[str, str] | None = None, zone: tzinfo = timezone.utc
+    ) -> None:
+        self.ids = frozenset(ids)
+        self.fields = [(column, path.split(".")) for column, path in (fields or {}).items()]
+        self.zone = zone
+        self.readers: dict[str, Reader] = {**dict.fromkeys(self.ids, read_text), **READERS}
+        for field in TIMES:
+            self.readers[field] = lambda field, value: moment(field, value, zone)
+        for alias, column in COLUMN_ALIASES.items():
+            self.readers[alias] = self.readers[column]
+        del self.readers["given_name"]  # a record's own column of that name is a person's
+
+    def mapped(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The record with the ``fields`` setting applied."""
+        if not self.fields:
+            return record
+        found = {column: value for column, path in self.fields if (value := _dig(record, path)) is not None}
+        return {**record, **found}
+
+
+def _dig(record: Any, path: Sequence[str]) -> Any:
+    for key in path:
+        record = record.get(key) if isinstance(record, Mapping) else None
+    return record
+
+
+def parse(record: Mapping[str, Any], columns: Columns, key: Sequence[str] = (), stream: str = "") -> Conversion:
+    """The conversion that a record tells of. Raises InvalidConversion, which names the field and never the value.
+
+    A missing ``event_id`` becomes the ``order_id``; else the stream's name, a dash and the first 32 hex digits of
+    SHA-256 over the values of ``key`` and the event's name; without a key the record is invalid.
+    """
+    record = columns.mapped(record)
+    unusable: list[str] = []
+    out = _flat(record, columns.readers, unusable)
+    for alias, column in COLUMN_ALIASES.items():
+        if alias in out:
+            out.setdefault(column, out.pop(alias))
+    given = out.get("given_name")
+    if given is None:
+        raise InvalidConversion("event_name", "missing; map the column that names the event")
+    if not given.isprintable():
+        raise InvalidConversion("event_name", "holds a control character")
+    out["event_name"] = canonical_event(given)
+    if "event_time" not in out:
+        raise InvalidConversion("event_time", "missing; map the column that says when it happened")
+    if "event_id" not in out:
+        out["event_id"] = out.get("order_id") or _derived_id(record, key, stream, given)
+    if "value" not in out or "currency" not in out:  # one without the other means nothing
+        out.pop("value", None)
+        out.pop("currency", None)
+    if "contents" in out:
+        out["contents"] = [line for raw in out["contents"] if (line := read_item(raw, unusable))]
+    if "landing_url" in out:
+        _read_landing_url(out)
+    ids = columns.ids & out.keys()
+    if ids:
+        out["ids"] = {name: out[name] for name in ids}
+    if unusable:
+        out["unusable"] = tuple(unusable)
+    return msgspec.convert(out, Conversion)
+
+
+def _flat(
+    record: Mapping[str, Any], readers: Mapping[str, Reader], unusable: list[str], depth: int = 8
+) -> dict[str, Any]:
+    """The record's columns, read; those of nested objects (``{"user": {"email": …}}``) fill what the top lacks."""
+    out: dict[str, Any] = {}
+    nested: list[Mapping[str, Any]] = []
+    get = readers.get
+    for field, value in record.items():
+        reader = get(field)
+        if reader is read_text and value.__class__ is str:  # most columns, without a call
+            value = value.strip()
+            if value:
+                out[field] = value
+        elif value is None:
+            continue
+        elif reader is None:
+            if value.__class__ is dict and depth:
+                nested.append(value)
+        else:
+            try:
+                clean = reader(field, value)
+            except Unusable as reason:
+                unusable.append(f"{field}: {reason}")
+                continue
+            if clean is not None:
+                out[field] = clean
+    for columns in nested:
+        for field, value in _flat(columns, readers, unusable, depth - 1).items():
+            out.setdefault(field, value)
+    return out
+
+
+def _derived_id(record: Mapping[str, Any], key: Sequence[str], stream: str, event_name: str) -> str:
+    values = [record.get(name) for name in key]
+    if not values or any(value is None or (isinstance(value, str) and not value.strip()) for value in values):
+        raise InvalidConversion("event_id", "missing; map event_id or order_id, or give the stream a key property")
+    try:
+        encoded = msgspec.json.encode([*values, event_name])
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+        raise InvalidConversion("event_id", "missing; the stream's key can't be written as JSON") from None
+    return f"{stream}-{hashlib.sha256(encoded).hexdigest()[:32]}"
+
+
+def _read_landing_url(out: dict[str, Any]) -> None:
+    for column, parameters in LANDING_PARAMETERS.items():
+        if column not in out:
+            values = (query_value(out["landing_url"], name, unquote_plus) for name in parameters)
+            if value := next(filter(None, values), None):
+                out[column] = value
+
+
+def is_deleted(record: Mapping[str, Any]) -> bool:
+    """Whether the source has deleted the row: it is not sent."""
+    return bool(record.get("_sdc_deleted_at"))

@@ -1,0 +1,63 @@
+"""The run's deliveries as a Singer file: for whoever loads or reads them right after the run."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from typing import IO, Any
+
+import msgspec
+
+from target_adpostbacks.ledger import Ledger, key, schema
+
+STREAM = "deliveries"
+DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})").fullmatch
+
+
+class UnusablePath(ValueError):  # noqa: N818
+    """Nothing can be written there: the rule and the next step, never the path."""
+
+
+class Results:
+    """Opened before the first record, so that a mistake costs nothing; written at the end."""
+
+    def __init__(self, path: str, run_id: str) -> None:
+        try:
+            self._file = _opened(path.replace("{run_id}", run_id))
+        except (OSError, ValueError) as error:
+            why = error if isinstance(error, UnusablePath) else getattr(error, "strerror", None) or "not a path"
+            raise UnusablePath(f"results_path: {why}; name a file in a folder that exists, or `/dev/fd/3`") from None
+
+    def write(self, ledger: Ledger) -> None:
+        """SCHEMA, a RECORD for each delivery that the run wrote, STATE. Raises OSError and UnusableLedger."""
+        encode = msgspec.json.Encoder().encode
+        announced = {"schema": schema(STREAM), "key_properties": key(STREAM), "bookmark_properties": ["seq"]}
+        last = ledger.started_at_seq
+        with self._file as file:
+            file.write(encode({"type": "SCHEMA", "stream": STREAM, **announced}) + b"\n")
+            for row in ledger.changes_of_run():
+                file.write(encode({"type": "RECORD", "stream": STREAM, "record": row}) + b"\n")
+                last = row["seq"]
+            file.write(encode({"type": "STATE", "value": _bookmark(last)}) + b"\n")
+
+
+def _bookmark(seq: int) -> dict[str, Any]:
+    """As tap-adpostbacks would have it after the same rows."""
+    return {"bookmarks": {STREAM: {"replication_key": "seq", "replication_key_value": seq}}}
+
+
+def _opened(path: str) -> IO[bytes]:
+    if path in ("-", "/dev/stdout"):
+        raise UnusablePath("standard output is for bookmarks alone")
+    given = DESCRIPTOR(path)
+    if not given:
+        return open(path, "wb")  # noqa: PTH123 - closed by write
+    number = int(given[1])
+    if number <= 2:
+        raise UnusablePath("standard input, output and error are taken")
+    # What our parent gave us is inheritable. What we opened ourselves is not: it may be our own standard output.
+    ours = fcntl.fcntl(number, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
+    if ours or fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+        raise UnusablePath("that descriptor is not open for writing (`3>results.jsonl`)")
+    return os.fdopen(os.dup(number), "wb")
