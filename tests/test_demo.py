@@ -1,0 +1,144 @@
+"""``adpostbacks demo``: its fictional conversions, what it tells, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from conftest import COLUMNS, NOW
+from rich.console import Console
+
+from target_adpostbacks.cli.demo import demo
+from target_adpostbacks.conversion import InvalidConversion
+from target_adpostbacks.demo.conversions import POISONED, conversions, singer
+from target_adpostbacks.demo.story import Story
+from target_adpostbacks.record import parse
+
+COMMAND = str(Path(sys.executable).with_name("adpostbacks"))
+MISLEADING = {
+    "TARGET_ADPOSTBACKS_TIKTOK_BASE_URL": "https://tiktok.invalid",
+    "TARGET_ADPOSTBACKS_REDDIT": "{}",
+    "TAP_POSTGRES_HOST": "warehouse.invalid",
+    "MELTANO_ENVIRONMENT": "prod",
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "COLUMNS": "80",
+}
+"""Of whoever runs the demo; it must not care."""
+
+
+def test_the_conversions_are_about_two_thousand_of_the_last_days_in_the_order_of_their_arrival() -> None:
+    rows = conversions(NOW)
+    assert len(rows) == 2000
+    assert len({row["event_id"] for row in rows}) == len({row["conversion_id"] for row in rows}) == 2000
+    arrived = [row["updated_at"] for row in rows]
+    assert arrived == sorted(arrived)
+    assert NOW - timedelta(days=5) < arrived[0] < arrived[-1] < NOW
+
+
+def test_the_conversions_are_the_same_each_time() -> None:
+    assert conversions(NOW) == conversions(NOW)
+
+
+def test_all_but_two_of_the_conversions_are_conversions() -> None:
+    rows = conversions(NOW)
+    invalid = [row for row in rows if not (row["event_time"] and row["event_name"])]
+    assert len(invalid) == 2
+    for row in invalid:
+        with pytest.raises(InvalidConversion):
+            parse(row, COLUMNS)
+    assert not any(parse(row, COLUMNS).unusable for row in rows if row not in invalid)
+
+
+def test_every_network_has_a_poisoned_conversion() -> None:
+    networks = {row["event_id"]: row["network"] for row in conversions(NOW)}
+    assert [networks[event_id] for event_id in POISONED.values()] == [*POISONED]
+
+
+def test_the_singer_file_is_what_a_tap_would_write() -> None:
+    messages = [json.loads(line) for line in singer(conversions(NOW))]
+    assert Counter(message["type"] for message in messages) == {"SCHEMA": 1, "RECORD": 2000, "STATE": 4}
+    assert messages[0]["type"] == "SCHEMA"
+    assert messages[-1]["type"] == "STATE"
+
+
+@pytest.mark.parametrize(
+    ("logged", "told"),
+    [
+        ("2026-11-20T12:00:00.1Z [warning  ] target-adpostbacks Line 3: odd.", "Line 3: odd."),
+        ("2026-11-20 12:00:00,123 | WARNING  | target-adpostbacks   | Line 3: odd.", "Line 3: odd."),
+        ("2026-11-20T12:00:00.1Z [info     ] target-adpostbacks Done in 1 s: read 2", "Done in 1 s: read 2"),
+        ("2026-11-20T12:00:00.1Z [info     ] target-adpostbacks METRIC", ""),
+        ("2026-11-20T12:00:00.1Z [warning  ] meltano      No state was found.", ""),
+        ("something else", ""),
+    ],
+)
+def test_of_what_the_programs_log_the_story_tells_warnings_and_the_end(logged: str, told: str) -> None:
+    out = io.StringIO()
+    Story(Console(file=out, width=80)).line(logged)
+    assert out.getvalue().strip() == told
+
+
+def test_without_its_extra_the_demo_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    ran = CliRunner().invoke(demo, [])
+    assert ran.exit_code == 1
+    assert "pip install 'target-adpostbacks[demo]'" in ran.output
+
+
+@contextmanager
+def a_folder_that_stays_empty() -> Iterator[str]:
+    """A place for temporary files; at the end no file is there and no process knows of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # PostgreSQL does not run as root, and must get there all the same
+        yield folder
+        assert not [*Path(folder).iterdir()]
+        running = subprocess.run(["ps", "-A", "-o", "args"], check=True, capture_output=True, text=True).stdout
+        assert folder not in running
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [["--no-postgres"], []], ids=["piped", "scheduled"])
+def test_the_demo_sends_everything_once_and_leaves_nothing(options: list[str]) -> None:
+    with a_folder_that_stays_empty() as folder:
+        environ = {**os.environ, **MISLEADING, "TMPDIR": folder}
+        ran = subprocess.run([COMMAND, "demo", *options], capture_output=True, text=True, env=environ, timeout=200)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "read 2000, accepted 1278, already accepted 0, rejected 2" in " ".join(ran.stdout.split())
+    assert "read 2000, accepted 0, already accepted 1278, rejected 2" in " ".join(ran.stdout.split())
+    assert "1,270 live conversions and 8 test ones, every one once" in ran.stdout
+    assert "deliveries 2,000" in ran.stdout
+    assert max(map(len, ran.stdout.splitlines())) <= 80
+
+
+@pytest.mark.slow
+def test_a_demo_that_is_stopped_leaves_nothing_either() -> None:
+    with a_folder_that_stays_empty() as folder:
+        environ = {**os.environ, "TMPDIR": folder, "PYTHONUNBUFFERED": "1"}
+        with subprocess.Popen([COMMAND, "demo"], stdout=subprocess.PIPE, text=True, env=environ) as process:
+            assert process.stdout
+            next(line for line in process.stdout if "Line 200" in line)
+            process.send_signal(signal.SIGTERM)
+            process.stdout.read()
+            assert process.wait(60) == 128 + signal.SIGTERM
+
+
+@pytest.mark.slow
+def test_the_demo_keeps_its_files_where_it_is_told_to(tmp_path: Path) -> None:
+    command = [COMMAND, "demo", "--no-postgres", "--keep", str(tmp_path / "demo")]
+    subprocess.run(command, check=True, capture_output=True, timeout=100)
+    assert {"adpostbacks.db", "config.json", "conversions.jsonl"} <= {path.name for path in tmp_path.glob("demo/*")}
+    again = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert again.returncode == 2
+    assert "has files in it" in again.stderr

