@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import socket
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,8 @@ from target_adpostbacks.networks import NETWORKS
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+BIN = Path(sys.executable).parent
+TWIN = "-o /dev/null http://127.0.0.1:{}/_stats"
 
 
 def row(*cells: str) -> str:
@@ -87,13 +93,52 @@ def test_the_sample_config_is_a_config() -> None:
     assert config.hints(sections) == []
 
 
-def test_the_record_of_the_readme_is_a_conversion() -> None:
-    from conftest import COLUMNS
+def commands(block: str) -> str:
+    """The lines of a console block as a shell reads them: prompts gone, here-documents as they are."""
+    return "\n".join(line.removeprefix("$ ") for line in block.splitlines())
 
-    from target_adpostbacks.conversion import parse
 
-    (example,) = re.findall(r"```json\n(\{\"event_name\".*?)\n```", README.read_text())
-    assert parse(json.loads(example), COLUMNS).event_name == "purchase"
+def console_blocks() -> list[str]:
+    return [commands(block) for block in re.findall(r"```console\n(.*?)\n```", README.read_text(), re.DOTALL)]
+
+
+def test_the_readmes_way_by_hand_gives_the_result_that_it_shows(tmp_path: Path) -> None:
+    (block,) = [block for block in console_blocks() if "adpostbacks twin" in block]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    script = re.sub(r"^pip install .*$", "", block, flags=re.MULTILINE).replace("8765", str(port))
+    script = script.replace("&\n", f"& until curl -s {TWIN.format(port)}; do :; done\n")
+    env = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    ran = subprocess.run(
+        ["bash", "-mc", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "read 2, accepted 1, already accepted 0, rejected 0, skipped 1 (organic 1), open 0" in ran.stderr
+    assert "read 2, accepted 1, already accepted 0, rejected 0, skipped 1 (organic 1), open 0" in README.read_text()
+    assert "evt_9f1c2d" in ran.stdout
+
+
+def test_every_other_command_of_the_readme_is_one_that_exists() -> None:
+    """make's and meltano's run in their own tests, or run these."""
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    plugins = re.findall(r"- name: ((?:tap|target)-[a-z]+)", (ROOT / "meltano.yml").read_text())
+    for block in console_blocks():
+        for line in block.splitlines():
+            first, *words = line.split()
+            if first == "make":
+                assert words[0] in targets
+            elif first == "meltano":
+                assert words[0] == "run"
+                assert {*words[1:]} <= {*plugins}
+    ran = subprocess.run([BIN / "tap-adpostbacks", "--discover"], capture_output=True, check=True)
+    assert [stream["stream"] for stream in json.loads(ran.stdout)["streams"]] == ["attempts", "deliveries", "runs"]
+
+
+def test_the_extras_of_the_readme_are_declared() -> None:
+    declared = re.findall(r"^([a-z]+) = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    for extra in re.findall(r"target-adpostbacks\[([a-z]+)\]|the extra `([a-z]+)`", README.read_text()):
+        assert "".join(extra) in declared
 
 
 def test_every_reason_of_the_readme_is_one_that_the_code_gives_and_the_other_way_round() -> None:
