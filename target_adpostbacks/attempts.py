@@ -91,26 +91,25 @@ class Attempts:
         self._run = run
         self._requests = 0
 
-    def run(self, batch: Sequence[Any], parent: str | None = None, last: Outcome | None = None) -> None:
-        """Send, and send again, until nothing is left to try. ``last``: what an earlier, wider request said."""
+    def run(self, batch: Sequence[Any], wider: Sent | None = None, last: Outcome | None = None) -> None:
+        """Send, and send again, until nothing is left to try. ``wider``, ``last``: a request refused whole before."""
         settings = self._network.settings
         started = time.monotonic()
         until = started + settings.max_retry_seconds
         pauses = self._run.pauses()
         attempt = 0
-        sent: Sent | None = None
+        sent = wider
         while batch:
             if closed := self._closed() or self._way.wait(until, self._run.stopping) or self._closed():
                 self._run.store([(last or closed, list(batch))], sent)
                 return
             attempt += 1
-            sent, outcomes, wait, row = self._attempt(batch, attempt, parent)
-            parent = sent.attempt_id
+            sent, outcomes, wait, row = self._attempt(batch, attempt, sent.attempt_id if sent else None)
             if len(batch) > 1 and _refused_whole(outcomes):
                 self._run.store([], sent, {**row, "status": "Retried"})
                 half = len(batch) // 2  # one bad postback can sink its whole batch: find it
-                self.run(batch[:half], parent, last)
-                self.run(batch[half:], parent, last)
+                self.run(batch[:half], sent, last)
+                self.run(batch[half:], sent, last)
                 return
             done, again = self._parted(batch, outcomes)
             last = _doubt(last, again)

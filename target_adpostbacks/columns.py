@@ -62,6 +62,14 @@ def _identifier(field: str, value: Any) -> str | None:
     return text
 
 
+def _label(field: str, value: Any) -> str | None:
+    """Text that the ledger keeps: what is no printable character is a space there."""
+    label = read_text(field, value)
+    if label is None or label.isprintable():
+        return label
+    return " ".join("".join(char if char.isprintable() else " " for char in label).split()) or None
+
+
 def _lower(field: str, value: Any) -> str | None:
     text = read_text(field, value)
     return text and text.lower()
@@ -294,6 +302,9 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys(Conversion.__struct_fields__, read_text),
     **dict.fromkeys(("event_id", "order_id"), _identifier),
     **dict.fromkeys(("network", "platform"), _lower),
+    **dict.fromkeys(
+        ("account", "campaign_id", "campaign_name", "ad_group_id", "ad_id", "creative_id", "placement"), _label
+    ),
     **dict.fromkeys(("email", "phone", "external_id"), _texts),
     **dict.fromkeys(("screen_width", "screen_height", "num_items"), _whole),
     **dict.fromkeys(

@@ -142,6 +142,11 @@ def test_what_is_no_source_or_adjustment_is_refused() -> None:
     assert a_conversion(adjustment="").adjustment is None
 
 
+def test_what_the_ledger_keeps_of_the_campaign_has_no_control_characters() -> None:
+    conversion = a_conversion(campaign_name="Summer\x00 sale\r\n\x1b[2J", placement="\x00")
+    assert (conversion.campaign_name, conversion.placement) == ("Summer sale [2J", None)
+
+
 # --- Times -----------------------------------------------------------------------------------------------------------
 
 

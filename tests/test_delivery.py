@@ -199,6 +199,13 @@ def test_a_batch_that_is_bad_throughout_stops_at_the_budget_and_the_rest_stays_o
     assert any("64 requests" in why for why, _ in result.delivery.why_open)
 
 
+def test_what_the_budget_leaves_open_still_tells_which_request_it_was_in(scene: Make) -> None:
+    result = scene(BAD).deliver(*ids(1000))
+    assert result.rows("count(*)", "deliveries WHERE status = 'open' AND (attempt_id IS NULL OR attempts = 0)") == [
+        (0,)
+    ]
+
+
 def test_a_retry_sends_the_same_bytes(scene: Make) -> None:
     result = scene(DOWN, RESET, OK).deliver("a", "b", email="ada@example.com")
     assert len({*result.answers.bodies}) == 1
