@@ -1,0 +1,220 @@
+"""The database that says what became of each postback: SQLite by default, PostgreSQL by URL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from target_adpostbacks.ledger import log
+from target_adpostbacks.ledger.database import (
+    CHUNKS,
+    CREATION,
+    NoLedger,
+    UnusableLedger,
+    default_url,
+    engine,
+    explained,
+    is_prepared,
+    parsed,
+    storable,
+    upsert_of_json,
+    upsert_of_rows,
+    write_json,
+    write_rows,
+)
+from target_adpostbacks.ledger.log import RETRIED, STATUSES, Line
+from target_adpostbacks.ledger.tables import (
+    ATTEMPTS,
+    DELIVERIES,
+    IDENTITY,
+    METADATA,
+    RUNS,
+    SEQUENCE,
+    TABLES,
+    Delivered,
+    key,
+    schema,
+)
+
+__all__ = [
+    "CHUNKS",
+    "IDENTITY",
+    "READ_ROWS",
+    "RETRIED",
+    "STATUSES",
+    "TABLES",
+    "Delivered",
+    "Ledger",
+    "Line",
+    "NoLedger",
+    "UnusableLedger",
+    "default_url",
+    "key",
+    "schema",
+]
+
+READ_ROWS = 1000
+
+
+class Ledger:
+    """One run's view of the ledger. Safe to use from several threads; every write is committed when it returns.
+
+    ``create``: False for those who only read. They get NoLedger where there is none, and need no right to write.
+    """
+
+    def __init__(self, url: str, run_id: str = "", *, create: bool = True) -> None:
+        self.run_id = run_id
+        self._lock = threading.Lock()
+        self.started_at_seq = 0  # the seq of the run's own beginning
+        try:
+            address = parsed(url)
+            self.location = address.set(query={}).render_as_string(hide_password=True)
+            self._engine = engine(address, create)
+            try:
+                self._prepare(create)
+            except BaseException:
+                self.close()
+                raise
+        except (sa.exc.SQLAlchemyError, ImportError, OSError, ValueError) as error:
+            raise UnusableLedger(explained(error)) from None
+        if self._engine.dialect.name == "postgresql":
+            insert = upsert_of_json(self._engine.dialect)
+            self._upsert: Callable[[sa.Connection, list[tuple[Any, ...]]], None] = lambda connection, rows: write_json(
+                connection, insert, rows
+            )
+        else:
+            inserts = {rows: upsert_of_rows(self._engine.dialect, rows) for rows in CHUNKS}
+            self._upsert = lambda connection, rows: write_rows(connection, inserts, rows)
+
+    def _prepare(self, create: bool) -> None:
+        with self._engine.connect() as connection:
+            if is_prepared(connection):
+                return
+        if not create:
+            raise NoLedger(f"ledger: there is none at {self.location} yet; target-adpostbacks makes it")
+        with self._engine.begin() as connection:
+            # Several may begin at once: one creates, the others wait for it.
+            is_sqlite = connection.dialect.name == "sqlite"
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if is_sqlite else f"SELECT pg_advisory_xact_lock({CREATION})")
+            if not is_prepared(connection):
+                METADATA.create_all(connection)
+                connection.execute(SEQUENCE.insert().values(id=1, value=0))
+
+    @contextmanager
+    def _writing(self, changes: int) -> Iterator[tuple[sa.Connection, Iterator[int]]]:
+        """A transaction, and the seqs of so many changes; committed at the end."""
+        try:
+            with self._lock, self._engine.begin() as connection:
+                connection.execute(SEQUENCE.update().values(value=SEQUENCE.c.value + changes))
+                newest = connection.execute(sa.select(SEQUENCE.c.value)).scalar_one()
+                yield connection, iter(range(newest - changes + 1, newest + 1))
+        except sa.exc.SQLAlchemyError as error:
+            raise UnusableLedger(explained(error)) from None
+
+    def accepted(self, keys: Sequence[tuple[str, str, str, str, str, bool]]) -> set[tuple[Any, ...]]:
+        """Those of ``keys`` (network, asset, event_name, event_id, adjustment, test) that were accepted before."""
+        by_asset: dict[tuple[str, str], list[str]] = {}
+        for network, asset, _, event_id, _, _ in keys:
+            by_asset.setdefault((network, asset), []).append(event_id)
+        found: set[tuple[Any, ...]] = set()
+        table = DELIVERIES.c
+        try:
+            with self._engine.connect() as connection:
+                for (network, asset), event_ids in by_asset.items():
+                    query = sa.select(*(table[name] for name in IDENTITY)).where(
+                        table.network == network,
+                        table.asset == asset,
+                        table.event_id.in_(event_ids),
+                        table.status == "accepted",
+                    )
+                    found.update(tuple(row) for row in connection.execute(query))
+        except sa.exc.SQLAlchemyError as error:
+            raise UnusableLedger(explained(error)) from None
+        return found & set(keys)
+
+    def write(self, rows: Iterable[tuple[Any, ...]], attempts: Sequence[Mapping[str, Any]] = (), now: str = "") -> None:
+        """Store what became of postbacks (each a Delivered), and the requests that said so.
+
+        Accepted rows are never changed; a repeated skip changes nothing either, so that reading a source once more
+        leaves the ledger as it is.
+        """
+        last = {row[:6]: row for row in rows}  # one identity, one row
+        with self._writing(len(last) + len(attempts)) as (connection, seqs):
+            if last:
+                common = (self.run_id, now)
+                self._upsert(connection, [(next(seqs), *common, *row) for row in last.values()])
+            if attempts:
+                own = [
+                    {
+                        **{name: storable(value) for name, value in attempt.items()},
+                        "run_id": self.run_id,
+                        "seq": seq,
+                    }
+                    for seq, attempt in zip(seqs, attempts, strict=True)
+                ]
+                connection.execute(ATTEMPTS.insert(), own)
+
+    def start_run(self, started_at: str, version: str) -> None:
+        """Announce the run."""
+        with self._writing(1) as (connection, seqs):
+            started = {"run_id": self.run_id, "started_at": started_at, "version": version, "counts": "{}"}
+            self.started_at_seq = next(seqs)
+            connection.execute(RUNS.insert().values(seq=self.started_at_seq, **started))
+
+    def end_run(self, ended_at: str, exit_code: int, counts: Mapping[str, Any]) -> None:
+        """Store how the run ended, and its counts."""
+        ended = {"ended_at": ended_at, "exit_code": exit_code, "counts": msgspec.json.encode(counts).decode()}
+        with self._writing(1) as (connection, seqs):
+            connection.execute(RUNS.update().where(RUNS.c.run_id == self.run_id).values(seq=next(seqs), **ended))
+
+    def changes(self, table: str, after: int = 0, **equal: Any) -> Iterator[dict[str, Any]]:
+        """The rows of a table that were changed after that seq, in its order, up to what is committed now.
+
+        ``equal``: only rows with these values. What changes meanwhile has a seq past the end, and waits for the next
+        reading: one that goes on as long as others write would never end.
+        """
+        source = TABLES[table]
+        names = [str(column.name) for column in source.columns]
+        query = sa.select(source).where(*(source.c[name] == value for name, value in equal.items()))
+        for page in self._pages(query, source.c.seq, after):
+            yield from (dict(zip(names, row, strict=True)) for row in page)
+
+    def changes_of_run(self) -> Iterator[dict[str, Any]]:
+        """The rows of deliveries that this run wrote, as they are now."""
+        return self.changes("deliveries", self.started_at_seq, run_id=self.run_id)
+
+    def lines(self, since: str = "", status: str | None = None, **equal: str) -> Iterator[Line]:
+        """The delivery log: one line for each request that a conversion was in, or one if it was in none.
+
+        ``since``: lines from that time on, as the ledger writes it; ``status``: RETRIED or one of STATUSES; ``equal``:
+        columns of deliveries.
+        """
+        return log.lines(self._read, self._pages, since, status, equal)
+
+    def _pages(self, query: sa.Select[Any], seq: sa.Column[Any], after: int) -> Iterator[Sequence[sa.Row[Any]]]:
+        """A thousand rows at a time, each time in a transaction of its own: no writer waits, memory stays flat."""
+        ((last,),) = self._read(sa.select(SEQUENCE.c.value))
+        query = query.where(seq > sa.bindparam("after"), seq <= last).order_by(seq).limit(READ_ROWS)
+        while True:
+            rows = self._read(query, {"after": after})
+            if rows:
+                yield rows
+            if len(rows) < READ_ROWS:
+                return
+            after = rows[-1].seq
+
+    def _read(self, query: sa.Select[Any], values: Mapping[str, Any] | None = None) -> Sequence[sa.Row[Any]]:
+        try:
+            with self._engine.connect() as connection:
+                return connection.execute(query, values or {}).all()
+        except sa.exc.SQLAlchemyError as error:
+            raise UnusableLedger(explained(error)) from None
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self._engine.dispose()

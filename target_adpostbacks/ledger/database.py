@@ -1,0 +1,147 @@
+"""The ledger's database: opened without telling its password, written a batch of rows at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from target_adpostbacks.ledger.tables import COLUMNS, DELIVERIES, IDENTITY, SEQUENCE
+
+CHUNKS = (250, 25, 1)
+"""Rows of one INSERT into SQLite: a statement of many rows lets other threads run while the database works."""
+CREATION = 4_115_003
+"""Names the lock under which a PostgreSQL ledger's tables are created: any number, ours."""
+
+
+class UnusableLedger(Exception):  # noqa: N818
+    """The ledger can't be opened or written: says which and what to do, without the URL's password."""
+
+
+class NoLedger(UnusableLedger):
+    """There is none at that place yet: nothing was ever sent, or the place is another one."""
+
+
+def default_url(environ: Mapping[str, str]) -> str:
+    """The SQLite file in the Meltano project, else in the current directory."""
+    return f"sqlite:///{Path(environ.get('MELTANO_PROJECT_ROOT') or Path.cwd()) / 'adpostbacks.db'}"
+
+
+def is_prepared(connection: sa.Connection) -> bool:
+    if not sa.inspect(connection).has_table(SEQUENCE.name):
+        return False
+    return connection.execute(sa.select(SEQUENCE.c.value)).first() is not None
+
+
+def parsed(url: str) -> sa.URL:
+    """The URL, or ValueError without a word of it: what is not understood may be a piece of the password."""
+    try:
+        address = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        address = None
+    if address is None or (address.host and "@" in address.host + (address.database or "")):
+        raise ValueError("ledger_url: not a URL; in a password, write %40 for @, %3A for :, %2F for /")
+    if address.drivername in ("postgres", "postgresql"):
+        return address.set(drivername="postgresql+psycopg")
+    if address.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ValueError("ledger_url: sqlite or postgresql expected")
+    return address
+
+
+def engine(url: sa.URL, create: bool) -> sa.Engine:
+    if url.get_backend_name() == "postgresql":
+        return sa.create_engine(url, paramstyle="format", pool_pre_ping=True)
+    file = url.database if url.database and url.database != ":memory:" else None
+    if file and not Path(file).exists():
+        if not create:
+            raise NoLedger(f"ledger: there is none at {file} yet; target-adpostbacks makes it")
+        _create_private(file)
+    engine = sa.create_engine(url, connect_args={"timeout": 60})
+    sa.event.listen(engine, "connect", _configure_sqlite)
+    return engine
+
+
+def _create_private(file: str) -> None:
+    """Create the file so that only its owner can read it; SQLite gives its -wal and -shm the same mode."""
+    os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
+
+
+def _configure_sqlite(connection: Any, _: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")  # readers don't wait for the writer
+    cursor.execute("PRAGMA synchronous=FULL")  # what is committed survives a power cut: it must never be sent again
+    cursor.close()
+
+
+def explained(error: BaseException) -> str:
+    """What is wrong with the ledger, without statements and their parameters."""
+    cause = getattr(error, "orig", None) or error
+    if isinstance(error, ImportError):
+        return "ledger: PostgreSQL needs a driver; pip install 'target-adpostbacks[postgres]'"
+    text = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+    if isinstance(error, ValueError):
+        return f"ledger: {text}"
+    return f"ledger: {text}; check ledger_url and that its place can be written"
+
+
+# --- Writing deliveries ----------------------------------------------------------------------------------------------
+# The statements are text, made once: SQLAlchemy would bind each of a row's thirty values in Python.
+
+
+def write_rows(connection: sa.Connection, inserts: Mapping[int, str], rows: list[tuple[Any, ...]]) -> None:
+    done = 0
+    for size in CHUNKS:
+        while len(rows) - done >= size:
+            connection.exec_driver_sql(inserts[size], tuple(chain.from_iterable(rows[done : done + size])))
+            done += size
+
+
+def upsert_of_rows(dialect: sa.Dialect, rows: int) -> str:
+    """INSERT of so many rows in the order of COLUMNS."""
+    insert = sqlite.insert(_WRITTEN).values([dict.fromkeys(COLUMNS)] * rows)
+    return _on_conflict(insert, dialect)
+
+
+def write_json(connection: sa.Connection, insert: str, rows: list[tuple[Any, ...]]) -> None:
+    encoded = msgspec.json.encode([dict(zip(COLUMNS, row, strict=True)) for row in rows]).decode()
+    if r"\u0000" in encoded:
+        encoded = msgspec.json.encode([dict(zip(COLUMNS, map(storable, row), strict=True)) for row in rows]).decode()
+    connection.exec_driver_sql(insert, (encoded,))
+
+
+def upsert_of_json(dialect: sa.Dialect) -> str:
+    """INSERT of a JSON array of rows, its one parameter: five times as fast as a parameter for each value."""
+    typed = [f"{name} {DELIVERIES.c[name].type.compile(dialect)}" for name in COLUMNS]
+    rows = sa.text(f"SELECT {', '.join(COLUMNS)} FROM json_to_recordset(:rows) AS new ({', '.join(typed)})")  # noqa: S608
+    insert = postgresql.insert(_WRITTEN).from_select(COLUMNS, rows.columns(*(sa.column(name) for name in COLUMNS)))
+    return _on_conflict(insert, dialect)
+
+
+def _on_conflict(insert: Any, dialect: sa.Dialect) -> str:
+    """The statement's text: what was accepted stays, a repeated skip changes nothing."""
+    old, new = _WRITTEN.c, insert.excluded
+    skipped: sa.ColumnElement[str] = sa.literal_column("'skipped'")
+    statement = insert.on_conflict_do_update(
+        index_elements=[old[name] for name in IDENTITY],
+        set_={name: new[name] for name in COLUMNS if name not in IDENTITY},
+        where=sa.and_(
+            old.status != sa.literal_column("'accepted'"),
+            sa.or_(new.status != skipped, old.status != new.status, old.reason != new.reason),
+        ),
+    )
+    return str(statement.compile(dialect=dialect))
+
+
+_WRITTEN = sa.table(str(DELIVERIES.name), *(sa.column(name) for name in COLUMNS))
+"""Deliveries without types and delivery_id."""
+
+
+def storable(value: Any) -> Any:
+    """A value without NUL, which PostgreSQL has no text with."""
+    return value.replace("\0", "") if isinstance(value, str) else value

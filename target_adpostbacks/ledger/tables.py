@@ -1,0 +1,158 @@
+"""The ledger's tables: an interface that others read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+METADATA = sa.MetaData()
+_Seq = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+DELIVERIES = sa.Table(
+    "deliveries",
+    METADATA,
+    sa.Column("delivery_id", _Seq, primary_key=True, autoincrement=True),
+    sa.Column("seq", _Seq, nullable=False, index=True),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("stream", sa.Text, nullable=False),
+    sa.Column("line", _Seq, nullable=False),
+    sa.Column("network", sa.Text, nullable=False),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("asset", sa.Text, nullable=False),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("event_name", sa.Text, nullable=False),
+    sa.Column("network_event", sa.Text, nullable=False),
+    sa.Column("event_time", sa.Text),
+    sa.Column("adjustment", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("http_status", sa.Integer),
+    sa.Column("latency_ms", sa.Integer),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("attempt_id", sa.Text),
+    sa.Column("network_request_id", sa.Text, nullable=False),
+    sa.Column("match_keys", sa.Text, nullable=False),
+    sa.Column("campaign_id", sa.Text),
+    sa.Column("campaign_name", sa.Text),
+    sa.Column("ad_group_id", sa.Text),
+    sa.Column("ad_id", sa.Text),
+    sa.Column("creative_id", sa.Text),
+    sa.Column("placement", sa.Text),
+    sa.Column("test", sa.Boolean, nullable=False),
+    sa.Column("value", sa.Double),
+    sa.Column("currency", sa.Text),
+    sa.Column("sent_at", sa.Text),
+    sa.Column("updated_at", sa.Text, nullable=False),
+    # event_id early: deduplication looks up a batch's ids within one asset
+    sa.UniqueConstraint("network", "asset", "event_id", "event_name", "adjustment", "test", name="identity"),
+)
+
+ATTEMPTS = sa.Table(
+    "attempts",
+    METADATA,
+    sa.Column("attempt_id", sa.Text, primary_key=True),
+    sa.Column("seq", _Seq, nullable=False, index=True),
+    sa.Column("parent_id", sa.Text),
+    sa.Column("run_id", sa.Text, nullable=False, index=True),
+    sa.Column("network", sa.Text, nullable=False),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("asset", sa.Text, nullable=False),
+    sa.Column("started_at", sa.Text, nullable=False),
+    sa.Column("latency_ms", sa.Integer, nullable=False),
+    sa.Column("http_status", sa.Integer),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("events", sa.Integer, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("network_request_id", sa.Text, nullable=False),
+)
+
+RUNS = sa.Table(
+    "runs",
+    METADATA,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("seq", _Seq, nullable=False, index=True),
+    sa.Column("started_at", sa.Text, nullable=False),
+    sa.Column("ended_at", sa.Text),
+    sa.Column("exit_code", sa.Integer),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("counts", sa.Text, nullable=False),  # JSON
+)
+
+SEQUENCE = sa.Table(
+    "sequence",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),  # 1
+    sa.Column("value", _Seq, nullable=False),
+)
+"""One row: the highest seq handed out, in any table. Raising it locks it to the transaction's end, so that seqs appear
+in order: whoever has read up to one misses nothing before it."""
+
+
+class Delivered(NamedTuple):
+    """A row of deliveries as it is written, but for seq, run_id and updated_at."""
+
+    network: str
+    asset: str
+    event_name: str
+    event_id: str
+    adjustment: str
+    test: bool
+    account: str
+    status: str
+    reason: str
+    code: str
+    message: str
+    http_status: int | None
+    latency_ms: int | None
+    attempts: int
+    attempt_id: str | None
+    network_request_id: str
+    sent_at: str | None
+    stream: str
+    line: int
+    event_time: str | None
+    network_event: str
+    match_keys: str
+    campaign_id: str | None
+    campaign_name: str | None
+    ad_group_id: str | None
+    ad_id: str | None
+    creative_id: str | None
+    placement: str | None
+    value: float | None
+    currency: str | None
+
+
+COLUMNS = ("seq", "run_id", "updated_at", *Delivered._fields)
+IDENTITY = ("network", "asset", "event_name", "event_id", "adjustment", "test")
+
+TABLES: Mapping[str, sa.Table] = {str(table.name): table for table in (DELIVERIES, ATTEMPTS, RUNS)}
+"""What others read."""
+TIMES = frozenset({"event_time", "sent_at", "updated_at", "started_at", "ended_at"})
+
+
+def schema(table: str) -> dict[str, Any]:
+    """JSON Schema of a table's rows, as Singer streams announce it."""
+    return {
+        "type": "object",
+        "properties": {column.name: _property(column) for column in TABLES[table].columns},
+        "required": key(table),
+    }
+
+
+def key(table: str) -> list[str]:
+    """The columns that make a row one row."""
+    return [str(column.name) for column in TABLES[table].primary_key]
+
+
+def _property(column: sa.Column[Any]) -> dict[str, Any]:
+    kinds = {str: "string", int: "integer", float: "number", bool: "boolean"}
+    type_ = kinds[column.type.python_type]
+    described: dict[str, Any] = {"type": [type_, "null"] if column.nullable else [type_]}
+    return described | ({"format": "date-time"} if column.name in TIMES else {})
