@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import re
 import threading
 import time
 import uuid
@@ -18,6 +19,10 @@ from target_adpostbacks.transport import Transport, Unreachable
 
 MAX_REQUESTS = 64
 """For one batch, retries and halves together; what is left then stays open."""
+
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}").fullmatch
+"""What a network's id of a request looks like; anything else may be an echo of ours."""
 
 
 class Entry(Protocol):
@@ -52,6 +57,7 @@ class Run(Protocol):
     pauses: Callable[[], Iterator[float]]
 
     def now(self) -> str: ...
+    def keep(self, batch: Sequence[Any]) -> None: ...
     def store(self, verdicts: Sequence[Group], sent: Sent | None, attempt: Mapping[str, Any] | None = None) -> None: ...
 
 
@@ -83,9 +89,14 @@ class Way:
 
 
 class Attempts:
-    """The requests of one batch, until each of its postbacks has a verdict or stays open."""
+    """The requests of one batch, until each of its postbacks has a verdict or stays open.
 
-    def __init__(self, way: Way, run: Run) -> None:
+    ``refused_before``: what the budget does not reach keeps the refusal of an earlier run instead of staying open, or
+    a batch with many bad ones would be begun anew by every run.
+    """
+
+    def __init__(self, way: Way, run: Run, *, refused_before: bool = False) -> None:
+        self._refused_before = refused_before
         self._way = way
         self._network = way.network
         self._run = run
@@ -100,6 +111,9 @@ class Attempts:
         attempt = 0
         sent = wider
         while batch:
+            if self._refused_before and self._requests >= MAX_REQUESTS:
+                self._run.keep(batch)
+                return
             if closed := self._closed() or self._way.wait(until, self._run.stopping) or self._closed():
                 self._run.store([(last or closed, list(batch))], sent)
                 return
@@ -112,7 +126,7 @@ class Attempts:
                 self.run(batch[half:], sent, last)
                 return
             done, again = self._parted(batch, outcomes)
-            last = _doubt(last, again)
+            last = _doubt(last, [] if done else again)  # what was said of others is no reason for these
             pause = max(next(pauses), wait)
             spent = attempt >= settings.max_attempts or time.monotonic() + pause > until
             given_up = [(last or outcome, entries) for outcome, entries in again] if spent and not done else []
@@ -178,7 +192,8 @@ class Attempts:
             wait = 0.0
         else:
             outcomes = self._scrubbed(network.outcomes(response, len(batch)), batch)
-            request_id = scrubbed(network.request_id(response), account.secrets, keep_ids=True)
+            request_id = network.request_id(response)
+            request_id = request_id if _REQUEST_ID(request_id) and request_id not in account.secrets else ""
             sent = Sent(uuid.uuid4().hex, started_at, response.status, response.latency_ms, self._requests, request_id)
             wait = seconds(network.retry_after(response), self._run.clock())
             if any(outcome.verdict is Verdict.ACCEPTED for outcome in outcomes):

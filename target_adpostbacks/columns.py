@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
@@ -62,6 +63,24 @@ def _identifier(field: str, value: Any) -> str | None:
     return text
 
 
+def _url(field: str, value: Any) -> str | None:
+    url = read_text(field, value)
+    if url is not None and not _WEB_URL(url):
+        raise Unusable("no http or https URL")
+    return url
+
+
+def _language(field: str, value: Any) -> str | None:
+    tag = read_text(field, value)
+    if tag is not None and not _LANGUAGE(tag):
+        raise Unusable("no language tag, en-US is one")
+    return tag
+
+
+_WEB_URL = re.compile(r"https?://[^\s/]+\S*", re.IGNORECASE).fullmatch
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*").fullmatch
+
+
 def _label(field: str, value: Any) -> str | None:
     """Text that the ledger keeps: what is no printable character is a space there."""
     label = read_text(field, value)
@@ -114,6 +133,8 @@ def _whole(field: str, value: Any) -> int | None:
     number = _number(field, value)
     if number is not None and number != int(number):
         raise Unusable("not a whole number")
+    if number is not None and number > 2**31 - 1:
+        raise Unusable("larger than 2^31")
     return None if number is None else int(number)
 
 
@@ -302,6 +323,8 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys(Conversion.__struct_fields__, read_text),
     **dict.fromkeys(("event_id", "order_id"), _identifier),
     **dict.fromkeys(("network", "platform"), _lower),
+    **dict.fromkeys(("event_source_url", "referrer_url", "landing_url"), _url),
+    "language": _language,
     **dict.fromkeys(
         ("account", "campaign_id", "campaign_name", "ad_group_id", "ad_id", "creative_id", "placement"), _label
     ),

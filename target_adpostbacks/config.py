@@ -77,6 +77,9 @@ def read(config: Mapping[str, Any]) -> tuple[General, dict[str, list[Account]]]:
         sections = accounts(config)
     except InvalidConfig as error:
         mistakes += error.mistakes
+    rows = config.get("batch_size_rows")
+    if rows is not None and (not isinstance(rows, int) or isinstance(rows, bool) or rows < 1):
+        mistakes.append("batch_size_rows: a whole number from 1 up expected")
     if not mistakes and not sections:
         mistakes.append(f"no network: add a section for one of {', '.join(NETWORKS)}")
     if mistakes:

@@ -137,12 +137,17 @@ class Delivery:
                     followers.append(queued.mark)
         return fresh
 
-    def _unseen(self, batch: list[Queued]) -> list[Queued]:
-        accepted = self._ledger.accepted([queued.postback.key for queued in batch])
-        if not accepted:
-            return batch
-        self._release([queued for queued in batch if queued.postback.key in accepted], "already accepted")
-        return [queued for queued in batch if queued.postback.key not in accepted]
+    def _sorted(self, batch: list[Queued]) -> tuple[list[Queued], list[Queued]]:
+        """Without what was accepted before; what was refused before comes apart: it must not spoil the rest again."""
+        before = self._ledger.statuses([queued.postback.key for queued in batch])
+        if not before:
+            return batch, []
+        statuses = [before.get(queued.postback.key) for queued in batch]
+        parts: dict[str, list[Queued]] = {"new": [], "accepted": [], "rejected": []}
+        for queued, status in zip(batch, statuses, strict=True):
+            parts[status or "new"].append(queued)
+        self._release(parts["accepted"], "already accepted")
+        return parts["new"], parts["rejected"]
 
     # --- In the background -------------------------------------------------------------------------------------------
 
@@ -157,9 +162,11 @@ class Delivery:
                 entry.mark.hold(1)
 
     def _deliver(self, lane: Lane, batch: list[Queued]) -> None:
-        batch = self._unseen(batch)
-        if batch:
-            Attempts(lane, self).run(batch)
+        new, refused_before = self._sorted(batch)
+        if new:
+            Attempts(lane, self).run(new)
+        if refused_before:
+            Attempts(lane, self, refused_before=True).run(refused_before)
 
     def _store_skipped(self, rows: Sequence[Skipped]) -> None:
         self._ledger.write([skipped.row for skipped in rows], now=self.now())
@@ -190,6 +197,10 @@ class Delivery:
     def now(self) -> str:
         """The clock as the ledger writes it."""
         return self.clock().isoformat(timespec="milliseconds")
+
+    def keep(self, batch: Sequence[Queued]) -> None:
+        """What the ledger says of these stands."""
+        self._release(batch, "rejected")
 
     def store(self, verdicts: Sequence[Group], sent: Sent | None, attempt: Mapping[str, Any] | None = None) -> None:
         """Commit verdicts and the attempt that gave them, then let bookmarks pass."""

@@ -16,6 +16,7 @@ _COUNTRY_CODE = re.compile(r"[1-9][0-9]{0,2}").fullmatch
 _ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+").fullmatch
 _HEX64 = re.compile(r"[0-9a-fA-F]{64}").fullmatch
 _EXTENSION = re.compile(r"\s*(?:ext(?:ension)?|anexo|poste|int|x|#)\.?\s*[0-9]*\s*$", re.IGNORECASE)
+_ADVERTISING_ID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}").fullmatch
 _NO_ID = "00000000-0000-0000-0000-000000000000"
 
 
@@ -130,14 +131,14 @@ def postal_code(raw: str) -> str | None:
 
 def idfa(raw: str) -> str | None:
     """Upper case; the all-zero id means that there is none."""
-    advertising_id = raw.strip()
-    return advertising_id.upper() if advertising_id and advertising_id != _NO_ID else None
+    advertising_id = raw.strip().upper()
+    return advertising_id if _ADVERTISING_ID(advertising_id) and advertising_id != _NO_ID else None
 
 
 def gaid(raw: str) -> str | None:
     """Lower case; the all-zero id means that there is none."""
-    advertising_id = raw.strip()
-    return advertising_id.lower() if advertising_id and advertising_id != _NO_ID else None
+    advertising_id = raw.strip().lower()
+    return advertising_id if _ADVERTISING_ID(advertising_id) and advertising_id != _NO_ID else None
 
 
 def is_hash(raw: str) -> bool:

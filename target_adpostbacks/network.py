@@ -125,7 +125,7 @@ STATUSES: Mapping[int, Verdict] = {
     425: Verdict.TRANSIENT,
     429: Verdict.THROTTLED,
 }
-"""What an HTTP status means where a network does not say otherwise; 2xx without a code is ACCEPTED, 5xx TRANSIENT."""
+"""What an HTTP status means unless a network says otherwise; 2xx without a code: ACCEPTED; 3xx, 5xx: TRANSIENT."""
 
 
 class Network(ABC, Generic[S]):
@@ -277,7 +277,8 @@ class Network(ABC, Generic[S]):
             return listed
         if 200 <= status < 300:
             return Verdict.ACCEPTED
-        return Verdict.TRANSIENT if status >= 500 else Verdict.REJECTED
+        # A redirect is a portal's or a proxy's word, never the API's: nobody has judged the conversions.
+        return Verdict.TRANSIENT if status >= 500 or status < 400 else Verdict.REJECTED
 
     def url(self, default: str) -> str:
         """``default`` with scheme and host from the ``base_url`` setting, if there is one."""

@@ -169,8 +169,8 @@ def scrubbed(text: str, secrets: Iterable[str], payloads: Iterable[bytes] = (), 
     for secret in secrets:
         text = text.replace(secret, "***")
     text = "".join(char if char.isprintable() else " " for char in text[:4000])
-    for value in sorted(_echoes(text, payloads), key=len, reverse=True):
-        text = text.replace(value, "***")
+    for value in sorted(_echoes(text.lower(), payloads), key=len, reverse=True):
+        text = re.sub(re.escape(value), "***", text, flags=re.IGNORECASE)
     for pattern in _PERSONAL[:1] if keep_ids else _PERSONAL:
         text = pattern.sub("***", text)
     return " ".join(text.split())[:500]
@@ -189,7 +189,8 @@ _PERSONAL = [
 def _echoes(text: str, payloads: Iterable[bytes]) -> set[str]:
     found: set[str] = set()
     for payload in payloads:
-        found.update(value for value in _texts(msgspec.json.decode(payload)) if len(value) > 3 and value in text)
+        values = _texts(msgspec.json.decode(payload))
+        found.update(value for value in values if len(value) > 3 and value.lower() in text)
     return found
 
 

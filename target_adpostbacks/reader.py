@@ -39,6 +39,10 @@ class BadLine(ValueError):  # noqa: N818
         self.rule = rule
 
 
+class UnreadableInput(Exception):  # noqa: N818
+    """Input that can't be passed over: the run ends, the bookmarks after it stay back."""
+
+
 class Overlong(bytes):
     """What is kept of a line longer than MAX_LINE: its head and its length."""
 
@@ -62,6 +66,8 @@ class LineReader(GenericSingerReader[bytes]):
 
     @property
     def default_input(self) -> IO[bytes]:
+        if sys.stdin is None:
+            raise UnreadableInput("standard input is closed")
         return sys.stdin.buffer
 
     def stop(self) -> None:
@@ -176,11 +182,13 @@ def _check(message: dict[str, Any]) -> None:
     if not isinstance(kind, str) or kind not in TYPES:
         raise BadLine("type", "no Singer message type")
     for field, expected in REQUIRED[kind]:
-        if field not in message:
-            raise BadLine(field, "missing")
-        if not isinstance(message[field], expected):
-            raise BadLine(field, "of the wrong type")
+        if not isinstance(message.get(field), expected) or field not in message:
+            bad = BadLine(field, "of the wrong type" if field in message else "missing")
+            raise UnreadableInput(f"{kind} message: {bad}") if kind in CONTROL else bad
 
+
+CONTROL = frozenset({"SCHEMA", "BATCH"})
+"""Messages that others depend on: what is wrong with one ends the run, or what it brings would be lost in silence."""
 
 REQUIRED: dict[str, tuple[tuple[str, Any], ...]] = {
     "RECORD": (("stream", str), ("record", dict)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from pathlib import Path
 from typing import IO, Any
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from target_adpostbacks.ledger import Ledger, key, schema
 
 STREAM = "deliveries"
+BEGINNING = b'{"type":"SCHEMA","stream":"deliveries"'
 DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})").fullmatch
 
 
@@ -47,11 +49,21 @@ def _bookmark(seq: int) -> dict[str, Any]:
     return {"bookmarks": {STREAM: {"replication_key": "seq", "replication_key_value": seq}}}
 
 
+def _may_be_replaced(path: Path) -> bool:
+    """Results of an earlier run may be; a config or a ledger that was named by mistake may not."""
+    if not path.is_file() or not path.stat().st_size:
+        return True
+    with path.open("rb") as file:
+        return file.read(len(BEGINNING)) == BEGINNING
+
+
 def _opened(path: str) -> IO[bytes]:
     if path in ("-", "/dev/stdout"):
         raise UnusablePath("standard output is for bookmarks alone")
     given = DESCRIPTOR(path)
     if not given:
+        if not _may_be_replaced(Path(path)):
+            raise UnusablePath("there is a file that is no results file")
         return open(path, "wb")  # noqa: PTH123 - closed by write
     number = int(given[1])
     if number <= 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import os
 import signal
 import sys
@@ -19,7 +20,12 @@ from typing import IO, Any, ClassVar
 import click
 import msgspec
 from singer_sdk import Target
-from singer_sdk.exceptions import ConfigValidationError, RecordsWithoutSchemaException
+from singer_sdk.exceptions import (
+    ConfigValidationError,
+    MapExpressionError,
+    RecordsWithoutSchemaException,
+    StreamMapConfigError,
+)
 from singer_sdk.helpers._batch import BaseBatchFileEncoding
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.mapper import SameRecordTransform
@@ -34,7 +40,7 @@ from target_adpostbacks.network import Account
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.postback import Facts
 from target_adpostbacks.progress import Progress
-from target_adpostbacks.reader import BadLine, LineReader
+from target_adpostbacks.reader import BadLine, LineReader, UnreadableInput
 from target_adpostbacks.record import Columns
 from target_adpostbacks.results import Results, UnusablePath
 from target_adpostbacks.sinks import FOR_NOBODY, ConversionSink, NetworkSink, batch_lines
@@ -82,7 +88,11 @@ class TargetAdpostbacks(Target):
         except configuration.InvalidConfig as invalid:
             raise ConfigValidationError("Config validation failed", errors=invalid.mistakes, schema={}) from None
         if setup_mapper:
-            self.setup_mapper()
+            try:
+                self.setup_mapper()
+            except Exception as error:  # noqa: BLE001 - whatever the SDK makes of a wrong shape
+                wrong = f"stream_maps: not of the shape that the SDK documents ({type(error).__name__})"
+                raise ConfigValidationError("Config validation failed", errors=[wrong], schema={}) from None
         self.max_parallelism = 1  # sinks belong to one thread
         self.columns = Columns(
             {name for network in NETWORKS.values() for name in network.ids}, self.general.fields, self.general.zone
@@ -219,22 +229,27 @@ class TargetAdpostbacks(Target):
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         """The lines of a BATCH message's files take the way of RECORD messages."""
         stream = message_dict["stream"]
-        encoding = BaseBatchFileEncoding.from_dict(dict(message_dict["encoding"]))
-        for path in message_dict["manifest"]:
-            for line in batch_lines(encoding, path):
-                if self.message_reader.stopped:
-                    self._failure = "stopped inside a BATCH file"
-                    self.place().added += 1  # what was not read is not covered by the next bookmark
-                    return
-                try:
-                    record = self.message_reader.deserialize_json(line)
-                except BadLine as bad:
-                    self._conversion_sink(stream).invalid(
-                        {"line": line.hex()}, self.message_reader.line, bad.field, bad.rule
-                    )
-                    self.records_read += 1
-                    continue
-                self._process_record_message({"stream": stream, "record": record})
+        try:
+            encoding = BaseBatchFileEncoding.from_dict(dict(message_dict["encoding"]))
+            for path in message_dict["manifest"]:
+                for line in batch_lines(encoding, path):
+                    if self.message_reader.stopped:
+                        self.place().added += 1  # what was not read is not covered by the next bookmark
+                        return
+                    self._process_batch_line(stream, line)
+        except (OSError, EOFError, ValueError, TypeError, AttributeError, ImportError) as error:
+            raise UnreadableInput(
+                f"BATCH message of stream '{stream}': can't be read ({type(error).__name__})"
+            ) from None
+
+    def _process_batch_line(self, stream: str, line: bytes) -> None:
+        try:
+            record = self.message_reader.deserialize_json(line)
+        except BadLine as bad:
+            self.records_read += 1
+            self.invalid(stream, self.message_reader.line, hashlib.sha256(line).hexdigest(), bad.field, bad.rule)
+        else:
+            self._process_record_message({"stream": stream, "record": record})
 
     # --- What is not sent -------------------------------------------------------------------------------------------
 
@@ -378,12 +393,17 @@ class TargetAdpostbacks(Target):
             cls.print_about(about_format)
             sys.exit(0)
         cls.print_version(print_fn=cls.logger.info)
-        stdout = _claim_stdout()
         given = config or _ConfigInput()
         try:
+            stdout = _claim_stdout()
             target = cls(config=given.config, parse_env_config=given.parse_env)
-        except UnusableLedger as error:
+        except ConfigValidationError:
+            raise  # the SDK's command logs each mistake and exits 1
+        except (UnusableLedger, UnreadableInput) as error:
             cls.logger.error(str(error))
+            sys.exit(1)
+        except Exception as error:  # noqa: BLE001 - its text may hold a secret
+            cls.logger.error("The run can't begin. %s", _located(error))
             sys.exit(1)
         target.stdout = stdout
         target.run(file_input)
@@ -403,10 +423,12 @@ class TargetAdpostbacks(Target):
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
         """Read the config files; a file that can't be read ends the command with one line."""
         try:
-            return super().cb_config(ctx, param, value)
+            read = super().cb_config(ctx, param, value)
+            read.config.keys()
+            return read
         except FileNotFoundError as error:
             raise click.ClickException(f"config file not found: {error.filename or ', '.join(value)}") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise click.ClickException(f"config file: {_position(error)}") from None
 
     def run(self, file_input: IO[str] | None = None) -> None:
@@ -419,8 +441,10 @@ class TargetAdpostbacks(Target):
         self.progress.start()
         try:
             self.listen(file_input)
-        except RecordsWithoutSchemaException as error:
+        except (RecordsWithoutSchemaException, UnreadableInput) as error:
             self._end_early(str(error))
+        except (StreamMapConfigError, MapExpressionError) as error:
+            self._end_early(f"stream_maps: {str(error).splitlines()[0]}")
         except Exception as error:  # noqa: BLE001 - its text may hold values
             self._end_early(_located(error))
         code = self.exit_code if self.exit_code is not None else 1
@@ -452,6 +476,8 @@ def _claim_stdout() -> IO[str]:
 
     Whatever else is printed, by any library, goes to standard error.
     """
+    if sys.stdout is None:
+        raise UnreadableInput("standard output is closed: bookmarks have no place to go")
     sys.stdout.flush()
     stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -483,7 +509,7 @@ def _located(error: BaseException) -> str:
 
 def _position(error: BaseException) -> str:
     line = getattr(error, "lineno", None)
-    return f"not valid JSON (line {line}, column {getattr(error, 'colno', 0)})" if line else "can't be read"
+    return f"not valid JSON (line {line}, column {getattr(error, 'colno', 0)})" if line else "a JSON object expected"
 
 
 main = TargetAdpostbacks.cli

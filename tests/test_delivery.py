@@ -199,6 +199,36 @@ def test_a_batch_that_is_bad_throughout_stops_at_the_budget_and_the_rest_stays_o
     assert any("64 requests" in why for why, _ in result.delivery.why_open)
 
 
+def test_conversions_refused_before_never_keep_the_others_from_being_sent(scene: Make) -> None:
+    bad = [f"evt-{number}" for number in range(0, 200, 2)]
+    for _ in range(12):
+        result = scene(refusing(*bad)).deliver(*ids(200))
+        if not result.delivery.counts.keys() & {"open transient"}:
+            break
+    statuses = result.statuses()
+    assert [event_id for event_id, status in statuses.items() if status == "rejected"] == bad
+    assert sum(status == "accepted" for status in statuses.values()) == 100
+
+
+def test_what_the_budget_leaves_open_is_not_blamed_for_its_neighbours(scene: Make) -> None:
+    named = Response(status=200, body={"code": 40002, "message": "Invalid value for data.0.event_id."})
+    result = scene(named).deliver(*ids(200))
+    assert result.rows("DISTINCT message", "deliveries WHERE status = 'open'") == [
+        ("64 requests for one batch were not enough",)
+    ]
+
+
+def test_a_redirect_is_nobodys_verdict(scene: Make) -> None:
+    result = scene(Response(status=302)).deliver("a", account=an_account(max_attempts=2))
+    assert result.rows() == [("a", "open", "transient")]
+
+
+@pytest.mark.parametrize("request_id", ["203.0.113.77 E.C.P.abc", "ada@example.com", "example-access-token", "x" * 65])
+def test_a_request_id_that_may_be_an_echo_is_not_stored(scene: Make, request_id: str) -> None:
+    result = scene(Response(status=200, body={"code": 0, "message": "OK", "request_id": request_id})).deliver("a")
+    assert result.rows("network_request_id") == [("",)]
+
+
 def test_what_the_budget_leaves_open_still_tells_which_request_it_was_in(scene: Make) -> None:
     result = scene(BAD).deliver(*ids(1000))
     assert result.rows("count(*)", "deliveries WHERE status = 'open' AND (attempt_id IS NULL OR attempts = 0)") == [

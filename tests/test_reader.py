@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from target_adpostbacks.reader import MAX_LINE, BadLine, LineReader
+from target_adpostbacks.reader import MAX_LINE, BadLine, LineReader, UnreadableInput
 
 SCHEMA = b'{"type":"SCHEMA","stream":"s","schema":{"properties":{}},"key_properties":[]}\n'
 RECORD = b'{"type":"RECORD","stream":"s","record":{"a":1}}\n'
@@ -86,14 +86,28 @@ def test_a_bad_line_before_the_first_object_does_not_decide_the_mode() -> None:
         (b'{"type": "RECORD", "stream": "s", "record": [1]}', "record: of the wrong type"),
         (b'{"type": "RECORD", "stream": 5, "record": {}}', "stream: of the wrong type"),
         (b'{"type": "STATE"}', "value: missing"),
-        (b'{"type": "SCHEMA", "stream": "s"}', "schema: missing"),
-        (b'{"type": "BATCH", "stream": "s", "encoding": {}}', "manifest: missing"),
     ],
 )
 def test_a_bad_line_is_named_and_the_next_one_is_read(line: bytes, said: str) -> None:
     result = heard(SCHEMA + line + b"\n" + RECORD)
     assert result.bad == [(2, hashlib.sha256(line).hexdigest(), said)]
     assert result.records == [{"a": 1}]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b'{"type": "SCHEMA", "stream": "s"}', "SCHEMA message: schema: missing"),
+        (b'{"type": "BATCH", "stream": "s", "encoding": {}}', "BATCH message: manifest: missing"),
+        (
+            b'{"type": "BATCH", "stream": "s", "encoding": {}, "manifest": "file"}',
+            "BATCH message: manifest: of the wrong type",
+        ),
+    ],
+)
+def test_a_message_that_others_depend_on_is_not_passed_over(line: bytes, said: str) -> None:
+    with pytest.raises(UnreadableInput, match=f"^{said}$"):
+        heard(SCHEMA + line + b"\n" + RECORD)
 
 
 def test_blank_lines_windows_line_ends_and_a_byte_order_mark_are_no_faults() -> None:

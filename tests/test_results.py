@@ -90,7 +90,7 @@ def test_a_run_that_is_stopped_writes_it_too(target: Target) -> None:
 
 
 def test_a_run_without_input_writes_schema_and_state(target: Target) -> None:
-    (target.folder / "results.jsonl").write_text("of an earlier run")
+    (target.folder / "results.jsonl").write_text('{"type":"SCHEMA","stream":"deliveries", "of": "an earlier run"}')
     target.run([])
     assert [message["type"] for message in results(target.folder / "results.jsonl")] == ["SCHEMA", "STATE"]
 
@@ -197,3 +197,11 @@ def test_a_run_with_its_ledger_in_postgresql_is_no_different(
     assert target.run(lines).code == 0
     assert server.event_ids == ["evt-1", "evt-3"]
     assert records(results(target.folder / "results.jsonl")) == []
+
+
+def test_a_file_that_is_no_results_file_is_not_overwritten(tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text('{"tiktok": {}}')
+    with pytest.raises(UnusablePath, match="no results file"):
+        Results(str(config), "run-1")
+    assert config.read_text() == '{"tiktok": {}}'

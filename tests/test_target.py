@@ -302,9 +302,10 @@ def test_batch_files_take_the_way_of_records(target: Target, twin: Twin, compres
     assert "skipped 1 (invalid 1)" in ran.summary
 
 
-def test_a_batch_file_that_is_missing_keeps_the_bookmark_back(target: Target) -> None:
+@pytest.mark.parametrize("manifest", [["file:///nowhere/b.jsonl"], "file:///nowhere/b.jsonl", [1, None]])
+def test_a_batch_that_cannot_be_read_keeps_the_bookmark_back(target: Target, manifest: Any) -> None:
     encoding = {"format": "jsonl", "compression": "none"}
-    batch = {"type": "BATCH", "stream": "conversions", "encoding": encoding, "manifest": ["file:///nowhere/b.jsonl"]}
+    batch = {"type": "BATCH", "stream": "conversions", "encoding": encoding, "manifest": manifest}
     ran = target.run([schema(), state(1), batch, state(2)])
     assert (ran.code, ran.states) == (1, [1])
 
@@ -524,7 +525,7 @@ def test_a_section_can_come_from_the_environment(target: Target, twin: Twin) -> 
     assert ids(twin) == ["evt-1"]
 
 
-@pytest.mark.parametrize("content", [None, "{oops"])
+@pytest.mark.parametrize("content", [None, "{oops", "null", "[1]", "[" * 100_000])
 def test_a_config_file_that_cannot_be_read_ends_in_one_line(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "config.json"
     if content is not None:
@@ -533,6 +534,42 @@ def test_a_config_file_that_cannot_be_read_ends_in_one_line(tmp_path: Path, cont
     assert ran.returncode == 1
     assert ran.stderr.decode().startswith("Error: config file")
     assert len(ran.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"stream_maps": "x"}, "stream_maps: "),
+        ({"stream_maps": {"conversions": {"email": "x("}}}, "stream_maps: "),
+        ({"batch_size_rows": "x"}, "batch_size_rows: a whole number from 1 up"),
+        ({"ledger_url": "sqlite://"}, "a file expected"),
+        ({"ledger_url": "sqlite:///:memory:"}, "a file expected"),
+    ],
+)
+def test_a_setting_of_the_wrong_shape_ends_in_words(target: Target, setting: dict[str, Any], said: str) -> None:
+    target.config |= setting
+    ran = target.run([a_purchase()])
+    assert ran.code == 1
+    assert said in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert "please report" not in ran.stderr
+
+
+@pytest.mark.parametrize(("closed", "said"), [("<&-", "standard input is closed"), (">&-", "output is closed")])
+def test_a_closed_descriptor_ends_in_words(target: Target, closed: str, said: str) -> None:
+    target.run([])  # writes the config
+    command = f"{COMMAND} --config config.json {closed}"
+    ran = subprocess.run(
+        ["bash", "-c", command],
+        cwd=target.folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert said in ran.stderr.lower().replace("\n", " ")
+    assert "Traceback" not in ran.stderr
 
 
 def test_a_ledger_that_cannot_be_written_ends_the_run_before_anything_is_sent(target: Target, twin: Twin) -> None:

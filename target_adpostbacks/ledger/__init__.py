@@ -116,26 +116,23 @@ class Ledger:
         except sa.exc.SQLAlchemyError as error:
             raise UnusableLedger(explained(error)) from None
 
-    def accepted(self, keys: Sequence[tuple[str, str, str, str, str, bool]]) -> set[tuple[Any, ...]]:
-        """Those of ``keys`` (network, asset, event_name, event_id, adjustment, test) that were accepted before."""
+    def statuses(self, keys: Sequence[tuple[str, str, str, str, str, bool]]) -> dict[tuple[Any, ...], str]:
+        """Those of ``keys`` (IDENTITY) that were accepted or rejected before, each with which of the two."""
         by_asset: dict[tuple[str, str], list[str]] = {}
         for network, asset, _, event_id, _, _ in keys:
             by_asset.setdefault((network, asset), []).append(event_id)
-        found: set[tuple[Any, ...]] = set()
+        found: dict[tuple[Any, ...], str] = {}
         table = DELIVERIES.c
-        try:
-            with self._engine.connect() as connection:
-                for (network, asset), event_ids in by_asset.items():
-                    query = sa.select(*(table[name] for name in IDENTITY)).where(
-                        table.network == network,
-                        table.asset == asset,
-                        table.event_id.in_(event_ids),
-                        table.status == "accepted",
-                    )
-                    found.update(tuple(row) for row in connection.execute(query))
-        except sa.exc.SQLAlchemyError as error:
-            raise UnusableLedger(explained(error)) from None
-        return found & set(keys)
+        for (network, asset), event_ids in by_asset.items():
+            query = sa.select(*(table[name] for name in IDENTITY), table.status).where(
+                table.network == network,
+                table.asset == asset,
+                table.event_id.in_(event_ids),
+                table.status.in_(("accepted", "rejected")),
+            )
+            found.update((tuple(row[:-1]), row[-1]) for row in self._read(query))
+        asked = set(keys)
+        return {known: status for known, status in found.items() if known in asked}
 
     def write(self, rows: Iterable[tuple[Any, ...]], attempts: Sequence[Mapping[str, Any]] = (), now: str = "") -> None:
         """Store what became of postbacks (each a Delivered), and the requests that said so.

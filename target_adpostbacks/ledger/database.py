@@ -12,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from target_adpostbacks.ledger.tables import COLUMNS, DELIVERIES, IDENTITY, SEQUENCE
+from target_adpostbacks.ledger.tables import COLUMNS, DELIVERIES, IDENTITY, METADATA, SEQUENCE
 
 CHUNKS = (250, 25, 1)
 """Rows of one INSERT into SQLite: a statement of many rows lets other threads run while the database works."""
@@ -34,8 +34,14 @@ def default_url(environ: Mapping[str, str]) -> str:
 
 
 def is_prepared(connection: sa.Connection) -> bool:
-    if not sa.inspect(connection).has_table(SEQUENCE.name):
-        return False
+    inspector = sa.inspect(connection)
+    for table in METADATA.tables.values():
+        if not inspector.has_table(table.name):
+            if table is SEQUENCE:
+                return False
+            continue
+        if not {column["name"] for column in inspector.get_columns(table.name)} >= {*table.columns.keys()}:
+            raise UnusableLedger(f"ledger: there is another program's table `{table.name}`; choose another ledger_url")
     return connection.execute(sa.select(SEQUENCE.c.value)).first() is not None
 
 
@@ -57,8 +63,12 @@ def parsed(url: str) -> sa.URL:
 def engine(url: sa.URL, create: bool) -> sa.Engine:
     if url.get_backend_name() == "postgresql":
         return sa.create_engine(url, paramstyle="format", pool_pre_ping=True)
-    file = url.database if url.database and url.database != ":memory:" else None
-    if file and not Path(file).exists():
+    file = url.database
+    if not file or file == ":memory:" or url.host:
+        raise ValueError("ledger_url: a file expected, sqlite:///folder/adpostbacks.db (four slashes: from the root)")
+    if url.get_driver_name() != "pysqlite":
+        raise ValueError("ledger_url: for SQLite write sqlite:///, without a driver")
+    if not Path(file).exists():
         if not create:
             raise NoLedger(f"ledger: there is none at {file} yet; target-adpostbacks makes it")
         _create_private(file)
@@ -84,6 +94,8 @@ def explained(error: BaseException) -> str:
     cause = getattr(error, "orig", None) or error
     if isinstance(error, ImportError):
         return "ledger: PostgreSQL needs a driver; pip install 'target-adpostbacks[postgres]'"
+    if isinstance(error, OSError):
+        return f"ledger: {error.strerror or type(error).__name__}; check ledger_url and that its place can be written"
     text = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
     if isinstance(error, ValueError):
         return f"ledger: {text}"

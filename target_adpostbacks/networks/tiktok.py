@@ -69,6 +69,7 @@ MAX_AGE = timedelta(days=28)
 DEDUP_WINDOW = timedelta(hours=48)
 
 ATT_STATUSES = frozenset({"AUTHORIZED", "DENIED", "NOT_DETERMINED", "RESTRICTED", "NOT_APPLICABLE"})
+CONTENT_TYPES = ("product", "product_group")
 AD_FIELDS = (
     "callback campaign_id ad_id creative_id is_retargeting attributed attribution_type attribution_provider "
     "attribution_share"
@@ -381,7 +382,7 @@ def _properties(c: Conversion) -> dict[str, JSON]:
             **own,
             "currency": c.currency,
             "value": c.value,
-            "content_type": c.content_type or ("product" if items else None),
+            "content_type": c.content_type if c.content_type in CONTENT_TYPES else "product" if items else None,
             "content_ids": [item.id for item in items if item.id],
             "num_items": c.num_items if c.num_items is not None else sum(item.quantity or 0 for item in items) or None,
             "search_string": c.search_query,

@@ -340,9 +340,9 @@ def test_every_listed_code_has_a_row_in_the_vectors(name: str) -> None:
 
 @every_network
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_a_refusal(name: str, status: int) -> None:
+def test_a_redirect_is_nobodys_verdict(name: str, status: int) -> None:
     response = Response(status=status, body=None, headers={"location": "https://example.net/"})
-    assert network_of(name).outcomes(response, 2)[0].verdict is Verdict.REJECTED
+    assert network_of(name).outcomes(response, 2)[0].verdict is Verdict.TRANSIENT
 
 
 @every_network
@@ -434,8 +434,13 @@ class Plain(Network[Settings]):
             (429, None, "THROTTLED"),
             (408, None, "TRANSIENT"),
         ),
-        *((425, None, "TRANSIENT"), (500, None, "TRANSIENT"), (599, {"code": 8}, "TRANSIENT"), (302, None, "REJECTED")),
-        *((404, None, "REJECTED"), (413, None, "REJECTED"), (100, None, "REJECTED")),
+        *(
+            (425, None, "TRANSIENT"),
+            (500, None, "TRANSIENT"),
+            (599, {"code": 8}, "TRANSIENT"),
+            (302, None, "TRANSIENT"),
+        ),
+        *((404, None, "REJECTED"), (413, None, "REJECTED"), (100, None, "TRANSIENT"), (302, None, "TRANSIENT")),
     ],
 )
 def test_an_answer_is_classified_by_the_networks_code_then_by_the_status(status: int, body: Any, verdict: str) -> None:
