@@ -19,6 +19,8 @@ from target_adpostbacks.network import JSON, Account, Network, Request, Response
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.postback import Postback, prepare
 from target_adpostbacks.record import Columns, parse
+from target_adpostbacks.transport import HttpTransport
+from target_adpostbacks.twin import Twin
 
 VECTORS = {
     name: json.loads((Path(__file__).parent / "vectors" / f"{name}.json").read_text("utf-8")) for name in NETWORKS
@@ -245,11 +247,10 @@ def test_an_answer_gets_its_documented_verdicts(name: str, row: Any) -> None:
     assert network_of(name).retry_after(response) == str(row.get("retry_after_seconds", ""))
 
 
-@pytest.mark.parametrize(("name", "row"), rows("requests"))
-def test_a_request_is_the_golden_one(name: str, row: Any) -> None:
-    account = account_of(name, row["settings"])
-    network, now = account.network, datetime.fromisoformat(row["now"].replace("Z", "+00:00"))
-    assert network is not None
+def built(account: Account, row: Any) -> list[Request]:
+    """The requests for a row's records, in the order of the first record of each."""
+    assert account.network is not None
+    now = datetime.fromisoformat(row["now"].replace("Z", "+00:00"))
     groups: dict[str, tuple[dict[str, JSON], list[JSON]]] = {}
     for record in row["records"]:
         try:
@@ -258,12 +259,32 @@ def test_a_request_is_the_golden_one(name: str, row: Any) -> None:
             continue
         envelope = postback.envelope
         groups.setdefault(json.dumps(envelope), (envelope, []))[1].append(msgspec.Raw(postback.payload))
-    requests = [network.request(envelope, payloads) for envelope, payloads in groups.values()]
+    return [account.network.request(envelope, payloads) for envelope, payloads in groups.values()]
+
+
+@pytest.mark.parametrize(("name", "row"), rows("requests"))
+def test_a_request_is_the_golden_one(name: str, row: Any) -> None:
+    requests = built(account_of(name, row["settings"]), row)
     assert [
         {"method": request.method, "url": request.url, "headers": request.headers, "body": sent(request)}
         for request in requests
     ] == row["expect"]
     assert not any(request.query for request in requests)
+
+
+@every_network
+def test_the_twin_takes_every_golden_request_as_the_network_would(name: str) -> None:
+    clock = [NOW]
+    with Twin(now=lambda: clock[0]) as twin:
+        for row in VECTORS[name]["requests"]:
+            clock[0] = datetime.fromisoformat(row["now"].replace("Z", "+00:00"))
+            account = account_of(name, {**row["settings"], "base_url": twin.url})
+            assert account.network is not None
+            for request in built(account, row):
+                response = HttpTransport()(request, 10)
+                (outcome, *_) = account.network.outcomes(response, 1)
+                assert outcome.verdict is Verdict.ACCEPTED, f"{row['name']}: {outcome.said}"
+        assert twin.received
 
 
 # --- The promises ----------------------------------------------------------------------------------------------------
