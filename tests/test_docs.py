@@ -135,6 +135,16 @@ def test_every_other_command_of_the_readme_is_one_that_exists() -> None:
     assert [stream["stream"] for stream in json.loads(ran.stdout)["streams"]] == ["attempts", "deliveries", "runs"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("script", ["throughput.py", "tap.py"])
+def test_the_benchmarks_run(script: str) -> None:
+    count = "--records" if script == "throughput.py" else "--rows"
+    command = [sys.executable, str(ROOT / "benchmarks" / script), count, "3000"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    assert "of the bare loop" in ran.stdout
+
+
 def test_the_extras_of_the_readme_are_declared() -> None:
     declared = re.findall(r"^([a-z]+) = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     for extra in re.findall(r"target-adpostbacks\[([a-z]+)\]|the extra `([a-z]+)`", README.read_text()):
