@@ -39,7 +39,7 @@ EVENT_SOURCES: dict[str, EventSource] = {
 # the conversion stays) or InvalidConversion (a mistake in the mapping that somebody should mend).
 
 
-class Unusable(Exception):  # noqa: N818 - no error: the value is left out
+class Unusable(Exception):
     """Why an optional value can't be used."""
 
 

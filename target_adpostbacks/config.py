@@ -26,7 +26,7 @@ SDK_SETTINGS = frozenset(
 """Settings that the SDK describes and reads."""
 
 
-class InvalidConfig(ValueError):  # noqa: N818
+class InvalidConfig(ValueError):
     """Every mistake in the configuration, a line each: path, rule, next step; never a value."""
 
     def __init__(self, mistakes: Iterable[str]) -> None:

@@ -14,7 +14,7 @@ EventSource = Literal["web", "app", "offline", "crm"]
 Adjustment = Literal["retract", "restate"]
 
 
-class InvalidConversion(ValueError):  # noqa: N818 - the design's word
+class InvalidConversion(ValueError):
     """A record that is no conversion: names the field and the rule, never the value."""
 
     def __init__(self, field: str, rule: str) -> None:

@@ -48,7 +48,7 @@ class Outcome(NamedTuple):
         return ": ".join(filter(None, (self.verdict.value, self.code, self.detail)))
 
 
-class Skip(Exception):  # noqa: N818 - no error: a conversion that this network does not get
+class Skip(Exception):
     """Why a conversion is not sent: a reason of the record's list, and what to do about it."""
 
     def __init__(self, reason: str, detail: str = "") -> None:

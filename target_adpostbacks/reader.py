@@ -30,7 +30,7 @@ class _State(msgspec.Struct):
     value: msgspec.Raw  # passed on to the byte
 
 
-class BadLine(ValueError):  # noqa: N818
+class BadLine(ValueError):
     """A line that is no message: field and rule, never the value."""
 
     def __init__(self, field: str, rule: str) -> None:
@@ -39,7 +39,7 @@ class BadLine(ValueError):  # noqa: N818
         self.rule = rule
 
 
-class UnreadableInput(Exception):  # noqa: N818
+class UnreadableInput(Exception):
     """Input that can't be passed over: the run ends, the bookmarks after it stay back."""
 
 

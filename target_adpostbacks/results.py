@@ -17,7 +17,7 @@ BEGINNING = b'{"type":"SCHEMA","stream":"deliveries"'
 DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})").fullmatch
 
 
-class UnusablePath(ValueError):  # noqa: N818
+class UnusablePath(ValueError):
     """Nothing can be written there: the rule and the next step, never the path."""
 
 

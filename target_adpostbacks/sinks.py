@@ -85,19 +85,15 @@ class ConversionSink(Sink):
 
     def invalid(self, record: Mapping[str, Any], line: int, field: str, rule: str) -> None:
         """A record that is no conversion: a row of the ledger and one warning."""
-        try:
-            encoded = msgspec.json.encode(record, order="sorted")
-        except (RecursionError, msgspec.MsgspecError, TypeError, ValueError):
-            encoded = b"%d" % line
-        self.adpostbacks.invalid(self.stream_name, line, hashlib.sha256(encoded).hexdigest(), field, rule)
+        self.adpostbacks.invalid(self.stream_name, line, _digest(record, line), field, rule)
 
     def _skip_deleted(self, record: Mapping[str, Any], line: int) -> None:
         columns = self.adpostbacks.columns.mapped(record)
         try:
             conversion = parse(record, self.adpostbacks.columns, self.key_properties, self.stream_name)
         except (InvalidConversion, RecursionError):
-            identity = msgspec.json.encode([columns.get(name) for name in (*self.key_properties, "event_id")])
-            own = FOR_NOBODY._replace(event_id=f"{self.stream_name}-{hashlib.sha256(identity).hexdigest()[:32]}")
+            identity = [columns.get(name) for name in (*self.key_properties, "event_id")]
+            own = FOR_NOBODY._replace(event_id=f"{self.stream_name}-{_digest(identity, line)[:32]}")
             self._skip(own, "", Facts(self.stream_name, line, None), "deleted")
             return
         own = FOR_NOBODY._replace(event_name=conversion.event_name, event_id=conversion.event_id, test=conversion.test)
@@ -115,6 +111,15 @@ class ConversionSink(Sink):
     def process_batch_files(self, encoding: BaseBatchFileEncoding, files: Sequence[str]) -> None:
         """Not used: the target reads a BATCH message's files itself, so that stream maps apply to them."""
         raise NotImplementedError
+
+
+def _digest(value: Any, line: int) -> str:
+    """SHA-256 of a value's JSON; of the line's number where it has none."""
+    try:
+        encoded = msgspec.json.encode(value, order="sorted")
+    except (RecursionError, msgspec.MsgspecError, TypeError, ValueError, OverflowError):
+        encoded = b"%d" % line
+    return hashlib.sha256(encoded).hexdigest()
 
 
 class Batch:

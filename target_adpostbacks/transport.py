@@ -26,7 +26,7 @@ MAX_TEXT = 2_000
 USER_AGENT = f"target-adpostbacks/{version('target-adpostbacks')}"
 
 
-class Unreachable(Exception):  # noqa: N818
+class Unreachable(Exception):
     """No answer came. ``sent``: bytes went out, so that the network may have taken them."""
 
     def __init__(self, why: str, *, sent: bool, latency_ms: int = 0) -> None:

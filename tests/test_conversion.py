@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from conftest import COLUMNS, a_conversion, a_record
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from target_adpostbacks.columns import alpha2, known_columns
@@ -524,7 +524,7 @@ def said_of(record: dict[str, Any]) -> str:
         return f"{refused} {shown or ''}"
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(NAMES, VALUES, max_size=6), PLAUSIBLE)
 def test_any_record_is_a_conversion_or_is_refused_without_telling_a_value(
     columns: dict[str, Any], plausible: dict[str, Any]
@@ -535,7 +535,7 @@ def test_any_record_is_a_conversion_or_is_refused_without_telling_a_value(
     assert not [text for text in long if len(text) > 3 and text in said]
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(NAMES, VALUES, max_size=6))
 def test_a_record_reads_the_same_whatever_the_order_of_its_columns(columns: dict[str, Any]) -> None:
     flat = {name: value for name, value in columns.items() if not isinstance(value, dict)}

@@ -24,7 +24,7 @@ WATCHED = (
 )
 
 
-class NotStarted(RuntimeError):  # noqa: N818
+class NotStarted(RuntimeError):
     """PostgreSQL can't be started: says why."""
 
 

@@ -25,7 +25,7 @@ FOREIGN = ("MELTANO_", "TAP_", "TARGET_", "SINGER_", "PG", "LEDGER_URL")
 PATIENCE_SECONDS = 10
 
 
-class Failed(RuntimeError):  # noqa: N818
+class Failed(RuntimeError):
     """A program ended badly: says which, and its last lines."""
 
 

@@ -20,7 +20,7 @@ CREATION = 4_115_003
 """Names the lock under which a PostgreSQL ledger's tables are created: any number, ours."""
 
 
-class UnusableLedger(Exception):  # noqa: N818
+class UnusableLedger(Exception):
     """The ledger can't be opened or written: says which and what to do, without the URL's password."""
 
 

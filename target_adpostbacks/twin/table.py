@@ -58,7 +58,7 @@ class Batch:
     events: Sequence[Event]
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """Ends the reading of a request with this answer."""
 
     def __init__(self, answer: Answer) -> None:
