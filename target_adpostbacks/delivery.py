@@ -7,15 +7,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timezone
+from random import Random
 from typing import Any, NamedTuple, Protocol
 
 import backoff
 
-from target_adpostbacks.attempts import Attempts, Group, Sent, Way
+from target_adpostbacks.attempts import Attempts, Group, Sent
 from target_adpostbacks.ledger import Delivered, Ledger
 from target_adpostbacks.network import Account, Outcome, Verdict
 from target_adpostbacks.postback import Facts, Key, Postback
 from target_adpostbacks.transport import Transport
+from target_adpostbacks.way import Pace, Way
 
 QUEUED = 2
 """Batches of an account that wait for each one under way, before the reader waits too."""
@@ -75,6 +77,7 @@ class Delivery:
         log: Callable[[str], None] = lambda _: None,
         clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
         pauses: Callable[[], Iterator[float]] = pauses,
+        random: Random | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
         self.stopping = threading.Event()  # ends waits; nothing new is sent
@@ -83,8 +86,10 @@ class Delivery:
         self.log = log
         self.clock = clock
         self.pauses = pauses
+        self.random = random or Random()  # noqa: S311 - no secret
         self._ledger = ledger
         self._lanes: dict[str, Lane] = {}
+        self._paces: dict[tuple[str, float], Pace] = {}
         self._lock = threading.Lock()
         self._under_way: dict[Key, list[Queued]] = {}  # with those that have the same key and came later
         self._abandoned = False
@@ -99,10 +104,17 @@ class Delivery:
         """Send a batch (one account, one envelope) in the background; waits while too many are under way."""
         fresh = self._claimed(batch)
         if fresh:
-            lane = self._lanes.get(account.label) or self._lanes.setdefault(account.label, Lane(account))
+            lane = self._lanes.get(account.label) or self._lane(account)
             lane.submit(
                 lambda: self._guarded(lambda: self._deliver(lane, fresh), self._unwritten, fresh), self.stopping
             )
+
+    def _lane(self, account: Account) -> Lane:
+        per_second = account.network.settings.requests_per_second if account.network else 0
+        pace = None
+        if per_second:  # accounts of a section share it, but one with a number of its own
+            pace = self._paces.setdefault((account.section, per_second), Pace(per_second))
+        return self._lanes.setdefault(account.label, Lane(account, pace))
 
     def skip(self, rows: Sequence[Skipped]) -> None:
         """Store what no request is made for."""
@@ -261,8 +273,8 @@ class Delivery:
 class Lane(Way):
     """One account's way out: its threads, and what waits for them."""
 
-    def __init__(self, account: Account) -> None:
-        super().__init__(account)
+    def __init__(self, account: Account, pace: Pace | None = None) -> None:
+        super().__init__(account, pace)
         concurrency = self.network.settings.concurrency
         self.futures: set[Future[None]] = set()
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=account.label)
