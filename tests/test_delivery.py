@@ -9,18 +9,20 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
 import pytest
 from conftest import NOW, a_conversion, an_account
 
-from target_adpostbacks.attempts import MAX_REQUESTS, seconds
+from target_adpostbacks.attempts import MAX_REQUESTS
 from target_adpostbacks.delivery import Delivery, Queued, Skipped, pauses, skipped
 from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.network import Account, Request, Response
 from target_adpostbacks.postback import Facts, Key, prepare
 from target_adpostbacks.transport import Unreachable
+from target_adpostbacks.way import Pace, seconds
 
 OK = Response(status=200, body={"code": 0, "message": "OK", "request_id": "r1"})
 BAD = Response(status=200, body={"code": 40002, "message": "Invalid value."})
@@ -84,6 +86,7 @@ class Scene:
             log=self.logged.append,
             clock=lambda: NOW,
             pauses=lambda: itertools.repeat(0.0),
+            random=Random(7),
         )
 
     def deliver(self, *event_ids: str, account: Account | None = None, **record: Any) -> Scene:
@@ -191,12 +194,75 @@ def test_a_bad_postback_that_the_network_names_costs_two_requests(scene: Make) -
     assert result.statuses()["evt-2"] == "rejected"
 
 
-def test_a_batch_that_is_bad_throughout_stops_at_the_budget_and_the_rest_stays_open(scene: Make) -> None:
-    result = scene(BAD).deliver(*ids(1000))
+def test_a_batch_with_many_bad_ones_stops_at_the_budget_and_the_rest_stays_open(scene: Make) -> None:
+    result = scene(refusing(*ids(1000)[::2])).deliver(*ids(1000))
     assert len(result.answers.batches) == MAX_REQUESTS
-    assert result.delivery.counts["rejected"] + result.delivery.counts["open transient"] == 1000
-    assert result.delivery.counts["open transient"] > 900
+    counts = result.delivery.counts
+    assert counts["accepted"] + counts["rejected"] + counts["open transient"] == 1000
+    assert counts["rejected"] > 10
+    assert counts["open transient"] > 900
     assert any("64 requests" in why for why, _ in result.delivery.why_open)
+
+
+def test_when_everything_is_refused_alike_the_account_is_closed_and_nothing_is_rejected(scene: Make) -> None:
+    account = an_account(concurrency=1)
+    result = scene(BAD).deliver(*ids(1000), account=account)
+    assert [len(batch) for batch in result.answers.batches] == [1000, 500, 500, 1, 1, 1]
+    assert result.delivery.counts == {"open credentials": 1000}
+    ((why, count),) = result.delivery.why_open
+    assert count == 1000
+    assert why.startswith("tiktok.default: credentials: 40002: 1000 conversions, and 3 of them each alone, were all")
+    assert len(result.logged) == 1
+    result.deliver("later", account=account)
+    assert len(result.answers.batches) == 6
+    assert result.statuses()["later"] == "credentials"
+
+
+def test_what_was_refused_for_the_account_is_sent_once_that_is_right(scene: Make) -> None:
+    scene(BAD).deliver(*ids(8))
+    assert scene(OK).deliver(*ids(8)).delivery.counts == {"accepted": 8}
+
+
+def test_a_single_one_that_is_taken_shows_that_the_others_are_bad_themselves(scene: Make) -> None:
+    result = scene(refusing("evt-0", "evt-5")).deliver(*ids(8))
+    assert [len(batch) for batch in result.answers.batches[:4]] == [8, 4, 4, 1]
+    assert result.delivery.counts == {"accepted": 6, "rejected": 2}
+
+
+def test_a_single_one_that_is_refused_for_another_reason_shows_it_too(scene: Make) -> None:
+    other = Response(status=200, body={"code": 40006, "message": "Something else."})
+    result = scene(lambda event_ids: other if len(event_ids) == 1 else BAD)
+    result.deliver(*ids(8))
+    assert result.delivery.counts == {"rejected": 8}
+
+
+def test_an_account_that_accepted_something_is_not_blamed_for_a_bad_batch(scene: Make) -> None:
+    account = an_account()
+    result = scene(OK, BAD).deliver("good", account=account).deliver(*ids(8), account=account)
+    assert result.delivery.counts == {"accepted": 1, "rejected": 8}
+
+
+def test_two_bad_conversions_are_too_few_to_blame_their_account(scene: Make) -> None:
+    assert scene(BAD).deliver("a", "b").delivery.counts == {"rejected": 2}
+
+
+def test_no_answer_is_remembered_when_everything_is_refused_afterwards(scene: Make) -> None:
+    result = scene(RESET, BAD).deliver(*ids(4))
+    assert result.delivery.counts == {"open no_answer": 4}
+
+
+def test_what_was_all_refused_before_keeps_its_refusal(scene: Make) -> None:
+    account = an_account()
+    scene(OK, refusing(*ids(8))).deliver("good", account=account).deliver(*ids(8), account=account)
+    again = scene(BAD).deliver(*ids(8))
+    assert len(again.answers.batches) == 6
+    assert again.delivery.counts == {"rejected": 8}
+
+
+def test_what_was_refused_before_keeps_its_refusal_when_the_account_is_closed(scene: Make) -> None:
+    scene(BAD).deliver("a")
+    again = scene(NO_TOKEN).deliver("b", "a")
+    assert again.rows() == [("a", "rejected", ""), ("b", "open", "credentials")]
 
 
 def test_conversions_refused_before_never_keep_the_others_from_being_sent(scene: Make) -> None:
@@ -230,7 +296,7 @@ def test_a_request_id_that_may_be_an_echo_is_not_stored(scene: Make, request_id:
 
 
 def test_what_the_budget_leaves_open_still_tells_which_request_it_was_in(scene: Make) -> None:
-    result = scene(BAD).deliver(*ids(1000))
+    result = scene(refusing(*ids(1000)[::2])).deliver(*ids(1000))
     assert result.rows("count(*)", "deliveries WHERE status = 'open' AND (attempt_id IS NULL OR attempts = 0)") == [
         (0,)
     ]
@@ -292,6 +358,29 @@ def test_a_wait_that_is_too_long_leaves_the_rest_for_the_next_run(scene: Make) -
     result = scene(absurd).deliver("a")
     assert len(result.answers.batches) == 1
     assert result.rows() == [("a", "open", "throttled")]
+
+
+def test_requests_keep_to_the_sections_pace_whatever_the_account(scene: Make) -> None:
+    waited: list[float] = []
+    made = scene(OK)
+
+    class Event(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waited.append(timeout or 0)
+            return False
+
+    made.delivery.stopping = Event()
+    for number, name in enumerate(["game_a", "game_b", "game_a"]):
+        made.deliver(f"evt-{number}", account=an_account(name=name, requests_per_second=0.01))
+    assert [round(seconds, -1) for seconds in waited if seconds > 1] == [100, 200]
+    assert made.delivery.counts == {"accepted": 3}
+
+
+def test_a_pace_gives_each_turn_its_time_and_saves_none_up() -> None:
+    pace = Pace(10_000)
+    threading.Event().wait(0.01)
+    assert pace.turn() == 0
+    assert 0 < pace.turn() < 0.001
 
 
 def test_retry_after_is_waited_for(scene: Make) -> None:
