@@ -16,6 +16,7 @@ from target_adpostbacks.attempts import Attempts, Group, Sent
 from target_adpostbacks.ledger import Delivered, Ledger
 from target_adpostbacks.network import Account, Outcome, Verdict
 from target_adpostbacks.postback import Facts, Key, Postback
+from target_adpostbacks.repeats import UNRECOGNIZED, Repeats
 from target_adpostbacks.transport import Transport
 from target_adpostbacks.way import Pace, Way
 
@@ -97,6 +98,7 @@ class Delivery:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._writing: list[Future[None]] = []
         self._unwritten_skips = 0
+        self._repeats = Repeats(ledger, clock)
 
     # --- For the thread that reads -----------------------------------------------------------------------------------
 
@@ -143,15 +145,22 @@ class Delivery:
             under_way = list(self._under_way.values())
             self.counts["open no_answer"] += sum(map(len, under_way))
             self.counts["open unwritten"] += self._unwritten_skips
-            silence = Outcome(Verdict.NO_ANSWER, detail="the run was ended before the answer came")
+            now = self.now()
             for same in under_way:
-                self._why_open[f"{same[0].postback.account.label}: {silence.said}"] += len(same)
-        rows = [row for same in under_way for row in _rows(same[:1], silence, None)]
+                self._repeats.unanswered.setdefault(same[0].postback.key, now)
+        silence = Outcome(Verdict.NO_ANSWER, detail="the run was ended before the answer came")
+        self._tell_open([queued for same in under_way for queued in same], silence)
+        rows = [row for same in under_way for row in self._rows(same[:1], silence, None)]
         wait([self._writer.submit(self._ledger.write, rows, now=self.now())], timeout=ABANDON_SECONDS)
 
     def stop(self) -> None:
         """End waits; requests under way finish and are written down, everything else stays open."""
         self.stopping.set()
+
+    @property
+    def differences(self) -> Mapping[str, int]:
+        """``"tiktok.default: value"`` to how many of what came again differ in it."""
+        return self._repeats.differences
 
     @property
     def why_open(self) -> list[tuple[str, int]]:
@@ -171,19 +180,8 @@ class Delivery:
                     fresh.append(queued)
                 else:
                     same.append(queued)
+                    self._repeats.compare(queued.postback, same[0].postback.facts)
         return fresh
-
-    def _sorted(self, batch: list[Queued]) -> tuple[list[Queued], list[Queued]]:
-        """Without what was accepted before; what was refused before comes apart: it must not spoil the rest again."""
-        before = self._ledger.statuses([queued.postback.key for queued in batch])
-        if not before:
-            return batch, []
-        statuses = [before.get(queued.postback.key) for queued in batch]
-        parts: dict[str, list[Queued]] = {"new": [], "accepted": [], "rejected": []}
-        for queued, status in zip(batch, statuses, strict=True):
-            parts[status or "new"].append(queued)
-        self._release(parts["accepted"], "already accepted")
-        return parts["new"], parts["rejected"]
 
     # --- In the background -------------------------------------------------------------------------------------------
 
@@ -197,11 +195,20 @@ class Delivery:
             otherwise(entries)
 
     def _deliver(self, lane: Lane, batch: list[Queued]) -> None:
-        new, refused_before = self._sorted(batch)
-        if new:
-            Attempts(lane, self).run(new)
-        if refused_before:
-            Attempts(lane, self, refused_before=True).run(refused_before)
+        key = batch[0].postback.key
+        if not self._ledger.claim(key.network, key.asset):
+            self.store([(Outcome(Verdict.BUSY, detail="another run on this ledger is sending there"), batch)], None)
+            return
+        found = self._repeats.sort(batch)
+        self._release(found.accepted, "already accepted")
+        if found.unanswered:
+            unrecognized = Outcome(Verdict.NO_ANSWER, detail=UNRECOGNIZED)
+            self._tell_open(found.unanswered, unrecognized)
+            self._release(found.unanswered, _opened(unrecognized))
+        if found.new:
+            Attempts(lane, self).run(found.new)
+        if found.refused:
+            Attempts(lane, self, refused_before=True).run(found.refused)
 
     def _unwritten(self, batch: Iterable[Queued]) -> None:
         """What the ledger could not be told of stays open; a part of the batch may have been settled before."""
@@ -260,14 +267,38 @@ class Delivery:
 
     def store(self, verdicts: Sequence[Group], sent: Sent | None, attempt: Mapping[str, Any] | None = None) -> None:
         """Commit verdicts and the attempt that gave them, then let bookmarks pass."""
-        rows = [row for outcome, batch in verdicts for row in _rows(batch, outcome, sent)]
+        if self._repeats.unanswered:
+            verdicts = [group for each in verdicts for group in self._repeats.doubted(each)]
+        rows = [row for outcome, batch in verdicts for row in self._rows(batch, outcome, sent)]
         self._ledger.write(rows, [attempt] if attempt else [], self.now())
         for outcome, batch in verdicts:
             verdict = outcome.verdict
-            self._release(batch, verdict.value if verdict.final else f"open {verdict.value}")
             if not verdict.final:
-                with self._lock:
-                    self._why_open[f"{batch[0].postback.account.label}: {outcome.said}"] += len(batch)
+                self._tell_open(batch, outcome)
+            self._release(batch, verdict.value if verdict.final else _opened(outcome))
+
+    def _tell_open(self, batch: Sequence[Queued], outcome: Outcome) -> None:
+        with self._lock:
+            for queued in batch:
+                self._why_open[f"{queued.postback.account.label}: {outcome.said}"] += 1
+
+    def _rows(self, batch: Sequence[Queued], outcome: Outcome, sent: Sent | None) -> Iterator[tuple[Any, ...]]:
+        """The rows of postbacks that share an outcome, in the order of Delivered."""
+        verdict = outcome.verdict
+        status, reason = (verdict.value, outcome.reason) if verdict.final else ("open", verdict.value)
+        said = "" if verdict is Verdict.ACCEPTED else outcome.detail
+        request: tuple[Any, ...] = (None, None, 0, None, "")
+        sent_at = None
+        if sent:
+            request = (sent.http_status, sent.latency_ms, sent.requests, sent.attempt_id, sent.request_id)
+            sent_at = sent.started_at
+        account = batch[0].postback.account.name
+        first_sent = self._repeats.unanswered if verdict is Verdict.NO_ANSWER else {}
+        for queued in batch:
+            postback = queued.postback
+            judged = (account, status, reason, outcome.code, said or postback.note)
+            at = first_sent.get(postback.key) or sent_at if first_sent else sent_at
+            yield (*postback.key, *judged, *request, at, *postback.facts)
 
 
 class Lane(Way):
@@ -294,16 +325,5 @@ class Lane(Way):
         self._slots.release()
 
 
-def _rows(batch: Sequence[Queued], outcome: Outcome, sent: Sent | None) -> Iterator[tuple[Any, ...]]:
-    """The rows of postbacks that share an outcome, in the order of Delivered."""
-    verdict = outcome.verdict
-    status, reason = (verdict.value, outcome.reason) if verdict.final else ("open", verdict.value)
-    said = "" if verdict is Verdict.ACCEPTED else outcome.detail
-    request: tuple[Any, ...] = (None, None, 0, None, "", None)
-    if sent:
-        request = (sent.http_status, sent.latency_ms, sent.requests, sent.attempt_id, sent.request_id, sent.started_at)
-    account = batch[0].postback.account.name
-    for queued in batch:
-        postback = queued.postback
-        judged = (account, status, reason, outcome.code, said or postback.note)
-        yield (*postback.key, *judged, *request, *postback.facts)
+def _opened(outcome: Outcome) -> str:
+    return f"open {outcome.verdict.value}"

@@ -26,6 +26,7 @@ class Verdict(enum.Enum):
     TRANSIENT = "transient"
     NO_ANSWER = "no_answer"
     CREDENTIALS = "credentials"
+    BUSY = "busy"  # nobody was asked: another run is sending there
 
     @property
     def final(self) -> bool:

@@ -361,6 +361,10 @@ class TargetAdpostbacks(Target):
     def _finish(self) -> None:
         for what, count in self._unusable.items():
             self.logger.warning("%s: %d conversions sent without it.", what, count)
+        for what, count in self.delivery.differences.items():
+            self.logger.warning(
+                "%s: differs for %d conversions that came again; what was sent first stands.", what, count
+            )
         for why, count in self.delivery.why_open[:20]:
             self.logger.error("Open: %d for %s. They are sent by the next run.", count, why)
         failure = self._why_failed()

@@ -112,9 +112,11 @@ class Scene:
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
-    scenes = []
+    scenes: list[Scene] = []
 
     def make(*script: Any) -> Scene:
+        for each in scenes:
+            each.ledger.close()  # its run is over: the next one may send
         scenes.append(Scene(tmp_path / "ledger.db", Answers(*script)))
         return scenes[-1]
 
@@ -396,6 +398,88 @@ def test_retry_after_is_waited_for(scene: Make) -> None:
     made.deliver("a")
     assert round(max(waited)) == 7
     assert made.statuses() == {"a": "accepted"}
+
+
+def later(made: Scene, **passed: float) -> Scene:
+    made.delivery.clock = made.delivery._repeats._clock = lambda: NOW + timedelta(**passed)
+    return made
+
+
+def test_no_answer_in_an_earlier_run_is_followed_by_a_repetition_while_the_network_recognizes_it(scene: Make) -> None:
+    scene(RESET).deliver("a", account=an_account(max_attempts=1))
+    result = later(scene(OK), hours=47).deliver("a")
+    assert result.answers.batches == [["a"]]
+    assert result.delivery.counts == {"accepted": 1}
+
+
+def test_after_that_it_stays_open_and_says_how_to_settle_it(scene: Make) -> None:
+    scene(RESET).deliver("a", account=an_account(max_attempts=1))
+    result = later(scene(OK), hours=48, minutes=-4).deliver("a", "b")
+    assert result.answers.batches == [["b"]]
+    assert result.delivery.counts == {"accepted": 1, "open no_answer": 1}
+    assert result.statuses() == {"a": "no_answer", "b": "accepted"}
+    assert "adpostbacks resolve EVENT_ID --as accepted|resend" in result.delivery.why_open[0][0]
+    assert result.place.held == 1
+
+
+def test_silence_is_counted_from_the_first_time_whatever_was_said_since(scene: Make) -> None:
+    account = an_account(max_attempts=1)
+    scene(RESET).deliver("a", account=account)
+    for hours, said in ((20, RESET), (30, BUSY), (40, DOWN)):
+        made = later(scene(said), hours=hours).deliver("a", account=account)
+        assert made.rows("reason, sent_at") == [("no_answer", NOW.isoformat(timespec="milliseconds"))]
+    assert later(scene(OK), hours=49).deliver("a", account=account).answers.batches == []
+
+
+def test_without_deduplication_a_later_run_does_not_send_again_either(scene: Make) -> None:
+    scene(RESET).deliver("a", account=an_account(max_attempts=1))
+    made = scene(OK)
+    account = an_account()
+    queued = made.queued(account, "a")
+    made.delivery.submit(account, [queued._replace(postback=queued.postback._replace(resend_seconds=None))])
+    made.delivery.settle()
+    assert made.answers.batches == []
+    assert made.rows() == [("a", "open", "no_answer")]
+
+
+def test_what_is_resolved_as_resend_is_sent(scene: Make) -> None:
+    made = scene(RESET).deliver("a", account=an_account(max_attempts=1))
+    made.ledger.resolve("a", "resend", "2026-11-23T00:00:00.000+00:00")
+    assert later(scene(OK), hours=100).deliver("a").answers.batches == [["a"]]
+
+
+def test_what_another_run_is_sending_stays_open_and_is_not_sent(scene: Make) -> None:
+    made = scene(OK)
+    other = Ledger(f"sqlite:///{made.path}", "run-2")
+    assert other.claim("tiktok", "D7VH38JC77U3LFDOLGRG")
+    made.deliver("a")
+    other.close()
+    assert made.answers.batches == []
+    assert made.rows() == [("a", "open", "busy")]
+    assert made.deliver("b").statuses() == {"a": "busy", "b": "accepted"}
+
+
+def test_the_same_id_with_another_value_is_told_and_what_was_accepted_stays(scene: Make) -> None:
+    scene(OK).deliver("a", "b", value=10, currency="USD")
+    result = scene(OK).deliver("a", "b", value=12, currency="USD")
+    assert result.answers.batches == []
+    assert result.delivery.differences == {"tiktok.default: value": 2}
+    assert result.rows("value") == [(10.0,), (10.0,)]
+
+
+def test_the_same_id_twice_in_a_run_with_another_value_is_told_too(scene: Make) -> None:
+    made = scene(OK)
+    account = an_account()
+    batch = [made.queued(account, "a", value=value, currency="USD") for value in (1, 2)]
+    made.delivery.submit(account, batch)
+    made.delivery.settle()
+    assert made.delivery.differences == {"tiktok.default: value": 1}
+
+
+def test_what_comes_again_as_it_was_differs_in_nothing(scene: Make) -> None:
+    record: dict[str, Any] = {"value": 0.1 + 0.2, "currency": "EUR", "email": "ada@example.com"}
+    scene(OK).deliver("a", **record)
+    assert scene(OK).deliver("a", **record).delivery.differences == {}
 
 
 def test_stopping_ends_waits_and_leaves_the_unsent_open(scene: Make) -> None:
