@@ -29,6 +29,8 @@ from target_adpostbacks.twin import Twin
 SECONDS = 120
 """How long anything is waited for before the test fails: the machine may be slow."""
 
+PATIENCE = 600
+"""Seconds that no run uses up, so that nothing happens because the machine is slow."""
 LEDGER = "adpostbacks.db"
 NO_LEDGER = "no ledger"
 TORN = "torn"
@@ -101,6 +103,10 @@ class Stage:
     def wait_for_request(self, count: int = 1) -> None:
         """Until the twin has so many requests of this run."""
         self.wait_until(lambda: self.requests >= count)
+
+    def wait_for_bookmark(self, value: Any) -> None:
+        """Until it is the last one on standard output."""
+        self.wait_until(lambda: self.bookmarks[-1:] == [value])
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
@@ -266,9 +272,9 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """The command with a config of canaries, a loud log, and a folder of its own for what it leaves behind."""
     for name in ("tiktok", "reddit"):
-        own = config.pop(name, {})
-        target.config[name] = {**target.config[name], "access_token": SECRETS[name], **own}
-    target.config |= {"results_path": "results-{run_id}.jsonl", **config}
+        own = {"access_token": SECRETS[name], "max_retry_seconds": PATIENCE, **config.pop(name, {})}
+        target.config[name] |= own
+    target.config |= {"results_path": "results-{run_id}.jsonl", "request_timeout_seconds": PATIENCE, **config}
     (target.folder / "tmp").mkdir(exist_ok=True)
     env = {"LOGLEVEL": "DEBUG", "TARGET_ADPOSTBACKS_LOGLEVEL": "DEBUG", "TMPDIR": "tmp"}
     return target.start(env=env, command=[*prefix, COMMAND], stdout=stdout)

@@ -10,17 +10,19 @@ import os
 import resource
 import signal
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hostile import LEDGER, NO_LEDGER, THREE, TORN, Act, Row, Stage, at_most, case, counted, play, purchase, purchases
-from run_target import encoded, record, schema, state
+from run_target import COMMAND, encoded, record, schema, state
 
+ADPOSTBACKS = str(Path(COMMAND).with_name("adpostbacks"))
 ONE_BY_ONE = {"batch_size_rows": 1, "concurrency": 1}
 TWICE = {"max_attempts": 2}
 AT_ONCE = {"max_batch_age_seconds": 0}
@@ -149,6 +151,24 @@ def put_another_file_there(folder: Path) -> None:
     (folder / LEDGER).write_text("no database " * 1000)
 
 
+def let_days_pass(days: float) -> Callable[[Path], None]:
+    """The ledger's requests were made so much earlier."""
+
+    def prepare(folder: Path) -> None:
+        then = (datetime.now(timezone.utc) - timedelta(days=days)).isoformat(timespec="milliseconds")
+        with closing(sqlite3.connect(folder / LEDGER)) as connection, connection:
+            connection.execute("UPDATE deliveries SET sent_at = ?", (then,))
+
+    return prepare
+
+
+def resolve_by_hand(folder: Path) -> None:
+    """The first has arrived, the second has not, the third is not known."""
+    for event_id, verdict in (("evt-1", "accepted"), ("evt-2", "resend")):
+        command = [ADPOSTBACKS, "resolve", event_id, "--as", verdict, "--ledger-url", f"sqlite:///{folder / LEDGER}"]
+        subprocess.run(command, check=True, capture_output=True)
+
+
 # --- What else must be so --------------------------------------------------------------------------------------------
 
 
@@ -211,7 +231,7 @@ SIGNALS = [
          config=AT_ONCE, act=terminate_until_it_ends, then=case("the next run", None, "3 accepted", 0, 3, 1)),
     case("SIGINT, then SIGTERM in mid-request", HELD, "3 open no_answer", INTERRUPTED, None, 1,
          config=AT_ONCE, act=interrupt_and_terminate, then=case("the next run", None, "3 accepted", 0, 3, 1)),
-    case("SIGTERM while it waits for a retry", {"retry_after": "19"}, "3 open throttled", TERMINATED, None, 1,
+    case("SIGTERM while it waits for a retry", {"retry_after": "300"}, "3 open throttled", TERMINATED, None, 1,
          act=terminate_while_it_waits),
     case("standard output is closed", None, "3 accepted", 1, None, 1,
          stdout=a_pipe_that_nobody_reads, says="standard output is closed"),
@@ -296,6 +316,15 @@ CONNECTIONS = [
     case("reset after the request was taken in", {"reset": "after", "times": 1}, "3 accepted", 0, 3, 2, also=came(2)),
     case("reset for ever", {"reset": "after"}, "3 open no_answer", 1, None, 2, config=TWICE,
          then=case("the next run", None, "3 accepted", 0, 3, 1, also=came(3))),
+    case("reset for ever, and two days later", {"reset": "after"}, "3 open no_answer", 1, None, 2, config=TWICE,
+         then=case("the next run", None, "3 open no_answer", 1, None, 0, prepare=let_days_pass(2),
+                   says="adpostbacks resolve EVENT_ID",
+                   then=case("once two are resolved", None, "2 accepted, 1 open no_answer", 1, 2, 1,
+                             prepare=resolve_by_hand))),
+    case("reset for ever, and a day later the network is down", {"reset": "after"}, "3 open no_answer", 1, None, 2,
+         config=TWICE,
+         then=case("the next run", {"status": 503}, "3 open no_answer", 1, None, 2, prepare=let_days_pass(1),
+                   then=case("and the one after it", None, "3 accepted", 0, 3, 1))),
     case("reset, then 503 for ever", [{"reset": "after", "times": 1}, {"status": 503}], "3 open no_answer", 1, None, 2,
          config=TWICE),
     case("no answer within the deadline", {"delay_seconds": 600, "times": 1}, "3 accepted", 0, 3, 2,
@@ -408,7 +437,8 @@ SETTINGS = [
 BETWEEN_RUNS = [
     case("the same input again", None, "3 accepted", 0, 3, 1, then=case("again", None, "3 accepted", 0, 3, 0)),
     case("the same id with another payload", None, "3 accepted", 0, 3, 1,
-         then=case("the next run", None, "3 accepted", 0, 3, 0, feed=purchases(3, value=1))),
+         then=case("the next run", None, "3 accepted", 0, 3, 0, feed=purchases(3, value=1),
+                   says="tiktok.default: value")),
     case("another token", None, "3 accepted", 0, 3, 1,
          then=case("the next run", None, "3 accepted", 0, 3, 0, config={"tiktok": {"access_token": "canary-renewed"}})),
     case("another pixel", None, "3 accepted", 0, 3, 1,
