@@ -13,7 +13,7 @@ import uuid
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from types import FrameType
 from typing import IO, Any, ClassVar
 
@@ -374,19 +374,40 @@ class TargetAdpostbacks(Target):
         if unwritten:
             self.logger.error(unwritten)
         counts = self.counts
+        refusing = self._too_many_rejected(counts)
+        if refusing:
+            self.logger.error(refusing)
         unbalanced = self._unbalanced(counts)
         if unbalanced:
             self.logger.error(unbalanced)
         is_open = bool(counts["open"])
-        code = 3 if unbalanced else int(bool(failure or unwritten) or is_open)
+        code = 3 if unbalanced else int(bool(failure or unwritten or refusing) or is_open)
         code = 128 + self.signal if self.signal else code
         with suppress(UnusableLedger):
+            self._expire()
             self.ledger.end_run(self.now().isoformat(timespec="milliseconds"), code, counts)
             self.ledger.close()
         if is_open or self.bookmarks.waiting:
             self.logger.error("A bookmark is held back: the next run reads again from the last one that was written.")
         self.exit_code = code
         self.logger.info("Done in %.1f s: %s", time.monotonic() - self._started, _summary(counts))
+
+    def _too_many_rejected(self, counts: Mapping[str, Any]) -> str | None:
+        judged = counts["accepted"] + counts["rejected"]
+        limit = self.general.fail_above_rejected_percent
+        if 100 * counts["rejected"] <= limit * judged:
+            return None
+        return (
+            f"{counts['rejected']} of {judged} conversions were rejected, more than {limit:g} %: "
+            "`adpostbacks log --status failed` says why."
+        )
+
+    def _expire(self) -> None:
+        """Let the ledger forget what is too old; the first run of a day does it for all."""
+        days, now = self.general.ledger_retention_days, self.now()
+        today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        if days and not self._signals and not self.ledger.has_run_since(today.isoformat(timespec="milliseconds")):
+            self.ledger.expire((now - timedelta(days=days)).isoformat(timespec="milliseconds"))
 
     def _write_results(self) -> str | None:
         """Write the run's deliveries to results_path; or say why that can't be done."""
