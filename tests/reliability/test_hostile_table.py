@@ -162,6 +162,13 @@ def let_days_pass(days: float) -> Callable[[Path], None]:
     return prepare
 
 
+def let_half_a_year_pass(folder: Path) -> None:
+    """All that is in the ledger is older than what it keeps."""
+    with closing(sqlite3.connect(folder / LEDGER)) as connection, connection:
+        for table, column in (("deliveries", "updated_at"), ("attempts", "started_at"), ("runs", "started_at")):
+            connection.execute(f"UPDATE {table} SET {column} = '2020-01-01T00:00:00.000+00:00'")
+
+
 def resolve_by_hand(folder: Path) -> None:
     """The first has arrived, the second has not, the third is not known."""
     for event_id, verdict in (("evt-1", "accepted"), ("evt-2", "resend")):
@@ -199,6 +206,12 @@ def came(times: int) -> Callable[[Stage], None]:
         assert [event["times"] for event in stage.twin.received] == [times] * 3
 
     return check
+
+
+def forgotten(stage: Stage) -> None:
+    """No request is left, and no more of a conversion than who it is."""
+    assert stage.attempted() == []
+    assert stage.target.rows("DISTINCT value, currency, match_keys") == [(None, None, "")]
 
 
 def after(line: Any) -> list[Any]:
@@ -299,6 +312,8 @@ ANSWERS = [
          feed=purchases(1000, lean=True, network="reddit"), says="all refused in the same way"),
     case("all bad, and each is named", {"refuse_event": 0}, "936 open transient, 64 rejected", 1, 64, 64,
          feed=THOUSAND, says="64 requests for one batch were not enough"),
+    case("more is bad than the config allows", {"refuse_event_id": "evt-2"}, "2 accepted, 1 rejected", 1, 3, 2,
+         config={"fail_above_rejected_percent": 30}, says="1 of 3 conversions were rejected, more than 30 %"),
     case("three bad of three", {"error": "not_exist"}, "3 rejected", 0, 3, 5),
     case("Reddit: one bad of 1,000", {"refuse_event_id": "evt-1"}, "999 accepted, 1 rejected", 0, 1000, at_most(21),
          feed=purchases(1000, lean=True, network="reddit")),
@@ -439,6 +454,10 @@ BETWEEN_RUNS = [
     case("the same id with another payload", None, "3 accepted", 0, 3, 1,
          then=case("the next run", None, "3 accepted", 0, 3, 0, feed=purchases(3, value=1),
                    says="tiktok.default: value")),
+    case("the same input after the ledger has forgotten it", None, "3 accepted", 0, 3, 1,
+         then=case("the run that forgets", None, "3 accepted", 0, None, 0, feed=[], prepare=let_half_a_year_pass,
+                   also=forgotten,
+                   then=case("the next run", None, "3 accepted", 0, 3, 0))),
     case("another token", None, "3 accepted", 0, 3, 1,
          then=case("the next run", None, "3 accepted", 0, 3, 0, config={"tiktok": {"access_token": "canary-renewed"}})),
     case("another pixel", None, "3 accepted", 0, 3, 1,

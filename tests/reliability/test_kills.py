@@ -107,11 +107,12 @@ class Story:
     def _faults(self) -> list[dict[str, Any]]:
         """Answers take a moment, so that a kill finds requests under way; some go wrong."""
         slow = {"delay_seconds": self.random.choice([0.01, 0.05, 0.2])}
-        silence = {"reset": "after", "after": self.random.randrange(9), "times": 1}
-        trouble = self.random.choice([None, silence, {"status": 503, "after": self.random.randrange(9), "times": 2}])
-        if trouble is silence:
+        effect = self.random.choice([{"reset": "after"}, {"reset": "before"}, {"status": 503}, None])
+        if effect is None:
+            return [slow]
+        if effect == {"reset": "after"}:
             self.repeats_allowed += AT_ONCE["batch_size_rows"]
-        return [trouble, slow] if trouble else [slow]
+        return [{**effect, "after": self.random.randrange(9), "times": 1}, slow]
 
     def _kill_some_time(self, stage: Stage) -> None:
         """In the beginning, or once some requests have come or some bookmarks are out; and then a moment later."""

@@ -70,7 +70,7 @@ lines = st.lists(
     min_size=1,
     max_size=15,
 )
-FAULTS = ["well", "down", "busy", "parked", "silence", "unsent", "portal", "refused", "stop"]
+FAULTS = ["well", "down", "busy", "parked", "silence", "lost", "unsent", "portal", "refused", "stop"]
 faults = st.lists(st.sampled_from(FAULTS), max_size=8)
 breaks = st.one_of(st.none(), st.none(), st.integers(0, 4))
 
@@ -118,6 +118,8 @@ class Network:
     def _answer(self, name: str, fault: str, sent: list[Sent]) -> Response:
         if fault == "unsent":
             raise Unreachable("connection refused", sent=False)
+        if fault == "lost":
+            raise Unreachable("connection reset", sent=True)
         if fault in ("down", "busy", "parked", "refused"):
             status = {"down": 503, "busy": 429, "parked": 429, "refused": 401}[fault]
             return Response(status=status, headers={"retry-after": "999999"} if fault == "parked" else {})
