@@ -204,6 +204,7 @@ class Row:
     prefix: Sequence[str] = ()
     also: Callable[[Stage], object] = lambda _: None
     then: Row | None = None
+    quick: bool = False
 
 
 def case(
@@ -221,7 +222,8 @@ def case(
     last on standard output, None: none came; ``requests``: what the twin received, exactly or within a range. ``feed``,
     ``config``: where they differ; ``act``: what happens to the process, its input still open; ``prepare``: to its
     folder, before; ``says``: a word on standard error; ``clock``: how far the network's clock is ahead; ``stdout``:
-    where bookmarks go; ``prefix``: the command's command; ``also``: what else must be so; ``then``: the run after it.
+    where bookmarks go; ``prefix``: the command's command; ``also``: what else must be so; ``then``: the run after it;
+    ``quick``: it belongs to every change.
     """
     rules = faults if isinstance(faults, list) else [faults] if faults else []
     return Row(name=name, faults=rules, rows=rows, code=code, bookmark=bookmark, requests=requests, **more)

@@ -78,6 +78,7 @@ def test_a_second_run_sends_nothing_while_the_first_one_is_sending(runs: Runs, t
     assert (third.process.returncode, third.bookmarks[-1], third.requests) == (0, 3, 0)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_keeps_nobody_away(runs: Runs, twin: Twin) -> None:
     twin.faults = [{"hold": True}]
     first = runs.start(THREE)
@@ -92,6 +93,7 @@ def test_a_run_that_was_killed_keeps_nobody_away(runs: Runs, twin: Twin) -> None
     assert runs.rows() == all_are("accepted")
 
 
+@pytest.mark.slow
 def test_a_second_run_may_send_to_another_asset(runs: Runs, twin: Twin) -> None:
     twin.faults = [{"hold": True, "times": 1}]
     first = runs.start(THREE)

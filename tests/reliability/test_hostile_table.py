@@ -232,14 +232,15 @@ ECHO = "\x1b[2J\r\nFORGED line\x00 canary.mail@example.com canary-token-tiktok +
 # fmt: off
 SIGNALS = [
     case("SIGKILL after the request was written", HELD, "", KILLED, None, 1, act=kill_once_sent,
-         then=case("the next run", None, "3 accepted", 0, 3, 1, also=came(2))),
+         quick=True, then=case("the next run", None, "3 accepted", 0, 3, 1, also=came(2))),
     case("SIGKILL between the answer and the commit", HELD, "", KILLED, None, 1, act=kill_once_answered,
-         then=case("the next run", None, "3 accepted", 0, 3, 1, also=came(2))),
+         quick=True, then=case("the next run", None, "3 accepted", 0, 3, 1, also=came(2))),
     case("SIGTERM while idle", None, "3 open transient, 1 skipped invalid", TERMINATED, None, 0,
          feed=[*THREE, b"oops"], config={"max_batch_age_seconds": 3600}, act=once_read(signal.SIGTERM)),
     case("SIGINT while idle", None, "3 open transient, 1 skipped invalid", INTERRUPTED, None, 0,
          feed=[*THREE, b"oops"], config={"max_batch_age_seconds": 3600}, act=once_read(signal.SIGINT)),
-    case("SIGTERM in mid-request", HELD, "3 accepted", TERMINATED, 3, 1, config=AT_ONCE, act=terminate_then_answer),
+    case("SIGTERM in mid-request", HELD, "3 accepted", TERMINATED, 3, 1, config=AT_ONCE,
+         act=terminate_then_answer, quick=True),
     case("SIGTERM again and again in mid-request", HELD, "3 open no_answer", TERMINATED, None, 1,
          config=AT_ONCE, act=terminate_until_it_ends, then=case("the next run", None, "3 accepted", 0, 3, 1)),
     case("SIGINT, then SIGTERM in mid-request", HELD, "3 open no_answer", INTERRUPTED, None, 1,
@@ -247,14 +248,15 @@ SIGNALS = [
     case("SIGTERM while it waits for a retry", {"retry_after": "300"}, "3 open throttled", TERMINATED, None, 1,
          act=terminate_while_it_waits),
     case("standard output is closed", None, "3 accepted", 1, None, 1,
-         stdout=a_pipe_that_nobody_reads, says="standard output is closed"),
+         stdout=a_pipe_that_nobody_reads, says="standard output is closed", quick=True),
     case("standard output is on a full disk", None, "3 accepted", 1, None, 1, stdout=a_full_disk,
          says="standard output"),
 ]
 
 ANSWERS = [
     case("all is well", None, "3 accepted", 0, 3, 1, also=came(1)),
-    case("429 with Retry-After: 2", {"retry_after": "2", "times": 1}, "3 accepted", 0, 3, 2, also=waited(2)),
+    case("429 with Retry-After: 2", {"retry_after": "2", "times": 1}, "3 accepted", 0, 3, 2, quick=True,
+         also=waited(2)),
     case("429 with an HTTP date", {"retry_after": "{in five seconds}", "times": 1}, "3 accepted", 0, 3, 2),
     case("429 with a date that is over", {"retry_after": "Fri, 20 Nov 2020 12:06:00 GMT", "times": 1},
          "3 accepted", 0, 3, 2),
@@ -269,7 +271,8 @@ ANSWERS = [
     case("200 with a passing error in its body", {"error": "system_error", "times": 1}, "3 accepted", 0, 3, 2),
     case("200 with half of a JSON text", {"body": '{"code": 0, "mess', "status": 200, "times": 1},
          "3 accepted", 0, 3, 2),
-    case("200 with half of the bytes", {"truncated": True, "times": 1}, "3 accepted", 0, 3, 2, also=came(2)),
+    case("200 with half of the bytes", {"truncated": True, "times": 1}, "3 accepted", 0, 3, 2, quick=True,
+         also=came(2)),
     case("200 with half of the bytes for ever", {"truncated": True}, "3 open no_answer", 1, None, 2, config=TWICE,
          then=case("the next run", None, "3 accepted", 0, 3, 1, also=came(3))),
     case("200 with nothing", {"empty": True, "times": 1}, "3 accepted", 0, 3, 2, also=came(2)),
@@ -287,7 +290,7 @@ ANSWERS = [
          also=came(2)),
     case("401 in mid-run", {"error": "invalid_token", "after": 1}, "1 accepted, 2 open credentials", 1, 1, 2,
          config=ONE_BY_ONE, says="The network refuses us",
-         then=case("with a new token", None, "3 accepted", 0, 3, 2,
+         quick=True, then=case("with a new token", None, "3 accepted", 0, 3, 2,
                    config={"tiktok": {"access_token": "canary-token-renewed"}})),
     case("a ceiling of two requests a second", None, "3 accepted", 0, 3, 3,
          config={**ONE_BY_ONE, "requests_per_second": 2}, also=took(1)),
@@ -301,19 +304,17 @@ ANSWERS = [
     case("one bad of 1,000 whose place is named", {"refuse_event_id": "evt-700"}, "999 accepted, 1 rejected",
          0, 1000, 2, feed=THOUSAND),
     case("one bad of 1,000 of whom nothing is said", {"refuse_event_id": "evt-700", "silent": True},
-         "999 accepted, 1 rejected", 0, 1000, at_most(21), feed=THOUSAND),
+         "999 accepted, 1 rejected", 0, 1000, at_most(21), feed=THOUSAND, quick=True),
     case("nine bad of 1,000 of whom nothing is said",
          [{"refuse_event_id": f"evt-{number}", "silent": True} for number in range(1, 10)],
          "991 accepted, 9 rejected", 0, 1000, at_most(64), feed=THOUSAND),
     case("all bad, as with a wrong pixel", {"error": "not_exist"}, "1000 open credentials", 1, None, at_most(7),
          feed=THOUSAND, says="all refused in the same way",
-         then=case("with the right one", None, "1000 accepted", 0, 1000, 1, feed=THOUSAND)),
+         quick=True, then=case("with the right one", None, "1000 accepted", 0, 1000, 1, feed=THOUSAND)),
     case("Reddit: all bad", {"error": "bad_request"}, "1000 open credentials", 1, None, at_most(7),
          feed=purchases(1000, lean=True, network="reddit"), says="all refused in the same way"),
     case("all bad, and each is named", {"refuse_event": 0}, "936 open transient, 64 rejected", 1, 64, 64,
          feed=THOUSAND, says="64 requests for one batch were not enough"),
-    case("more is bad than the config allows", {"refuse_event_id": "evt-2"}, "2 accepted, 1 rejected", 1, 3, 2,
-         config={"fail_above_rejected_percent": 30}, says="1 of 3 conversions were rejected, more than 30 %"),
     case("three bad of three", {"error": "not_exist"}, "3 rejected", 0, 3, 5),
     case("Reddit: one bad of 1,000", {"refuse_event_id": "evt-1"}, "999 accepted, 1 rejected", 0, 1000, at_most(21),
          feed=purchases(1000, lean=True, network="reddit")),
@@ -327,8 +328,9 @@ CONNECTIONS = [
     case("a certificate that nobody trusts", None, "3 open transient", 1, None, 0,
          config={**TWICE, "tiktok": {"base_url": "{untrusted}"}}, says="TLS certificate not trusted"),
     case("reset before the request was taken in", {"reset": "before", "times": 1}, "3 accepted", 0, 3, 2,
-         also=came(1)),
-    case("reset after the request was taken in", {"reset": "after", "times": 1}, "3 accepted", 0, 3, 2, also=came(2)),
+         also=came(1), quick=True),
+    case("reset after the request was taken in", {"reset": "after", "times": 1}, "3 accepted", 0, 3, 2, quick=True,
+         also=came(2)),
     case("reset for ever", {"reset": "after"}, "3 open no_answer", 1, None, 2, config=TWICE,
          then=case("the next run", None, "3 accepted", 0, 3, 1, also=came(3))),
     case("reset for ever, and two days later", {"reset": "after"}, "3 open no_answer", 1, None, 2, config=TWICE,
@@ -362,10 +364,12 @@ LEDGERS = [
          says="ledger: "),
     case("the ledger's disk is full when the answer comes", HELD, "", 1, None, 1, config=ONE_BY_ONE,
          act=fill_the_disk_once_sent, says="ledger: ",
-         then=case("with room again", None, "3 accepted", 0, 3, 3)),
+         quick=True, then=case("with room again", None, "3 accepted", 0, 3, 3)),
     case("the ledger's disk is full in the next run", None, "3 accepted", 0, 3, 1,
          then=case("without room", None, "3 accepted", 1, None, 0, prefix=FULL_DISK, feed=purchases(3, first=4),
                    says="ledger: ")),
+    case("the ledger's folder is missing", None, NO_LEDGER, 1, None, 0, says="check ledger_url",
+         config={"ledger_url": "sqlite:///missing/ledger.db"}),
     case("the ledger is torn", None, "3 accepted", 0, 3, 1,
          then=case("the next run", None, TORN, 1, None, 0, prepare=tear_the_ledger, says="ledger: ")),
     case("the ledger's journal is torn", HELD, "", KILLED, None, 1, act=cut_the_power_once_sent,
@@ -421,7 +425,7 @@ INPUT = [
     case("a record before its schema", None, "1 accepted", 1, 1, 1, says="came before its schema",
          feed=[*purchases(1), record("unknown", **purchase(2)), state(2)]),
     case("a schema that is none in mid-stream", None, "3 accepted", 1, 3, 1,
-         feed=[*THREE, {"type": "SCHEMA", "stream": "conversions"}, *purchases(3, first=4)]),
+         feed=[*THREE, {"type": "SCHEMA", "stream": "conversions"}, *purchases(3, first=4)], quick=True),
     case("a schema that changes in mid-stream", None, "4 accepted", 0, 4, 1,
          feed=[*THREE, {**schema(key=["id"]), "schema": {"properties": {"id": {"type": "integer"}}}},
                record(**purchase(4)), state(4)]),
@@ -450,7 +454,8 @@ SETTINGS = [
 ]
 
 BETWEEN_RUNS = [
-    case("the same input again", None, "3 accepted", 0, 3, 1, then=case("again", None, "3 accepted", 0, 3, 0)),
+    case("the same input again", None, "3 accepted", 0, 3, 1, quick=True,
+         then=case("again", None, "3 accepted", 0, 3, 0)),
     case("the same id with another payload", None, "3 accepted", 0, 3, 1,
          then=case("the next run", None, "3 accepted", 0, 3, 0, feed=purchases(3, value=1),
                    says="tiktok.default: value")),
@@ -475,7 +480,7 @@ OTHERS = [
          then=case("the next run", None, "4 accepted", 0, 4, 1, feed=FOUR)),
     case("one network does not answer and three accounts are healthy", {"network": "reddit", "hold": True},
          "4 accepted", 0, 4, 4, feed=FOUR, config={"tiktok": {"accounts": ACCOUNTS}},
-         act=answer_once_the_others_are_through),
+         act=answer_once_the_others_are_through, quick=True),
     case("one network refuses us and three accounts are healthy", {"network": "reddit", "status": 401},
          "3 accepted, 1 open credentials", 1, None, 4, feed=FOUR, config={"tiktok": {"accounts": ACCOUNTS}}),
 ]
@@ -484,6 +489,8 @@ OTHERS = [
 TABLE = [*SIGNALS, *ANSWERS, *CONNECTIONS, *LEDGERS, *CLOCKS, *LINES, *INPUT, *SETTINGS, *BETWEEN_RUNS, *OTHERS]
 
 
-@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+@pytest.mark.parametrize(
+    "row", [pytest.param(row, id=row.name, marks=[] if row.quick else [pytest.mark.slow]) for row in TABLE]
+)
 def test_whatever_happens_nothing_is_lost_and_nothing_counts_twice(row: Row, tmp_path: Path) -> None:
     play(row, tmp_path)
