@@ -466,6 +466,28 @@ def test_several_accounts_of_a_section_each_get_it_or_the_one_that_is_named(targ
     ]
 
 
+def test_an_account_that_keeps_the_reader_waiting_does_not_keep_the_others(held: Target, server: LocalServer) -> None:
+    gate = threading.Event()
+
+    def slow(request: Received) -> Answer:
+        if "pixel" not in request.path:
+            gate.wait(30)
+        return accepted(request)
+
+    server.answer = slow
+    held.config |= {"batch_size_rows": 2, "concurrency": 1, "max_batch_age_seconds": 1}
+    lines = [a_purchase(99, network="reddit", rdt_cid="1"), *map(a_purchase, range(20))]
+    process = held.start()
+    assert process.stdin
+    process.stdin.write(b"".join(map(encoded, lines)))
+    process.stdin.close()
+    process.stdin = None
+    wait_for(lambda: any("pixel" in request.path for request in server.received))
+    gate.set()
+    ran = ended(process)
+    assert (ran.code, len(held.rows())) == (0, 21)
+
+
 # --- Signals ---------------------------------------------------------------------------------------------------------
 
 
