@@ -123,6 +123,7 @@ class TargetAdpostbacks(Target):
             for account in section
             if account.network
         }
+        self.delivery.idle = self._idle
         self.message_reader.bad_line = self._bad_line
         self.message_reader.tick = self._tick
         for hint in configuration.hints(self.accounts):
@@ -299,6 +300,14 @@ class TargetAdpostbacks(Target):
             self._unusable[what] += 1
 
     # --- Time passing -----------------------------------------------------------------------------------------------
+
+    def _idle(self) -> None:
+        """While an account keeps the reader waiting: the others send what has waited long enough."""
+        age = self.general.max_batch_age_seconds
+        for sink in self.network_sinks.values():
+            if sink.is_due(age) and self.delivery.has_room(sink.account):
+                self.drain_one(sink)
+        self.progress.show()
 
     def _tick(self) -> None:
         """Between two lines: send what has waited long enough, and say how far the run is."""

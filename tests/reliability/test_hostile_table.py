@@ -125,6 +125,11 @@ def answer_once_the_others_are_through(stage: Stage) -> None:
     stage.release()
 
 
+def answer_once_reddit_has_its_own(stage: Stage) -> None:
+    stage.wait_until(lambda: stage.twin.stats()["networks"]["reddit"]["requests"])
+    stage.release()
+
+
 # --- What is done before ---------------------------------------------------------------------------------------------
 
 FULL_DISK = ("sh", "-c", 'ulimit -f 0; exec "$0" "$@"')
@@ -481,6 +486,10 @@ OTHERS = [
     case("one network does not answer and three accounts are healthy", {"network": "reddit", "hold": True},
          "4 accepted", 0, 4, 4, feed=FOUR, config={"tiktok": {"accounts": ACCOUNTS}},
          act=answer_once_the_others_are_through, quick=True),
+    case("one network lets the reader wait while the other has something due", {"network": "tiktok", "hold": True},
+         "21 accepted", 0, 21, 11, feed=[*purchases(1, network="reddit"), *purchases(20, first=2)],
+         config={"batch_size_rows": 2, "concurrency": 1, "max_batch_age_seconds": 1},
+         act=answer_once_reddit_has_its_own),
     case("one network refuses us and three accounts are healthy", {"network": "reddit", "status": 401},
          "3 accepted, 1 open credentials", 1, None, 4, feed=FOUR, config={"tiktok": {"accounts": ACCOUNTS}}),
 ]
