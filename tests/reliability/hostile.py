@@ -83,7 +83,8 @@ class Stage:
 
     def close_input(self) -> None:
         """The end of the input: nothing more comes."""
-        self._feeder.join()
+        self._feeder.join(SECONDS)
+        assert not self._feeder.is_alive(), "the input is not read"
         assert self.process.stdin
         with suppress(BrokenPipeError):
             self.process.stdin.close()
@@ -256,6 +257,9 @@ def _play(row: Row, target: Target, twin: Twin, places: dict[str, str]) -> None:
     stage = Stage(target, twin, process, row.feed)
     try:
         row.act(stage)
+    except BaseException:
+        process.kill()
+        raise
     finally:
         stage.end()
     told = f"{row.name}\n{stage.stderr}"

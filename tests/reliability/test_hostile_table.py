@@ -274,6 +274,7 @@ ANSWERS = [
     case("429 in Reddit's header", {"error": "rate_limited_header", "headers": {"RateLimit": '"default";r=0;t=2'},
          "times": 1}, "3 accepted", 0, 3, 2, feed=REDDIT, also=waited(2)),
     case("200 with a passing error in its body", {"error": "system_error", "times": 1}, "3 accepted", 0, 3, 2),
+    case("200 with a code that nobody knows", {"error": 49999}, "3 rejected", 0, 3, 5),
     case("200 with half of a JSON text", {"body": '{"code": 0, "mess', "status": 200, "times": 1},
          "3 accepted", 0, 3, 2),
     case("200 with half of the bytes", {"truncated": True, "times": 1}, "3 accepted", 0, 3, 2, quick=True,
@@ -395,9 +396,11 @@ CLOCKS = [
          feed=purchases(3, hours_ago=28 * 24 - 0.5)),
     case("conversions on the other side of the window's edge", None, "3 skipped too_old", 0, 3, 0,
          feed=purchases(3, hours_ago=28 * 24 + 0.1)),
+    case("conversions that are in the future by the network's clock", None, "3 rejected", 0, 3, 3,
+         clock=timedelta(hours=-2)),
     case("a conversion that is too old by the network's clock only", None, "2 accepted, 1 rejected", 0, 3, 2,
-         clock=timedelta(hours=2), feed=[*purchases(1), *purchases(1, first=2, hours_ago=28 * 24 - 1),
-                                         *purchases(1, first=3)]),
+         clock=timedelta(hours=2),
+         feed=[*purchases(1), *purchases(1, first=2, hours_ago=28 * 24 - 1), *purchases(1, first=3)]),
 ]
 
 RECORD = '{"type":"RECORD","stream":"conversions","record":'
@@ -461,6 +464,9 @@ SETTINGS = [
 BETWEEN_RUNS = [
     case("the same input again", None, "3 accepted", 0, 3, 1, quick=True,
          then=case("again", None, "3 accepted", 0, 3, 0)),
+    case("the same input into another ledger", None, "3 accepted", 0, 3, 1,
+         then=case("sends the same bytes", None, "3 accepted", 0, 3, 1, config={"ledger_url": "sqlite:///other.db"},
+                   also=came(2))),
     case("the same id with another payload", None, "3 accepted", 0, 3, 1,
          then=case("the next run", None, "3 accepted", 0, 3, 0, feed=purchases(3, value=1),
                    says="tiktok.default: value")),
