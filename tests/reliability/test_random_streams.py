@@ -293,7 +293,7 @@ def logged_into(text: io.StringIO) -> Iterator[None]:
         root.setLevel(level)
 
 
-@pytest.mark.parametrize("examples", [8, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [8, pytest.param(60, marks=pytest.mark.slow)])
 def test_whatever_comes_and_whatever_is_answered_the_promises_hold(examples: int) -> None:
     play = settings(
         max_examples=int(os.environ.get("EXAMPLES") or examples),
