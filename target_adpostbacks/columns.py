@@ -77,6 +77,7 @@ def _language(field: str, value: Any) -> str | None:
     return tag
 
 
+_HASH = re.compile(r"[0-9a-fA-F]{64}").fullmatch  # SHA-256
 _WEB_URL = re.compile(r"https?://[^\s/]+\S*", re.IGNORECASE).fullmatch
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*").fullmatch
 
@@ -170,6 +171,8 @@ def _currency(_: str, value: Any) -> str | None:
 
 def _country(field: str, value: Any) -> str | None:
     text = read_text(field, value)
+    if text and len(text) == 64 and _HASH(text):
+        return text.lower()
     code = alpha2(text) if text else None
     if text and not code:
         raise Unusable("no ISO 3166 country")

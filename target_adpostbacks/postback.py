@@ -96,10 +96,10 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
     if network is None:
         raise Skip("disabled", "enabled: false")
     check(network, conversion, now)
-    note = ""
+    dropped = ""
     if network.currencies is not None and conversion.currency and conversion.currency not in network.currencies:
         conversion = msgspec.structs.replace(conversion, value=None, currency=None)
-        note = "currency not taken by the network: sent without value and currency"
+        dropped = "currency not taken by the network: sent without value and currency"
     envelope = network.envelope(conversion)
     payload = network.payload(conversion)
     window = network.dedup_window(conversion)
@@ -110,7 +110,7 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
         msgspec.json.encode(payload),
         facts(conversion, stream, line, network.event(conversion), ",".join(network.match_keys(payload))),
         None if window is None else window.total_seconds(),
-        note,
+        "; ".join(filter(None, (dropped, network.note(payload)))),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-SECRETS = {"tiktok": "canary-token-tiktok", "reddit": "canary-token-reddit"}
+SECRETS = {"tiktok": "canary-token-tiktok", "reddit": "canary-token-reddit", "meta": "EAAcanary-token-meta"}
 
 PERSONAL: dict[str, Any] = {
     "email": "canary.mail@example.com",
@@ -27,6 +27,9 @@ PERSONAL: dict[str, Any] = {
     "ttp": "CanaryCookie",
     "rdt_cid": "CanaryReddit",
     "rdt_uuid": "CanaryUuid",
+    "fbclid": "CanaryFacebook",
+    "fbc": "fb.1.1795100000000.CanaryOld",
+    "fbp": "fb.1.1795100000000.5550042199",
     "lead_id": "canary-lead",
     "anonymous_id": "canary-anonymous",
     "event_source_url": "https://example.com/canary-page",

@@ -18,6 +18,7 @@ NOW = datetime(2026, 11, 20, 12, 5, tzinfo=timezone.utc)
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "tiktok": {"access_token": "example-access-token", "pixel_code": "D7VH38JC77U3LFDOLGRG"},
+    "meta": {"access_token": "EAAexample", "pixel_id": "123456789012345"},
     "reddit": {"access_token": "example-access-token", "pixel_id": "a2_demo1234"},
 }
 COLUMNS = Columns(ids={name for network in NETWORKS.values() for name in network.ids})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -432,6 +433,12 @@ def test_what_is_no_currency_is_left_out_with_a_note(currency: Any) -> None:
 )
 def test_a_country_is_folded_to_two_letters(given: str, country: str) -> None:
     assert a_conversion(country=given).country == country
+
+
+def test_a_hashed_country_stays_for_networks_that_want_it_hashed() -> None:
+    digest = hashlib.sha256(b"us").hexdigest()
+    assert a_conversion(country=f" {digest.upper()} ").country == digest
+    assert a_conversion(country="g" * 64).unusable == ("country: no ISO 3166 country",)
 
 
 def test_what_is_no_country_is_left_out_with_a_note() -> None:

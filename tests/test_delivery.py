@@ -6,7 +6,7 @@ import itertools
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from random import Random
@@ -20,6 +20,7 @@ from target_adpostbacks.attempts import MAX_REQUESTS
 from target_adpostbacks.delivery import Delivery, Queued, Skipped, pauses, skipped
 from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.network import Account, Request, Response
+from target_adpostbacks.networks.tiktok import TikTok, TikTokSettings
 from target_adpostbacks.postback import Facts, Key, prepare
 from target_adpostbacks.transport import Unreachable
 from target_adpostbacks.way import Pace, seconds
@@ -289,6 +290,38 @@ def test_what_the_budget_leaves_open_is_not_blamed_for_its_neighbours(scene: Mak
 def test_a_redirect_is_nobodys_verdict(scene: Make) -> None:
     result = scene(Response(status=302)).deliver("a", account=an_account(max_attempts=2))
     assert result.rows() == [("a", "open", "transient")]
+
+
+def test_a_request_id_with_an_underscore_is_one(scene: Make) -> None:
+    result = scene(Response(status=200, body={"code": 0, "message": "OK", "request_id": "AK_aR-Y2"})).deliver("a")
+    assert result.rows("network_request_id") == [("AK_aR-Y2",)]
+
+
+class Warns(TikTok):
+    """A network whose answers warn."""
+
+    def warning(self, response: Response) -> str:
+        return response.headers.get("x-warning", "")
+
+    def note(self, payload: Mapping[str, Any]) -> str:
+        return "sent without something"
+
+
+def test_what_a_network_warns_of_is_logged_once_and_without_secrets(scene: Make) -> None:
+    network = Warns(TikTokSettings(access_token="example-access-token", pixel_code="D7VH38JC77U3LFDOLGRG"))
+    account = Account(section="tiktok", network=network, secrets=("example-access-token",))
+    warning = {"x-warning": "old: example-access-token"}
+    answers = (Response(status=503, headers=warning), Response(status=200, body={"code": 0}, headers=warning))
+    result = scene(*answers).deliver("a", account=account)
+    assert result.logged == ["tiktok.default: the network warns: old: ***"]
+
+
+def test_what_a_network_wants_and_did_not_get_is_told_beside_the_verdict(scene: Make) -> None:
+    network = Warns(TikTokSettings(access_token="t", pixel_code="D7VH38JC77U3LFDOLGRG"))
+    result = scene(Response(status=200, body={"code": 0})).deliver(
+        "a", account=Account(section="tiktok", network=network)
+    )
+    assert result.rows("status, message") == [("accepted", "sent without something")]
 
 
 @pytest.mark.parametrize("request_id", ["203.0.113.77 E.C.P.abc", "ada@example.com", "example-access-token", "x" * 65])

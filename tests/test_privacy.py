@@ -29,6 +29,8 @@ def lines() -> list[Any]:
     records = [
         a_purchase(1, **person),
         a_purchase(2, **{**person, "network": "reddit"}),
+        a_purchase(10, **{**person, "network": "meta"}),
+        a_purchase(11, **{**person, "network": "meta", "event_source": "app", "platform": "android"}),
         a_purchase(3, **{**person, "event_time": "canary-time"}),
         a_purchase(4, **{**person, "network": "canary-network"}),
         a_purchase(5, **{**person, "value": "canary-value", "currency": "canary-currency"}),

@@ -278,7 +278,7 @@ def _screen_dimensions(width: int | None, height: int | None) -> dict[str, JSON]
 
 
 def _limited_data_use(c: Conversion) -> dict[str, JSON]:
-    return prune({"modes": ["LDU"], "country": c.country, "region": c.state and c.state.upper()})
+    return prune({"modes": ["LDU"], "country": keys.unhashed(c.country), "region": c.state and c.state.upper()})
 
 
 def _metadata(c: Conversion, event: str) -> dict[str, JSON]:

@@ -261,7 +261,7 @@ class TikTok(Network[TikTokSettings]):
                 "city": c.city and keys.place(c.city),
                 "state": c.state and keys.place(c.state),
                 "zip_code": keys.hashed(c.postal_code, keys.postal_code),
-                "country": c.country and c.country.lower(),
+                "country": (keys.unhashed(c.country) or "").lower(),
             }
         if c.event_source == "app":
             user |= self._device(c)

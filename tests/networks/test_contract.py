@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -62,6 +63,10 @@ PLAIN = {
         *("idfa", "gaid", "idfv", "advertising_id", "att_status", "lead_id"),
     },
     "reddit": {"ip_address", "user_agent"},
+    "meta": {
+        *("ip_address", "user_agent", "language", "idfa", "advertising_id", "idfv"),
+        *("device_model", "carrier", "timezone"),
+    },
 }
 """What each network's documentation wants unhashed; a new network starts with nothing."""
 
@@ -98,8 +103,10 @@ def sent(request: Request) -> Any:
 
 def full_conversion(name: str, source: str, **columns: Any) -> Conversion:
     """A conversion with every personal column, and what each kind of source asks for."""
-    platform = {"app_id": "343200656", "platform": "ios", **PERSONAL}
-    return conversion_of(name, event_source=source, **{**platform, network_of(name).ids[0]: "click-1", **columns})
+    asked = {"app_id": "343200656", "platform": "ios", "value": 9.99, "currency": "EUR"}
+    return conversion_of(
+        name, event_source=source, **{**asked, **PERSONAL, network_of(name).ids[0]: "click-1", **columns}
+    )
 
 
 def rows(table: str) -> list[Any]:
@@ -176,16 +183,22 @@ def test_a_custom_event_follows_the_networks_pattern(name: str, source: str, eve
         assert skip.value.reason == "unsupported"
 
 
-def base_record(name: str, field: str, source: str) -> dict[str, Any]:
-    """A record of ``source`` that is sent without ``field``."""
-    for key in ({"email": "base@example.org"}, {network_of(name).ids[0]: "base-click"}, {"lead_id": "base-lead"}):
-        app = {"app_id": "343200656"} if source == "app" and field != "app_id" else {}
-        record = {"event_source": source, **app, **key}
+def base_record(name: str, row: Any) -> dict[str, Any]:
+    """A record that is sent without the row's field: with what the row puts beside it, and one match key."""
+    field, beside = row["field"], row.get("with", {})
+    named = re.match(r"(\w+) source:", row["why"])
+    source = row["input"] if field == "event_source" else beside.get("event_source", named[1] if named else "web")
+    app = (
+        ({},) if source not in ("app", "mobile_app") else ({"app_id": "343200656"}, {"app_id": "1", "platform": "ios"})
+    )
+    keys = ({"email": "base@example.org"}, {network_of(name).ids[0]: "base-click"}, {"lead_id": "base-lead"})
+    for event, facts, key in itertools.product(("purchase", "lead"), app, keys):
+        record = {"event_name": event, "event_source": source, **facts, **key, **beside}
         try:
             prepare(account_of(name), conversion_of(name, **record), NOW)
         except Skip:
             continue
-        if field not in record:
+        if field not in {**facts, **key}:
             return record
     raise AssertionError(f"no record of source {source} is sent without {field}")
 
@@ -199,22 +212,30 @@ def leaves(value: Any, path: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], Any]
 
 @pytest.mark.parametrize(("name", "row"), rows("normalize"))
 def test_a_field_is_normalized_and_hashed_as_documented(name: str, row: Any) -> None:
-    named = re.match(r"(\w+) source:", row["why"])
+    """``with``: what stands beside the field; ``settings``: over the usual ones; ``sent: null``: as without it."""
+    field, sent = row["field"], row["sent"]
+    account = account_of(name, {**settings_of(name), **row.get("settings", {})})
     base = {
-        "event_name": "purchase",
         "event_id": "evt-1",
         "event_time": "2026-11-20T12:00:00Z",
-        **base_record(name, row["field"], named[1] if named else "web"),
+        "network": name,
+        **base_record(name, row),
         "row": 7,
     }
-    without = {column: value for column, value in base.items() if column != row["field"]}
+    without = {column: value for column, value in base.items() if column != field or column == "event_time"}
     before, after = (
-        leaves(payload_of(prepare(account_of(name), parse(record, COLUMNS, ("row",), "rows"), NOW)))
-        for record in (without, {**without, row["field"]: row["input"]})
+        leaves(payload_of(prepare(account, parse(record, COLUMNS, ("row",), "rows"), NOW)))
+        for record in (without, {**without, field: row["input"]})
     )
     added = [value for path, value in after.items() if before.get(path) != value]
-    assert added == ([] if row["sent"] is None else [*leaves(row["sent"]).values()])
     assert before.keys() <= after.keys()
+    if sent is None:
+        assert added == []
+    elif field == "event_source":
+        assert sent in after.values()  # and whatever else a source of that kind brings
+    else:
+        own = [value for value in added if value not in row.get("with", {}).values()]
+        assert own == [*leaves(sent).values()] or ("with" in row and not own and sent in after.values())
 
 
 @pytest.mark.parametrize(("name", "row"), rows("match_keys"))
@@ -321,7 +342,8 @@ def test_a_payload_holds_no_null_and_no_empty_text(name: str) -> None:
     for source in SOURCES:
         conversion = full_conversion(name, source, properties=properties, contents=items, email=["", "no address"])
         payload = payload_of(prepare(account_of(name), conversion, NOW))
-        assert not [path for path, value in leaves(payload).items() if value is None or value == ""]
+        holes = [path for path, value in leaves(payload).items() if value is None or value == ""]
+        assert not [path for path in holes if "extinfo" not in path]  # its entries are known by their place
 
 
 @every_network

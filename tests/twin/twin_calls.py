@@ -13,6 +13,7 @@ SECONDS = 1795176000
 PIXEL_CODE, PIXEL_ID = "D7VH38JC77U3LFDOLGRG", "a2_demo1234"
 TRACK, EVENTS = "/open_api/v1.3/event/track/", f"/api/v3/pixels/{PIXEL_ID}/conversion_events"
 EMAIL = hashlib.sha256(b"user@example.com").hexdigest()
+DATA_SET = "123456789012345"
 AGENT = "server:example:1.0 (by /u/example)"
 
 Event = dict[str, Any]
@@ -62,3 +63,25 @@ def to_reddit(
 
 def reddit_body(*events: Any, **changes: Any) -> dict[str, Any]:
     return {"data": {"events": list(events), **changes}}
+
+
+def meta_event(event_id: Any = "evt-1", **changes: Any) -> Event:
+    event = {
+        "event_name": "Lead",
+        "event_time": SECONDS,
+        "event_id": event_id,
+        "action_source": "website",
+        "user_data": {"em": [EMAIL]},
+    }
+    return {**event, **changes}
+
+
+def meta_body(*events: Any, **changes: Any) -> dict[str, Any]:
+    return {"data": list(events), **changes}
+
+
+def to_meta(
+    twin: Twin, body: Any, *, headers: dict[str, str] | None = None, path: str = f"/v25.0/{DATA_SET}/events"
+) -> requests.Response:
+    sent = {"Authorization": "Bearer good", **(headers or {})}
+    return requests.post(twin.url + path, json=body, headers=sent, timeout=5, allow_redirects=False)
