@@ -268,7 +268,9 @@ class Attempts:
         clean: dict[int, Outcome] = {}  # a request has one outcome or two, many times over
         for outcome in outcomes:
             if id(outcome) not in clean:
-                payloads = [] if outcome.verdict is Verdict.ACCEPTED else [entry.postback.payload for entry in batch]
+                # What a live event's acceptance says is fixed words; a test tool's may hold values of ours.
+                fixed = outcome.verdict is Verdict.ACCEPTED and not batch[0].postback.key.test
+                payloads = [] if fixed else [entry.postback.payload for entry in batch]
                 code = scrubbed(outcome.code, secrets, keep_ids=True)[:100]
                 detail = scrubbed(outcome.detail, secrets, payloads)
                 clean[id(outcome)] = outcome._replace(code=code, detail=detail)

@@ -112,6 +112,11 @@ def _parsed(text: str, region: str | None) -> str | None:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+def without_extension(raw: str) -> str:
+    """``'+1 415 555 0100 ext. 12'`` -> ``'+1 415 555 0100'``."""
+    return _EXTENSION.sub("", raw[:100], count=1)
+
+
 def phone_digits(raw: str, country_code: str | None = None) -> str | None:
     """``'+1 (415) 555-0100'`` -> ``'14155550100'``: ``phone_e164`` without the plus.
 
@@ -122,7 +127,7 @@ def phone_digits(raw: str, country_code: str | None = None) -> str | None:
         return None
     if written := phone_e164(raw, country_code):
         return written[1:]
-    text = _EXTENSION.sub("", raw[:100], count=1)
+    text = without_extension(raw)
     digits = "".join(char for char in text if char in "0123456789").lstrip("0")
     return digits if len(raw) <= 100 and "+" not in text and 7 <= len(digits) <= 15 else None
 

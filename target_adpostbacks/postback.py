@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -166,8 +168,9 @@ def scrubbed(text: str, secrets: Iterable[str], payloads: Iterable[bytes] = (), 
 
     ``keep_ids``: for codes and request ids, which look like hashes and numbers.
     """
+    text = text[:20_000]
     for secret in secrets:
-        text = text.replace(secret, "***")
+        text = _without_pieces(_written(secret).sub("***", text), secret)
     text = "".join(char if char.isprintable() else " " for char in text[:4000])
     for value in sorted(_echoes(text.lower(), payloads), key=len, reverse=True):
         text = re.sub(re.escape(value), "***", text, flags=re.IGNORECASE)
@@ -184,6 +187,34 @@ _PERSONAL = [
     re.compile(r"(?<![\w:])(?:[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4})*)?::[0-9a-fA-F:]*(?!\w)"),  # IPv6, shortened: ::1
     re.compile(r"\+?\d[\d ().-]{6,}\d"),  # a phone number, a click id
 ]
+
+
+@lru_cache(maxsize=100)
+def _written(secret: str) -> re.Pattern[str]:
+    """A secret as it is, and as a URL, JSON or HTML would write any of its characters."""
+    return re.compile("".join(f"(?:{'|'.join(_spellings(char))})" for char in secret), re.IGNORECASE)
+
+
+def _spellings(char: str) -> Iterable[str]:
+    yield rf"\\*{re.escape(char)}"
+    yield "".join(f"%(?:25)*{byte:02x}" for byte in char.encode())  # twice encoded: %252F
+    yield rf"\\+u{ord(char):04x}"
+    yield f"&#(?:{ord(char)}|x{ord(char):x});"
+    if (entity := html.escape(char)) != char:
+        yield re.escape(entity)
+
+
+PIECE = 16
+"""So many characters of a secret in a row are its own, and no coincidence."""
+
+
+def _without_pieces(text: str, secret: str) -> str:
+    """Without what is left of a secret that was told in part, or cut off."""
+    pieces = {secret[at : at + PIECE] for at in range(len(secret) - PIECE + 1)}
+    starts = [at for at in range(len(text) - PIECE + 1) if text[at : at + PIECE] in pieces]
+    for at in starts:
+        text = text[:at] + "\0" * PIECE + text[at + PIECE :]
+    return re.sub("\0+", "***", text) if starts else text
 
 
 def _echoes(text: str, payloads: Iterable[bytes]) -> set[str]:

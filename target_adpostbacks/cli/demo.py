@@ -52,8 +52,8 @@ def demo(*, no_postgres: bool, keep: Path | None, verbose: bool) -> None:
     story = Story(console, verbose=verbose)
     console.print(Text("adpostbacks demo", "bold"))
     console.print(
-        "A fictional shop tells TikTok, Reddit and Meta what their ads have sold. Nothing leaves this machine: the"
-        " networks are played by a twin, and whatever is started here ends here."
+        "A fictional shop tells TikTok, Reddit, Meta and Snapchat what their ads have sold. Nothing leaves this"
+        " machine: the networks are played by a twin, and whatever is started here ends here."
     )
     try:
         with _folder(keep) as folder:
@@ -157,6 +157,11 @@ def _config(twin: Twin) -> Mapping[str, Any]:
     return {
         "tiktok": {**common, "pixel_code": "D7VH38JC77U3LFDOLGRG", "test_event_code": "TEST04030"},
         "reddit": {**common, "pixel_id": "a2_demo1234"},
+        "snapchat": {
+            **common,
+            "pixel_id": "0f2e6c1a-5b3d-4c8e-9a7f-1d2c3b4a5e6f",
+            "snap_app_id": "7a9b8c7d-1e2f-4a3b-8c5d-6e7f8a9b0c1d",
+        },
         "meta": {**common, "pixel_id": "123456789012345", "test_event_code": "TEST12345"},
     }
 
@@ -167,8 +172,8 @@ def _twin(story: Story, stack: ExitStack) -> Twin:
     with story.step("The networks"):
         twin = stack.enter_context(Twin(faults=FAULTS))
         story.say(
-            f"Their twin on {twin.url} answers as TikTok, Reddit and Meta do. It is a bad day: one 429 that asks to"
-            " wait 2 s, one 500, and three conversions for which a network refuses whatever batch they are in."
+            f"Their twin on {twin.url} answers as TikTok, Reddit, Meta and Snapchat do. It is a bad day: one 429 that"
+            " asks to wait 2 s, one 500, and four conversions for which a network refuses whatever batch they are in."
         )
     return twin
 

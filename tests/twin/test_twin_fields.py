@@ -4,7 +4,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from twin_calls import EMAIL, SECONDS, a_twin, meta_body, reddit_body, tiktok_body, to_meta, to_reddit, to_tiktok
+from twin_calls import (
+    EMAIL,
+    SECONDS,
+    a_twin,
+    meta_body,
+    reddit_body,
+    snapchat_body,
+    tiktok_body,
+    to_meta,
+    to_reddit,
+    to_snapchat,
+    to_tiktok,
+)
 
 PERSON = {"email": [EMAIL], "phone": EMAIL, "external_id": EMAIL, "first_name": EMAIL, "last_name": EMAIL}
 PLACE = {"zip_code": EMAIL, "city": "berlin", "state": "berlin", "country": "de"}
@@ -109,6 +121,37 @@ META: dict[str, Any] = {
         }
     ),
 }  # fmt: skip
+SNAP_PERSON = {key: [EMAIL] for key in ("em", "ph", "external_id", "fn", "ln", "ge", "ct", "st", "zp", "country")}
+SNAP_APP = {"app_id": "1", "advertiser_tracking_enabled": 1, "extinfo": ["i2", *["x"] * 15]}
+SNAPCHAT: dict[str, Any] = {
+    "web": snapchat_body(
+        {
+            "event_name": "PURCHASE", "event_time": SECONDS, "event_id": "evt-1", "action_source": "WEB",
+            "event_source_url": "https://play.example.com/",
+            "user_data": {
+                **SNAP_PERSON, "db": EMAIL, "client_ip_address": "2001:db8::1", "client_user_agent": "Mozilla/5.0",
+                "sc_click_id": "c", "sc_cookie1": "s", "lead_id": "l",
+            },
+            "custom_data": {
+                "currency": "EUR", "value": 2.5, "order_id": "o", "num_items": 1, "content_ids": ["1"],
+                "content_type": "product", "content_name": "a", "content_category": "b", "search_string": "c",
+                "description": "d", "sign_up_method": "e", "event_tag": "f", "predicted_ltv": 9.5,
+                "contents": [{"id": "1", "quantity": 1, "item_price": 2.5, "delivery_category": "x", "brand": "y"}],
+            },
+            "data_processing_options": ["LDU"],
+            "data_processing_options_country": 1,
+            "data_processing_options_state": 1000,
+        },
+        test_event_code="t",
+    ),
+    "app": snapchat_body(
+        {
+            "event_name": "APP_INSTALL", "event_time": SECONDS, "event_id": "evt-1", "action_source": "MOBILE_APP",
+            "user_data": {"madid": "38400000-8cf0-11bd-b23e-10b96e40000d", "idfv": "v"},
+            "app_data": SNAP_APP,
+        }
+    ),
+}  # fmt: skip
 WRONG: dict[type, list[Any]] = {
     str: [None, 7, {}],
     int: [None, "7", 1.5, -1, 10**20],
@@ -198,4 +241,20 @@ def test_a_field_for_reddit_in_a_wrong_form_is_refused(source: str, path: tuple[
     with a_twin() as twin:
         for body in broken(REDDIT[source], path, free=False):
             assert to_reddit(twin, body).status_code == 400, at(body, path)
+        assert twin.received + twin.test_events == []
+
+
+@pytest.mark.parametrize("source", SNAPCHAT)
+def test_the_full_request_for_snapchat_is_sound(source: str) -> None:
+    with a_twin() as twin:
+        assert to_snapchat(twin, SNAPCHAT[source]).json()["status"] == "VALID"
+
+
+@pytest.mark.parametrize(("source", "path"), every(SNAPCHAT))
+def test_a_field_for_snapchat_in_a_wrong_form_is_refused(source: str, path: tuple[Any, ...]) -> None:
+    fact = "extinfo" in path and path[-1] not in ("extinfo", 0)  # where empty text means that it is not known
+    with a_twin() as twin:
+        for body in broken(SNAPCHAT[source], path, free=False):
+            if not (fact and at(body, path) == ""):
+                assert to_snapchat(twin, body).json()["status"] == "INVALID", at(body, path)
         assert twin.received + twin.test_events == []
