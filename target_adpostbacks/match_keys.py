@@ -41,7 +41,13 @@ def hashed(raw: str | None, normalize: Callable[[str], str | None]) -> str | Non
 
 def each_hashed(raws: Iterable[str], normalize: Callable[[str], str | None]) -> list[str]:
     """``hashed`` of every value that can be used, in order."""
-    return [digest for raw in raws if (digest := hashed(raw, normalize))]
+    digests = []
+    for raw in raws:  # hashed(raw, normalize), without the call
+        if len(raw) == 64 and _HEX64(raw):
+            digests.append(raw.lower())
+        elif normalized := normalize(raw):
+            digests.append(_sha256(normalized.encode()).hexdigest())
+    return digests
 
 
 def first_hashed(raws: Iterable[str], normalize: Callable[[str], str | None]) -> str | None:
@@ -108,10 +114,15 @@ def trimmed(raw: str) -> str | None:
     return raw.strip() or None
 
 
-@lru_cache(maxsize=20_000)
 def name(raw: str) -> str | None:
     """``' Mary Ann '`` -> ``'maryann'``; accents and other scripts stay, composed (NFC)."""
     return unicodedata.normalize("NFC", "".join(raw.split()).lower()) or None
+
+
+@lru_cache(maxsize=20_000)
+def name_hash(raw: str | None) -> str | None:
+    """``hashed(raw, name)``; the same names come again and again."""
+    return hashed(raw, name)
 
 
 @lru_cache(maxsize=20_000)
