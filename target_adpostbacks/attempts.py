@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import email.utils
 import re
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from random import Random
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from target_adpostbacks.network import Account, Outcome, Verdict
+from target_adpostbacks.network import Outcome, Verdict
 from target_adpostbacks.postback import Postback, scrubbed
 from target_adpostbacks.transport import Transport, Unreachable
+from target_adpostbacks.way import Way, seconds
 
 MAX_REQUESTS = 64
 """For one batch, retries and halves together; what is left then stays open."""
-
+PROBED = 4
+"""Conversions of a batch, from which on it may be the account that is refused, and"""
+PROBES = 3
+"""those that are sent alone to find that out."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}").fullmatch
 """What a network's id of a request looks like; anything else may be an echo of ours."""
@@ -47,6 +51,24 @@ Group = tuple[Outcome, list[Any]]
 """An outcome and the entries of the batch that it is for."""
 
 
+SILENCE = Outcome(Verdict.NO_ANSWER)
+
+
+class Part(NamedTuple):
+    """A batch, or a piece of one that was refused whole."""
+
+    batch: Sequence[Any]
+    wider: Sent | None = None  # the request that was refused, and
+    said: Outcome = SILENCE  # in which words
+    last: Outcome | None = None  # why it stays open if nothing more comes: what was said before that
+    probe: bool = False  # sent alone to learn whether it is refused too: that is no verdict yet
+
+    @property
+    def refused(self) -> tuple[str, int | None]:
+        """What is alike when everything is refused for one reason."""
+        return self.said.code, self.wider and self.wider.http_status
+
+
 class Run(Protocol):
     """What an attempt needs of the run that it belongs to."""
 
@@ -54,6 +76,7 @@ class Run(Protocol):
     stopping: threading.Event
     log: Callable[[str], None]
     clock: Callable[[], datetime]
+    random: Random
     pauses: Callable[[], Iterator[float]]
 
     def now(self) -> str: ...
@@ -61,38 +84,11 @@ class Run(Protocol):
     def store(self, verdicts: Sequence[Group], sent: Sent | None, attempt: Mapping[str, Any] | None = None) -> None: ...
 
 
-class Way:
-    """What all requests of an account share: whether it is closed for this run, and how long it is to wait."""
-
-    def __init__(self, account: Account) -> None:
-        assert account.network is not None  # noqa: S101 - disabled accounts get no postbacks
-        self.account = account
-        self.network = account.network
-        self.closed: Outcome | None = None
-        self.answered = 0.0  # monotonic: when the network last accepted something
-        self._not_before = 0.0  # monotonic
-        self._told: Outcome | None = None
-
-    def hold_off(self, wait_seconds: float, told: Outcome) -> None:
-        """No request of the account goes out before the time is over that the network asked for."""
-        self._not_before, self._told = max(self._not_before, time.monotonic() + wait_seconds), told
-
-    def wait(self, until: float, stopping: threading.Event) -> Outcome | None:
-        """Wait for that time; or say what is to wait for, if it comes after ``until``."""
-        pause = self._not_before - time.monotonic()
-        if pause <= 0:
-            return None
-        if self._not_before > until:
-            return self._told
-        stopping.wait(pause)
-        return None
-
-
 class Attempts:
     """The requests of one batch, until each of its postbacks has a verdict or stays open.
 
-    ``refused_before``: what the budget does not reach keeps the refusal of an earlier run instead of staying open, or
-    a batch with many bad ones would be begun anew by every run.
+    ``refused_before``: what is not reached keeps the refusal of an earlier run instead of staying open, or a batch with
+    many bad ones would be begun anew by every run.
     """
 
     def __init__(self, way: Way, run: Run, *, refused_before: bool = False) -> None:
@@ -102,45 +98,95 @@ class Attempts:
         self._run = run
         self._requests = 0
 
-    def run(self, batch: Sequence[Any], wider: Sent | None = None, last: Outcome | None = None) -> None:
-        """Send, and send again, until nothing is left to try. ``wider``, ``last``: a request refused whole before."""
+    def run(self, batch: Sequence[Any]) -> None:
+        """Send, and send again, until nothing is left to try: what is refused whole in halves, down to a single one."""
+        left = self._settle(Part(batch))
+        if left and len(batch) >= PROBED:
+            quarters = [self._settle(half) for half in left]
+            left = [quarter for both in quarters for quarter in both]
+            if all(quarters) and len({part.refused for part in left}) == 1 and not self._way.answered:
+                left = self._probed(left)
+        left.reverse()
+        while left:
+            left += reversed(self._settle(left.pop()))
+
+    def _probed(self, parts: list[Part]) -> list[Part]:
+        """Everything was refused alike: what is left to do once a few conversions were sent alone, whichever they are.
+
+        If they are refused too, it is for the account and not for themselves: it is closed, and all of them stay open.
+        """
+        tried: list[Part] = []
+        alike = parts[0].refused
+        while len(tried) < PROBES:
+            parts, single = self._picked(parts)
+            probe = self._settle(single)
+            tried += probe
+            if not probe or probe[0].refused != alike:
+                for part in tried:  # refused alone, and the account is not to blame
+                    self._run.store([(part.said, list(part.batch))], part.wider)
+                return parts
+        every = [entry for part in (*parts, *tried) for entry in part.batch]
+        if self._refused_before:
+            self._run.keep(every)
+            return []
+        last = tried[-1]
+        told = f"{len(every)} conversions, and {PROBES} of them each alone, were all refused in the same way"
+        refused = Outcome(Verdict.CREDENTIALS, last.said.code, ": ".join(filter(None, (told, last.said.detail))))
+        self._run.store([(_doubt(last.last, []) or refused, every)], last.wider)
+        self._close_refused(refused, last.wider)
+        return []
+
+    def _picked(self, parts: list[Part]) -> tuple[list[Part], Part]:
+        """All but one conversion, and that one. By chance: the next run is to try others."""
+        part = self._run.random.choice(parts)
+        batch = list(part.batch)
+        single = batch.pop(self._run.random.randrange(len(batch)))
+        left = [part._replace(batch=batch) if each is part else each for each in parts]
+        return [each for each in left if each.batch], part._replace(batch=[single], probe=True)
+
+    def _settle(self, part: Part) -> list[Part]:
+        """Send until each one has a verdict or stays open; or the two halves of what was refused whole."""
+        batch, sent, last = part.batch, part.wider, part.last
         settings = self._network.settings
         started = time.monotonic()
         until = started + settings.max_retry_seconds
         pauses = self._run.pauses()
         attempt = 0
-        sent = wider
         while batch:
-            if self._refused_before and self._requests >= MAX_REQUESTS:
-                self._run.keep(batch)
-                return
+            until += self._way.take_turn(self._run.stopping)
             if closed := self._closed() or self._way.wait(until, self._run.stopping) or self._closed():
-                self._run.store([(last or closed, list(batch))], sent)
-                return
+                if self._refused_before:
+                    self._run.keep(batch)
+                else:
+                    self._run.store([(last or closed, list(batch))], sent)
+                return []
             attempt += 1
             sent, outcomes, wait, row = self._attempt(batch, attempt, sent.attempt_id if sent else None)
-            if len(batch) > 1 and _refused_whole(outcomes):
+            if (len(batch) > 1 or part.probe) and _refused_whole(outcomes):
                 self._run.store([], sent, {**row, "status": "Retried"})
+                if part.probe:
+                    return [part._replace(wider=sent, said=outcomes[0])]
                 half = len(batch) // 2  # one bad postback can sink its whole batch: find it
-                self.run(batch[:half], sent, last)
-                self.run(batch[half:], sent, last)
-                return
+                return [Part(each, sent, outcomes[0], last) for each in (batch[:half], batch[half:])]
             done, again = self._parted(batch, outcomes)
             last = _doubt(last, [] if done else again)  # what was said of others is no reason for these
             pause = max(next(pauses), wait)
             spent = attempt >= settings.max_attempts or time.monotonic() + pause > until
             given_up = [(last or outcome, entries) for outcome, entries in again] if spent and not done else []
             self._run.store(done + given_up, sent, {**row, "status": _status(outcomes[0], again, given_up)})
-            self._close_refused(outcomes, sent)
+            refused = next((outcome for outcome in outcomes if outcome.verdict is Verdict.CREDENTIALS), None)
+            if refused:
+                self._close_refused(refused, sent)
             if given_up:
                 self._give_up(started, again[0][0])
-                return
+                return []
             batch = [entry for _, entries in again for entry in entries]
             if done:  # the others were only kept from their verdict: start afresh, at once
                 attempt, until = 0, time.monotonic() + settings.max_retry_seconds
             elif batch:
                 self._way.hold_off(wait, again[0][0])
                 self._run.stopping.wait(pause)
+        return []
 
     def _parted(self, batch: Sequence[Any], outcomes: list[Outcome]) -> tuple[list[Group], list[Group]]:
         """What is settled, or open for this run; and what to try again."""
@@ -226,11 +272,10 @@ class Attempts:
                 clean[id(outcome)] = outcome._replace(code=code, detail=detail)
         return [clean[id(outcome)] for outcome in outcomes]
 
-    def _close_refused(self, outcomes: list[Outcome], sent: Sent) -> None:
-        refused = next((outcome for outcome in outcomes if outcome.verdict is Verdict.CREDENTIALS), None)
-        if refused and not self._way.closed:
+    def _close_refused(self, refused: Outcome, sent: Sent | None) -> None:
+        if not self._way.closed:
             self._way.closed = refused
-            said = refused.said if refused.code else f"HTTP {sent.http_status}, {refused.said}"
+            said = refused.said if refused.code else f"HTTP {sent and sent.http_status}, {refused.said}"
             self._run.log(f"{self._way.account.label}: {said}. The network refuses us; nothing more is sent to it.")
 
     def _give_up(self, started: float, last: Outcome) -> None:
@@ -256,17 +301,3 @@ def _status(first: Outcome, again: Sequence[Any], given_up: Sequence[Any]) -> st
     if first.verdict is Verdict.ACCEPTED:
         return "Success"
     return "Failed" if given_up or not again else "Retried"
-
-
-def seconds(retry_after: str, now: datetime) -> float:
-    """``'30'`` or an HTTP date as seconds from now; 0 for what is neither or lies in the past."""
-    text = retry_after.strip()
-    if text.isdecimal():
-        return float(text[:12])
-    try:
-        when = email.utils.parsedate_to_datetime(text)
-    except (TypeError, ValueError):
-        return 0.0
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=now.tzinfo)
-    return max(0.0, (when - now).total_seconds())

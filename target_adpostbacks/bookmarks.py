@@ -14,7 +14,7 @@ class Place:
 
     def __init__(self, bookmarks: Bookmarks) -> None:
         self._bookmarks = bookmarks
-        self.added = 0
+        self.added = 0  # outcomes that its records are owed
         self.settled = 0
         self.held = 0
         self.state: bytes | None = None  # the bookmark that ends it
@@ -24,7 +24,7 @@ class Place:
         self._bookmarks.settle(self, count)
 
     def hold(self, count: int) -> None:
-        """So many postbacks stay open: this bookmark and all after it are not written in this run."""
+        """So many stay open, or were not even read: this bookmark and all after it are not written in this run."""
         self.held += count
 
 
@@ -37,6 +37,7 @@ class Bookmarks:
         self._write = write
         self._lock = threading.Lock()
         self._closed: deque[Place] = deque()
+        self._added = 0  # before the place at hand
 
     def state(self, value: bytes) -> None:
         """A bookmark has come: it covers all that was added before."""
@@ -46,6 +47,7 @@ class Bookmarks:
             else:
                 self.place.state = value
                 self._closed.append(self.place)
+                self._added += self.place.added
                 self.place = Place(self)
             self._release()
 
@@ -56,13 +58,18 @@ class Bookmarks:
                 self._release()
 
     @property
+    def owed(self) -> int:
+        """How many outcomes the input is owed so far."""
+        return self._added + self.place.added
+
+    @property
     def waiting(self) -> bool:
         """Whether a bookmark is held back."""
         return bool(self._closed)
 
     def _release(self) -> None:
         newest = None
-        while self._closed and self._closed[0].settled == self._closed[0].added:
+        while self._closed and self._closed[0].settled == self._closed[0].added and not self._closed[0].held:
             newest = self._closed.popleft().state
         if newest is not None and self.failed is None:
             try:

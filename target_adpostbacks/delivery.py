@@ -7,18 +7,23 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timezone
+from random import Random
 from typing import Any, NamedTuple, Protocol
 
 import backoff
 
-from target_adpostbacks.attempts import Attempts, Group, Sent, Way
+from target_adpostbacks.attempts import Attempts, Group, Sent
 from target_adpostbacks.ledger import Delivered, Ledger
 from target_adpostbacks.network import Account, Outcome, Verdict
 from target_adpostbacks.postback import Facts, Key, Postback
+from target_adpostbacks.repeats import UNRECOGNIZED, Repeats
 from target_adpostbacks.transport import Transport
+from target_adpostbacks.way import Pace, Way
 
 QUEUED = 2
 """Batches of an account that wait for each one under way, before the reader waits too."""
+ABANDON_SECONDS = 2
+"""For writing down what is left without an answer."""
 
 
 class Mark(Protocol):
@@ -61,7 +66,8 @@ def pauses() -> Iterator[float]:
 class Delivery:
     """One run's sending. ``submit``, ``skip`` and ``settle`` belong to one thread; the rest happens on others.
 
-    ``counts``: accepted, already accepted, rejected, "skipped …" and "open …" by reason.
+    ``counts``: accepted, already accepted, rejected, "skipped …" and "open …" by reason; one for each postback and
+    row that was handed in, once the run is over.
     """
 
     def __init__(
@@ -72,6 +78,7 @@ class Delivery:
         log: Callable[[str], None] = lambda _: None,
         clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
         pauses: Callable[[], Iterator[float]] = pauses,
+        random: Random | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
         self.stopping = threading.Event()  # ends waits; nothing new is sent
@@ -80,13 +87,18 @@ class Delivery:
         self.log = log
         self.clock = clock
         self.pauses = pauses
+        self.random = random or Random()  # noqa: S311 - no secret
         self._ledger = ledger
         self._lanes: dict[str, Lane] = {}
+        self._paces: dict[tuple[str, float], Pace] = {}
         self._lock = threading.Lock()
-        self._followers: dict[Key, list[Mark]] = {}  # keys under way → where the same key came once more
+        self._under_way: dict[Key, list[Queued]] = {}  # with those that have the same key and came later
+        self._abandoned = False
         self._why_open: Counter[str] = Counter()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._writing: list[Future[None]] = []
+        self._unwritten_skips = 0
+        self._repeats = Repeats(ledger, clock)
 
     # --- For the thread that reads -----------------------------------------------------------------------------------
 
@@ -94,15 +106,28 @@ class Delivery:
         """Send a batch (one account, one envelope) in the background; waits while too many are under way."""
         fresh = self._claimed(batch)
         if fresh:
-            lane = self._lanes.get(account.label) or self._lanes.setdefault(account.label, Lane(account))
-            lane.submit(lambda: self._guarded(lambda: self._deliver(lane, fresh), fresh), self.stopping)
+            lane = self._lanes.get(account.label) or self._lane(account)
+            lane.submit(
+                lambda: self._guarded(lambda: self._deliver(lane, fresh), self._unwritten, fresh), self.stopping
+            )
+
+    def _lane(self, account: Account) -> Lane:
+        per_second = account.network.settings.requests_per_second if account.network else 0
+        pace = None
+        if per_second:  # accounts of a section share it, but one with a number of its own
+            pace = self._paces.setdefault((account.section, per_second), Pace(per_second))
+        return self._lanes.setdefault(account.label, Lane(account, pace))
 
     def skip(self, rows: Sequence[Skipped]) -> None:
         """Store what no request is made for."""
         self._writing = [future for future in self._writing if not future.done()]
         if len(self._writing) > QUEUED:
             self._writing[0].result()
-        self._writing.append(self._writer.submit(lambda: self._guarded(lambda: self._store_skipped(rows), rows)))
+        with self._lock:
+            self._unwritten_skips += len(rows)
+        self._writing.append(
+            self._writer.submit(lambda: self._guarded(lambda: self._store_skipped(rows), self._unwritten_rows, rows))
+        )
 
     def settle(self, hurried: Callable[[], bool] = lambda: False) -> bool:
         """Wait until every verdict is written; False if ``hurried`` ended the wait before."""
@@ -113,9 +138,29 @@ class Delivery:
                 return False
         return True
 
+    def abandon(self) -> None:
+        """Wait no longer: the network may have taken what is under way, but nobody hears its answer any more."""
+        with self._lock:
+            self._abandoned = True
+            under_way = list(self._under_way.values())
+            self.counts["open no_answer"] += sum(map(len, under_way))
+            self.counts["open unwritten"] += self._unwritten_skips
+            now = self.now()
+            for same in under_way:
+                self._repeats.unanswered.setdefault(same[0].postback.key, now)
+        silence = Outcome(Verdict.NO_ANSWER, detail="the run was ended before the answer came")
+        self._tell_open([queued for same in under_way for queued in same], silence)
+        rows = [row for same in under_way for row in self._rows(same[:1], silence, None)]
+        wait([self._writer.submit(self._ledger.write, rows, now=self.now())], timeout=ABANDON_SECONDS)
+
     def stop(self) -> None:
         """End waits; requests under way finish and are written down, everything else stays open."""
         self.stopping.set()
+
+    @property
+    def differences(self) -> Mapping[str, int]:
+        """``"tiktok.default: value"`` to how many of what came again differ in it."""
+        return self._repeats.differences
 
     @property
     def why_open(self) -> list[tuple[str, int]]:
@@ -129,48 +174,64 @@ class Delivery:
         fresh = []
         with self._lock:
             for queued in batch:
-                followers = self._followers.get(queued.postback.key)
-                if followers is None:
-                    self._followers[queued.postback.key] = []
+                same = self._under_way.get(queued.postback.key)
+                if same is None:
+                    self._under_way[queued.postback.key] = [queued]
                     fresh.append(queued)
                 else:
-                    followers.append(queued.mark)
+                    same.append(queued)
+                    self._repeats.compare(queued.postback, same[0].postback.facts)
         return fresh
-
-    def _sorted(self, batch: list[Queued]) -> tuple[list[Queued], list[Queued]]:
-        """Without what was accepted before; what was refused before comes apart: it must not spoil the rest again."""
-        before = self._ledger.statuses([queued.postback.key for queued in batch])
-        if not before:
-            return batch, []
-        statuses = [before.get(queued.postback.key) for queued in batch]
-        parts: dict[str, list[Queued]] = {"new": [], "accepted": [], "rejected": []}
-        for queued, status in zip(batch, statuses, strict=True):
-            parts[status or "new"].append(queued)
-        self._release(parts["accepted"], "already accepted")
-        return parts["new"], parts["rejected"]
 
     # --- In the background -------------------------------------------------------------------------------------------
 
-    def _guarded(self, work: Callable[[], None], entries: Sequence[Queued] | Sequence[Skipped]) -> None:
+    def _guarded(self, work: Callable[[], None], otherwise: Callable[[Any], None], entries: Sequence[Any]) -> None:
         """What goes wrong in the background keeps the bookmark back and ends the run, without a word of the data."""
         try:
             work()
         except Exception as error:  # noqa: BLE001 - reported by the main thread
             self.failed = self.failed or error
             self.stopping.set()
-            for entry in entries:
-                entry.mark.hold(1)
+            otherwise(entries)
 
     def _deliver(self, lane: Lane, batch: list[Queued]) -> None:
-        new, refused_before = self._sorted(batch)
-        if new:
-            Attempts(lane, self).run(new)
-        if refused_before:
-            Attempts(lane, self, refused_before=True).run(refused_before)
+        key = batch[0].postback.key
+        if not self._ledger.claim(key.network, key.asset):
+            self.store([(Outcome(Verdict.BUSY, detail="another run on this ledger is sending there"), batch)], None)
+            return
+        found = self._repeats.sort(batch)
+        self._release(found.accepted, "already accepted")
+        if found.unanswered:
+            unrecognized = Outcome(Verdict.NO_ANSWER, detail=UNRECOGNIZED)
+            self._tell_open(found.unanswered, unrecognized)
+            self._release(found.unanswered, _opened(unrecognized))
+        if found.new:
+            Attempts(lane, self).run(found.new)
+        if found.refused:
+            Attempts(lane, self, refused_before=True).run(found.refused)
+
+    def _unwritten(self, batch: Iterable[Queued]) -> None:
+        """What the ledger could not be told of stays open; a part of the batch may have been settled before."""
+        with self._lock:
+            left = [queued for queued in batch if self._is_under_way(queued)]
+        self._release(left, "open unwritten")
+
+    def _is_under_way(self, queued: Queued) -> bool:
+        return any(same is queued for same in self._under_way.get(queued.postback.key, ()))
+
+    def _unwritten_rows(self, rows: Sequence[Skipped]) -> None:
+        with self._lock:
+            self._unwritten_skips -= len(rows)
+            self.counts["open unwritten"] += len(rows)
+        for skipped in rows:
+            skipped.mark.hold(1)
 
     def _store_skipped(self, rows: Sequence[Skipped]) -> None:
         self._ledger.write([skipped.row for skipped in rows], now=self.now())
         with self._lock:
+            if self._abandoned:
+                return
+            self._unwritten_skips -= len(rows)
             for skipped in rows:
                 row = skipped.row
                 self.counts[f"skipped {row.reason}" if row.status == "skipped" else row.status] += 1
@@ -181,13 +242,15 @@ class Delivery:
         """What became of it is in the ledger: bookmarks may pass, and the keys may come again."""
         marks: Counter[Mark] = Counter()
         with self._lock:
+            if self._abandoned:
+                return
             for queued in batch:
-                followers = self._followers.pop(queued.postback.key, [])
+                same = self._under_way.pop(queued.postback.key)
                 marks[queued.mark] += 1
                 self.counts[outcome] += 1
-                if followers:
-                    marks.update(followers)
-                    self.counts["already accepted" if outcome == "accepted" else outcome] += len(followers)
+                if len(same) > 1:
+                    marks.update(later.mark for later in same[1:])
+                    self.counts["already accepted" if outcome == "accepted" else outcome] += len(same) - 1
         final = not outcome.startswith("open ")
         for mark, count in marks.items():
             (mark.settle if final else mark.hold)(count)
@@ -204,21 +267,45 @@ class Delivery:
 
     def store(self, verdicts: Sequence[Group], sent: Sent | None, attempt: Mapping[str, Any] | None = None) -> None:
         """Commit verdicts and the attempt that gave them, then let bookmarks pass."""
-        rows = [row for outcome, batch in verdicts for row in _rows(batch, outcome, sent)]
+        if self._repeats.unanswered:
+            verdicts = [group for each in verdicts for group in self._repeats.doubted(each)]
+        rows = [row for outcome, batch in verdicts for row in self._rows(batch, outcome, sent)]
         self._ledger.write(rows, [attempt] if attempt else [], self.now())
         for outcome, batch in verdicts:
             verdict = outcome.verdict
-            self._release(batch, verdict.value if verdict.final else f"open {verdict.value}")
             if not verdict.final:
-                with self._lock:
-                    self._why_open[f"{batch[0].postback.account.label}: {outcome.said}"] += len(batch)
+                self._tell_open(batch, outcome)
+            self._release(batch, verdict.value if verdict.final else _opened(outcome))
+
+    def _tell_open(self, batch: Sequence[Queued], outcome: Outcome) -> None:
+        with self._lock:
+            for queued in batch:
+                self._why_open[f"{queued.postback.account.label}: {outcome.said}"] += 1
+
+    def _rows(self, batch: Sequence[Queued], outcome: Outcome, sent: Sent | None) -> Iterator[tuple[Any, ...]]:
+        """The rows of postbacks that share an outcome, in the order of Delivered."""
+        verdict = outcome.verdict
+        status, reason = (verdict.value, outcome.reason) if verdict.final else ("open", verdict.value)
+        said = "" if verdict is Verdict.ACCEPTED else outcome.detail
+        request: tuple[Any, ...] = (None, None, 0, None, "")
+        sent_at = None
+        if sent:
+            request = (sent.http_status, sent.latency_ms, sent.requests, sent.attempt_id, sent.request_id)
+            sent_at = sent.started_at
+        account = batch[0].postback.account.name
+        first_sent = self._repeats.unanswered if verdict is Verdict.NO_ANSWER else {}
+        for queued in batch:
+            postback = queued.postback
+            judged = (account, status, reason, outcome.code, said or postback.note)
+            at = first_sent.get(postback.key) or sent_at if first_sent else sent_at
+            yield (*postback.key, *judged, *request, at, *postback.facts)
 
 
 class Lane(Way):
     """One account's way out: its threads, and what waits for them."""
 
-    def __init__(self, account: Account) -> None:
-        super().__init__(account)
+    def __init__(self, account: Account, pace: Pace | None = None) -> None:
+        super().__init__(account, pace)
         concurrency = self.network.settings.concurrency
         self.futures: set[Future[None]] = set()
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=account.label)
@@ -238,16 +325,5 @@ class Lane(Way):
         self._slots.release()
 
 
-def _rows(batch: Sequence[Queued], outcome: Outcome, sent: Sent | None) -> Iterator[tuple[Any, ...]]:
-    """The rows of postbacks that share an outcome, in the order of Delivered."""
-    verdict = outcome.verdict
-    status, reason = (verdict.value, outcome.reason) if verdict.final else ("open", verdict.value)
-    said = "" if verdict is Verdict.ACCEPTED else outcome.detail
-    request: tuple[Any, ...] = (None, None, 0, None, "", None)
-    if sent:
-        request = (sent.http_status, sent.latency_ms, sent.requests, sent.attempt_id, sent.request_id, sent.started_at)
-    account = batch[0].postback.account.name
-    for queued in batch:
-        postback = queued.postback
-        judged = (account, status, reason, outcome.code, said or postback.note)
-        yield (*postback.key, *judged, *request, *postback.facts)
+def _opened(outcome: Outcome) -> str:
+    return f"open {outcome.verdict.value}"

@@ -26,6 +26,7 @@ class Verdict(enum.Enum):
     TRANSIENT = "transient"
     NO_ANSWER = "no_answer"
     CREDENTIALS = "credentials"
+    BUSY = "busy"  # nobody was asked: another run is sending there
 
     @property
     def final(self) -> bool:
@@ -76,7 +77,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: int = 0
 
 
-def doc(description: str, *, secret: bool = False, ge: int | None = None, le: int | None = None) -> msgspec.Meta:
+def doc(description: str, *, secret: bool = False, ge: float | None = None, le: float | None = None) -> msgspec.Meta:
     """How a setting is described in ``--about``, meltano.yml and the README."""
     extra = {"secret": True, "writeOnly": True} if secret else None
     return msgspec.Meta(description=description, ge=ge, le=le, extra_json_schema=extra)
@@ -103,6 +104,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: Annotated[int, doc("How often a request is tried before its conversions stay open.", ge=1)] = 6
     max_retry_seconds: Annotated[int, doc("How long a request is tried before its conversions stay open.", ge=0)] = 300
     request_timeout_seconds: Annotated[int, doc("Time for one request, from connecting to the last byte.", ge=1)] = 30
+    requests_per_second: Annotated[
+        float, doc("At most so many requests, all accounts of the section together; 0: no ceiling.", ge=0)
+    ] = 0
 
     def problems(self) -> Iterable[str]:
         """What is wrong with the settings' form: ``"pixel_code: looks like a name; …"``. Never a value."""
@@ -113,7 +117,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return ()
 
 
-DELIVERY_SETTINGS = ("concurrency", "max_attempts", "max_retry_seconds", "request_timeout_seconds")
+DELIVERY_SETTINGS = (
+    *("concurrency", "max_attempts", "max_retry_seconds", "request_timeout_seconds", "requests_per_second"),
+)
 """Settings that may also stand at the top of the config, for every network."""
 
 S = TypeVar("S", bound=Settings)

@@ -161,7 +161,7 @@ class NetworkSink(Sink):
             row = skipped(postback.key, self.account.name, postback.facts, "too_large", detail, "rejected")
             self.adpostbacks.skip(row)
             return
-        envelope = tuple(postback.envelope.items())
+        envelope = (postback.key.asset, *postback.envelope.items())
         batch = self._filling.get(envelope)
         if batch is None or batch.size + length > self._bytes:
             if batch:

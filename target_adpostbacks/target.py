@@ -105,6 +105,7 @@ class TargetAdpostbacks(Target):
         self.signal: int | None = None
         self._signals = 0
         self._failure: str | None = None
+        self._without_outcome = 0  # records
         self._unusable: Counter[str] = Counter()
         self._skipped: list[Skipped] = []
         self._skipped_since = 0.0
@@ -181,8 +182,12 @@ class TargetAdpostbacks(Target):
                 self._process_mapped(stream, message_dict["record"])
                 return
             direct = self._direct[stream]
+        place = self.bookmarks.place
+        owed = place.added
         self.records_read += 1
         direct[1].process_record(message_dict["record"], NO_CONTEXT)
+        if place.added == owed:
+            self._without_outcome += 1
 
     def _is_direct(self, stream: str) -> bool:
         """Whether records of a stream go to one sink as they are; remembers it."""
@@ -199,6 +204,7 @@ class TargetAdpostbacks(Target):
                 f"A record of stream '{stream}' came before its schema: the tap must send a SCHEMA message first."
             )
         self.records_read += 1
+        outcomes = self._outcomes
         for stream_map in self.mapper.stream_maps[stream]:
             try:
                 mapped = stream_map.transform(dict(record))
@@ -213,6 +219,12 @@ class TargetAdpostbacks(Target):
             if "_sdc_deleted_at" in record:  # a map may drop it, and the row must not be sent
                 mapped["_sdc_deleted_at"] = record["_sdc_deleted_at"]
             self._conversion_sink(stream_map.stream_alias).process_record(mapped, NO_CONTEXT)
+        if self._outcomes == outcomes:
+            self._without_outcome += 1
+
+    @property
+    def _outcomes(self) -> int:
+        return self.bookmarks.owed + self.delivery.counts["filtered"]
 
     def _conversion_sink(self, stream: str) -> ConversionSink:
         if not self.sink_exists(stream):
@@ -234,7 +246,7 @@ class TargetAdpostbacks(Target):
             for path in message_dict["manifest"]:
                 for line in batch_lines(encoding, path):
                     if self.message_reader.stopped:
-                        self.place().added += 1  # what was not read is not covered by the next bookmark
+                        self.place().hold(1)  # what was not read is not covered by the next bookmark
                         return
                     self._process_batch_line(stream, line)
         except (OSError, EOFError, ValueError, TypeError, AttributeError, ImportError) as error:
@@ -308,8 +320,10 @@ class TargetAdpostbacks(Target):
         self._write_skipped()
         super().process_endofpipe()
         settled = self.delivery.settle(self._waiting)
+        if not settled:
+            self.delivery.abandon()
         self.progress.stop()
-        self._finish(settled)
+        self._finish()
 
     def _waiting(self) -> bool:
         """While verdicts are waited for: say how far the run is; whether to wait no longer."""
@@ -324,6 +338,7 @@ class TargetAdpostbacks(Target):
         counts = dict(self.delivery.counts)
         return {
             "read": self.records_read,
+            "outcomes": self.bookmarks.owed,
             "accepted": counts.get("accepted", 0),
             "already_accepted": counts.get("already accepted", 0),
             "rejected": counts.get("rejected", 0),
@@ -332,9 +347,24 @@ class TargetAdpostbacks(Target):
             "filtered": counts.get("filtered", 0),
         }
 
-    def _finish(self, settled: bool) -> None:
+    def _unbalanced(self, counts: Mapping[str, Any]) -> str | None:
+        """What is wrong if a record has no outcome, or an outcome was not counted: a mistake of ours."""
+        counted = sum(counts[name] for name in ("accepted", "already_accepted", "rejected"))
+        counted += sum(counts["skipped"].values()) + sum(counts["open"].values())
+        if counted == counts["outcomes"] and not self._without_outcome:
+            return None
+        return (
+            f"The run does not balance: {self._without_outcome} of {counts['read']} records have no outcome, "
+            f"{counted} of {counts['outcomes']} outcomes were counted. Please report it; the ledger says what was sent."
+        )
+
+    def _finish(self) -> None:
         for what, count in self._unusable.items():
             self.logger.warning("%s: %d conversions sent without it.", what, count)
+        for what, count in self.delivery.differences.items():
+            self.logger.warning(
+                "%s: differs for %d conversions that came again; what was sent first stands.", what, count
+            )
         for why, count in self.delivery.why_open[:20]:
             self.logger.error("Open: %d for %s. They are sent by the next run.", count, why)
         failure = self._why_failed()
@@ -343,15 +373,20 @@ class TargetAdpostbacks(Target):
         unwritten = self._write_results()
         if unwritten:
             self.logger.error(unwritten)
-        is_open = bool(self.counts["open"]) or not settled
-        code = 128 + self.signal if self.signal else int(bool(failure or unwritten) or is_open)
+        counts = self.counts
+        unbalanced = self._unbalanced(counts)
+        if unbalanced:
+            self.logger.error(unbalanced)
+        is_open = bool(counts["open"])
+        code = 3 if unbalanced else int(bool(failure or unwritten) or is_open)
+        code = 128 + self.signal if self.signal else code
         with suppress(UnusableLedger):
-            self.ledger.end_run(self.now().isoformat(timespec="milliseconds"), code, self.counts)
+            self.ledger.end_run(self.now().isoformat(timespec="milliseconds"), code, counts)
             self.ledger.close()
         if is_open or self.bookmarks.waiting:
             self.logger.error("A bookmark is held back: the next run reads again from the last one that was written.")
         self.exit_code = code
-        self.logger.info("Done in %.1f s: %s", time.monotonic() - self._started, _summary(self.counts))
+        self.logger.info("Done in %.1f s: %s", time.monotonic() - self._started, _summary(counts))
 
     def _write_results(self) -> str | None:
         """Write the run's deliveries to results_path; or say why that can't be done."""
@@ -432,7 +467,7 @@ class TargetAdpostbacks(Target):
             raise click.ClickException(f"config file: {_position(error)}") from None
 
     def run(self, file_input: IO[str] | None = None) -> None:
-        """Read everything, deliver it, and exit: 0 all is settled, 1 something is open or failed, 128 + signal."""
+        """Read everything, deliver it, and exit: 0 all is settled, 1 something is open or failed, 3, 128 + signal."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
         # Records make no reference cycles, but looking for some took a fifth of a run: it is left to _tick.
@@ -485,17 +520,20 @@ def _claim_stdout() -> IO[str]:
 
 
 def _by_reason(prefix: str, counts: Mapping[str, int]) -> dict[str, int]:
-    return {key.removeprefix(prefix): count for key, count in sorted(counts.items()) if key.startswith(prefix)}
+    return {
+        key.removeprefix(prefix): count for key, count in sorted(counts.items()) if count and key.startswith(prefix)
+    }
 
 
 def _summary(counts: Mapping[str, Any]) -> str:
     """``read 7, accepted 4, already accepted 0, rejected 1, skipped 2 (organic 1, too_old 1), open 0``."""
+    usual = {"outcomes": counts["read"], "filtered": 0}
     parts = []
     for name, count in counts.items():
         if isinstance(count, dict):
             reasons = ", ".join(f"{reason} {number}" for reason, number in count.items())
             parts.append(f"{name} {sum(count.values())}" + (f" ({reasons})" if reasons else ""))
-        elif count or name != "filtered":
+        elif count != usual.get(name):
             parts.append(f"{name.replace('_', ' ')} {count}")
     return ", ".join(parts)
 

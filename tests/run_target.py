@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,20 +45,26 @@ class Target:
             name: {**settings, "base_url": base_url, "max_retry_seconds": 20} for name, settings in SETTINGS.items()
         } | config
 
-    def start(self, *arguments: str, env: Mapping[str, str] | None = None, **popen: Any) -> subprocess.Popen[bytes]:
+    def start(
+        self,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        command: Sequence[str] = (COMMAND,),
+        **popen: Any,
+    ) -> subprocess.Popen[bytes]:
         """The command under way, its standard input a pipe."""
         path = self.folder / "config.json"
         path.write_text(json.dumps(self.config))
         own = {name: value for name, value in os.environ.items() if not name.startswith(("TARGET_", "MELTANO_"))}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **popen}
         return subprocess.Popen(
-            [COMMAND, "--config", str(path), *arguments], cwd=self.folder, env={**own, **(env or {})}, **pipes
+            [*command, "--config", str(path), *arguments], cwd=self.folder, env={**own, **(env or {})}, **pipes
         )
 
-    def run(self, lines: Iterable[Any] | bytes, *arguments: str, env: Mapping[str, str] | None = None) -> Ran:
+    def run(self, lines: Iterable[Any] | bytes, *arguments: str, **start: Any) -> Ran:
         """The command from its first line to its end. Lines that are no bytes are written as JSON."""
         data = lines if isinstance(lines, bytes) else b"".join(encoded(line) for line in lines)
-        process = self.start(*arguments, env=env)
+        process = self.start(*arguments, **start)
         stdout, stderr = process.communicate(data, timeout=60)
         return Ran(process.returncode, stdout.decode(), stderr.decode())
 

@@ -9,18 +9,20 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
 import pytest
 from conftest import NOW, a_conversion, an_account
 
-from target_adpostbacks.attempts import MAX_REQUESTS, seconds
+from target_adpostbacks.attempts import MAX_REQUESTS
 from target_adpostbacks.delivery import Delivery, Queued, Skipped, pauses, skipped
 from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.network import Account, Request, Response
 from target_adpostbacks.postback import Facts, Key, prepare
 from target_adpostbacks.transport import Unreachable
+from target_adpostbacks.way import Pace, seconds
 
 OK = Response(status=200, body={"code": 0, "message": "OK", "request_id": "r1"})
 BAD = Response(status=200, body={"code": 40002, "message": "Invalid value."})
@@ -84,6 +86,7 @@ class Scene:
             log=self.logged.append,
             clock=lambda: NOW,
             pauses=lambda: itertools.repeat(0.0),
+            random=Random(7),
         )
 
     def deliver(self, *event_ids: str, account: Account | None = None, **record: Any) -> Scene:
@@ -109,9 +112,11 @@ class Scene:
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
-    scenes = []
+    scenes: list[Scene] = []
 
     def make(*script: Any) -> Scene:
+        for each in scenes:
+            each.ledger.close()  # its run is over: the next one may send
         scenes.append(Scene(tmp_path / "ledger.db", Answers(*script)))
         return scenes[-1]
 
@@ -191,12 +196,75 @@ def test_a_bad_postback_that_the_network_names_costs_two_requests(scene: Make) -
     assert result.statuses()["evt-2"] == "rejected"
 
 
-def test_a_batch_that_is_bad_throughout_stops_at_the_budget_and_the_rest_stays_open(scene: Make) -> None:
-    result = scene(BAD).deliver(*ids(1000))
+def test_a_batch_with_many_bad_ones_stops_at_the_budget_and_the_rest_stays_open(scene: Make) -> None:
+    result = scene(refusing(*ids(1000)[::2])).deliver(*ids(1000))
     assert len(result.answers.batches) == MAX_REQUESTS
-    assert result.delivery.counts["rejected"] + result.delivery.counts["open transient"] == 1000
-    assert result.delivery.counts["open transient"] > 900
+    counts = result.delivery.counts
+    assert counts["accepted"] + counts["rejected"] + counts["open transient"] == 1000
+    assert counts["rejected"] > 10
+    assert counts["open transient"] > 900
     assert any("64 requests" in why for why, _ in result.delivery.why_open)
+
+
+def test_when_everything_is_refused_alike_the_account_is_closed_and_nothing_is_rejected(scene: Make) -> None:
+    account = an_account(concurrency=1)
+    result = scene(BAD).deliver(*ids(1000), account=account)
+    assert [len(batch) for batch in result.answers.batches] == [1000, 500, 500, 1, 1, 1]
+    assert result.delivery.counts == {"open credentials": 1000}
+    ((why, count),) = result.delivery.why_open
+    assert count == 1000
+    assert why.startswith("tiktok.default: credentials: 40002: 1000 conversions, and 3 of them each alone, were all")
+    assert len(result.logged) == 1
+    result.deliver("later", account=account)
+    assert len(result.answers.batches) == 6
+    assert result.statuses()["later"] == "credentials"
+
+
+def test_what_was_refused_for_the_account_is_sent_once_that_is_right(scene: Make) -> None:
+    scene(BAD).deliver(*ids(8))
+    assert scene(OK).deliver(*ids(8)).delivery.counts == {"accepted": 8}
+
+
+def test_a_single_one_that_is_taken_shows_that_the_others_are_bad_themselves(scene: Make) -> None:
+    result = scene(refusing("evt-0", "evt-5")).deliver(*ids(8))
+    assert [len(batch) for batch in result.answers.batches[:4]] == [8, 4, 4, 1]
+    assert result.delivery.counts == {"accepted": 6, "rejected": 2}
+
+
+def test_a_single_one_that_is_refused_for_another_reason_shows_it_too(scene: Make) -> None:
+    other = Response(status=200, body={"code": 40006, "message": "Something else."})
+    result = scene(lambda event_ids: other if len(event_ids) == 1 else BAD)
+    result.deliver(*ids(8))
+    assert result.delivery.counts == {"rejected": 8}
+
+
+def test_an_account_that_accepted_something_is_not_blamed_for_a_bad_batch(scene: Make) -> None:
+    account = an_account()
+    result = scene(OK, BAD).deliver("good", account=account).deliver(*ids(8), account=account)
+    assert result.delivery.counts == {"accepted": 1, "rejected": 8}
+
+
+def test_two_bad_conversions_are_too_few_to_blame_their_account(scene: Make) -> None:
+    assert scene(BAD).deliver("a", "b").delivery.counts == {"rejected": 2}
+
+
+def test_no_answer_is_remembered_when_everything_is_refused_afterwards(scene: Make) -> None:
+    result = scene(RESET, BAD).deliver(*ids(4))
+    assert result.delivery.counts == {"open no_answer": 4}
+
+
+def test_what_was_all_refused_before_keeps_its_refusal(scene: Make) -> None:
+    account = an_account()
+    scene(OK, refusing(*ids(8))).deliver("good", account=account).deliver(*ids(8), account=account)
+    again = scene(BAD).deliver(*ids(8))
+    assert len(again.answers.batches) == 6
+    assert again.delivery.counts == {"rejected": 8}
+
+
+def test_what_was_refused_before_keeps_its_refusal_when_the_account_is_closed(scene: Make) -> None:
+    scene(BAD).deliver("a")
+    again = scene(NO_TOKEN).deliver("b", "a")
+    assert again.rows() == [("a", "rejected", ""), ("b", "open", "credentials")]
 
 
 def test_conversions_refused_before_never_keep_the_others_from_being_sent(scene: Make) -> None:
@@ -230,7 +298,7 @@ def test_a_request_id_that_may_be_an_echo_is_not_stored(scene: Make, request_id:
 
 
 def test_what_the_budget_leaves_open_still_tells_which_request_it_was_in(scene: Make) -> None:
-    result = scene(BAD).deliver(*ids(1000))
+    result = scene(refusing(*ids(1000)[::2])).deliver(*ids(1000))
     assert result.rows("count(*)", "deliveries WHERE status = 'open' AND (attempt_id IS NULL OR attempts = 0)") == [
         (0,)
     ]
@@ -294,6 +362,29 @@ def test_a_wait_that_is_too_long_leaves_the_rest_for_the_next_run(scene: Make) -
     assert result.rows() == [("a", "open", "throttled")]
 
 
+def test_requests_keep_to_the_sections_pace_whatever_the_account(scene: Make) -> None:
+    waited: list[float] = []
+    made = scene(OK)
+
+    class Event(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waited.append(timeout or 0)
+            return False
+
+    made.delivery.stopping = Event()
+    for number, name in enumerate(["game_a", "game_b", "game_a"]):
+        made.deliver(f"evt-{number}", account=an_account(name=name, requests_per_second=0.01))
+    assert [round(seconds, -1) for seconds in waited if seconds > 1] == [100, 200]
+    assert made.delivery.counts == {"accepted": 3}
+
+
+def test_a_pace_gives_each_turn_its_time_and_saves_none_up() -> None:
+    pace = Pace(10_000)
+    threading.Event().wait(0.01)
+    assert pace.turn() == 0
+    assert 0 < pace.turn() < 0.001
+
+
 def test_retry_after_is_waited_for(scene: Make) -> None:
     waited: list[float] = []
     made = scene(Response(status=429, headers={"retry-after": "7"}), OK)
@@ -307,6 +398,88 @@ def test_retry_after_is_waited_for(scene: Make) -> None:
     made.deliver("a")
     assert round(max(waited)) == 7
     assert made.statuses() == {"a": "accepted"}
+
+
+def later(made: Scene, **passed: float) -> Scene:
+    made.delivery.clock = made.delivery._repeats._clock = lambda: NOW + timedelta(**passed)
+    return made
+
+
+def test_no_answer_in_an_earlier_run_is_followed_by_a_repetition_while_the_network_recognizes_it(scene: Make) -> None:
+    scene(RESET).deliver("a", account=an_account(max_attempts=1))
+    result = later(scene(OK), hours=47).deliver("a")
+    assert result.answers.batches == [["a"]]
+    assert result.delivery.counts == {"accepted": 1}
+
+
+def test_after_that_it_stays_open_and_says_how_to_settle_it(scene: Make) -> None:
+    scene(RESET).deliver("a", account=an_account(max_attempts=1))
+    result = later(scene(OK), hours=48, minutes=-4).deliver("a", "b")
+    assert result.answers.batches == [["b"]]
+    assert result.delivery.counts == {"accepted": 1, "open no_answer": 1}
+    assert result.statuses() == {"a": "no_answer", "b": "accepted"}
+    assert "adpostbacks resolve EVENT_ID --as accepted|resend" in result.delivery.why_open[0][0]
+    assert result.place.held == 1
+
+
+def test_silence_is_counted_from_the_first_time_whatever_was_said_since(scene: Make) -> None:
+    account = an_account(max_attempts=1)
+    scene(RESET).deliver("a", account=account)
+    for hours, said in ((20, RESET), (30, BUSY), (40, DOWN)):
+        made = later(scene(said), hours=hours).deliver("a", account=account)
+        assert made.rows("reason, sent_at") == [("no_answer", NOW.isoformat(timespec="milliseconds"))]
+    assert later(scene(OK), hours=49).deliver("a", account=account).answers.batches == []
+
+
+def test_without_deduplication_a_later_run_does_not_send_again_either(scene: Make) -> None:
+    scene(RESET).deliver("a", account=an_account(max_attempts=1))
+    made = scene(OK)
+    account = an_account()
+    queued = made.queued(account, "a")
+    made.delivery.submit(account, [queued._replace(postback=queued.postback._replace(resend_seconds=None))])
+    made.delivery.settle()
+    assert made.answers.batches == []
+    assert made.rows() == [("a", "open", "no_answer")]
+
+
+def test_what_is_resolved_as_resend_is_sent(scene: Make) -> None:
+    made = scene(RESET).deliver("a", account=an_account(max_attempts=1))
+    made.ledger.resolve("a", "resend", "2026-11-23T00:00:00.000+00:00")
+    assert later(scene(OK), hours=100).deliver("a").answers.batches == [["a"]]
+
+
+def test_what_another_run_is_sending_stays_open_and_is_not_sent(scene: Make) -> None:
+    made = scene(OK)
+    other = Ledger(f"sqlite:///{made.path}", "run-2")
+    assert other.claim("tiktok", "D7VH38JC77U3LFDOLGRG")
+    made.deliver("a")
+    other.close()
+    assert made.answers.batches == []
+    assert made.rows() == [("a", "open", "busy")]
+    assert made.deliver("b").statuses() == {"a": "busy", "b": "accepted"}
+
+
+def test_the_same_id_with_another_value_is_told_and_what_was_accepted_stays(scene: Make) -> None:
+    scene(OK).deliver("a", "b", value=10, currency="USD")
+    result = scene(OK).deliver("a", "b", value=12, currency="USD")
+    assert result.answers.batches == []
+    assert result.delivery.differences == {"tiktok.default: value": 2}
+    assert result.rows("value") == [(10.0,), (10.0,)]
+
+
+def test_the_same_id_twice_in_a_run_with_another_value_is_told_too(scene: Make) -> None:
+    made = scene(OK)
+    account = an_account()
+    batch = [made.queued(account, "a", value=value, currency="USD") for value in (1, 2)]
+    made.delivery.submit(account, batch)
+    made.delivery.settle()
+    assert made.delivery.differences == {"tiktok.default: value": 1}
+
+
+def test_what_comes_again_as_it_was_differs_in_nothing(scene: Make) -> None:
+    record: dict[str, Any] = {"value": 0.1 + 0.2, "currency": "EUR", "email": "ada@example.com"}
+    scene(OK).deliver("a", **record)
+    assert scene(OK).deliver("a", **record).delivery.differences == {}
 
 
 def test_stopping_ends_waits_and_leaves_the_unsent_open(scene: Make) -> None:

@@ -162,8 +162,8 @@ def test_one_identity_twice_in_one_write_is_one_row(ledger: Ledger, ledger_url: 
 def test_each_part_of_the_identity_makes_another_delivery(ledger: Ledger, change: dict[str, Any]) -> None:
     ledger.write([a_row()])
     other = a_row()._replace(**change)
-    assert ledger.statuses([tuple(other[:6])]) == {}  # type: ignore[list-item]
-    assert ledger.statuses([tuple(a_row()[:6])]) == {tuple(a_row()[:6]): "accepted"}  # type: ignore[list-item]
+    assert ledger.earlier([tuple(other[:6])]) == {}  # type: ignore[list-item]
+    assert ledger.earlier([tuple(a_row()[:6])])[tuple(a_row()[:6])].status == "accepted"  # type: ignore[list-item]
 
 
 def test_a_new_account_name_or_token_is_no_new_delivery(ledger: Ledger, ledger_url: str) -> None:
@@ -175,7 +175,65 @@ def test_a_new_account_name_or_token_is_no_new_delivery(ledger: Ledger, ledger_u
 @pytest.mark.parametrize("status", ["rejected", "skipped", "open"])
 def test_only_what_was_accepted_suppresses(ledger: Ledger, status: str) -> None:
     ledger.write([a_row(status=status)])
-    assert "accepted" not in ledger.statuses([tuple(a_row()[:6])]).values()  # type: ignore[list-item]
+    assert "accepted" not in {row.status for row in ledger.earlier([tuple(a_row()[:6])]).values()}  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("reason", ["transient", "throttled", "resend"])
+def test_what_is_open_for_another_reason_than_silence_comes_as_if_it_were_new(ledger: Ledger, reason: str) -> None:
+    ledger.write([a_row(status="open", reason=reason)])
+    assert ledger.earlier([tuple(a_row()[:6])]) == {}  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(("status", "reason"), [("open", "no_answer"), ("rejected", ""), ("open", "throttled")])
+def test_what_another_run_is_sending_keeps_its_row(ledger: Ledger, ledger_url: str, status: str, reason: str) -> None:
+    ledger.write([a_row(status=status, reason=reason)])
+    ledger.write([a_row(status="open", reason="busy"), a_row("evt-2", status="open", reason="busy")])
+    assert sorted(rows(ledger_url, "event_id, status, reason")) == [
+        ("evt-1", status, reason),
+        ("evt-2", "open", "busy"),
+    ]
+
+
+def test_what_is_skipped_after_it_was_sent_without_an_answer_says_so(ledger: Ledger, ledger_url: str) -> None:
+    ledger.write([a_row(status="open", reason="no_answer", message="timed out")])
+    ledger.write([a_row(status="skipped", reason="too_old", message="")])
+    told = "it was sent before and no answer came: the network may have it"
+    assert rows(ledger_url, "status, reason, message") == [("skipped", "too_old", told)]
+
+
+def test_an_asset_belongs_to_one_run_until_that_ends(ledger: Ledger, ledger_url: str) -> None:
+    other = Ledger(ledger_url, "run-2")
+    assert ledger.claim("tiktok", "pixel-a")
+    assert ledger.claim("tiktok", "pixel-a")
+    assert not other.claim("tiktok", "pixel-a")
+    assert other.claim("tiktok", "pixel-b")
+    assert other.claim("reddit", "pixel-a")
+    ledger.close()
+    assert other.claim("tiktok", "pixel-a")
+    other.close()
+
+
+def test_two_names_of_one_file_are_one_ledger(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    one, two = Ledger(f"sqlite:///{tmp_path}/a.db", "1"), Ledger(f"sqlite:///{tmp_path}/link/a.db", "2")
+    assert one.claim("tiktok", "pixel-a")
+    assert not two.claim("tiktok", "pixel-a")
+    one.close()
+    two.close()
+
+
+@pytest.mark.slow
+def test_a_run_that_lost_its_assets_finds_out(postgres_url: str) -> None:
+    ledger = Ledger(postgres_url, "run-1")
+    assert ledger.claim("tiktok", "pixel-a")
+    engine = sa.create_engine(postgres_url)
+    others = "pid <> pg_backend_pid() AND datname = current_database()"
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
+    engine.dispose()
+    with pytest.raises(UnusableLedger, match="kept other runs away was lost"):
+        ledger.claim("tiktok", "pixel-a")
+    ledger.close()
 
 
 def test_numbers_rise_in_the_order_of_commits_whoever_writes(ledger_url: str) -> None:
@@ -335,7 +393,7 @@ def test_a_connection_that_was_lost_is_made_again_and_a_lost_database_is_told(po
         with pytest.raises(UnusableLedger, match="check ledger_url") as lost:
             ledger.write([a_row("evt-3")])
         with pytest.raises(UnusableLedger, match="check ledger_url"):
-            ledger.statuses([tuple(a_row()[:6])])  # type: ignore[list-item]
+            ledger.earlier([tuple(a_row()[:6])])  # type: ignore[list-item]
         connection.execute(sa.text(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true"))
     assert "\n" not in str(lost.value)
     assert "INSERT" not in str(lost.value)

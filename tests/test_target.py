@@ -6,6 +6,7 @@ import gzip
 import json
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -101,6 +102,27 @@ def test_input_can_come_from_a_file(target: Target, twin: Twin) -> None:
     assert ids(twin) == ["evt-1"]
 
 
+def test_a_record_for_two_networks_has_two_outcomes(target: Target) -> None:
+    both = {**a_purchase(1, rdt_cid="1"), "network": None}
+    ran = target.run([both, a_purchase(2)])
+    assert ran.summary == "read 2, outcomes 3, accepted 3, already accepted 0, rejected 0, skipped 0, open 0"
+
+
+@pytest.mark.parametrize(
+    ("mistake", "told"),
+    [
+        ("sinks.NetworkSink.add = lambda sink, postback: None", "2 of 2 records have no outcome, 0 of 0 outcomes were"),
+        ("delivery.Delivery.submit = lambda *given: None", "0 of 2 records have no outcome, 0 of 2 outcomes were"),
+    ],
+)
+def test_a_run_that_loses_a_conversion_says_so_and_exits_3(target: Target, mistake: str, told: str) -> None:
+    program = f"from target_adpostbacks import delivery, sinks, target\n{mistake}\ntarget.main()"
+    ran = target.run([a_purchase(1), a_purchase(2)], command=[sys.executable, "-c", program])
+    assert (ran.code, ran.states) == (3, [])
+    assert told in ran.stderr
+    assert target.rows("exit_code", "runs") == [(3,)]
+
+
 def test_no_input_at_all_is_a_run_with_nothing_to_do(target: Target) -> None:
     ran = target.run([])
     assert (ran.code, ran.stdout) == (0, "")
@@ -114,6 +136,7 @@ def test_the_run_is_in_the_ledger_with_its_counts(target: Target) -> None:
     assert version.count(".") == 2
     assert json.loads(counts) == {
         "read": 3,
+        "outcomes": 3,
         "accepted": 1,
         "already_accepted": 0,
         "rejected": 0,
@@ -473,6 +496,8 @@ def test_a_second_signal_does_not_wait_for_an_answer(held: Target, server: Local
     ran = end(process, signal.SIGINT)
     gate.set()
     assert (ran.code, ran.stdout) == (143, "")
+    assert ran.summary.endswith("open 1 (no_answer 1)")
+    assert held.rows() == [("evt-1", "open", "no_answer")]
 
 
 def test_a_signal_ends_the_wait_before_a_retry(held: Target, server: LocalServer) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -27,6 +27,7 @@ from target_adpostbacks.ledger.database import (
     write_json,
     write_rows,
 )
+from target_adpostbacks.ledger.locks import AdvisoryLocks, FileLocks, Locks
 from target_adpostbacks.ledger.log import RETRIED, STATUSES, Line
 from target_adpostbacks.ledger.tables import (
     ATTEMPTS,
@@ -37,6 +38,7 @@ from target_adpostbacks.ledger.tables import (
     SEQUENCE,
     TABLES,
     Delivered,
+    Earlier,
     key,
     schema,
 )
@@ -49,6 +51,7 @@ __all__ = [
     "STATUSES",
     "TABLES",
     "Delivered",
+    "Earlier",
     "Ledger",
     "Line",
     "NoLedger",
@@ -70,6 +73,8 @@ class Ledger:
     def __init__(self, url: str, run_id: str = "", *, create: bool = True) -> None:
         self.run_id = run_id
         self._lock = threading.Lock()
+        self._locks: Locks | None = None
+        self._locks_lock = threading.Lock()
         self.started_at_seq = 0  # the seq of the run's own beginning
         try:
             address = parsed(url)
@@ -83,11 +88,13 @@ class Ledger:
         except (sa.exc.SQLAlchemyError, ImportError, OSError, ValueError) as error:
             raise UnusableLedger(explained(error)) from None
         if self._engine.dialect.name == "postgresql":
+            self._locks = AdvisoryLocks(self._engine)
             insert = upsert_of_json(self._engine.dialect)
             self._upsert: Callable[[sa.Connection, list[tuple[Any, ...]]], None] = lambda connection, rows: write_json(
                 connection, insert, rows
             )
         else:
+            self._locks = FileLocks(str(address.database))
             inserts = {rows: upsert_of_rows(self._engine.dialect, rows) for rows in CHUNKS}
             self._upsert = lambda connection, rows: write_rows(connection, inserts, rows)
 
@@ -116,23 +123,32 @@ class Ledger:
         except sa.exc.SQLAlchemyError as error:
             raise UnusableLedger(explained(error)) from None
 
-    def statuses(self, keys: Sequence[tuple[str, str, str, str, str, bool]]) -> dict[tuple[Any, ...], str]:
-        """Those of ``keys`` (IDENTITY) that were accepted or rejected before, each with which of the two."""
+    def claim(self, network: str, asset: str) -> bool:
+        """Whether this run alone sends to the asset, until it ends. False: another run on this ledger does."""
+        try:
+            with self._locks_lock:
+                assert self._locks is not None  # noqa: S101 - only where opening failed
+                return self._locks.take(f"{network} {asset}")
+        except (OSError, sa.exc.SQLAlchemyError) as error:
+            raise UnusableLedger(explained(error)) from None
+
+    def earlier(self, keys: Sequence[tuple[str, str, str, str, str, bool]]) -> dict[tuple[Any, ...], Earlier]:
+        """Those of ``keys`` (IDENTITY) that were accepted or rejected before, or sent without an answer."""
         by_asset: dict[tuple[str, str], list[str]] = {}
         for network, asset, _, event_id, _, _ in keys:
             by_asset.setdefault((network, asset), []).append(event_id)
-        found: dict[tuple[Any, ...], str] = {}
+        found: dict[tuple[Any, ...], Earlier] = {}
         table = DELIVERIES.c
         for (network, asset), event_ids in by_asset.items():
-            query = sa.select(*(table[name] for name in IDENTITY), table.status).where(
+            query = sa.select(*(table[name] for name in (*IDENTITY, *Earlier._fields))).where(
                 table.network == network,
                 table.asset == asset,
                 table.event_id.in_(event_ids),
-                table.status.in_(("accepted", "rejected")),
+                sa.or_(table.status.in_(("accepted", "rejected")), table.reason == "no_answer"),
             )
-            found.update((tuple(row[:-1]), row[-1]) for row in self._read(query))
+            found.update((tuple(row[: len(IDENTITY)]), Earlier(*row[len(IDENTITY) :])) for row in self._read(query))
         asked = set(keys)
-        return {known: status for known, status in found.items() if known in asked}
+        return {known: earlier for known, earlier in found.items() if known in asked}
 
     def write(self, rows: Iterable[tuple[Any, ...]], attempts: Sequence[Mapping[str, Any]] = (), now: str = "") -> None:
         """Store what became of postbacks (each a Delivered), and the requests that said so.
@@ -155,6 +171,29 @@ class Ledger:
                     for seq, attempt in zip(seqs, attempts, strict=True)
                 ]
                 connection.execute(ATTEMPTS.insert(), own)
+
+    def resolve(self, event_id: str, verdict: str, now: str, **equal: str) -> Sequence[sa.Row[Any]]:
+        """Settle what was sent without an answer: ``accepted``, or ``resend`` for the next run. The rows, if any.
+
+        ``equal``: only rows with these values. Raises UnusableLedger while a run is sending there.
+        """
+        table = DELIVERIES.c
+        unanswered = sa.and_(table.event_id == event_id, table.status == "open", table.reason == "no_answer")
+        query = sa.select(table.delivery_id, table.network, table.account, table.asset, table.event_name).where(
+            unanswered, *(table[name] == value for name, value in equal.items())
+        )
+        found = self._read(query)
+        for row in found:
+            if not self.claim(row.network, row.asset):
+                raise UnusableLedger(f"a run is sending to {row.network}.{row.account}; try again when it has ended")
+        settled = {"status": "accepted", "reason": ""} if verdict == "accepted" else {"reason": verdict}
+        with self._writing(len(found)) as (connection, seqs):
+            for row, seq in zip(found, seqs, strict=True):
+                changed = {**settled, "seq": seq, "code": "", "message": "resolved by hand", "updated_at": now}
+                connection.execute(
+                    DELIVERIES.update().where(table.delivery_id == row.delivery_id, unanswered).values(**changed)
+                )
+        return found
 
     def start_run(self, started_at: str, version: str) -> None:
         """Announce the run."""
@@ -213,5 +252,8 @@ class Ledger:
             raise UnusableLedger(explained(error)) from None
 
     def close(self) -> None:
-        """Give back every connection."""
+        """Give back every connection and every asset."""
+        if self._locks is not None:
+            with suppress(OSError, sa.exc.SQLAlchemyError):
+                self._locks.close()
         self._engine.dispose()

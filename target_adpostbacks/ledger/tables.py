@@ -129,6 +129,19 @@ class Delivered(NamedTuple):
     currency: str | None
 
 
+class Earlier(NamedTuple):
+    """What a row of deliveries says of a postback that comes again."""
+
+    status: str
+    reason: str
+    sent_at: str | None
+    event_time: str | None
+    network_event: str
+    match_keys: str
+    value: float | None
+    currency: str | None
+
+
 COLUMNS = ("seq", "run_id", "updated_at", *Delivered._fields)
 IDENTITY = ("network", "asset", "event_name", "event_id", "adjustment", "test")
 
