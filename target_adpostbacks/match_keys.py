@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from hashlib import sha256 as _sha256
 
-import phonenumbers
-
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
 _COUNTRY_CODE = re.compile(r"[1-9][0-9]{0,2}").fullmatch
 _ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+").fullmatch
@@ -95,11 +93,16 @@ def _phone_e164(raw: str, country_code: str | None) -> str | None:
 def _national(text: str, country_code: str | None) -> str | None:
     if not country_code or not _COUNTRY_CODE(country_code):
         return None
-    return _parsed(text, phonenumbers.region_code_for_country_code(int(country_code)))
+    from phonenumbers import region_code_for_country_code
+
+    return _parsed(text, region_code_for_country_code(int(country_code)))
 
 
 def _parsed(text: str, region: str | None) -> str | None:
-    # Knows what digits alone don't say: the (0) of +44 (0)20 is dropped, Italy's leading 0 is kept.
+    # Knows what digits alone don't say: the (0) of +44 (0)20 is dropped, Italy's leading 0 is kept. Imported with the
+    # first number that needs it: its tables take a while to load.
+    import phonenumbers
+
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
