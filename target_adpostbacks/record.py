@@ -116,7 +116,7 @@ def _dig(record: Any, path: Sequence[str]) -> Any:
     return record
 
 
-NEEDS_CARE = frozenset({*COLUMN_ALIASES.keys() - {"event_name"}, "given_name", "ids", "unusable", "landing_url"})
+NEEDS_CARE = frozenset({*COLUMN_ALIASES.keys() - {"event_name"}, "given_name", "ids", "unusable"})
 """Columns that say something of others, or that only have the name of one of the conversion's fields."""
 
 
@@ -128,7 +128,7 @@ def parse(record: Mapping[str, Any], columns: Columns, key: Sequence[str] = (), 
     """
     if columns.fields:
         record = columns.mapped(record)
-    return _at_once(record, columns) or _with_care(record, columns, key, stream)
+    return _at_once(record, columns) or _mended(record, columns) or _with_care(record, columns, key, stream)
 
 
 def _at_once(record: Mapping[str, Any], columns: Columns) -> Conversion | None:
@@ -151,13 +151,24 @@ def _at_once(record: Mapping[str, Any], columns: Columns) -> Conversion | None:
                 out[field] = (record[field],)
         if shape.ids:
             out["ids"] = {name: record[name] for name in shape.ids}
+        if "landing_url" in out:
+            _read_landing_url(out)
         c = msgspec.convert(out, Conversion)
     except (TypeError, ValueError, Unusable, msgspec.ValidationError):
-        filled = {name: value for name, value in record.items() if value is not None}
-        return _at_once(filled, columns) if len(filled) < len(record) else None
+        return None
     valued = (c.value is None) is (c.currency is None)
     clean = valued and _are_clean(c.email + c.phone + c.external_id) and all(map(_is_clean, c.contents))
     return c if clean else None
+
+
+def _mended(record: Mapping[str, Any], columns: Columns) -> Conversion | None:
+    """``_at_once`` of the record without nulls and empty texts, with the ids that are numbers as texts."""
+    mended = {
+        name: str(value) if value.__class__ is int and columns.readers.get(name) in TEXT_READERS else value
+        for name, value in record.items()
+        if value is not None and value != ""
+    }
+    return _at_once(mended, columns) if mended != record else None
 
 
 def _are_clean(texts: tuple[str, ...]) -> bool:
