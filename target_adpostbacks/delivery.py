@@ -240,14 +240,15 @@ class Delivery:
 
     def _release(self, batch: Iterable[Queued], outcome: str) -> None:
         """What became of it is in the ledger: bookmarks may pass, and the keys may come again."""
-        marks: Counter[Mark] = Counter()
+        batch = list(batch)
+        marks = Counter([queued.mark for queued in batch])
         with self._lock:
             if self._abandoned:
                 return
+            if batch:
+                self.counts[outcome] += len(batch)
             for queued in batch:
                 same = self._under_way.pop(queued.postback.key)
-                marks[queued.mark] += 1
-                self.counts[outcome] += 1
                 if len(same) > 1:
                     marks.update(later.mark for later in same[1:])
                     self.counts["already accepted" if outcome == "accepted" else outcome] += len(same) - 1
