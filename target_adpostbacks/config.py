@@ -61,6 +61,23 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = None
 
+    ledger_retention_days: Annotated[
+        int,
+        doc(
+            "The ledger forgets requests, runs and what deliveries say beyond identity and status after so many days;"
+            " 0: never. Default: 180.",
+            ge=0,
+        ),
+    ] = 180
+    fail_above_rejected_percent: Annotated[
+        float,
+        doc(
+            "Exit 1 if the networks rejected more than this share of what they judged. Default: 100, never.",
+            ge=0,
+            le=100,
+        ),
+    ] = 100
+
     @property
     def zone(self) -> tzinfo:
         return timezone.utc if self.default_timezone == "UTC" else ZoneInfo(self.default_timezone)

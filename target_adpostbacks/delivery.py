@@ -87,6 +87,7 @@ class Delivery:
         self.log = log
         self.clock = clock
         self.pauses = pauses
+        self.idle: Callable[[], None] = lambda: None  # called now and then while ``submit`` waits
         self.random = random or Random()  # noqa: S311 - no secret
         self._ledger = ledger
         self._lanes: dict[str, Lane] = {}
@@ -108,8 +109,18 @@ class Delivery:
         if fresh:
             lane = self._lanes.get(account.label) or self._lane(account)
             lane.submit(
-                lambda: self._guarded(lambda: self._deliver(lane, fresh), self._unwritten, fresh), self.stopping
+                lambda: self._guarded(lambda: self._deliver(lane, fresh), self._unwritten, fresh), self._waiting
             )
+
+    def has_room(self, account: Account) -> bool:
+        """Whether ``submit`` would return at once."""
+        lane = self._lanes.get(account.label)
+        return lane is None or lane.has_room()
+
+    def _waiting(self) -> bool:
+        """Whether to wait on: once stopped, nothing is sent any more, and the work only says what stays open."""
+        self.idle()
+        return not self.stopping.is_set()
 
     def _lane(self, account: Account) -> Lane:
         per_second = account.network.settings.requests_per_second if account.network else 0
@@ -312,11 +323,16 @@ class Lane(Way):
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=account.label)
         self._slots = threading.Semaphore(concurrency * (1 + QUEUED))
 
-    def submit(self, work: Callable[[], None], stopping: threading.Event) -> None:
-        """Do it on a thread, after waiting for a free slot."""
-        while not self._slots.acquire(timeout=0.2):
-            if stopping.is_set():
-                break  # nothing is sent any more: the work only says that its postbacks stay open
+    def has_room(self) -> bool:
+        """Whether there is a free slot."""
+        if free := self._slots.acquire(blocking=False):
+            self._slots.release()
+        return free
+
+    def submit(self, work: Callable[[], None], waiting: Callable[[], bool]) -> None:
+        """Do it on a thread, after waiting for a free slot as long as ``waiting`` says so."""
+        while not self._slots.acquire(timeout=0.2) and waiting():
+            pass
         future = self._pool.submit(work)
         self.futures.add(future)
         future.add_done_callback(self._finished)

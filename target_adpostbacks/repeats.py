@@ -70,6 +70,8 @@ class Repeats:
 
     def compare(self, postback: Postback, known: Earlier | Facts) -> None:
         """What was sent first stands, whatever the conversion looks like when it comes again: count what differs."""
+        if known.event_time is None:
+            return  # the ledger has forgotten
         for name in COMPARED:
             if getattr(postback.facts, name) != getattr(known, name):
                 with self._lock:

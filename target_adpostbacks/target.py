@@ -13,7 +13,7 @@ import uuid
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from types import FrameType
 from typing import IO, Any, ClassVar
 
@@ -123,6 +123,7 @@ class TargetAdpostbacks(Target):
             for account in section
             if account.network
         }
+        self.delivery.idle = self._idle
         self.message_reader.bad_line = self._bad_line
         self.message_reader.tick = self._tick
         for hint in configuration.hints(self.accounts):
@@ -300,6 +301,14 @@ class TargetAdpostbacks(Target):
 
     # --- Time passing -----------------------------------------------------------------------------------------------
 
+    def _idle(self) -> None:
+        """While an account keeps the reader waiting: the others send what has waited long enough."""
+        age = self.general.max_batch_age_seconds
+        for sink in self.network_sinks.values():
+            if sink.is_due(age) and self.delivery.has_room(sink.account):
+                self.drain_one(sink)
+        self.progress.show()
+
     def _tick(self) -> None:
         """Between two lines: send what has waited long enough, and say how far the run is."""
         age = self.general.max_batch_age_seconds
@@ -374,19 +383,40 @@ class TargetAdpostbacks(Target):
         if unwritten:
             self.logger.error(unwritten)
         counts = self.counts
+        refusing = self._too_many_rejected(counts)
+        if refusing:
+            self.logger.error(refusing)
         unbalanced = self._unbalanced(counts)
         if unbalanced:
             self.logger.error(unbalanced)
         is_open = bool(counts["open"])
-        code = 3 if unbalanced else int(bool(failure or unwritten) or is_open)
+        code = 3 if unbalanced else int(bool(failure or unwritten or refusing) or is_open)
         code = 128 + self.signal if self.signal else code
         with suppress(UnusableLedger):
+            self._expire()
             self.ledger.end_run(self.now().isoformat(timespec="milliseconds"), code, counts)
             self.ledger.close()
         if is_open or self.bookmarks.waiting:
             self.logger.error("A bookmark is held back: the next run reads again from the last one that was written.")
         self.exit_code = code
         self.logger.info("Done in %.1f s: %s", time.monotonic() - self._started, _summary(counts))
+
+    def _too_many_rejected(self, counts: Mapping[str, Any]) -> str | None:
+        judged = counts["accepted"] + counts["rejected"]
+        limit = self.general.fail_above_rejected_percent
+        if 100 * counts["rejected"] <= limit * judged:
+            return None
+        return (
+            f"{counts['rejected']} of {judged} conversions were rejected, more than {limit:g} %: "
+            "`adpostbacks log --status failed` says why."
+        )
+
+    def _expire(self) -> None:
+        """Let the ledger forget what is too old; the first run of a day does it for all."""
+        days, now = self.general.ledger_retention_days, self.now()
+        today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        if days and not self._signals and not self.ledger.has_run_since(today.isoformat(timespec="milliseconds")):
+            self.ledger.expire((now - timedelta(days=days)).isoformat(timespec="milliseconds"))
 
     def _write_results(self) -> str | None:
         """Write the run's deliveries to results_path; or say why that can't be done."""

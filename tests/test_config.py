@@ -17,7 +17,10 @@ from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.networks.tiktok import TikTokSettings
 
 CANARY = "canary-7f3a-secret"
-GENERAL = ("ledger_url", "fields", "default_timezone", "max_batch_age_seconds", "results_path")
+GENERAL = (
+    *("ledger_url", "fields", "default_timezone", "max_batch_age_seconds", "results_path"),
+    *("ledger_retention_days", "fail_above_rejected_percent"),
+)
 
 
 def config(**tiktok: Any) -> dict[str, Any]:

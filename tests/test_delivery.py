@@ -476,6 +476,13 @@ def test_the_same_id_twice_in_a_run_with_another_value_is_told_too(scene: Make) 
     assert made.delivery.differences == {"tiktok.default: value": 1}
 
 
+def test_what_the_ledger_has_forgotten_differs_in_nothing(scene: Make) -> None:
+    made = scene(OK).deliver("a", value=1, currency="EUR")
+    made.ledger.expire((NOW + timedelta(1)).isoformat())
+    again = scene(OK).deliver("a", value=1, currency="EUR")
+    assert (again.delivery.counts, again.delivery.differences) == ({"already accepted": 1}, {})
+
+
 def test_what_comes_again_as_it_was_differs_in_nothing(scene: Make) -> None:
     record: dict[str, Any] = {"value": 0.1 + 0.2, "currency": "EUR", "email": "ada@example.com"}
     scene(OK).deliver("a", **record)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from target_adpostbacks.ledger import (
     CHUNKS,
+    EXPIRED_ROWS,
     READ_ROWS,
     TABLES,
     Delivered,
@@ -25,6 +26,7 @@ from target_adpostbacks.ledger import (
     key,
     schema,
 )
+from target_adpostbacks.ledger.tables import FORGOTTEN
 
 NOW = "2026-11-20T12:06:00.000+00:00"
 
@@ -251,6 +253,38 @@ def test_numbers_rise_in_the_order_of_commits_whoever_writes(ledger_url: str) ->
     for ledger in ledgers:
         ledger.close()
     assert rows(ledger_url, "count(*), count(DISTINCT seq), max(seq)") == [(180, 180, 180)]
+
+
+def test_what_is_too_old_is_forgotten_but_for_its_identity_and_status(ledger: Ledger, ledger_url: str) -> None:
+    old, new = "2026-05-01T00:00:00.000+00:00", "2026-11-20T00:00:00.000+00:00"
+    ledger.write(
+        [a_row("old"), a_row("refused", "rejected"), a_row("open", "open")], [an_attempt("a1", started_at=old)], now=old
+    )
+    ledger.write([a_row("new")], [an_attempt("a2", started_at=new)], now=new)
+    before = {row["event_id"]: row for row in ledger.changes("deliveries")}
+    ledger.expire("2026-06-01T00:00:00.000+00:00")
+    after = {row["event_id"]: row for row in ledger.changes("deliveries")}
+    assert (after["open"], after["new"]) == (before["open"], before["new"])
+    for event_id in ("old", "refused"):
+        changed = {name for name, value in after[event_id].items() if value != before[event_id][name]}
+        assert changed == {name for name, value in before[event_id].items() if name in FORGOTTEN and value}
+    assert rows(ledger_url, "attempt_id", "attempts") == [("a2",)]
+    assert ledger.earlier([tuple(a_row("old")[:6])])[tuple(a_row("old")[:6])].status == "accepted"  # type: ignore[list-item]
+
+
+def test_runs_are_forgotten_too_but_not_the_one_that_forgets(ledger: Ledger, ledger_url: str) -> None:
+    other = Ledger(ledger_url, "run-0")
+    other.start_run("2026-05-01T00:00:00.000+00:00", "0.1.0")
+    other.close()
+    ledger.start_run("2026-05-02T00:00:00.000+00:00", "0.1.0")
+    ledger.expire(NOW)
+    assert rows(ledger_url, "run_id", "runs") == [("run-1",)]
+
+
+def test_any_number_of_rows_is_forgotten(ledger: Ledger, ledger_url: str) -> None:
+    ledger.write([a_row(f"evt-{number}") for number in range(EXPIRED_ROWS + 1)], now="2026-05-01T00:00:00.000+00:00")
+    ledger.expire(NOW)
+    assert rows(ledger_url, "count(*)", "deliveries WHERE line = 0") == [(EXPIRED_ROWS + 1,)]
 
 
 def test_a_run_is_announced_and_ended(ledger: Ledger, ledger_url: str) -> None:

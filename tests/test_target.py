@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -121,6 +122,30 @@ def test_a_run_that_loses_a_conversion_says_so_and_exits_3(target: Target, mista
     assert (ran.code, ran.states) == (3, [])
     assert told in ran.stderr
     assert target.rows("exit_code", "runs") == [(3,)]
+
+
+@pytest.mark.parametrize(("percent", "code"), [(50, 0), (49.9, 1), (0, 1)])
+def test_too_many_rejected_conversions_fail_the_run(target: Target, twin: Twin, percent: float, code: int) -> None:
+    twin.faults = [{"refuse_event_id": "evt-1", "silent": True}]
+    target.config["fail_above_rejected_percent"] = percent
+    ran = target.run([a_purchase(1), a_purchase(2)])
+    assert ran.code == code
+    assert ("1 of 2 conversions were rejected, more than" in ran.stderr) == bool(code)
+
+
+def test_the_first_run_of_a_day_lets_the_ledger_forget(target: Target) -> None:
+    target.config["ledger_retention_days"] = 1
+    target.run([a_purchase(1)])
+    connection = sqlite3.connect(target.folder / "adpostbacks.db")
+    with connection:
+        connection.execute("UPDATE deliveries SET updated_at = '2026-01-01T00:00:00.000+00:00'")
+    target.run([a_purchase(2)])
+    assert target.rows("line > 0") == [(1,), (1,)]  # a run of today has done it before
+    with connection:
+        connection.execute("UPDATE runs SET started_at = '2026-01-01T00:00:00.000+00:00'")
+    connection.close()
+    target.run([a_purchase(1), a_purchase(2)])
+    assert target.rows("event_id, status, line") == [("evt-1", "accepted", 0), ("evt-2", "accepted", 1)]
 
 
 def test_no_input_at_all_is_a_run_with_nothing_to_do(target: Target) -> None:
@@ -439,6 +464,28 @@ def test_several_accounts_of_a_section_each_get_it_or_the_one_that_is_named(targ
         ("evt-2", "game_b", "BBBBBBBBBBBBBBBBBBBB", "accepted", ""),
         ("evt-3", "old", "", "skipped", "disabled"),
     ]
+
+
+def test_an_account_that_keeps_the_reader_waiting_does_not_keep_the_others(held: Target, server: LocalServer) -> None:
+    gate = threading.Event()
+
+    def slow(request: Received) -> Answer:
+        if "pixel" not in request.path:
+            gate.wait(30)
+        return accepted(request)
+
+    server.answer = slow
+    held.config |= {"batch_size_rows": 2, "concurrency": 1, "max_batch_age_seconds": 1}
+    lines = [a_purchase(99, network="reddit", rdt_cid="1"), *map(a_purchase, range(20))]
+    process = held.start()
+    assert process.stdin
+    process.stdin.write(b"".join(map(encoded, lines)))
+    process.stdin.close()
+    process.stdin = None
+    wait_for(lambda: any("pixel" in request.path for request in server.received))
+    gate.set()
+    ran = ended(process)
+    assert (ran.code, len(held.rows())) == (0, 21)
 
 
 # --- Signals ---------------------------------------------------------------------------------------------------------

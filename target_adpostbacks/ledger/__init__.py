@@ -33,6 +33,7 @@ from target_adpostbacks.ledger.log import RETRIED, STATUSES, Line
 from target_adpostbacks.ledger.tables import (
     ATTEMPTS,
     DELIVERIES,
+    FORGOTTEN,
     IDENTITY,
     METADATA,
     RUNS,
@@ -46,6 +47,7 @@ from target_adpostbacks.ledger.tables import (
 
 __all__ = [
     "CHUNKS",
+    "EXPIRED_ROWS",
     "IDENTITY",
     "READ_ROWS",
     "RETRIED",
@@ -63,6 +65,7 @@ __all__ = [
 ]
 
 READ_ROWS = 1000
+EXPIRED_ROWS = 5000
 
 
 class Ledger:
@@ -208,6 +211,33 @@ class Ledger:
         ended = {"ended_at": ended_at, "exit_code": exit_code, "counts": msgspec.json.encode(counts).decode()}
         with self._writing(1) as (connection, seqs):
             connection.execute(RUNS.update().where(RUNS.c.run_id == self.run_id).values(seq=next(seqs), **ended))
+
+    def expire(self, before: str) -> None:
+        """Forget requests, runs and the details of deliveries from before that time; identities and statuses stay.
+
+        Their seq stays too: whoever has loaded them keeps what is forgotten here. What is open keeps everything.
+        """
+        table = DELIVERIES.c
+        old = sa.and_(table.updated_at < before, table.status != "open", table.line > 0)
+        some = sa.select(table.delivery_id).where(old).limit(EXPIRED_ROWS)
+        self._repeated(DELIVERIES.update().where(table.delivery_id.in_(some)).values(FORGOTTEN))
+        some = sa.select(ATTEMPTS.c.attempt_id).where(ATTEMPTS.c.started_at < before).limit(EXPIRED_ROWS)
+        self._repeated(ATTEMPTS.delete().where(ATTEMPTS.c.attempt_id.in_(some)))
+        self._repeated(RUNS.delete().where(RUNS.c.started_at < before, RUNS.c.run_id != self.run_id))
+
+    def _repeated(self, statement: sa.Update | sa.Delete) -> None:
+        """In transactions of a bounded size, until nothing is left: other runs get their turns between them."""
+        changed = 1
+        while changed:
+            with self._writing(0) as (connection, _):
+                changed = connection.execute(statement).rowcount
+
+    def has_run_since(self, time: str) -> bool:
+        """Whether another run began after that time and came to its end."""
+        ended = sa.select(sa.literal(1)).where(
+            RUNS.c.started_at >= time, RUNS.c.run_id != self.run_id, RUNS.c.ended_at.is_not(None)
+        )
+        return bool(self._read(ended.limit(1)))
 
     def changes(self, table: str, after: int = 0, **equal: Any) -> Iterator[dict[str, Any]]:
         """The rows of a table that were changed after that seq, in its order, up to what is committed now.

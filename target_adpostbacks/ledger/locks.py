@@ -72,6 +72,8 @@ class AdvisoryLocks:
 
     def close(self) -> None:
         if self._session is not None:
-            self._session.invalidate()  # a pooled connection would keep them
-            self._session.close()
-            self._session = None
+            session, self._session = self._session, None
+            try:
+                session.execute(sa.select(sa.func.pg_advisory_unlock_all()))
+            finally:
+                session.close()

@@ -145,6 +145,14 @@ class Earlier(NamedTuple):
 COLUMNS = ("seq", "run_id", "updated_at", *Delivered._fields)
 IDENTITY = ("network", "asset", "event_name", "event_id", "adjustment", "test")
 
+FORGOTTEN: Mapping[str, Any] = {
+    "line": 0,
+    **dict.fromkeys(("stream", "network_event", "code", "message", "network_request_id", "match_keys"), ""),
+    **dict.fromkeys(("event_time", "http_status", "latency_ms", "attempt_id", "campaign_id", "campaign_name")),
+    **dict.fromkeys(("ad_group_id", "ad_id", "creative_id", "placement", "value", "currency")),
+}
+"""What a row of deliveries becomes when its time is over: its identity, account, status and reason stay."""
+
 TABLES: Mapping[str, sa.Table] = {str(table.name): table for table in (DELIVERIES, ATTEMPTS, RUNS)}
 """What others read."""
 TIMES = frozenset({"event_time", "sent_at", "updated_at", "started_at", "ended_at"})
