@@ -50,7 +50,7 @@ class Facts(NamedTuple):
     currency: str | None = None
 
 
-class Postback(NamedTuple):
+class Postback(msgspec.Struct, frozen=True, gc=False):
     """One conversion made ready for one account: hashed, encoded, nothing raw in it."""
 
     account: Account
@@ -103,17 +103,14 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
     envelope = network.envelope(conversion)
     payload = network.payload(conversion)
     window = network.dedup_window(conversion)
-    return _new(
-        Postback,
-        (
-            account,
-            _key(account.section, asset, conversion),
-            envelope,
-            _encode(payload),
-            facts(conversion, stream, line, network_event, ",".join(network.match_keys(payload))),
-            None if window is None else window.total_seconds(),
-            note,
-        ),
+    return Postback(
+        account,
+        _key(account.section, asset, conversion),
+        envelope,
+        _encode(payload),
+        facts(conversion, stream, line, network_event, ",".join(network.match_keys(payload))),
+        None if window is None else window.total_seconds(),
+        note,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +124,10 @@ def write_rows(connection: sa.Connection, inserts: Mapping[int, str], rows: list
     done = 0
     for size in CHUNKS:
         while len(rows) - done >= size:
-            connection.exec_driver_sql(inserts[size], tuple(chain.from_iterable(rows[done : done + size])))
+            values: list[Any] = []
+            for row in rows[done : done + size]:
+                values += row  # many times as fast as a chain of iterators
+            connection.exec_driver_sql(inserts[size], tuple(values))
             done += size
 
 

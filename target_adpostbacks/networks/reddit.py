@@ -43,7 +43,7 @@ WITHOUT_ITEM_COUNT = WITHOUT_VALUE | {"LEAD", "SIGN_UP"}
 
 _PROCESSED = re.compile(r"\bprocessed (\d{1,9}) ")
 _RATE_LIMIT_RESET = re.compile(r"\bt=(\d+)")
-_NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]")
+_NOT_ALPHANUMERIC = bytes({*range(256)} - {*b"abcdefghijklmnopqrstuvwxyz0123456789"})
 
 
 class RedditSettings(Settings, frozen=True, kw_only=True):
@@ -263,7 +263,7 @@ def email(raw: str) -> str | None:
     local, _, domain = address.partition("@")
     local = local.partition("+")[0]
     if not (local.isascii() and local.isalnum()):
-        local = _NOT_ALPHANUMERIC.sub("", local)
+        local = local.encode().translate(None, _NOT_ALPHANUMERIC).decode()
     return f"{local}@{domain}" if local else None
 
 
