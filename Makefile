@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-all lint format lock benchmark clean
+.PHONY: setup demo test test-all test-kills lint format lock benchmark clean
 
 setup: $(READY)
 
@@ -28,6 +28,13 @@ test: lint
 
 test-all: lint
 	$(BIN)/pytest -n 4
+
+# Kills the process at random moments: KILLS times, at those of SEED.
+test-kills: KILLS ?= 200
+test-kills: SEED ?= $(shell date +%s)
+test-kills: setup
+	@echo "KILLS=$(KILLS) SEED=$(SEED)"
+	KILLS=$(KILLS) SEED=$(SEED) $(BIN)/pytest -n 4 tests/reliability/test_kills.py
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -33,6 +33,7 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.sinks import Sink
 
 from target_adpostbacks import config as configuration
+from target_adpostbacks.balance import Counts, counted, summary, too_many_rejected, unbalanced
 from target_adpostbacks.bookmarks import Bookmarks, Place
 from target_adpostbacks.delivery import Delivery, Skipped, skipped
 from target_adpostbacks.ledger import Delivered, Ledger, UnusableLedger, default_url
@@ -111,7 +112,7 @@ class TargetAdpostbacks(Target):
         self._skipped_since = 0.0
         self._direct: dict[str, tuple[Any, ConversionSink]] = {}
         self._started = self._collected = time.monotonic()
-        self.progress = Progress(lambda: _summary(self.counts), self.logger.info)
+        self.progress = Progress(lambda: summary(self.counts), self.logger.info)
         self.stdout: IO[str] | None = None  # where bookmarks go; None: sys.stdout
         self.bookmarks = Bookmarks(self._write_bookmark)
         self.ledger = Ledger(self.general.ledger_url or default_url(os.environ), self.run_id)
@@ -342,30 +343,9 @@ class TargetAdpostbacks(Target):
     # --- The end ----------------------------------------------------------------------------------------------------
 
     @property
-    def counts(self) -> dict[str, Any]:
+    def counts(self) -> Counts:
         """What became of the run's records so far: Singer's way in, the ledger's way out."""
-        counts = dict(self.delivery.counts)
-        return {
-            "read": self.records_read,
-            "outcomes": self.bookmarks.owed,
-            "accepted": counts.get("accepted", 0),
-            "already_accepted": counts.get("already accepted", 0),
-            "rejected": counts.get("rejected", 0),
-            "skipped": _by_reason("skipped ", counts),
-            "open": _by_reason("open ", counts),
-            "filtered": counts.get("filtered", 0),
-        }
-
-    def _unbalanced(self, counts: Mapping[str, Any]) -> str | None:
-        """What is wrong if a record has no outcome, or an outcome was not counted: a mistake of ours."""
-        counted = sum(counts[name] for name in ("accepted", "already_accepted", "rejected"))
-        counted += sum(counts["skipped"].values()) + sum(counts["open"].values())
-        if counted == counts["outcomes"] and not self._without_outcome:
-            return None
-        return (
-            f"The run does not balance: {self._without_outcome} of {counts['read']} records have no outcome, "
-            f"{counted} of {counts['outcomes']} outcomes were counted. Please report it; the ledger says what was sent."
-        )
+        return counted(self.records_read, self.bookmarks.owed, dict(self.delivery.counts))
 
     def _finish(self) -> None:
         for what, count in self._unusable.items():
@@ -375,41 +355,25 @@ class TargetAdpostbacks(Target):
                 "%s: differs for %d conversions that came again; what was sent first stands.", what, count
             )
         for why, count in self.delivery.why_open[:20]:
-            self.logger.error("Open: %d for %s. They are sent by the next run.", count, why)
-        failure = self._why_failed()
-        if failure:
-            self.logger.error(failure)
-        unwritten = self._write_results()
-        if unwritten:
-            self.logger.error(unwritten)
+            self.logger.error("Open: %d for %s.", count, why)
         counts = self.counts
-        refusing = self._too_many_rejected(counts)
-        if refusing:
-            self.logger.error(refusing)
-        unbalanced = self._unbalanced(counts)
-        if unbalanced:
-            self.logger.error(unbalanced)
+        unbalance = unbalanced(counts, self._without_outcome)
+        too_many = too_many_rejected(counts, self.general.fail_above_rejected_percent)
+        mistakes = [why for why in (self._why_failed(), self._write_results(), too_many, unbalance) if why]
+        for why in mistakes:
+            self.logger.error(why)
         is_open = bool(counts["open"])
-        code = 3 if unbalanced else int(bool(failure or unwritten or refusing) or is_open)
-        code = 128 + self.signal if self.signal else code
+        code = 128 + self.signal if self.signal else 3 if unbalance else int(bool(mistakes) or is_open)
         with suppress(UnusableLedger):
             self._expire()
             self.ledger.end_run(self.now().isoformat(timespec="milliseconds"), code, counts)
             self.ledger.close()
         if is_open or self.bookmarks.waiting:
-            self.logger.error("A bookmark is held back: the next run reads again from the last one that was written.")
+            self.logger.error(
+                "A bookmark is held back: the next run reads again from the last one, and sends what is open."
+            )
         self.exit_code = code
-        self.logger.info("Done in %.1f s: %s", time.monotonic() - self._started, _summary(counts))
-
-    def _too_many_rejected(self, counts: Mapping[str, Any]) -> str | None:
-        judged = counts["accepted"] + counts["rejected"]
-        limit = self.general.fail_above_rejected_percent
-        if 100 * counts["rejected"] <= limit * judged:
-            return None
-        return (
-            f"{counts['rejected']} of {judged} conversions were rejected, more than {limit:g} %: "
-            "`adpostbacks log --status failed` says why."
-        )
+        self.logger.info("Done in %.1f s: %s", time.monotonic() - self._started, summary(counts))
 
     def _expire(self) -> None:
         """Let the ledger forget what is too old; the first run of a day does it for all."""
@@ -547,25 +511,6 @@ def _claim_stdout() -> IO[str]:
     stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return stdout
-
-
-def _by_reason(prefix: str, counts: Mapping[str, int]) -> dict[str, int]:
-    return {
-        key.removeprefix(prefix): count for key, count in sorted(counts.items()) if count and key.startswith(prefix)
-    }
-
-
-def _summary(counts: Mapping[str, Any]) -> str:
-    """``read 7, accepted 4, already accepted 0, rejected 1, skipped 2 (organic 1, too_old 1), open 0``."""
-    usual = {"outcomes": counts["read"], "filtered": 0}
-    parts = []
-    for name, count in counts.items():
-        if isinstance(count, dict):
-            reasons = ", ".join(f"{reason} {number}" for reason, number in count.items())
-            parts.append(f"{name} {sum(count.values())}" + (f" ({reasons})" if reasons else ""))
-        elif count != usual.get(name):
-            parts.append(f"{name.replace('_', ' ')} {count}")
-    return ", ".join(parts)
 
 
 def _located(error: BaseException) -> str:

@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -91,14 +90,6 @@ def record(stream: str = "conversions", **columns: Any) -> dict[str, Any]:
 
 def state(value: Any) -> dict[str, Any]:
     return {"type": "STATE", "value": value}
-
-
-def wait_for(condition: Any, seconds: float = 20) -> None:
-    """Until it is true; the test fails if it never is."""
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it never came"
-        time.sleep(0.02)
 
 
 def wait_for_warning(process: subprocess.Popen[bytes]) -> None:

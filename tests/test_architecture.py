@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "attempts": {"network", "postback", "transport", "way"},
     "repeats": {"attempts", "network", "postback", "ledger"},
     "delivery": {"attempts", "repeats", "network", "postback", "ledger", "transport", "way"},
+    "balance": set(),
     "bookmarks": set(),
     "reader": set(),
     "progress": set(),

@@ -8,50 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from canaries import PERSONAL, SECRETS, canaries_in, left_behind
 from local_server import Answer, LocalServer, Received, accepted, local_server
-from run_target import Ran, Target, encoded, record, schema, state
+from run_target import Target, encoded, record, schema, state
 from test_target import a_purchase
-
-SECRETS = {"tiktok": "canary-token-tiktok", "reddit": "canary-token-reddit"}
-
-PERSONAL = {
-    "email": "canary.mail@example.com",
-    "phone": "+14155550199",
-    "external_id": "canary-external-id",
-    "first_name": "Canaryfirst",
-    "last_name": "Canarylast",
-    "gender": "canarygender",
-    "date_of_birth": "1987-06-05",
-    "city": "Canarycity",
-    "state": "Canarystate",
-    "postal_code": "98765",
-    "ip_address": "203.0.113.77",
-    "user_agent": "CanaryAgent/1.0",
-    "language": "xx-CANARY",
-    "advertising_id": "ca4a47ca-a667-48bc-b806-42ecb2b48606",
-    "idfv": "ca4a47ca-7d4f-4b7a-9c63-2c6e4b2e8f11",
-    "ttclid": "CanaryClick",
-    "ttp": "CanaryCookie",
-    "rdt_cid": "CanaryReddit",
-    "rdt_uuid": "CanaryUuid",
-    "lead_id": "canary-lead",
-    "anonymous_id": "canary-anonymous",
-    "event_source_url": "https://example.com/canary-page",
-    "referrer_url": "https://example.com/canary-referrer",
-    "landing_url": "https://example.com/canary-landing?ttclid=CanaryLanding",
-    "search_query": "canary search",
-    "description": "canary description",
-    "properties": {"note": "canary-property"},
-    "unknown_column": "canary-unknown",
-}
-CANARIES = [
-    *SECRETS.values(),
-    *(value for value in PERSONAL.values() if isinstance(value, str)),
-    "CanaryLanding",
-    "canary-property",
-    "canary.mail",
-    "4155550199",
-]
 
 
 @pytest.fixture
@@ -88,12 +48,6 @@ def lines() -> list[Any]:
     ]
 
 
-def everything(folder: Path, ran: Ran) -> str:
-    """All that a run leaves behind, but for its config."""
-    files = [path for path in folder.iterdir() if path.name != "config.json"]
-    return ran.stdout + ran.stderr + "".join(path.read_bytes().decode("utf-8", "replace") for path in files)
-
-
 def echo(request: Received) -> Answer:
     """A network that tells in its error whatever it was sent."""
     said = json.dumps(request.body)[:3000] + " " + " ".join(request.headers.values()) + " canary.mail@example.com"
@@ -117,9 +71,7 @@ def test_nothing_personal_and_no_secret_is_left_behind(target: tuple[Target, Loc
     made, server = target
     server.answer = answer
     ran = made.run(lines(), env={"TARGET_ADPOSTBACKS_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"})
-    left = everything(made.folder, ran).lower()
-    assert [canary for canary in CANARIES if canary.lower() in left] == []
-    assert "canary" not in left  # nor any other form of one
+    assert canaries_in(left_behind(made.folder, ran.stdout, ran.stderr)) == []
     assert server.received  # they were on their way, hashed
 
 
@@ -127,7 +79,7 @@ def test_a_crash_shows_no_value(target: tuple[Target, LocalServer]) -> None:
     made, _ = target
     made.config["stream_maps"] = {"conversions": {"event_id": "int(email)", "__filter__": "len(email) > missing"}}
     ran = made.run(lines(), env={"TARGET_ADPOSTBACKS_LOGLEVEL": "DEBUG"})
-    assert "canary" not in everything(made.folder, ran).lower()
+    assert canaries_in(left_behind(made.folder, ran.stdout, ran.stderr)) == []
 
 
 def test_a_config_mistake_shows_no_secret(target: tuple[Target, LocalServer]) -> None:
@@ -136,4 +88,4 @@ def test_a_config_mistake_shows_no_secret(target: tuple[Target, LocalServer]) ->
     made.config["reddit"] = "canary-section"
     ran = made.run([encoded(a_purchase()).strip()], env={"TARGET_ADPOSTBACKS_LOGLEVEL": "DEBUG"})
     assert ran.code == 1
-    assert "canary" not in (ran.stdout + ran.stderr).lower()
+    assert canaries_in(left_behind(made.folder, ran.stdout, ran.stderr)) == []

@@ -64,8 +64,8 @@ class RedditSettings(Settings, frozen=True, kw_only=True):
     def problems(self) -> Iterable[str]:
         if not re.fullmatch(r"(a2|t2)_[A-Za-z0-9]+", self.pixel_id):
             yield "pixel_id: a2_ and letters or digits expected, as Events Manager shows it beside the pixel's name"
-        if re.search(r"\s", self.access_token):
-            yield "access_token: white space inside; copy the token once more"
+        if re.search(r"[^!-~]", self.access_token):
+            yield "access_token: white space inside, or what no token has; copy the token once more"
         if not self.user_agent.isprintable() or not self.user_agent.isascii():
             yield "user_agent: one line of plain ASCII expected"
 

@@ -102,8 +102,8 @@ class TikTokSettings(Settings, frozen=True, kw_only=True):
     hash_device_ids: Annotated[bool, doc("Send idfa and gaid hashed; TikTok takes both.")] = False
 
     def problems(self) -> Iterable[str]:
-        if re.search(r"\s", self.access_token):
-            yield "access_token: white space inside; copy the token once more"
+        if re.search(r"[^!-~]", self.access_token):
+            yield "access_token: white space inside, or what no token has; copy the token once more"
         code = self.pixel_code or ""
         if re.search(r"[\sa-z]", code):
             yield "pixel_code: looks like the pixel's name; take the code beside it in Events Manager, all capitals"

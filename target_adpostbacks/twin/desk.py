@@ -38,6 +38,7 @@ class Desk:
         table = next((table for table in TABLES.values() if table.owns(request.path)), None)
         if table is None:
             return web.json_response({"error": "no network of the twin has this path"}, status=404)
+        version = self.rules.version
         try:
             struck, body = await self.fault(table, request)
             body = body if struck.reset == "before" else body or await read(request)
@@ -52,6 +53,8 @@ class Desk:
         answer = self.answer(table, self.call(request, body, struck), struck)
         self.note(table, request, body, None if struck.reset else answer)
         await asyncio.sleep(struck.delay_seconds)
+        while struck.hold and self.rules.version == version:
+            await asyncio.sleep(0.01)
         return wire.reset(request) if struck.reset else await wire.send(request, answer, struck)
 
     async def fault(self, table: Table, request: web.Request) -> tuple[Fault, Body | None]:

@@ -42,6 +42,7 @@ class Fault:
     refuse_event_id: str | None = None
     silent: bool | None = None
     echo: bool = False
+    hold: bool = False
     delay_seconds: float = 0
     drip_seconds_per_byte: float = 0
     body_bytes: int = 0
@@ -134,10 +135,12 @@ class Rules:
 
     def __init__(self, faults: Sequence[Fault] = ()) -> None:
         self._lock = Lock()
+        self.version = 0  # a held answer goes when it changes
         self.replace(faults)
 
     def replace(self, faults: Sequence[Fault]) -> None:
         with self._lock:
+            self.version += 1
             self.faults = list(faults)
             self._seen = [0] * len(self.faults)
 

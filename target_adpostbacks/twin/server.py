@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timezone
 from threading import Event as Flag
@@ -29,7 +30,7 @@ class Twin:
 
     ``faults`` are rules as in a faults file. ``tokens`` and ``assets``, where given, are the only ones let in;
     ``tokens`` may map each token to its assets. ``keep="ids"`` keeps no payloads. By the clock ``now`` events are too
-    old, or duplicates.
+    old, or duplicates. With ``tls`` it speaks https.
     """
 
     def __init__(
@@ -42,8 +43,10 @@ class Twin:
         now: Callable[[], datetime] | None = None,
         keep: Keep = "bodies",
         max_events: int = 100_000,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._port = port
+        self._tls = tls
         self._rules = Rules(rules(faults))
         self._records = Records(keep, max_events)
         self._known = (tokens, assets)
@@ -60,7 +63,7 @@ class Twin:
         except OSError:
             listening.close()
             raise
-        self.url = f"http://{LOOPBACK}:{listening.getsockname()[1]}"
+        self.url = f"{'https' if self._tls else 'http'}://{LOOPBACK}:{listening.getsockname()[1]}"
         started = Flag()
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._run, args=(self._loop, listening, started), name="twin", daemon=True)
@@ -80,7 +83,7 @@ class Twin:
         app.router.add_route("*", "/{path:.*}", self._handle)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
         loop.run_until_complete(runner.setup())
-        loop.run_until_complete(web.SockSite(runner, listening).start())
+        loop.run_until_complete(web.SockSite(runner, listening, ssl_context=self._tls).start())
         started.set()
         loop.run_forever()
         for task in asyncio.all_tasks(loop):

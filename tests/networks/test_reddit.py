@@ -23,6 +23,7 @@ def payload(network: Reddit, **columns: Any) -> Any:
     return network.payload(a_conversion(**{"network": "reddit", "rdt_cid": "1", "ttclid": None, **columns}))
 
 
+TOKEN_RULE = "access_token: white space inside, or what no token has; copy the token once more"
 PIXEL = "pixel_id: a2_ and letters or digits expected, as Events Manager shows it beside the pixel's name"
 
 
@@ -34,7 +35,9 @@ PIXEL = "pixel_id: a2_ and letters or digits expected, as Events Manager shows i
             for pixel_id in ("demo", "a2_", "A2_demo", "a2_de mo", "a2_demo/../x", "a3_x")
         ),
         ({"pixel_id": 1234}, PIXEL),
-        ({"access_token": "two words"}, "access_token: white space inside; copy the token once more"),
+        ({"access_token": "two words"}, TOKEN_RULE),
+        ({"access_token": "dash\u2014ed"}, TOKEN_RULE),
+        ({"access_token": "a\x00b"}, TOKEN_RULE),
         ({"user_agent": "two\nlines"}, "user_agent: one line of plain ASCII expected"),
         ({"user_agent": "ünicode"}, "user_agent: one line of plain ASCII expected"),
     ],

@@ -24,6 +24,9 @@ def payload(network: TikTok, **columns: Any) -> Any:
     return network.payload(a_conversion(**columns))
 
 
+TOKEN_RULE = "access_token: white space inside, or what no token has; copy the token once more"
+
+
 @pytest.mark.parametrize(
     ("settings", "mistake"),
     [
@@ -33,7 +36,9 @@ def payload(network: TikTok, **columns: Any) -> Any:
         ({"pixel_code": "7123456789012345678"}, "pixel_code: looks like the numeric pixel id; take the code"),
         ({"pixel_code": 7123456789012345678}, "pixel_code: looks like the numeric pixel id; take the code"),
         ({"pixel_code": None}, "pixel_code: missing; set it, or tiktok_app_id, offline_event_set_id"),
-        ({"access_token": "two words"}, "access_token: white space inside; copy the token once more"),
+        ({"access_token": "two words"}, TOKEN_RULE),
+        ({"access_token": "dash\u2014ed"}, TOKEN_RULE),
+        ({"access_token": "a\x00b"}, TOKEN_RULE),
         ({"tiktok_app_id": "com.example"}, "tiktok_app_id: digits only"),
         ({"offline_event_set_id": "12a"}, "offline_event_set_id: digits only"),
         ({"crm_event_set_id": "１２"}, "crm_event_set_id: digits only"),

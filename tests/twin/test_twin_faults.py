@@ -1,11 +1,15 @@
 import gzip
 import json
 import socket
+import ssl
+import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+import trustme
 from twin_calls import EVENTS, a_twin, reddit_body, reddit_event, tiktok_body, tiktok_event, to_reddit, to_tiktok
 
 from target_adpostbacks.twin import Twin
@@ -278,3 +282,34 @@ def test_a_reset_before_does_not_wait_for_the_body() -> None:
             client.sendall(f"POST {EVENTS} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n".encode())
             with pytest.raises(ConnectionResetError):
                 client.recv(1)
+
+
+@pytest.mark.parametrize("release", ["faults", "reset"])
+def test_a_held_answer_waits_until_the_faults_are_replaced(release: str) -> None:
+    answers: list[int] = []
+    with a_twin(faults=[{"hold": True, "times": 1}]) as twin:
+        client = threading.Thread(target=lambda: answers.append(post(twin, timeout=30).json()["code"]))
+        client.start()
+        while not twin.requests:
+            time.sleep(0.01)
+        post(twin)
+        assert (answers, len(twin.received)) == ([], 1)
+        if release == "faults":
+            twin.faults = []
+        else:
+            twin.reset()
+        client.join()
+    assert answers == [0]
+
+
+def test_a_twin_with_a_certificate_speaks_https(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    trusted = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(trusted))
+    with a_twin(tls=context) as twin:
+        assert twin.url.startswith("https://")
+        assert requests.get(f"{twin.url}/_stats", verify=str(trusted), timeout=5).json()["requests"] == 0
+        with pytest.raises(requests.exceptions.SSLError):
+            requests.get(f"{twin.url}/_stats", timeout=5)

@@ -1,0 +1,58 @@
+"""Values that must never be seen again: planted in records and config, searched for in all that a run leaves behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+SECRETS = {"tiktok": "canary-token-tiktok", "reddit": "canary-token-reddit"}
+
+PERSONAL: dict[str, Any] = {
+    "email": "canary.mail@example.com",
+    "phone": "+14155550199",
+    "external_id": "canary-external-id",
+    "first_name": "Canaryfirst",
+    "last_name": "Canarylast",
+    "gender": "canarygender",
+    "date_of_birth": "1987-06-05",
+    "city": "Canarycity",
+    "state": "Canarystate",
+    "postal_code": "98765",
+    "ip_address": "203.0.113.77",
+    "user_agent": "CanaryAgent/1.0",
+    "language": "xx-CANARY",
+    "advertising_id": "ca4a47ca-a667-48bc-b806-42ecb2b48606",
+    "idfv": "ca4a47ca-7d4f-4b7a-9c63-2c6e4b2e8f11",
+    "ttclid": "CanaryClick",
+    "ttp": "CanaryCookie",
+    "rdt_cid": "CanaryReddit",
+    "rdt_uuid": "CanaryUuid",
+    "lead_id": "canary-lead",
+    "anonymous_id": "canary-anonymous",
+    "event_source_url": "https://example.com/canary-page",
+    "referrer_url": "https://example.com/canary-referrer",
+    "landing_url": "https://example.com/canary-landing?ttclid=CanaryLanding",
+    "search_query": "canary search",
+    "description": "canary description",
+    "properties": {"note": "canary-property"},
+    "unknown_column": "canary-unknown",
+}
+CANARIES = [
+    *SECRETS.values(),
+    *(value for value in PERSONAL.values() if isinstance(value, str)),
+    "CanaryLanding",
+    "canary-property",
+    "canary.mail",
+    "4155550199",
+]
+
+
+def left_behind(folder: Path, *outputs: str) -> str:
+    """All that a run wrote, in lower case: its output and every file in its folder but its config."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "config.json"]
+    return ("".join(outputs) + "".join(path.read_bytes().decode("utf-8", "replace") for path in files)).lower()
+
+
+def canaries_in(text: str) -> list[str]:
+    """Those that are in a text that ``left_behind`` gave; ``canary`` stands for any other form of one."""
+    return [canary for canary in [*CANARIES, "canary"] if canary.lower() in text]

@@ -1,0 +1,176 @@
+"""The process is killed at random moments, started again from its last bookmark as a pipeline would, until it is done.
+
+``make test-kills KILLS=200 SEED=7`` kills more often, at other moments; without them twenty kills, always the same.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from canaries import canaries_in, left_behind
+from hostile import (
+    LEDGER,
+    SECONDS,
+    Stage,
+    accepted_by,
+    purchase,
+    sent_events,
+    sent_with_other_bytes,
+    start,
+)
+from run_target import Target, record, schema, state
+
+from target_adpostbacks.ledger import Ledger
+from target_adpostbacks.twin import Twin
+
+KILLS = int(os.environ.get("KILLS") or 20)
+SEED = os.environ.get("SEED") or "1"
+KILLS_EACH = 5
+RECORDS = 150
+AT_ONCE = {"concurrency": 2, "batch_size_rows": 5}
+UNDER_WAY = 2 * AT_ONCE["concurrency"] * AT_ONCE["batch_size_rows"]
+"""Postbacks that can be on their way when a process dies: of two accounts, so many requests of so many each."""
+
+Sent = tuple[str, str]
+"""Network and event id."""
+
+
+class Story:
+    """An input, the network that receives it, and a process that is killed again and again."""
+
+    def __init__(self, seed: str, folder: Path, twin: Twin, ledger_url: str | None = None) -> None:
+        self.random = Random(seed)
+        self.twin = twin
+        self.target = Target(folder, twin.url, max_batch_age_seconds=0, **AT_ONCE)
+        self.ledger_url = ledger_url or f"sqlite:///{folder / LEDGER}"
+        self.target.config["ledger_url"] = self.ledger_url
+        self.records = [purchase(number, network=self._network()) for number in range(1, RECORDS + 1)]
+        self.states = {*self.random.sample(range(1, RECORDS), RECORDS // 3), RECORDS}
+        self.bookmark = 0  # how many records the last one covers
+        self.kills = 0
+        self.repeats_allowed = 0
+        self.times_once_settled: dict[Sent, int] = {}
+
+    def _network(self) -> str | None:
+        """One of the two; nobody; None: both, for the record has the click ids of both."""
+        return self.random.choices(["tiktok", "reddit", "organic", None], [45, 40, 5, 10])[0]
+
+    @property
+    def lines(self) -> list[Any]:
+        """What the tap sends: everything after the bookmark."""
+        lines: list[Any] = [schema()]
+        for number, columns in enumerate(self.records[self.bookmark :], self.bookmark + 1):
+            lines.append(record(**columns))
+            if number in self.states:
+                lines.append(state(number))
+        return lines
+
+    def play(self) -> None:
+        """Kill it so often, then let it end."""
+        while self.kills < KILLS_EACH:
+            if self._run(self._kill_some_time) == 0:
+                break  # nothing was left to do
+        self.twin.faults = []
+        if self.bookmark < RECORDS:
+            assert self._run(lambda _: None) == 0
+        self._compare()
+
+    def _run(self, act: Any) -> int:
+        """One run, and what must hold after it, however it ended."""
+        self.twin.faults = self._faults()
+        stage = Stage(self.target, self.twin, start(self.target), self.lines)
+        try:
+            act(stage)
+        finally:
+            stage.end()
+        if stage.bookmarks:
+            assert stage.bookmarks == sorted(stage.bookmarks)
+            self.bookmark = stage.bookmarks[-1]
+        assert canaries_in(left_behind(stage.folder, stage.stdout, stage.stderr)) == []
+        settled, accepted = self._ledger()
+        before_bookmark = {sent for columns in self.records[: self.bookmark] for sent in receivers(columns)}
+        assert before_bookmark - settled == set(), "a bookmark is ahead of a verdict"
+        times = self._times()
+        assert accepted - times.keys() == set(), "accepted, and the network never had it"
+        for sent in accepted:
+            assert times[sent] == self.times_once_settled.setdefault(sent, times[sent]), "sent again though accepted"
+        return stage.process.returncode
+
+    def _faults(self) -> list[dict[str, Any]]:
+        """Answers take a moment, so that a kill finds requests under way; some go wrong."""
+        slow = {"delay_seconds": self.random.choice([0.01, 0.05, 0.2])}
+        effect = self.random.choice([{"reset": "after"}, {"reset": "before"}, {"status": 503}, None])
+        if effect is None:
+            return [slow]
+        if effect == {"reset": "after"}:
+            self.repeats_allowed += AT_ONCE["batch_size_rows"]
+        return [{**effect, "after": self.random.randrange(9), "times": 1}, slow]
+
+    def _kill_some_time(self, stage: Stage) -> None:
+        """In the beginning, or once some requests have come or some bookmarks are out; and then a moment later."""
+        kind = self.random.choice(["beginning", "requests", "requests", "bookmarks", "end"])
+        count = self.random.randint(1, 1 + (RECORDS - self.bookmark) // AT_ONCE["batch_size_rows"])
+        later = self.random.random() * (1.5 if kind == "beginning" else 0.05)
+        if kind == "end":
+            stage.close_input()
+        until = time.monotonic() + self.random.uniform(2, 6)  # that much may never come: then it is killed anyway
+        while kind != "beginning" and time.monotonic() < until and stage.process.poll() is None:
+            if (stage.requests if kind in ("requests", "end") else len(stage.bookmarks)) >= count:
+                break
+            time.sleep(0.002)
+        time.sleep(later)
+        if stage.process.poll() is None:
+            stage.signal(signal.SIGKILL)
+            stage.process.wait(SECONDS)
+            self.kills += 1
+            self.repeats_allowed += UNDER_WAY
+
+    def _ledger(self) -> tuple[set[Sent], set[Sent]]:
+        """Whose verdict is final, and who of them was accepted."""
+        with closing(Ledger(self.ledger_url)) as ledger:
+            rows = list(ledger.changes("deliveries"))
+        final = {(row["network"], row["event_id"]) for row in rows if row["status"] != "open"}
+        return final, {(row["network"], row["event_id"]) for row in rows if row["status"] == "accepted"}
+
+    def _times(self) -> Counter[Sent]:
+        """How often each conversion came to each network."""
+        return Counter({(event["network"], event["event_id"]): event["times"] for event in self.twin.received})
+
+    def _compare(self) -> None:
+        wanted = {sent for columns in self.records for sent in receivers(columns) if sent[0]}
+        times = self._times()
+        assert times.keys() == wanted, "what the network has is not what was fed"
+        assert {(network, event_id) for network, _, event_id in accepted_by(self.twin)} == wanted
+        assert self._ledger()[1] == wanted, "the ledger does not agree"
+        assert sent_with_other_bytes(self.twin) == []
+        assert len({event_id for _, event_id, _ in sent_events(self.twin)}) == len({sent[1] for sent in wanted})
+        assert sum(times.values()) - len(times) <= self.repeats_allowed, "more was sent again than was under way"
+        assert self.bookmark == RECORDS
+
+
+def receivers(columns: dict[str, Any]) -> set[Sent]:
+    """The rows that a record becomes in the ledger; the network is empty where it is for nobody."""
+    network = columns["network"]
+    networks = {None: ["tiktok", "reddit"], "organic": [""]}.get(network, [network])
+    return {(name, columns["event_id"]) for name in networks}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(max(1, KILLS // KILLS_EACH)), ids=lambda number: f"SEED={SEED}, {number}")
+def test_killed_at_any_moment_it_loses_nothing_and_repeats_only_what_was_under_way(number: int, tmp_path: Path) -> None:
+    with Twin() as twin:
+        Story(f"{SEED}-{number}", tmp_path, twin).play()
+
+
+@pytest.mark.slow
+def test_the_same_holds_with_a_ledger_in_postgresql(tmp_path: Path, postgres_url: str) -> None:
+    with Twin() as twin:
+        Story(f"{SEED}-postgresql", tmp_path, twin, postgres_url).play()

@@ -1,0 +1,306 @@
+"""Any Singer stream, any answers, run after run: the real target in this process, with a scripted network.
+
+Hypothesis plays it; ``EXAMPLES=500 pytest tests/reliability/test_random_streams.py`` plays longer.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import logging
+import os
+import signal
+import sqlite3
+import tempfile
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from canaries import SECRETS, canaries_in, left_behind
+from conftest import SETTINGS
+from hostile import purchase
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from run_target import encoded, record, schema, state
+
+from target_adpostbacks.network import Request, Response
+from target_adpostbacks.reader import LineReader
+from target_adpostbacks.target import TargetAdpostbacks
+from target_adpostbacks.transport import Unreachable
+
+IN_MEMORY = Path("/dev/shm")
+"""No power is cut here: nothing has to be on a disk."""
+NETWORKS = ("tiktok", "reddit")
+BAD = frozenset({"bad-1", "bad-2"})
+"""Ids that both networks refuse, and the batch with them."""
+IDS = ["evt-1", "evt-2", "evt-3", "evt-4", "evt-5", "evt-6", *sorted(BAD)]
+
+Sent = tuple[str, str]
+"""Network and event id."""
+
+records = st.builds(
+    lambda event_id, network, **columns: purchase(0, event_id=event_id, network=network, **columns),
+    st.sampled_from(IDS),
+    st.sampled_from(["tiktok", "reddit", None, "organic"]),  # None: both, for the record has the click ids of both
+)
+junk = st.sampled_from(
+    [
+        b"{",
+        b'{"type":"RECORD","stream":"a","record":"canary.mail@example.com"}',
+        b'{"type":"canary-type"}',
+        encoded(record("a", email="canary.mail@example.com")).strip(),
+        b"\xff\xfe canary.mail@example.com",
+    ]
+)
+lines = st.lists(
+    st.one_of(
+        st.tuples(st.just("record"), st.sampled_from("ab"), records),
+        st.tuples(st.just("record"), st.sampled_from("ab"), records),
+        st.tuples(st.just("state")),
+        st.tuples(st.just("schema"), st.sampled_from("ab"), st.sampled_from([(), ("event_id",)])),
+        st.tuples(st.just("junk"), junk),
+        st.tuples(st.just("batch"), st.sampled_from("ab"), st.lists(records, max_size=4)),
+    ),
+    min_size=1,
+    max_size=15,
+)
+FAULTS = ["well", "down", "busy", "parked", "silence", "lost", "unsent", "portal", "refused", "stop"]
+faults = st.lists(st.sampled_from(FAULTS), max_size=8)
+breaks = st.one_of(st.none(), st.none(), st.integers(0, 4))
+
+
+class Network:
+    """Both networks: takes in what it is sent, refuses what is bad, and fails as it is told, request by request."""
+
+    def __init__(self, ledger: Path) -> None:
+        self.script: deque[str] = deque()
+        self.received: Counter[Sent] = Counter()
+        self.mistakes: list[str] = []
+        self.stop: Callable[[], None] = lambda: None
+        self._ledger = ledger
+        self._bytes: dict[Sent, bytes] = {}
+        self._under_way: set[Sent] = set()
+        self._lock = threading.Lock()
+
+    def __call__(self, request: Request, timeout_seconds: float) -> Response:
+        name = "reddit" if "/pixels/" in request.url else "tiktok"
+        data = msgspec.json.decode(msgspec.json.encode(request.body))["data"]
+        events = data["events"] if name == "reddit" else data
+        ids = [event["metadata"]["conversion_id"] if name == "reddit" else event["event_id"] for event in events]
+        sent = [(name, event_id) for event_id in ids]
+        with self._lock:
+            fault = self.script.popleft() if self.script else "well"
+            self._check(sent, events)
+        try:
+            return self._answer(name, fault, sent)
+        finally:
+            with self._lock:
+                self._under_way -= {*sent}
+
+    def _check(self, sent: list[Sent], events: list[Any]) -> None:
+        """What must be true of every request, at the moment when it is made."""
+        again = {*sent} & {sent for sent, row in statuses(self._ledger).items() if row == "accepted"}
+        if again:
+            self.mistakes.append(f"sent although accepted: {again}")
+        if {*sent} & self._under_way or len({*sent}) < len(sent):
+            self.mistakes.append("sent twice at once")
+        self._under_way |= {*sent}
+        for key, event in zip(sent, events, strict=True):
+            if self._bytes.setdefault(key, msgspec.json.encode(event)) != msgspec.json.encode(event):
+                self.mistakes.append(f"other bytes: {key}")
+
+    def _answer(self, name: str, fault: str, sent: list[Sent]) -> Response:
+        if fault == "unsent":
+            raise Unreachable("connection refused", sent=False)
+        if fault == "lost":
+            raise Unreachable("connection reset", sent=True)
+        if fault in ("down", "busy", "parked", "refused"):
+            status = {"down": 503, "busy": 429, "parked": 429, "refused": 401}[fault]
+            return Response(status=status, headers={"retry-after": "999999"} if fault == "parked" else {})
+        if fault == "portal":
+            return Response(status=200, body="<html>canary.mail@example.com</html>")
+        bad = next((index for index, (_, event_id) in enumerate(sent) if event_id in BAD), None)
+        if bad is not None:
+            said = "bad event of canary.mail@example.com"
+            if name == "reddit":
+                return Response(status=400, body={"error": {"code": 400, "message": said}})
+            named = f"Invalid value for data.{bad}.event_id: {said}" if bad % 2 else said
+            return Response(status=200, body={"code": 40002, "message": named})
+        with self._lock:
+            self.received.update(sent)
+        if fault == "silence":
+            raise Unreachable("connection reset", sent=True)
+        if fault == "stop":
+            self.stop()
+        if name == "reddit":
+            return Response(
+                status=200, body={"data": {"message": f"Successfully processed {len(sent)} conversion events."}}
+            )
+        return Response(status=200, body={"code": 0, "message": "OK", "request_id": "r", "data": {}})
+
+
+class RandomStreams(RuleBasedStateMachine):
+    """A source that grows, and a target that is run on what follows its last bookmark."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = tempfile.TemporaryDirectory(dir=IN_MEMORY if IN_MEMORY.exists() else None)
+        self.folder, self.batches = Path(self._folder.name, "run"), Path(self._folder.name, "batches")
+        self.folder.mkdir()
+        self.batches.mkdir()
+        self.ledger = self.folder / "ledger.db"
+        self.network = Network(self.ledger)
+        self.source: list[bytes] = []
+        self.owed: list[set[Sent]] = []  # line by line, who is to receive something
+        self.bookmark = 0  # lines of the source that the last one covers
+
+    # --- What happens ------------------------------------------------------------------------------------------------
+
+    @rule(new=lines, script=faults, breaks=breaks)
+    def run(self, new: list[Any], script: list[str], breaks: int | None) -> None:
+        """Something new comes, and a run begins: the network fails now and then, the ledger after so many requests."""
+        for line in new:
+            self._append(*line)
+        self.network.script = deque(script)
+        with self._broken_ledger(breaks):
+            self._run()
+
+    def teardown(self) -> None:
+        """In the end all is well, and one run more must settle everything."""
+        try:
+            self.network.script.clear()
+            self._append("state")
+            target = self._run()
+            assert target.exit_code == 0
+            assert self.bookmark == len(self.source)
+            wanted = {sent for owed in self.owed for sent in owed}
+            assert {*self.network.received} == {sent for sent in wanted if sent[1] not in BAD}
+            final = statuses(self.ledger)
+            assert {sent: final.get(sent) for sent in wanted} == {
+                sent: "rejected" if sent[1] in BAD else "accepted" for sent in wanted
+            }
+        finally:
+            self._folder.cleanup()
+
+    def _append(self, kind: str, *what: Any) -> None:
+        self.owed.append(set())
+        if kind == "record":
+            stream, columns = what
+            line: Any = record(stream, **columns)
+            self.owed[-1] |= receivers(columns)
+        elif kind == "schema":
+            line = schema(*what)
+        elif kind == "junk":
+            (line,) = what
+        elif kind == "batch":
+            stream, many = what
+            path = self.batches / f"{len(self.source)}"
+            path.write_bytes(b"".join(encoded(columns) for columns in many))
+            self.owed[-1] |= {sent for columns in many for sent in receivers(columns)}
+            line = {"type": "BATCH", "stream": stream, "encoding": {"format": "jsonl", "compression": "none"}}
+            line["manifest"] = [path.as_uri()]
+        else:
+            line = state(len(self.source) + 1)
+        self.source.append(encoded(line))
+
+    # --- A run, and what must hold after it --------------------------------------------------------------------------
+
+    def _run(self) -> TargetAdpostbacks:
+        feed: Any = io.BytesIO(b"".join([*map(encoded, (schema("a"), schema("b"))), *self.source[self.bookmark :]]))
+        logged = io.StringIO()
+        with logged_into(logged):
+            target = self._target()
+            try:
+                target.listen(feed)
+            finally:
+                target.message_reader.close()
+        assert isinstance(target.stdout, io.StringIO)
+        written = [int(line) for line in target.stdout.getvalue().splitlines()]
+        assert written == sorted(written)
+        self.bookmark = max([self.bookmark, *written])
+        assert self.network.mistakes == []
+        assert target.exit_code in (0, 1, 128 + signal.SIGTERM), logged.getvalue()
+        assert canaries_in(left_behind(self.folder, target.stdout.getvalue(), logged.getvalue())) == []
+        self._check_ledger()
+        return target
+
+    def _target(self) -> TargetAdpostbacks:
+        sections = {name: {**SETTINGS[name], "access_token": SECRETS[name]} for name in NETWORKS}
+        limits = {"max_attempts": 3, "batch_size_rows": 3, "concurrency": 2, "ledger_url": f"sqlite:///{self.ledger}"}
+        target = TargetAdpostbacks(config={**sections, **limits}, message_reader=LineReader())
+        target.stdout = io.StringIO()
+        target.delivery.transport = self.network
+        target.delivery.pauses = lambda: itertools.repeat(0.0)
+        self.network.stop = lambda: target._on_signal(signal.SIGTERM, None)
+        return target
+
+    def _check_ledger(self) -> None:
+        now = statuses(self.ledger)
+        passed = {sent for owed in self.owed[: self.bookmark] for sent in owed}
+        assert {sent for sent in passed if now.get(sent) not in ("accepted", "rejected")} == set()
+        accepted = {sent for sent, row in now.items() if row == "accepted"}
+        assert accepted <= {*self.network.received}
+
+    @contextmanager
+    def _broken_ledger(self, after: int | None) -> Iterator[None]:
+        """After so many requests of the run the ledger takes no more: the database itself says so."""
+        if after is None or not self.ledger.exists():
+            yield
+            return
+        with closing(sqlite3.connect(self.ledger)) as connection:
+            ((before,),) = connection.execute("SELECT count(*) FROM attempts")
+            connection.execute(
+                "CREATE TRIGGER broken BEFORE INSERT ON attempts "
+                f"WHEN (SELECT count(*) FROM attempts) >= {before + after} "
+                "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+            )
+            yield
+            connection.execute("DROP TRIGGER broken")
+
+
+def receivers(columns: dict[str, Any]) -> set[Sent]:
+    """The networks that a record is for."""
+    network = columns["network"]
+    return {(name, columns["event_id"]) for name in NETWORKS if network in (name, None)}
+
+
+def statuses(ledger: Path) -> dict[Sent, str]:
+    """What the ledger says of each conversion."""
+    if not ledger.exists():
+        return {}
+    with closing(sqlite3.connect(ledger)) as connection:
+        rows = connection.execute("SELECT network, event_id, status FROM deliveries WHERE network != ''").fetchall()
+    return {(network, event_id): status for network, event_id, status in rows}
+
+
+@contextmanager
+def logged_into(text: io.StringIO) -> Iterator[None]:
+    """Everything that anyone logs, at any level."""
+    root, handler = logging.getLogger(), logging.StreamHandler(text)
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+
+
+@pytest.mark.parametrize("examples", [8, pytest.param(100, marks=pytest.mark.slow)])
+def test_whatever_comes_and_whatever_is_answered_the_promises_hold(examples: int) -> None:
+    play = settings(
+        max_examples=int(os.environ.get("EXAMPLES") or examples),
+        stateful_step_count=4,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(RandomStreams, settings=play)
