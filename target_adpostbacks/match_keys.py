@@ -11,7 +11,6 @@ from functools import lru_cache
 from hashlib import sha256 as _sha256
 from typing import Any
 
-import phonenumbers
 import pycountry
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
@@ -45,7 +44,13 @@ def hashed(raw: str | None, normalize: Callable[..., str | None], *context: Any)
 
 def each_hashed(raws: Iterable[str], normalize: Callable[..., str | None], *context: Any) -> list[str]:
     """``hashed`` of every value that can be used, in order."""
-    return [digest for raw in raws if (digest := hashed(raw, normalize, *context))]
+    digests = []
+    for raw in raws:  # hashed(raw, normalize, *context), without the call
+        if len(raw) == 64 and _HEX64(raw):
+            digests.append(raw.lower())
+        elif normalized := normalize(raw, *context):
+            digests.append(_sha256(normalized.encode()).hexdigest())
+    return digests
 
 
 def distinct_hashed(raws: Iterable[str], normalize: Callable[..., str | None], *context: Any) -> list[str]:
@@ -98,11 +103,16 @@ def _phone_e164(raw: str, country_code: str | None) -> str | None:
 def _national(text: str, country_code: str | None) -> str | None:
     if not country_code or not _COUNTRY_CODE(country_code):
         return None
-    return _parsed(text, phonenumbers.region_code_for_country_code(int(country_code)))
+    from phonenumbers import region_code_for_country_code
+
+    return _parsed(text, region_code_for_country_code(int(country_code)))
 
 
 def _parsed(text: str, region: str | None) -> str | None:
-    # Knows what digits alone don't say: the (0) of +44 (0)20 is dropped, Italy's leading 0 is kept.
+    # Knows what digits alone don't say: the (0) of +44 (0)20 is dropped, Italy's leading 0 is kept. Imported with the
+    # first number that needs it: its tables take a while to load.
+    import phonenumbers
+
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
@@ -142,10 +152,15 @@ def folded(raw: str) -> str | None:
     return raw.strip().lower() or None
 
 
-@lru_cache(maxsize=20_000)
 def name(raw: str) -> str | None:
     """``' Mary Ann '`` -> ``'maryann'``; accents and other scripts stay, composed (NFC)."""
     return unicodedata.normalize("NFC", "".join(raw.split()).lower()) or None
+
+
+@lru_cache(maxsize=20_000)
+def name_hash(raw: str | None) -> str | None:
+    """``hashed(raw, name)``; the same names come again and again."""
+    return hashed(raw, name)
 
 
 @lru_cache(maxsize=20_000)

@@ -52,7 +52,7 @@ class Facts(NamedTuple):
     currency: str | None = None
 
 
-class Postback(NamedTuple):
+class Postback(msgspec.Struct, frozen=True, gc=False):
     """One conversion made ready for one account: hashed, encoded, nothing raw in it."""
 
     account: Account
@@ -97,27 +97,35 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
     network = account.network
     if network is None:
         raise Skip("disabled", "enabled: false")
-    check(network, conversion, now)
+    network_event, asset = check(network, conversion, now)
     dropped = ""
     if network.currencies is not None and conversion.currency and conversion.currency not in network.currencies:
         conversion = msgspec.structs.replace(conversion, value=None, currency=None)
         dropped = "currency not taken by the network: sent without value and currency"
     envelope = network.envelope(conversion)
     payload = network.payload(conversion)
+    note = network.note(payload)
     window = network.dedup_window(conversion)
     return Postback(
         account,
-        key(account, conversion),
+        _key(account.section, asset, conversion),
         envelope,
-        msgspec.json.encode(payload),
-        facts(conversion, stream, line, network.event(conversion), ",".join(network.match_keys(payload))),
+        _encode(payload),
+        facts(conversion, stream, line, network_event, ",".join(network.match_keys(payload))),
         None if window is None else window.total_seconds(),
-        "; ".join(filter(None, (dropped, network.note(payload)))),
+        f"{dropped}; {note}" if dropped and note else dropped or note,
     )
 
 
-def check(network: Network[Any], conversion: Conversion, now: datetime) -> None:
-    """Raises Skip for what no payload has to be built for: consent, adjustment, event, asset, age."""
+_new = tuple.__new__  # a NamedTuple's own call takes twice as long
+_encode = msgspec.json.Encoder().encode
+
+
+def check(network: Network[Any], conversion: Conversion, now: datetime) -> tuple[str, str]:
+    """The network's name of the event and the asset that receives it.
+
+    Raises Skip for what no payload has to be built for: consent, adjustment, event, asset, age.
+    """
     c = conversion
     if c.consent is False:
         raise Skip("no_consent")
@@ -125,8 +133,9 @@ def check(network: Network[Any], conversion: Conversion, now: datetime) -> None:
         raise Skip("no_consent", "an ad consent signal is denied")
     if c.adjustment and c.adjustment not in network.adjustments:
         raise Skip("no_adjustments", "the network takes no corrections")
-    network.event(c)
-    if not network.asset(c):
+    network_event = network.event(c)
+    asset = network.asset(c)
+    if not asset:
         raise Skip("unsupported", f"no id is configured for {c.event_source} events")
     age = now - c.event_time
     own_limit = network.settings.max_event_age_days
@@ -134,33 +143,45 @@ def check(network: Network[Any], conversion: Conversion, now: datetime) -> None:
         raise Skip("too_old")
     if -age > network.max_ahead:
         raise Skip("in_future", "event_time is ahead of the clock; is its time zone right?")
+    return network_event, asset
 
 
 def key(account: Account, conversion: Conversion) -> Key:
     """The identity of a delivery."""
-    c = conversion
-    asset = account.network.asset(c) if account.network else ""
-    return Key(account.section, asset, c.event_name, c.event_id, c.adjustment or "", c.test)
+    return _key(account.section, account.network.asset(conversion) if account.network else "", conversion)
+
+
+def _key(section: str, asset: str, c: Conversion) -> Key:
+    return _new(Key, (section, asset, c.event_name, c.event_id, c.adjustment or "", c.test))
 
 
 def facts(conversion: Conversion, stream: str, line: int, network_event: str = "", match_keys: str = "") -> Facts:
     """What the ledger keeps of a conversion."""
     c = conversion
-    return Facts(
-        stream,
-        line,
-        c.event_time.isoformat(timespec="milliseconds"),
-        network_event,
-        match_keys,
-        c.campaign_id,
-        c.campaign_name,
-        c.ad_group_id,
-        c.ad_id,
-        c.creative_id,
-        c.placement,
-        c.value,
-        c.currency,
+    return _new(
+        Facts,
+        (
+            stream,
+            line,
+            _milliseconds(c.event_time),
+            network_event,
+            match_keys,
+            c.campaign_id,
+            c.campaign_name,
+            c.ad_group_id,
+            c.ad_id,
+            c.creative_id,
+            c.placement,
+            c.value,
+            c.currency,
+        ),
     )
+
+
+def _milliseconds(utc: datetime) -> str:
+    """``utc.isoformat(timespec="milliseconds")``, in a third of the time."""
+    text = _encode(utc).decode()  # "2026-11-20T12:05:00.123456Z", with the quotes
+    return f"{text[1:24]}+00:00" if utc.microsecond else f"{text[1:20]}.000+00:00"
 
 
 def scrubbed(text: str, secrets: Iterable[str], payloads: Iterable[bytes] = (), *, keep_ids: bool = False) -> str:

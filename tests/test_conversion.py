@@ -555,3 +555,63 @@ def test_a_record_reads_the_same_whatever_the_order_of_its_columns(columns: dict
     assert sorted(one.unusable) == sorted(other.unusable)
     assert one.event_id == other.event_id
     assert (one.value, one.currency, one.ids) == (other.value, other.currency, other.ids)
+
+
+ODD: list[Any] = [
+    *(
+        None,
+        "",
+        " ",
+        " x ",
+        "a\tb",
+        "x",
+        1,
+        0,
+        -1,
+        2.5,
+        1e400,
+        float("nan"),
+        True,
+        False,
+        [],
+        {},
+        ["a", " b "],
+        ["a", ""],
+    ),
+    *(
+        "us",
+        "USD",
+        "EUR",
+        "true",
+        "12.5",
+        "2026-11-20T12:00:00+02:00",
+        "2026-11-20 12:00:00",
+        1795257600,
+        "https://a.b/",
+    ),
+    *(
+        [{"id": "a", "quantity": 1, "price": 2.5}],
+        [{"id": " a"}],
+        [{"quantity": -1}],
+        [{"price": "3"}],
+        [{}],
+        '{"a": 1}',
+    ),
+    {"email": "ada@example.com", "country": "us"},
+]
+
+
+@pytest.mark.parametrize(
+    "column", sorted({*known_columns(), "ttclid", "mobile", "given_name", "ids", "unusable", "user"})
+)
+def test_a_record_read_at_once_is_the_one_read_with_care(column: str) -> None:
+    def outcome(record: dict[str, Any]) -> Any:
+        try:
+            return parse(record, COLUMNS)
+        except InvalidConversion as invalid:
+            return str(invalid)
+
+    full = {"email": ["ada@example.com"], "value": 1.5, "currency": "USD", "contents": [{"id": "a"}], "country": "US"}
+    for value in ODD:
+        record = {**a_record(**full), column: value}
+        assert outcome(record) == outcome({**record, "an unknown object": {}}), value  # which asks for care

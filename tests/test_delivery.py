@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 from conftest import NOW, a_conversion, an_account
+from msgspec.structs import replace
 
 from target_adpostbacks.attempts import MAX_REQUESTS
 from target_adpostbacks.delivery import Delivery, Queued, Skipped, pauses, skipped
@@ -360,7 +361,7 @@ def test_without_deduplication_an_unanswered_request_is_not_repeated(scene: Make
     made = scene(RESET)
     account = an_account()
     queued = made.queued(account, "a")
-    made.delivery.submit(account, [queued._replace(postback=queued.postback._replace(resend_seconds=None))])
+    made.delivery.submit(account, [replace(queued, postback=replace(queued.postback, resend_seconds=None))])
     made.delivery.settle()
     assert len(made.answers.batches) == 1
     assert made.rows() == [("a", "open", "no_answer")]
@@ -469,7 +470,7 @@ def test_without_deduplication_a_later_run_does_not_send_again_either(scene: Mak
     made = scene(OK)
     account = an_account()
     queued = made.queued(account, "a")
-    made.delivery.submit(account, [queued._replace(postback=queued.postback._replace(resend_seconds=None))])
+    made.delivery.submit(account, [replace(queued, postback=replace(queued.postback, resend_seconds=None))])
     made.delivery.settle()
     assert made.answers.batches == []
     assert made.rows() == [("a", "open", "no_answer")]
