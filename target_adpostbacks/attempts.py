@@ -184,7 +184,7 @@ class Attempts:
             if done:  # the others were only kept from their verdict: start afresh, at once
                 attempt, until = 0, time.monotonic() + settings.max_retry_seconds
             elif batch:
-                self._way.hold_off(wait, again[0][0])
+                self._way.hold_off(wait, _to_others(again[0][0]))
                 self._run.stopping.wait(pause)
         return []
 
@@ -285,7 +285,7 @@ class Attempts:
     def _give_up(self, started: float, last: Outcome) -> None:
         """Past its limits, and nothing went through meanwhile: the account's other input waits for the next run too."""
         if not self._way.closed and self._way.answered < started:
-            self._way.closed = last
+            self._way.closed = _to_others(last)
             self._run.log(f"{self._way.account.label}: given up for this run ({last.said}).")
 
 
@@ -299,6 +299,11 @@ def _doubt(last: Outcome | None, again: Sequence[Group]) -> Outcome | None:
     if last and last.verdict is Verdict.NO_ANSWER:
         return last
     return again[0][0] if again else None
+
+
+def _to_others(said: Outcome) -> Outcome:
+    """What was said to one batch, as the reason why others were not sent: nobody owes them an answer."""
+    return said._replace(verdict=Verdict.TRANSIENT) if said.verdict is Verdict.NO_ANSWER else said
 
 
 def _status(first: Outcome, again: Sequence[Any], given_up: Sequence[Any]) -> str:

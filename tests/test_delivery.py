@@ -389,6 +389,16 @@ def test_an_account_past_its_limits_is_given_up_for_the_run(scene: Make) -> None
     assert made.delivery.counts == {"open transient": 2}
 
 
+def test_what_was_never_sent_is_not_taken_for_unanswered_because_others_were(scene: Make) -> None:
+    made = scene(RESET)
+    account = an_account(max_attempts=1, concurrency=1)
+    made.deliver("a", account=account)
+    made.deliver("b", account=account)
+    assert made.answers.batches == [["a"]]
+    assert made.rows() == [("a", "open", "no_answer"), ("b", "open", "transient")]
+    assert scene(OK).deliver("a", "b").statuses() == {"a": "accepted", "b": "accepted"}
+
+
 def test_a_wait_that_is_too_long_leaves_the_rest_for_the_next_run(scene: Make) -> None:
     absurd = Response(status=429, headers={"retry-after": "864000"})
     result = scene(absurd).deliver("a")
