@@ -1,7 +1,8 @@
 """How many conversions a second the real command delivers, beside a bare loop over the same input in the same run.
 
 The bare loop reads a line, decodes it, makes the same hashes and encodes it: nothing else can be faster in Python.
-The network is a trivial HTTP server in another process; the ledger is on. ``--records`` changes the length.
+The network is a trivial HTTP server in another process; the ledger is on. ``--records`` changes the length. Seconds
+include the start. On a busy machine compare CPU time (of all threads, user and system), which others hardly change.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -36,20 +38,36 @@ AGENT = (
 
 def records(count: int) -> Any:
     """So many believable records, every second one for TikTok, the others for Reddit."""
+    for number, record in enumerate(conversions(count)):
+        network, click_id = (("tiktok", "ttclid"), ("reddit", "rdt_cid"))[number % 2]
+        yield {"network": network, click_id: CLICK_IDS[click_id].format(number * 7919), **record}
+
+
+def records_for_all(count: int) -> Any:
+    """So many believable records, each for every network there is."""
+    for number, record in enumerate(conversions(count)):
+        yield {**{name: text.format(number * 7919) for name, text in CLICK_IDS.items()}, **record}
+
+
+CLICK_IDS = {
+    "ttclid": "E.C.P.{:036}",
+    "rdt_cid": "{:040}",
+    "fbclid": "IwAR0{:036}",
+    "sc_click_id": "{:036}",
+}
+
+
+def conversions(count: int) -> Any:
+    """So many conversions without a network."""
     rng = random.Random(7)
     now = datetime.now(timezone.utc)
     for number in range(count):
-        network = ("tiktok", "reddit")[number % 2]
         first, last = rng.choice(FIRST), rng.choice(LAST)
         host = f"https://play.example.com/checkout/{rng.randrange(10**6)}"
         yield {
             "event_name": rng.choice(["purchase", "purchase", "sign_up", "add_to_cart"]),
             "event_id": f"evt_{number:012d}",
             "event_time": (now - timedelta(seconds=rng.randrange(86_400))).isoformat(),
-            "network": network,
-            "ttclid"
-            if network == "tiktok"
-            else "rdt_cid": f"{'E.C.P.' if network == 'tiktok' else ''}{rng.randrange(10**40)}",
             "event_source_url": host,
             "email": [f"{first}.{last}.{number}@example.com", f"{last}{number}@example.org"],
             "phone": [f"+1415555{number % 10_000:04d}", f"+4930{number % 10**7:07d}"],
@@ -70,12 +88,12 @@ def records(count: int) -> Any:
         }
 
 
-def write_input(path: Path, count: int) -> int:
+def write_input(path: Path, records: Any) -> int:
     """A tap's output: a schema, the records, a bookmark every 1,000. Returns the bytes of the records."""
     size = 0
     with path.open("wb") as file:
         file.write(msgspec.json.encode(SCHEMA) + b"\n")
-        for number, record in enumerate(records(count), 1):
+        for number, record in enumerate(records, 1):
             encoded = msgspec.json.encode(record)
             size += len(encoded)
             file.write(b'{"type":"RECORD","stream":"conversions","record":' + encoded + b"}\n")
@@ -87,7 +105,7 @@ def write_input(path: Path, count: int) -> int:
 SCHEMA = {
     "type": "SCHEMA",
     "stream": "conversions",
-    "schema": {"type": "object", "properties": {name: {} for name in next(iter(records(1)))}},
+    "schema": {"type": "object", "properties": {name: {} for name in [*CLICK_IDS, *next(iter(records(1)))]}},
     "key_properties": ["event_id"],
 }
 
@@ -130,28 +148,33 @@ def empty_target() -> None:
 
 
 class Answers(BaseHTTPRequestHandler):
-    """Says yes to everything, in the words of the network."""
+    """Says yes to everything, in the words of the network, after a while."""
 
     protocol_version = "HTTP/1.1"
+    after_seconds = 0.0
 
     def do_POST(self) -> None:
         """Count the events and thank for them."""
         body = self.rfile.read(int(self.headers["content-length"]))
         if self.path.startswith("/open_api"):
             answer = b'{"code":0,"message":"OK","request_id":"20260621","data":{}}'
+        elif self.path.startswith("/v3/"):
+            answer = b'{"status":"VALID","reason":"Events have been processed successfully."}'
+        elif self.path.endswith("/events"):
+            answer = b'{"events_received":%d,"messages":[],"fbtrace_id":"A8sXbq1"}' % body.count(b'"event_name":')
         else:
             answer = b'{"data":{"message":"Successfully processed %d conversion events."}}' % body.count(b'"event_at":')
-        self.send_response(200)
-        self.send_header("content-length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
+        time.sleep(self.after_seconds)
+        # In one piece: the second of two would wait for the first one's acknowledgement, 40 ms.
+        self.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(answer), answer))
 
     def log_message(self, *args: Any) -> None:
         """Nothing."""
 
 
-def serve() -> None:
+def serve(after_seconds: float) -> None:
     """Print the port, then answer until killed."""
+    Answers.after_seconds = after_seconds
     socketserver.ThreadingTCPServer.allow_reuse_address = True
     server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answers)
     server.daemon_threads = True
@@ -159,8 +182,16 @@ def serve() -> None:
     server.serve_forever()
 
 
-def timed(command: list[str], stdin: Path | None, cwd: str, log: Path) -> tuple[float, int]:
-    """Wall-clock seconds and peak memory (KiB) of a command; its output goes to ``log``."""
+class Cost(NamedTuple):
+    """What a command took."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    peak_kib: int
+
+
+def timed(command: list[str], stdin: Path | None, cwd: str, log: Path) -> Cost:
+    """Run a command; its output goes to ``log``."""
     with log.open("wb") as output, (stdin or Path(os.devnull)).open("rb") as source:
         started = time.perf_counter()
         process = subprocess.Popen(command, stdin=source, stdout=output, stderr=subprocess.STDOUT, cwd=cwd)
@@ -169,51 +200,101 @@ def timed(command: list[str], stdin: Path | None, cwd: str, log: Path) -> tuple[
         took = time.perf_counter() - started
     if process.returncode:
         raise SystemExit(f"{command[:3]} ended with {process.returncode}:\n{log.read_text()[-2000:]}")
-    return took, usage.ru_maxrss
+    return Cost(took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+
+
+SECTIONS: dict[str, dict[str, str]] = {
+    "tiktok": {"access_token": "x", "pixel_code": "D7VH38JC77U3LFDOLGRG"},
+    "reddit": {"access_token": "x", "pixel_id": "a2_demo"},
+    "meta": {"access_token": "EAAx", "pixel_id": "123456789012345"},
+    "snapchat": {"access_token": "x", "pixel_id": "3a1f0c9e-4b7d-4f0e-9d0b-2f1f6b1a7c55"},
+}
+
+
+class Bench:
+    """A folder for the runs, and a network that takes everything."""
+
+    def __init__(self, folder: str, url: str) -> None:
+        self.folder = folder
+        self.url = url
+
+    def target(self, name: str, networks: Sequence[str], source: Path | None) -> Cost:
+        """The command, with a ledger of its own."""
+        sections = {network: {**SECTIONS[network], "base_url": self.url, "send": "all"} for network in networks}
+        config = Path(self.folder, f"{name}.json")
+        config.write_text(json.dumps({**sections, "ledger_url": f"sqlite:///{self.folder}/{name}.db"}))
+        command = str(Path(sys.executable).with_name("target-adpostbacks"))
+        return timed([command, "--config", str(config)], source, self.folder, self.log(name))
+
+    def log(self, name: str) -> Path:
+        return Path(self.folder, f"{name}.log")
+
+    def last_line(self, name: str) -> str:
+        return self.log(name).read_text().splitlines()[-1].rpartition("| ")[2]
+
+
+def beside_the_bare_loop(bench: Bench, count: int) -> None:
+    """Two networks, half of the records each."""
+    path = Path(bench.folder, "input.singer")
+    size = write_input(path, records(count))
+    me = [sys.executable, __file__]
+    print(f"{count:,} records of {size // count} bytes, Python {sys.version.split()[0]}, {os.cpu_count()} cores")
+    base = timed([*me, "bare", str(path)], None, bench.folder, bench.log("bare"))
+    ours = bench.target("ours", ["tiktok", "reddit"], path)
+    empty = timed([*me, "empty"], path, bench.folder, bench.log("empty"))
+    print(f"{'':20}{'conversions/s':>15}{'of the bare loop':>18}{'CPU µs each':>13}{'of the bare loop':>18}")
+    for name, cost in (("bare loop", base), ("target-adpostbacks", ours), ("SDK's empty target", empty)):
+        wall = f"{count / cost.wall_seconds:>15,.0f}{base.wall_seconds / cost.wall_seconds:>18.2f}"
+        cpu = f"{cost.cpu_seconds / count * 1e6:>13.1f}{base.cpu_seconds / cost.cpu_seconds:>18.2f}"
+        print(f"{name:20}{wall}{cpu}")
+    print(f"peak memory of target-adpostbacks: {ours.peak_kib / 1024:.0f} MiB")
+    print(bench.last_line("ours"))
+
+
+def to_several_at_once(bench: Bench, count: int) -> None:
+    """Each record to two networks, then to four; without what the command takes to start."""
+    path = Path(bench.folder, "all.singer")
+    size = write_input(path, records_for_all(count))
+    start = bench.target("start", [*SECTIONS], None)
+    print(
+        f"\n{count:,} records of {size // count} bytes, each to several networks ({start.wall_seconds:.1f} s to start)"
+    )
+    print(f"{'':20}{'postbacks/s':>15}{'wall µs each':>18}{'of two':>10}{'CPU µs each':>13}{'of two':>10}")
+    two: tuple[float, float] | None = None
+    for networks in (["tiktok", "reddit"], [*SECTIONS]):
+        cost = bench.target(f"to_{len(networks)}", networks, path)
+        postbacks = count * len(networks)
+        wall = (cost.wall_seconds - start.wall_seconds) / postbacks * 1e6
+        cpu = (cost.cpu_seconds - start.cpu_seconds) / postbacks * 1e6
+        two = two or (wall, cpu)
+        name = f"{len(networks)} networks"
+        print(f"{name:20}{1e6 / wall:>15,.0f}{wall:>18.1f}{wall / two[0]:>10.2f}{cpu:>13.1f}{cpu / two[1]:>10.2f}")
+        print(bench.last_line(f"to_{len(networks)}"))
 
 
 def main() -> None:
-    """Run everything and print a table."""
+    """Run everything and print tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=200_000)
-    count = parser.parse_args().records
-    me = [sys.executable, __file__]
+    parser.add_argument("--answer-after", type=float, default=0, metavar="SECONDS", help="How long a network takes.")
+    given = parser.parse_args()
+    command = [sys.executable, __file__, "serve", str(given.answer_after)]
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "input.singer")
-        size = write_input(path, count)
-        print(f"{count:,} records of {size // count} bytes, Python {sys.version.split()[0]}, {os.cpu_count()} cores")
-        server = subprocess.Popen([*me, "serve"], stdout=subprocess.PIPE, text=True)
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert server.stdout
-        url = f"http://127.0.0.1:{server.stdout.readline().strip()}"
-        config = Path(folder, "config.json")
-        config.write_text(
-            json.dumps(
-                {
-                    "tiktok": {"access_token": "x", "pixel_code": "D7VH38JC77U3LFDOLGRG", "base_url": url},
-                    "reddit": {"access_token": "x", "pixel_id": "a2_demo", "base_url": url},
-                }
-            )
-        )
-        command = str(Path(sys.executable).with_name("target-adpostbacks"))
+        bench = Bench(folder, f"http://127.0.0.1:{server.stdout.readline().strip()}")
         try:
-            base, _ = timed([*me, "bare", str(path)], None, folder, Path(folder, "bare.log"))
-            ours, memory = timed([command, "--config", str(config)], path, folder, Path(folder, "ours.log"))
-            empty, _ = timed([*me, "empty"], path, folder, Path(folder, "empty.log"))
+            beside_the_bare_loop(bench, given.records)
+            to_several_at_once(bench, given.records // 4)
         finally:
             server.kill()
             server.wait()
             server.stdout.close()
-        last = Path(folder, "ours.log").read_text().splitlines()[-1]
-        print(f"{'':22}{'conversions/s':>15}{'of the bare loop':>18}")
-        for name, took in (("bare loop", base), ("target-adpostbacks", ours), ("SDK's empty target", empty)):
-            print(f"{name:22}{count / took:>15,.0f}{base / took:>18.2f}")
-        print(f"peak memory of target-adpostbacks: {memory / 1024:.0f} MiB")
-        print(last.rpartition("| ")[2])
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["serve"]:
-        serve()
+        serve(float(sys.argv[2]))
     elif sys.argv[1:2] == ["bare"]:
         bare_loop(sys.argv[2])
     elif sys.argv[1:2] == ["empty"]:

@@ -77,6 +77,7 @@ def _language(field: str, value: Any) -> str | None:
     return tag
 
 
+_HASH = re.compile(r"[0-9a-fA-F]{64}").fullmatch  # SHA-256
 _WEB_URL = re.compile(r"https?://[^\s/]+\S*", re.IGNORECASE).fullmatch
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*").fullmatch
 
@@ -90,8 +91,8 @@ def _label(field: str, value: Any) -> str | None:
 
 
 def _lower(field: str, value: Any) -> str | None:
-    text = read_text(field, value)
-    return text and text.lower()
+    text = value.strip() if value.__class__ is str else read_text(field, value)
+    return text.lower() if text else None
 
 
 def _texts(field: str, value: Any) -> tuple[str, ...] | None:
@@ -103,6 +104,8 @@ def _texts(field: str, value: Any) -> tuple[str, ...] | None:
 
 
 def _number(field: str, value: Any) -> int | float | None:
+    if value.__class__ is float and 0 <= value <= 1e15:  # nearly every one
+        return value
     if isinstance(value, str):
         value = value.strip()
         if not value:
@@ -161,15 +164,17 @@ def _truth(field: str, value: Any) -> bool | None:
 
 def _currency(_: str, value: Any) -> str | None:
     code = value.strip().upper() if isinstance(value, str) else None
+    if code in currencies():
+        return code
     if code == "":
         return None
-    if code not in currencies():
-        raise Unusable("no ISO 4217 code")
-    return code
+    raise Unusable("no ISO 4217 code")
 
 
 def _country(field: str, value: Any) -> str | None:
-    text = read_text(field, value)
+    text = value.strip() if value.__class__ is str else read_text(field, value)
+    if text and len(text) == 64 and _HASH(text):
+        return text.lower()
     code = alpha2(text) if text else None
     if text and not code:
         raise Unusable("no ISO 3166 country")
@@ -290,6 +295,8 @@ def moment(field: str, value: Any, zone: tzinfo = timezone.utc) -> datetime | No
         raise InvalidConversion(field, "a time expected")
     else:
         found = _epoch(field, value)
+    if found.tzinfo is timezone.utc:
+        return found
     try:
         return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(timezone.utc)
     except (OverflowError, ValueError):
@@ -344,6 +351,11 @@ READERS: dict[str, Reader] = {
 }
 for _field in ("event_name", "event_time", "click_time", "view_time", "ids", "unusable"):
     del READERS[_field]  # read by Columns itself
+
+TEXT_READERS = frozenset({read_text, _identifier, _label})
+LIST_READERS = frozenset({_texts, _contents})
+"""Readers that leave a value as it is, if its type is right, its texts are trimmed, printable and not empty, and its
+numbers are in range."""
 
 ITEM_READERS: dict[str, Reader] = {
     **dict.fromkeys(Item.__struct_fields__, read_text),

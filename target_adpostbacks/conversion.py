@@ -63,7 +63,7 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     city: str | None = None
     state: str | None = None
     postal_code: str | None = None
-    country: str | None = None  # ISO 3166 alpha-2, upper case
+    country: str | None = None  # ISO 3166 alpha-2, upper case; or the SHA-256 of its lower case
     ip_address: str | None = None
     user_agent: str | None = None
     language: str | None = None

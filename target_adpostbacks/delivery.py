@@ -11,6 +11,7 @@ from random import Random
 from typing import Any, NamedTuple, Protocol
 
 import backoff
+import msgspec
 
 from target_adpostbacks.attempts import Attempts, Group, Sent
 from target_adpostbacks.ledger import Delivered, Ledger
@@ -36,7 +37,7 @@ class Mark(Protocol):
         """So many stay open."""
 
 
-class Queued(NamedTuple):
+class Queued(msgspec.Struct, frozen=True, gc=False):
     """A postback and its place in the input."""
 
     postback: Postback
@@ -185,9 +186,10 @@ class Delivery:
         fresh = []
         with self._lock:
             for queued in batch:
-                same = self._under_way.get(queued.postback.key)
+                key = queued.postback.key
+                same = self._under_way.get(key)
                 if same is None:
-                    self._under_way[queued.postback.key] = [queued]
+                    self._under_way[key] = [queued]
                     fresh.append(queued)
                 else:
                     same.append(queued)
@@ -251,14 +253,15 @@ class Delivery:
 
     def _release(self, batch: Iterable[Queued], outcome: str) -> None:
         """What became of it is in the ledger: bookmarks may pass, and the keys may come again."""
-        marks: Counter[Mark] = Counter()
+        batch = list(batch)
+        marks = Counter([queued.mark for queued in batch])
         with self._lock:
             if self._abandoned:
                 return
+            if batch:
+                self.counts[outcome] += len(batch)
             for queued in batch:
                 same = self._under_way.pop(queued.postback.key)
-                marks[queued.mark] += 1
-                self.counts[outcome] += 1
                 if len(same) > 1:
                     marks.update(later.mark for later in same[1:])
                     self.counts["already accepted" if outcome == "accepted" else outcome] += len(same) - 1

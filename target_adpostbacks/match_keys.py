@@ -5,16 +5,19 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from functools import lru_cache
 from hashlib import sha256 as _sha256
+from typing import Any
 
-import phonenumbers
+import pycountry
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
 _COUNTRY_CODE = re.compile(r"[1-9][0-9]{0,2}").fullmatch
 _ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+").fullmatch
 _HEX64 = re.compile(r"[0-9a-fA-F]{64}").fullmatch
+_HEX32 = re.compile(r"[0-9a-fA-F]{32}").fullmatch
 _EXTENSION = re.compile(r"\s*(?:ext(?:ension)?|anexo|poste|int|x|#)\.?\s*[0-9]*\s*$", re.IGNORECASE)
 _ADVERTISING_ID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}").fullmatch
 _NO_ID = "00000000-0000-0000-0000-000000000000"
@@ -25,8 +28,8 @@ def sha256(normalized: str | None) -> str | None:
     return _sha256(normalized.encode()).hexdigest() if normalized else None
 
 
-def hashed(raw: str | None, normalize: Callable[[str], str | None]) -> str | None:
-    """``sha256(normalize(raw))``; 64 hex digits are a hash already and pass on, lower-cased.
+def hashed(raw: str | None, normalize: Callable[..., str | None], *context: Any) -> str | None:
+    """``sha256(normalize(raw, *context))``; 64 hex digits are a hash already and pass on, lower-cased.
 
     >>> hashed("User@Example.com", email)[:8]
     'b4c9a289'
@@ -35,13 +38,24 @@ def hashed(raw: str | None, normalize: Callable[[str], str | None]) -> str | Non
         return None
     if len(raw) == 64 and _HEX64(raw):
         return raw.lower()
-    normalized = normalize(raw)
+    normalized = normalize(raw, *context)
     return _sha256(normalized.encode()).hexdigest() if normalized else None
 
 
-def each_hashed(raws: Iterable[str], normalize: Callable[[str], str | None]) -> list[str]:
+def each_hashed(raws: Iterable[str], normalize: Callable[..., str | None], *context: Any) -> list[str]:
     """``hashed`` of every value that can be used, in order."""
-    return [digest for raw in raws if (digest := hashed(raw, normalize))]
+    digests = []
+    for raw in raws:  # hashed(raw, normalize, *context), without the call
+        if len(raw) == 64 and _HEX64(raw):
+            digests.append(raw.lower())
+        elif normalized := normalize(raw, *context):
+            digests.append(_sha256(normalized.encode()).hexdigest())
+    return digests
+
+
+def distinct_hashed(raws: Iterable[str], normalize: Callable[..., str | None], *context: Any) -> list[str]:
+    """``each_hashed`` without what comes twice, two spellings of one value for example."""
+    return [*dict.fromkeys(each_hashed(raws, normalize, *context))]
 
 
 def first_hashed(raws: Iterable[str], normalize: Callable[[str], str | None]) -> str | None:
@@ -89,11 +103,16 @@ def _phone_e164(raw: str, country_code: str | None) -> str | None:
 def _national(text: str, country_code: str | None) -> str | None:
     if not country_code or not _COUNTRY_CODE(country_code):
         return None
-    return _parsed(text, phonenumbers.region_code_for_country_code(int(country_code)))
+    from phonenumbers import region_code_for_country_code
+
+    return _parsed(text, region_code_for_country_code(int(country_code)))
 
 
 def _parsed(text: str, region: str | None) -> str | None:
-    # Knows what digits alone don't say: the (0) of +44 (0)20 is dropped, Italy's leading 0 is kept.
+    # Knows what digits alone don't say: the (0) of +44 (0)20 is dropped, Italy's leading 0 is kept. Imported with the
+    # first number that needs it: its tables take a while to load.
+    import phonenumbers
+
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
@@ -103,15 +122,45 @@ def _parsed(text: str, region: str | None) -> str | None:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+def without_extension(raw: str) -> str:
+    """``'+1 415 555 0100 ext. 12'`` -> ``'+1 415 555 0100'``."""
+    return _EXTENSION.sub("", raw[:100], count=1)
+
+
+def phone_digits(raw: str, country_code: str | None = None) -> str | None:
+    """``'+1 (415) 555-0100'`` -> ``'14155550100'``: ``phone_e164`` without the plus.
+
+    A national number that no ``country_code`` completes is its digits without leading zeros, as the libraries of Meta
+    and Snap write it; None unless 7 to 15 digits are left, and for an MD5, which some sources keep.
+    """
+    if len(raw) == 32 and _HEX32(raw):
+        return None
+    if written := phone_e164(raw, country_code):
+        return written[1:]
+    text = without_extension(raw)
+    digits = "".join(char for char in text if char in "0123456789").lstrip("0")
+    return digits if len(raw) <= 100 and "+" not in text and 7 <= len(digits) <= 15 else None
+
+
 def trimmed(raw: str) -> str | None:
     """``' User_7 '`` -> ``'User_7'``; case kept."""
     return raw.strip() or None
 
 
-@lru_cache(maxsize=20_000)
+def folded(raw: str) -> str | None:
+    """``' User_7 '`` -> ``'user_7'``."""
+    return raw.strip().lower() or None
+
+
 def name(raw: str) -> str | None:
     """``' Mary Ann '`` -> ``'maryann'``; accents and other scripts stay, composed (NFC)."""
     return unicodedata.normalize("NFC", "".join(raw.split()).lower()) or None
+
+
+@lru_cache(maxsize=20_000)
+def name_hash(raw: str | None) -> str | None:
+    """``hashed(raw, name)``; the same names come again and again."""
+    return hashed(raw, name)
 
 
 @lru_cache(maxsize=20_000)
@@ -121,12 +170,80 @@ def place(raw: str) -> str | None:
     return unicodedata.normalize("NFC", "".join(char for char in decomposed if char.isalnum())) or None
 
 
-def postal_code(raw: str) -> str | None:
-    """``'M5V 3L9'`` -> ``'m5v3l9'``; a US ZIP+4 is cut to its first five digits."""
+@lru_cache(maxsize=20_000)
+def unpunctuated(raw: str) -> str | None:
+    """``"Saint-Jean d’Août"`` -> ``'saintjeandaoût'``: lower case without white space, punctuation and symbols.
+
+    Accents, marks and other scripts stay, composed (NFC). Names, cities and regions as Meta and Snap want them.
+    """
+    text = raw.lower()
+    if text.isascii():
+        return "".join(filter(str.isalnum, text)) or None
+    composed = unicodedata.normalize("NFC", text)
+    return (
+        "".join(char for char in composed if not char.isspace() and unicodedata.category(char)[0] not in "PS") or None
+    )
+
+
+@lru_cache(maxsize=20_000)
+def city(raw: str) -> str | None:
+    """``'St. Louis 2'`` -> ``'stlouis'``: ``unpunctuated``, without digits."""
+    letters = unpunctuated(raw)
+    return letters and ("".join(char for char in letters if not char.isdecimal()) or None)
+
+
+@lru_cache(maxsize=20_000)
+def state(raw: str, country: str | None = None) -> str | None:
+    """``'New York'`` -> ``'ny'`` in the US and where no country is known; ``unpunctuated`` elsewhere."""
+    letters = unpunctuated(raw)
+    if letters is None or country not in (None, "US"):
+        return letters
+    return _us_states().get(letters, letters)
+
+
+@lru_cache(maxsize=1)
+def _us_states() -> Mapping[str | None, str]:
+    found = (region for region in pycountry.subdivisions if region.country_code == "US")
+    return {unpunctuated(region.name): region.code.removeprefix("US-").lower() for region in found}
+
+
+@lru_cache(maxsize=20_000)
+def postal_code(raw: str, country: str | None = None) -> str | None:
+    """``'M5V 3L9'`` -> ``'m5v3l9'``; a US ZIP+4 is cut to its first five digits, told by its dash or ``country``."""
     code = "".join(raw.replace("-", "").split()).lower()
-    if len(code) == 9 and code.isdecimal() and raw.strip()[5] == "-":
+    if len(code) == 9 and code.isdecimal() and (country == "US" or (not country and raw.strip()[5] == "-")):
         code = code[:5]
     return code or None
+
+
+GENDERS = {"m": "m", "male": "m", "f": "f", "female": "f"}
+
+
+def gender(raw: str) -> str | None:
+    """``'Female'`` -> ``'f'``; None for anything but m, male, f, female."""
+    return GENDERS.get(raw.strip().lower())
+
+
+@lru_cache(maxsize=20_000)
+def date_of_birth(raw: str) -> str | None:
+    """``'1997-02-16'``, ``'2/16/1997'`` (month first), ``'19970216'`` -> ``'19970216'``; None if it is no such date."""
+    text = raw.strip()
+    if "/" in text:
+        month, day, year = text.split("/") if text.count("/") == 2 else ("", "", "")
+        month, day = month.zfill(2), day.zfill(2)
+    elif len(text) == 8:
+        year, month, day = text[:4], text[4:6], text[6:]
+    else:
+        year, month, day = text[:4], text[5:7], text[8:10]
+        if text[4:8:3] != "--" or text[10:11] not in ("", "T", " "):
+            return None
+    written = f"{year}{month}{day}"
+    if len(written) != 8 or not (written.isascii() and written.isdecimal()):
+        return None
+    try:
+        return written if date(int(year), int(month), int(day)) else None
+    except ValueError:
+        return None
 
 
 def idfa(raw: str) -> str | None:
@@ -141,9 +258,20 @@ def gaid(raw: str) -> str | None:
     return advertising_id if _ADVERTISING_ID(advertising_id) and advertising_id != _NO_ID else None
 
 
+def advertising_id(raw: str) -> str | None:
+    """An advertising id as it is written; None for the all-zero id and for what is none, a hash for example."""
+    written = raw.strip()
+    return written if _ADVERTISING_ID(written) and written != _NO_ID else None
+
+
 def is_hash(raw: str) -> bool:
     """Whether a value is SHA-256 already: 64 hex digits."""
     return len(raw) == 64 and _HEX64(raw) is not None
+
+
+def unhashed(raw: str | None) -> str | None:
+    """The value itself; None for a hash, which says nothing where the plain value is wanted."""
+    return None if raw is None or is_hash(raw) else raw
 
 
 @lru_cache(maxsize=50_000)

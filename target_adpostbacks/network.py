@@ -196,7 +196,11 @@ class Network(ABC, Generic[S]):
     def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
         """The names (never values) of what identifies the person in a payload."""
         user = payload.get("user")
-        return user.keys() if isinstance(user, Mapping) else ()
+        return user if user.__class__ is dict else ()
+
+    def note(self, payload: Mapping[str, JSON]) -> str:
+        """What a payload lacks that the network wants, though it takes it without: kept with the verdict."""
+        return ""
 
     def error(self, body: Any) -> tuple[str, str]:
         """(code, message) in an answer's body; empty where there is none."""
@@ -209,6 +213,10 @@ class Network(ABC, Generic[S]):
     def retry_after(self, response: Response) -> str:
         """What the answer says about when to try again: seconds or an HTTP date; empty: nothing."""
         return response.headers.get("retry-after", "")
+
+    def warning(self, response: Response) -> str:
+        """What an answer warns of beside its verdict, an API version near its end for example: logged once a run."""
+        return ""
 
     # What follows has one answer for most networks.
 

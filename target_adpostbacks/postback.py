@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -50,7 +52,7 @@ class Facts(NamedTuple):
     currency: str | None = None
 
 
-class Postback(NamedTuple):
+class Postback(msgspec.Struct, frozen=True, gc=False):
     """One conversion made ready for one account: hashed, encoded, nothing raw in it."""
 
     account: Account
@@ -95,27 +97,35 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
     network = account.network
     if network is None:
         raise Skip("disabled", "enabled: false")
-    check(network, conversion, now)
-    note = ""
+    network_event, asset = check(network, conversion, now)
+    dropped = ""
     if network.currencies is not None and conversion.currency and conversion.currency not in network.currencies:
         conversion = msgspec.structs.replace(conversion, value=None, currency=None)
-        note = "currency not taken by the network: sent without value and currency"
+        dropped = "currency not taken by the network: sent without value and currency"
     envelope = network.envelope(conversion)
     payload = network.payload(conversion)
+    note = network.note(payload)
     window = network.dedup_window(conversion)
     return Postback(
         account,
-        key(account, conversion),
+        _key(account.section, asset, conversion),
         envelope,
-        msgspec.json.encode(payload),
-        facts(conversion, stream, line, network.event(conversion), ",".join(network.match_keys(payload))),
+        _encode(payload),
+        facts(conversion, stream, line, network_event, ",".join(network.match_keys(payload))),
         None if window is None else window.total_seconds(),
-        note,
+        f"{dropped}; {note}" if dropped and note else dropped or note,
     )
 
 
-def check(network: Network[Any], conversion: Conversion, now: datetime) -> None:
-    """Raises Skip for what no payload has to be built for: consent, adjustment, event, asset, age."""
+_new = tuple.__new__  # a NamedTuple's own call takes twice as long
+_encode = msgspec.json.Encoder().encode
+
+
+def check(network: Network[Any], conversion: Conversion, now: datetime) -> tuple[str, str]:
+    """The network's name of the event and the asset that receives it.
+
+    Raises Skip for what no payload has to be built for: consent, adjustment, event, asset, age.
+    """
     c = conversion
     if c.consent is False:
         raise Skip("no_consent")
@@ -123,8 +133,9 @@ def check(network: Network[Any], conversion: Conversion, now: datetime) -> None:
         raise Skip("no_consent", "an ad consent signal is denied")
     if c.adjustment and c.adjustment not in network.adjustments:
         raise Skip("no_adjustments", "the network takes no corrections")
-    network.event(c)
-    if not network.asset(c):
+    network_event = network.event(c)
+    asset = network.asset(c)
+    if not asset:
         raise Skip("unsupported", f"no id is configured for {c.event_source} events")
     age = now - c.event_time
     own_limit = network.settings.max_event_age_days
@@ -132,33 +143,45 @@ def check(network: Network[Any], conversion: Conversion, now: datetime) -> None:
         raise Skip("too_old")
     if -age > network.max_ahead:
         raise Skip("in_future", "event_time is ahead of the clock; is its time zone right?")
+    return network_event, asset
 
 
 def key(account: Account, conversion: Conversion) -> Key:
     """The identity of a delivery."""
-    c = conversion
-    asset = account.network.asset(c) if account.network else ""
-    return Key(account.section, asset, c.event_name, c.event_id, c.adjustment or "", c.test)
+    return _key(account.section, account.network.asset(conversion) if account.network else "", conversion)
+
+
+def _key(section: str, asset: str, c: Conversion) -> Key:
+    return _new(Key, (section, asset, c.event_name, c.event_id, c.adjustment or "", c.test))
 
 
 def facts(conversion: Conversion, stream: str, line: int, network_event: str = "", match_keys: str = "") -> Facts:
     """What the ledger keeps of a conversion."""
     c = conversion
-    return Facts(
-        stream,
-        line,
-        c.event_time.isoformat(timespec="milliseconds"),
-        network_event,
-        match_keys,
-        c.campaign_id,
-        c.campaign_name,
-        c.ad_group_id,
-        c.ad_id,
-        c.creative_id,
-        c.placement,
-        c.value,
-        c.currency,
+    return _new(
+        Facts,
+        (
+            stream,
+            line,
+            _milliseconds(c.event_time),
+            network_event,
+            match_keys,
+            c.campaign_id,
+            c.campaign_name,
+            c.ad_group_id,
+            c.ad_id,
+            c.creative_id,
+            c.placement,
+            c.value,
+            c.currency,
+        ),
     )
+
+
+def _milliseconds(utc: datetime) -> str:
+    """``utc.isoformat(timespec="milliseconds")``, in a third of the time."""
+    text = _encode(utc).decode()  # "2026-11-20T12:05:00.123456Z", with the quotes
+    return f"{text[1:24]}+00:00" if utc.microsecond else f"{text[1:20]}.000+00:00"
 
 
 def scrubbed(text: str, secrets: Iterable[str], payloads: Iterable[bytes] = (), *, keep_ids: bool = False) -> str:
@@ -166,8 +189,9 @@ def scrubbed(text: str, secrets: Iterable[str], payloads: Iterable[bytes] = (), 
 
     ``keep_ids``: for codes and request ids, which look like hashes and numbers.
     """
+    text = text[:20_000]
     for secret in secrets:
-        text = text.replace(secret, "***")
+        text = _without_pieces(_written(secret).sub("***", text), secret)
     text = "".join(char if char.isprintable() else " " for char in text[:4000])
     for value in sorted(_echoes(text.lower(), payloads), key=len, reverse=True):
         text = re.sub(re.escape(value), "***", text, flags=re.IGNORECASE)
@@ -184,6 +208,34 @@ _PERSONAL = [
     re.compile(r"(?<![\w:])(?:[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4})*)?::[0-9a-fA-F:]*(?!\w)"),  # IPv6, shortened: ::1
     re.compile(r"\+?\d[\d ().-]{6,}\d"),  # a phone number, a click id
 ]
+
+
+@lru_cache(maxsize=100)
+def _written(secret: str) -> re.Pattern[str]:
+    """A secret as it is, and as a URL, JSON or HTML would write any of its characters."""
+    return re.compile("".join(f"(?:{'|'.join(_spellings(char))})" for char in secret), re.IGNORECASE)
+
+
+def _spellings(char: str) -> Iterable[str]:
+    yield rf"\\*{re.escape(char)}"
+    yield "".join(f"%(?:25)*{byte:02x}" for byte in char.encode())  # twice encoded: %252F
+    yield rf"\\+u{ord(char):04x}"
+    yield f"&#(?:{ord(char)}|x{ord(char):x});"
+    if (entity := html.escape(char)) != char:
+        yield re.escape(entity)
+
+
+PIECE = 16
+"""So many characters of a secret in a row are its own, and no coincidence."""
+
+
+def _without_pieces(text: str, secret: str) -> str:
+    """Without what is left of a secret that was told in part, or cut off."""
+    pieces = {secret[at : at + PIECE] for at in range(len(secret) - PIECE + 1)}
+    starts = [at for at in range(len(text) - PIECE + 1) if text[at : at + PIECE] in pieces]
+    for at in starts:
+        text = text[:at] + "\0" * PIECE + text[at + PIECE :]
+    return re.sub("\0+", "***", text) if starts else text
 
 
 def _echoes(text: str, payloads: Iterable[bytes]) -> set[str]:

@@ -6,12 +6,11 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from typing import TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
-from rich.console import Console
-from rich.file_proxy import FileProxy
-from rich.live import Live
-from rich.text import Text
+if TYPE_CHECKING:  # rich is imported where there is a terminal: runs without one start sooner
+    from rich.console import Console
+    from rich.live import Live
 
 LOG_SECONDS = 30
 SHOW_SECONDS = 0.5
@@ -23,15 +22,21 @@ class Progress:
     def __init__(self, summary: Callable[[], str], log: Callable[[str], None], console: Console | None = None) -> None:
         self._summary = summary
         self._log = log
-        self._console = console or Console(stderr=True)
+        self._console = console
         self._live: Live | None = None
         self._shown = time.monotonic()
         self._handlers: list[logging.StreamHandler[TextIO]] = []
 
     def start(self) -> None:
         """Begin to change a line in place, where there is a terminal."""
-        if not self._console.is_terminal:
+        if not (self._console.is_terminal if self._console else sys.stderr.isatty()):
             return
+        from rich.console import Console
+        from rich.file_proxy import FileProxy
+        from rich.live import Live
+        from rich.text import Text
+
+        self._console = self._console or Console(stderr=True)
         self._live = Live(Text(""), console=self._console, auto_refresh=False, transient=True, redirect_stderr=False)
         self._live.start()
         above = cast("TextIO", FileProxy(self._console, sys.stderr))
@@ -47,6 +52,8 @@ class Progress:
             return False
         self._shown = now
         if self._live:
+            from rich.text import Text
+
             self._live.update(
                 Text(f"  {self._summary()}", style="cyan", no_wrap=True, overflow="ellipsis"), refresh=True
             )

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timezone, tzinfo
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
 import msgspec
 
-from target_adpostbacks.columns import COLUMN_ALIASES, READERS, TIMES, Reader, Unusable, moment, read_item, read_text
-from target_adpostbacks.conversion import Conversion, InvalidConversion, canonical_event, query_value
+from target_adpostbacks.columns import (
+    COLUMN_ALIASES,
+    LIST_READERS,
+    READERS,
+    TEXT_READERS,
+    TIMES,
+    Reader,
+    Unusable,
+    moment,
+    read_item,
+    read_text,
+)
+from target_adpostbacks.conversion import Conversion, InvalidConversion, Item, canonical_event, query_value
 
 LANDING_PARAMETERS = {
     "campaign_id": ("campaign_id", "utm_id"),
@@ -21,6 +33,24 @@ LANDING_PARAMETERS = {
     "creative_id": ("creative_id",),
     "placement": ("placement",),
 }
+
+
+Values = Callable[[Mapping[str, Any]], tuple[Any, ...]]
+
+
+class Shape(NamedTuple):
+    """How a clean record with certain columns is read at once, without a look at each of them."""
+
+    texts: Values  # of the columns that are text
+    printable: Values  # of those that may hold no control character
+    lists: tuple[str, ...]  # columns that may be a list of texts
+    others: tuple[tuple[str, Reader], ...]
+    unknown: tuple[str, ...]
+    ids: tuple[str, ...]
+
+
+MAX_SHAPES = 1_000
+"""Shapes that are remembered: a tap has one or a few for each stream."""
 
 
 class Columns:
@@ -41,6 +71,36 @@ class Columns:
         for alias, column in COLUMN_ALIASES.items():
             self.readers[alias] = self.readers[column]
         del self.readers["given_name"]  # a record's own column of that name is a person's
+        self._shapes: dict[tuple[str, ...], Shape | None] = {}
+
+    def shape(self, record: Mapping[str, Any]) -> Shape | None:
+        """How a clean record with these columns is read at once; None where that can't be."""
+        names = tuple(record)
+        try:
+            return self._shapes[names]
+        except KeyError:
+            if len(self._shapes) >= MAX_SHAPES:
+                return None
+            shape = self._shapes[names] = self._shape(names)
+            return shape
+
+    def _shape(self, names: Sequence[str]) -> Shape | None:
+        if not {"event_name", "event_id", "event_time"}.issubset(names) or not NEEDS_CARE.isdisjoint(names):
+            return None
+        readers = {name: self.readers.get(name) for name in names}
+        texts = [name for name, reader in readers.items() if reader in TEXT_READERS]
+        return Shape(
+            texts=itemgetter(*texts),
+            printable=itemgetter(*(name for name in texts if readers[name] is not read_text)),
+            lists=tuple(name for name, reader in readers.items() if reader in LIST_READERS),
+            others=tuple(
+                (name, reader)
+                for name, reader in readers.items()
+                if reader and reader not in TEXT_READERS and reader not in LIST_READERS
+            ),
+            unknown=tuple(name for name, reader in readers.items() if reader is None),
+            ids=tuple(self.ids.intersection(names)),
+        )
 
     def mapped(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
         """The record with the ``fields`` setting applied."""
@@ -56,13 +116,85 @@ def _dig(record: Any, path: Sequence[str]) -> Any:
     return record
 
 
+NEEDS_CARE = frozenset({*COLUMN_ALIASES.keys() - {"event_name"}, "given_name", "ids", "unusable"})
+"""Columns that say something of others, or that only have the name of one of the conversion's fields."""
+
+
 def parse(record: Mapping[str, Any], columns: Columns, key: Sequence[str] = (), stream: str = "") -> Conversion:
     """The conversion that a record tells of. Raises InvalidConversion, which names the field and never the value.
 
     A missing ``event_id`` becomes the ``order_id``; else the stream's name, a dash and the first 32 hex digits of
     SHA-256 over the values of ``key`` and the event's name; without a key the record is invalid.
     """
-    record = columns.mapped(record)
+    if columns.fields:
+        record = columns.mapped(record)
+    return _at_once(record, columns) or _mended(record, columns) or _with_care(record, columns, key, stream)
+
+
+def _at_once(record: Mapping[str, Any], columns: Columns) -> Conversion | None:
+    """The conversion, where everything is as it should be; None where something has to be mended or refused.
+
+    Types are checked in one call, and texts all together: three times as fast as a look at each column.
+    """
+    shape = columns.shape(record)
+    if shape is None:
+        return None
+    texts, printable, lists, others, unknown, ids = shape
+    if unknown and any(record[name].__class__ is dict for name in unknown):
+        return None
+    try:
+        if not _are_clean(texts(record)) or not "".join(printable(record)).isprintable():
+            return None
+        given = record["event_name"]
+        out = {**record, "given_name": given, "event_name": canonical_event(given)}
+        for field, reader in others:
+            out[field] = reader(field, record[field])
+        for field in lists:
+            if record[field].__class__ is str:
+                out[field] = (record[field],)
+        if ids:
+            out["ids"] = {name: record[name] for name in ids}
+        if "landing_url" in out:
+            _read_landing_url(out)
+        c = msgspec.convert(out, Conversion)
+    except (TypeError, ValueError, Unusable, msgspec.ValidationError):
+        return None
+    valued = (c.value is None) is (c.currency is None)
+    clean = valued and _are_clean(c.email + c.phone + c.external_id) and all(map(_is_clean, c.contents))
+    return c if clean else None
+
+
+def _mended(record: Mapping[str, Any], columns: Columns) -> Conversion | None:
+    """``_at_once`` of the record without nulls and empty texts, with the ids that are numbers as texts."""
+    mended = {
+        name: str(value) if value.__class__ is int and columns.readers.get(name) in TEXT_READERS else value
+        for name, value in record.items()
+        if value is not None and value != ""
+    }
+    return _at_once(mended, columns) if mended != record else None
+
+
+def _are_clean(texts: tuple[str, ...]) -> bool:
+    """Whether each is trimmed and not empty. Raises TypeError where one is no text."""
+    return "" not in texts and tuple(map(_stripped, texts)) == texts
+
+
+_stripped = str.strip
+
+
+def _is_clean(item: Item) -> bool:
+    for text in (item.id, item.name, item.category, item.brand, item.group_id):
+        if text is not None and (not text or text.strip() != text):
+            return False
+    quantity, price = item.quantity, item.price
+    in_range = (quantity is None or 0 <= quantity < 2**31) and (price is None or 0 <= price <= 1e15)
+    return in_range and item != _NO_ITEM
+
+
+_NO_ITEM = Item()
+
+
+def _with_care(record: Mapping[str, Any], columns: Columns, key: Sequence[str], stream: str) -> Conversion:
     unusable: list[str] = []
     out = _flat(record, columns.readers, unusable)
     for alias, column in COLUMN_ALIASES.items():

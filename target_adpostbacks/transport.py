@@ -8,6 +8,7 @@ import threading
 import time
 from importlib.metadata import version
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 import msgspec
 import requests
@@ -51,7 +52,7 @@ class HttpTransport:
     def __call__(self, request: Request, timeout_seconds: float) -> Response:
         session = self._session()
         started = time.monotonic()
-        exchange = _Exchange()
+        exchange = _Exchange(urlencode(request.query))
         _current.exchange = exchange
         deadline = threading.Timer(timeout_seconds, exchange.cut)
         deadline.daemon = True
@@ -59,8 +60,7 @@ class HttpTransport:
         try:
             answer = session.request(
                 request.method,
-                request.url,
-                params=dict(request.query),
+                request.url,  # without its query: see _Watched
                 headers=dict(request.headers),
                 data=None if request.body is None else msgspec.json.encode(request.body),
                 timeout=timeout_seconds,
@@ -147,15 +147,18 @@ def _since(started: float) -> int:
     return round((time.monotonic() - started) * 1000)
 
 
-# --- The deadline ----------------------------------------------------------------------------------------------------
+# --- The deadline and the query --------------------------------------------------------------------------------------
 # requests' timeout is for each read: an answer that drips never ends. So each connection tells which socket the
 # thread's exchange is on, and a timer shuts that down.
+# A query may hold a token, and a URL ends up in debug logs, warnings and the texts of exceptions of requests, urllib3
+# and http.client. So none of them is given the query: the connection adds it to the line that goes out.
 
 
 class _Exchange:
-    """What is known of the request under way: its socket, whether bytes went out, whether time is up."""
+    """What is known of the request under way: its query and socket, whether bytes went out, whether time is up."""
 
-    def __init__(self) -> None:
+    def __init__(self, query: str) -> None:
+        self.query = query
         self.sent = False
         self.overdue = False
         self.sock: Any = None
@@ -172,6 +175,14 @@ _current = threading.local()
 
 
 class _Watched(HTTPConnection):
+    debuglevel = 0  # http.client prints what it sends where somebody has set its own
+
+    def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:
+        """The request line, with the query that nobody else was given."""
+        exchange: _Exchange = _current.exchange
+        target = f"{url}{'&' if '?' in url else '?'}{exchange.query}" if exchange.query else url
+        super().putrequest(method, target, skip_host=skip_host, skip_accept_encoding=skip_accept_encoding)
+
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime
 
 from target_adpostbacks.network import Account, Outcome
@@ -39,6 +40,13 @@ class Way:
         self._not_before = 0.0  # monotonic
         self._told: Outcome | None = None
         self._pace = pace
+        self._warned: set[str] = set()
+
+    def warn(self, warning: str, log: Callable[[str], None]) -> None:
+        """Log what the network warns of, once."""
+        if warning not in self._warned:
+            self._warned.add(warning)
+            log(f"{self.account.label}: the network warns: {warning}")
 
     def take_turn(self, stopping: threading.Event) -> float:
         """Wait until ``requests_per_second`` allows one more; the seconds that it took."""

@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-SECRETS = {"tiktok": "canary-token-tiktok", "reddit": "canary-token-reddit"}
+SECRETS = {
+    "tiktok": "canary-token-tiktok",
+    "reddit": "canary-token-reddit",
+    "meta": "EAAcanary-token-meta",
+    "snapchat": "canary+token/of&snapchat=0123456789-abcdefghij",  # in the query, so percent-encoded too
+}
 
 PERSONAL: dict[str, Any] = {
     "email": "canary.mail@example.com",
@@ -27,6 +32,11 @@ PERSONAL: dict[str, Any] = {
     "ttp": "CanaryCookie",
     "rdt_cid": "CanaryReddit",
     "rdt_uuid": "CanaryUuid",
+    "fbclid": "CanaryFacebook",
+    "fbc": "fb.1.1795100000000.CanaryOld",
+    "fbp": "fb.1.1795100000000.5550042199",
+    "sc_click_id": "CanarySnap",
+    "sc_cookie1": "CanaryScid",
     "lead_id": "canary-lead",
     "anonymous_id": "canary-anonymous",
     "event_source_url": "https://example.com/canary-page",

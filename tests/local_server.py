@@ -24,8 +24,8 @@ class Received(NamedTuple):
 
     @property
     def event_ids(self) -> list[str]:
-        """The ids of its events, TikTok's or Reddit's."""
-        if "/event/track" in self.path:
+        """The ids of its events, TikTok's, Meta's, Snapchat's or Reddit's."""
+        if "/event/track" in self.path or self.path.endswith("/events") or self.path.startswith("/v3/"):
             return [event["event_id"] for event in self.body["data"]]
         return [event["metadata"]["conversion_id"] for event in self.body["data"]["events"]]
 
@@ -43,9 +43,13 @@ class Answer(NamedTuple):
 
 
 def accepted(request: Received) -> Answer:
-    """What TikTok or Reddit answers when all is well."""
+    """What TikTok, Meta, Snapchat or Reddit answers when all is well."""
     if "/event/track" in request.path:
         return Answer(body={"code": 0, "message": "OK", "request_id": "req-1", "data": {}})
+    if request.path.endswith("/events"):
+        return Answer(body={"events_received": len(request.event_ids), "messages": [], "fbtrace_id": "A8sXbq1"})
+    if request.path.startswith("/v3/"):
+        return Answer(body={"status": "VALID", "reason": "Events have been processed successfully."})
     return Answer(body={"data": {"message": f"Successfully processed {len(request.event_ids)} conversion events."}})
 
 

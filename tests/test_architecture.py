@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "target_adpostbacks"
-CORE = {"conversion", "columns", "record", "match_keys", "network", "networks", "postback", "config"}
+CORE = {"conversion", "columns", "record", "match_keys", "app_data", "network", "networks", "postback", "config"}
 
 MAY_IMPORT = {
     "conversion": set(),
     "columns": {"conversion"},
     "record": {"columns", "conversion"},
     "match_keys": set(),
+    "app_data": {"conversion", "match_keys"},
     "network": {"conversion"},
-    "networks": {"network", "conversion", "match_keys"},
+    "networks": {"network", "conversion", "match_keys", "app_data"},
     "postback": {"network", "conversion"},
     "config": {"network", "networks", "columns"},
     "transport": {"network"},

@@ -167,7 +167,7 @@ def test_the_general_settings() -> None:
 @pytest.mark.parametrize(
     ("given", "mistake"),
     [
-        ({}, "no network: add a section for one of reddit, tiktok"),
+        ({}, f"no network: add a section for one of {', '.join(sorted(NETWORKS))}"),
         ({"tiktok": "on"}, "tiktok: an object expected, as in sample_config.json"),
         ({"tiktok": True}, "tiktok: an object expected, as in sample_config.json"),
         ({**config(), "tik_tok": {}}, "tik_tok: no such setting; did you mean tiktok?"),
@@ -297,7 +297,9 @@ def test_every_setting_is_described_in_the_section_and_its_accounts(name: str) -
     assert own.keys() == set(NETWORKS[name].settings_type.__struct_fields__)
     assert section["properties"]["accounts"]["additionalProperties"]["properties"] == own
     assert all(value["type"] and value["description"].endswith((".", "`")) for value in own.values())
-    assert [field for field, value in own.items() if value.get("secret")] == ["access_token"]
+    assert [field for field, value in own.items() if value.get("secret")] == [
+        field for field in own if field.endswith(("_token", "_secret"))
+    ]
 
 
 def test_delivery_settings_and_general_ones_stand_at_the_top() -> None:

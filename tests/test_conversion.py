@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -434,6 +435,12 @@ def test_a_country_is_folded_to_two_letters(given: str, country: str) -> None:
     assert a_conversion(country=given).country == country
 
 
+def test_a_hashed_country_stays_for_networks_that_want_it_hashed() -> None:
+    digest = hashlib.sha256(b"us").hexdigest()
+    assert a_conversion(country=f" {digest.upper()} ").country == digest
+    assert a_conversion(country="g" * 64).unusable == ("country: no ISO 3166 country",)
+
+
 def test_what_is_no_country_is_left_out_with_a_note() -> None:
     assert a_conversion(country="Atlantis").unusable == ("country: no ISO 3166 country",)
     assert alpha2("Atlantis") is None
@@ -548,3 +555,63 @@ def test_a_record_reads_the_same_whatever_the_order_of_its_columns(columns: dict
     assert sorted(one.unusable) == sorted(other.unusable)
     assert one.event_id == other.event_id
     assert (one.value, one.currency, one.ids) == (other.value, other.currency, other.ids)
+
+
+ODD: list[Any] = [
+    *(
+        None,
+        "",
+        " ",
+        " x ",
+        "a\tb",
+        "x",
+        1,
+        0,
+        -1,
+        2.5,
+        1e400,
+        float("nan"),
+        True,
+        False,
+        [],
+        {},
+        ["a", " b "],
+        ["a", ""],
+    ),
+    *(
+        "us",
+        "USD",
+        "EUR",
+        "true",
+        "12.5",
+        "2026-11-20T12:00:00+02:00",
+        "2026-11-20 12:00:00",
+        1795257600,
+        "https://a.b/",
+    ),
+    *(
+        [{"id": "a", "quantity": 1, "price": 2.5}],
+        [{"id": " a"}],
+        [{"quantity": -1}],
+        [{"price": "3"}],
+        [{}],
+        '{"a": 1}',
+    ),
+    {"email": "ada@example.com", "country": "us"},
+]
+
+
+@pytest.mark.parametrize(
+    "column", sorted({*known_columns(), "ttclid", "mobile", "given_name", "ids", "unusable", "user"})
+)
+def test_a_record_read_at_once_is_the_one_read_with_care(column: str) -> None:
+    def outcome(record: dict[str, Any]) -> Any:
+        try:
+            return parse(record, COLUMNS)
+        except InvalidConversion as invalid:
+            return str(invalid)
+
+    full = {"email": ["ada@example.com"], "value": 1.5, "currency": "USD", "contents": [{"id": "a"}], "country": "US"}
+    for value in ODD:
+        record = {**a_record(**full), column: value}
+        assert outcome(record) == outcome({**record, "an unknown object": {}}), value  # which asks for care

@@ -6,7 +6,7 @@ import itertools
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from random import Random
@@ -15,11 +15,13 @@ from typing import Any
 import msgspec
 import pytest
 from conftest import NOW, a_conversion, an_account
+from msgspec.structs import replace
 
 from target_adpostbacks.attempts import MAX_REQUESTS
 from target_adpostbacks.delivery import Delivery, Queued, Skipped, pauses, skipped
 from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.network import Account, Request, Response
+from target_adpostbacks.networks.tiktok import TikTok, TikTokSettings
 from target_adpostbacks.postback import Facts, Key, prepare
 from target_adpostbacks.transport import Unreachable
 from target_adpostbacks.way import Pace, seconds
@@ -291,6 +293,38 @@ def test_a_redirect_is_nobodys_verdict(scene: Make) -> None:
     assert result.rows() == [("a", "open", "transient")]
 
 
+def test_a_request_id_with_an_underscore_is_one(scene: Make) -> None:
+    result = scene(Response(status=200, body={"code": 0, "message": "OK", "request_id": "AK_aR-Y2"})).deliver("a")
+    assert result.rows("network_request_id") == [("AK_aR-Y2",)]
+
+
+class Warns(TikTok):
+    """A network whose answers warn."""
+
+    def warning(self, response: Response) -> str:
+        return response.headers.get("x-warning", "")
+
+    def note(self, payload: Mapping[str, Any]) -> str:
+        return "sent without something"
+
+
+def test_what_a_network_warns_of_is_logged_once_and_without_secrets(scene: Make) -> None:
+    network = Warns(TikTokSettings(access_token="example-access-token", pixel_code="D7VH38JC77U3LFDOLGRG"))
+    account = Account(section="tiktok", network=network, secrets=("example-access-token",))
+    warning = {"x-warning": "old: example-access-token"}
+    answers = (Response(status=503, headers=warning), Response(status=200, body={"code": 0}, headers=warning))
+    result = scene(*answers).deliver("a", account=account)
+    assert result.logged == ["tiktok.default: the network warns: old: ***"]
+
+
+def test_what_a_network_wants_and_did_not_get_is_told_beside_the_verdict(scene: Make) -> None:
+    network = Warns(TikTokSettings(access_token="t", pixel_code="D7VH38JC77U3LFDOLGRG"))
+    result = scene(Response(status=200, body={"code": 0})).deliver(
+        "a", account=Account(section="tiktok", network=network)
+    )
+    assert result.rows("status, message") == [("accepted", "sent without something")]
+
+
 @pytest.mark.parametrize("request_id", ["203.0.113.77 E.C.P.abc", "ada@example.com", "example-access-token", "x" * 65])
 def test_a_request_id_that_may_be_an_echo_is_not_stored(scene: Make, request_id: str) -> None:
     result = scene(Response(status=200, body={"code": 0, "message": "OK", "request_id": request_id})).deliver("a")
@@ -327,7 +361,7 @@ def test_without_deduplication_an_unanswered_request_is_not_repeated(scene: Make
     made = scene(RESET)
     account = an_account()
     queued = made.queued(account, "a")
-    made.delivery.submit(account, [queued._replace(postback=queued.postback._replace(resend_seconds=None))])
+    made.delivery.submit(account, [replace(queued, postback=replace(queued.postback, resend_seconds=None))])
     made.delivery.settle()
     assert len(made.answers.batches) == 1
     assert made.rows() == [("a", "open", "no_answer")]
@@ -446,7 +480,7 @@ def test_without_deduplication_a_later_run_does_not_send_again_either(scene: Mak
     made = scene(OK)
     account = an_account()
     queued = made.queued(account, "a")
-    made.delivery.submit(account, [queued._replace(postback=queued.postback._replace(resend_seconds=None))])
+    made.delivery.submit(account, [replace(queued, postback=replace(queued.postback, resend_seconds=None))])
     made.delivery.settle()
     assert made.answers.batches == []
     assert made.rows() == [("a", "open", "no_answer")]

@@ -8,14 +8,14 @@ from hashlib import sha256
 import pytest
 
 from target_adpostbacks import match_keys as keys
-from target_adpostbacks.networks import reddit
+from target_adpostbacks.networks import meta, reddit
 
 HASH = sha256(b"ada@example.com").hexdigest()
 IDFA = "ea7583cd-a667-48bc-b806-42ecb2b48606"
 NO_ID = "00000000-0000-0000-0000-000000000000"
 
 
-@pytest.mark.parametrize("module", [keys, reddit])
+@pytest.mark.parametrize("module", [keys, meta, reddit])
 def test_the_examples_in_the_docstrings_are_true(module: object) -> None:
     failed, tried = doctest.testmod(module)  # type: ignore[arg-type]
     assert tried
@@ -125,6 +125,115 @@ def test_postal_code(raw: str, normalized: str | None) -> None:
     assert keys.postal_code(raw) == normalized
 
 
+@pytest.mark.parametrize(
+    ("raw", "country_code", "normalized"),
+    [
+        *(("+1 (415) 555-0100", None, "14155550100"), ("0014155550100", None, "14155550100")),
+        *(("+44-0447-234-2344", None, "444472342344"), ("+44 (0)20 7946 0958", None, "442079460958")),
+        *(("020 7946 0958", "44", "442079460958"), ("020 7946 0958", None, "2079460958")),
+        *(("(650)555-1212", None, "6505551212"), ("020 7946 0958 ext. 12", None, "2079460958")),
+        *(("00000000", None, None), ("012345", None, None), ("n/a", None, None), ("0" + "1" * 16, None, None)),
+        *(("+1234567890123456", None, None), ("+0123456789", None, None), ("020 7946 0958" + " " * 100, None, None)),
+        ("abcdefabcdefabcdefabcdef12345678", None, None),  # an MD5
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_phone_digits(raw: str, country_code: str | None, normalized: str | None) -> None:
+    assert keys.phone_digits(raw, country_code) == normalized
+
+
+def test_folded_is_trimmed_and_lower_case() -> None:
+    assert keys.folded(" User_7 ") == "user_7"
+    assert keys.folded("  ") is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "normalized"),
+    [
+        *(("O'Brien", "obrien"), ("O’Brien", "obrien"), ("J. R.", "jr"), ("Groß", "groß"), ("JOSE\u0301", "josé")),
+        *(
+            ("Saint-Jean d’Août", "saintjeandaoût"),
+            ("Иванов", "иванов"),
+            ("정", "정"),
+            ("हिन्दी", "हिन्दी"),
+            ("Gal·la", "galla"),
+        ),
+        *(("--", None), ("“”", None), ("", None), (" \u00a0", None), ("Paris 15", "paris15")),
+    ],
+)
+def test_unpunctuated(raw: str, normalized: str | None) -> None:
+    assert keys.unpunctuated(raw) == normalized
+
+
+@pytest.mark.parametrize(
+    ("raw", "normalized"),
+    [
+        *(("San Francisco", "sanfrancisco"), ("St. Louis", "stlouis"), ("São Paulo", "sãopaulo"), ("東京", "東京")),
+        *(("Paris 15", "paris"), ("12345", None), ("Giza \u0663", "giza"), ("", None)),
+    ],
+)
+def test_city(raw: str, normalized: str | None) -> None:
+    assert keys.city(raw) == normalized
+
+
+@pytest.mark.parametrize(
+    ("raw", "country", "normalized"),
+    [
+        *(
+            ("California", "US", "ca"),
+            (" new york ", "US", "ny"),
+            ("District of Columbia", "US", "dc"),
+            ("TX", "US", "tx"),
+        ),
+        *(("California", None, "ca"), ("Ontario", "CA", "ontario"), ("British Columbia", "CA", "britishcolumbia")),
+        *(("Maryland", "LR", "maryland"), ("Puerto Rico", "US", "pr"), ("--", "US", None)),
+    ],
+)
+def test_state(raw: str, country: str | None, normalized: str | None) -> None:
+    assert keys.state(raw, country) == normalized
+
+
+@pytest.mark.parametrize(
+    ("raw", "country", "normalized"),
+    [
+        *(("94035-1234", "US", "94035"), ("940351234", "US", "94035"), ("02115", "US", "02115")),
+        *(("12345-6789", "SA", "123456789"), ("1000-205", "PT", "1000205"), ("M1 1AE", "GB", "m11ae")),
+    ],
+)
+def test_postal_code_in_a_known_country(raw: str, country: str, normalized: str) -> None:
+    assert keys.postal_code(raw, country) == normalized
+
+
+@pytest.mark.parametrize(
+    ("raw", "normalized"),
+    [("M", "m"), (" male ", "m"), ("Female", "f"), ("f", "f"), ("other", None), ("woman", None), ("", None)],
+)
+def test_gender(raw: str, normalized: str | None) -> None:
+    assert keys.gender(raw) == normalized
+
+
+@pytest.mark.parametrize(
+    ("raw", "normalized"),
+    [
+        *((form, "19970216") for form in ("1997-02-16", "19970216", "2/16/1997", "02/16/1997", " 1997-02-16 ")),
+        *((form, "19970216") for form in ("1997-02-16T00:00:00Z", "1997-02-16 08:30:00")),
+        *(
+            (form, None)
+            for form in ("1997-13-45", "16/2/1997", "1997", "unknown", "", "1997-02-1", "2/16", "1/2/3/1997")
+        ),
+        *((form, None) for form in ("2/16/97", "19971345", "1997-02-16x", "1997-W07-7", "//1997", "16.2.1997")),
+    ],
+)
+def test_date_of_birth(raw: str, normalized: str | None) -> None:
+    assert keys.date_of_birth(raw) == normalized
+
+
+def test_an_advertising_id_keeps_its_case() -> None:
+    assert keys.advertising_id(f" {IDFA.upper()} ") == IDFA.upper()
+    assert keys.advertising_id(IDFA) == IDFA
+    assert [keys.advertising_id(raw) for raw in (NO_ID, HASH, "", "unknown")] == [None] * 4
+
+
 def test_advertising_ids() -> None:
     assert keys.idfa(f" {IDFA} ") == IDFA.upper()
     assert keys.gaid(f" {IDFA.upper()} ") == IDFA
@@ -148,6 +257,15 @@ def test_what_is_no_sha_256_is_no_hash(raw: str) -> None:
     assert keys.hashed(raw, keys.email) is None
 
 
+def test_what_a_value_stands_beside_decides_how_it_is_normalized() -> None:
+    assert keys.hashed("Ontario", keys.state, "CA") == keys.sha256("ontario")
+    assert keys.each_hashed(["06 12 34 56 78"], keys.phone_digits, "33") == [keys.sha256("33612345678")]
+
+
+def test_a_hash_is_not_sent_where_the_plain_value_is_wanted() -> None:
+    assert [keys.unhashed(raw) for raw in ("US", HASH, HASH.upper(), None)] == ["US", None, None, None]
+
+
 def test_nothing_is_never_hashed() -> None:
     assert keys.hashed(None, keys.email) is None
     assert keys.hashed("", keys.trimmed) is None
@@ -158,6 +276,7 @@ def test_nothing_is_never_hashed() -> None:
 def test_a_list_gives_its_usable_members() -> None:
     assert keys.each_hashed(["nobody", "Ada@example.com", HASH], keys.email) == [HASH, HASH]
     assert keys.first_hashed(["nobody", "ada@example.com"], keys.email) == HASH
+    assert keys.distinct_hashed(["nobody", "Ada@example.com", HASH], keys.email) == [HASH]
     assert keys.first_hashed(["nobody"], keys.email) is None
 
 

@@ -26,6 +26,7 @@ from target_adpostbacks.demo import warehouse
 from target_adpostbacks.demo.conversions import conversions
 from target_adpostbacks.demo.postgres import Postgres
 from target_adpostbacks.demo.programs import OFFLINE
+from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.twin import Twin
 
 ROOT = Path(__file__).parent.parent
@@ -64,7 +65,7 @@ def test_meltano_yml_follows_meltanos_own_schema() -> None:
     jsonschema.validate(yaml.safe_load(PROJECT.read_text()), schema)
 
 
-@pytest.mark.parametrize("network", ["tiktok", "reddit"])
+@pytest.mark.parametrize("network", NETWORKS)
 def test_whatever_holds_a_token_is_sensitive(network: str) -> None:
     sensitive = {setting["name"] for setting in plugin_definitions.settings(OURS[0]) if setting.get("sensitive")}
     assert {"ledger_url", f"{network}.access_token", f"{network}.accounts"} <= sensitive
@@ -82,7 +83,7 @@ def test_whatever_runs_without_an_environment_being_named_stays_on_this_machine(
     project = yaml.safe_load(PROJECT.read_text())
     environments = {environment["name"]: environment for environment in project["environments"]}
     (target, _) = environments[project["default_environment"]]["config"]["plugins"]["loaders"]
-    for network in ("tiktok", "reddit"):
+    for network in NETWORKS:
         assert target["config"][network]["base_url"].startswith("http://127.0.0.1:")
 
 
@@ -111,7 +112,7 @@ class Project(NamedTuple):
 
     def meltano(self, *words: str, **settings: str) -> Ran:
         """Meltano in the environment ``demo``."""
-        own = {"TARGET_ADPOSTBACKS_TIKTOK_BASE_URL": self.twin.url, "TARGET_ADPOSTBACKS_REDDIT_BASE_URL": self.twin.url}
+        own = {f"TARGET_ADPOSTBACKS_{network.upper()}_BASE_URL": self.twin.url for network in NETWORKS}
         for plugin in ("TAP_POSTGRES", "TARGET_POSTGRES"):
             own[f"{plugin}_PORT"] = str(self.server.port)
             own[f"{plugin}_PASSWORD"] = self.server.password

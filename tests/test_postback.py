@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import pytest
 from conftest import NOW, a_conversion, an_account
@@ -257,3 +259,38 @@ def test_codes_and_request_ids_keep_their_digits() -> None:
     request_id = "2025062217554691FA1E8FB37D612053A0"
     assert scrubbed(request_id, [TOKEN], keep_ids=True) == request_id
     assert scrubbed(f"{TOKEN} ada@example.com", [TOKEN], keep_ids=True) == "*** ***"
+
+
+AWKWARD = 'eyJ+a/b=c&d"e%f.0123456789-abcdefghij_KLMNOPQRST'
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *(AWKWARD, AWKWARD.upper(), quote(AWKWARD), quote(AWKWARD, safe=""), quote(AWKWARD, safe="").lower()),
+        *(quote(quote(AWKWARD, safe=""), safe=""), "".join(f"%{ord(char):02X}" for char in AWKWARD)),
+        *(
+            html.escape(AWKWARD),
+            json.dumps(AWKWARD),
+            json.dumps(AWKWARD).replace("/", "\\/"),
+            urlencode({"q": AWKWARD}),
+        ),
+        *(json.dumps(json.dumps(AWKWARD)), "".join(f"\\u{ord(char):04X}" for char in AWKWARD)),
+        *(
+            "".join(f"&#{ord(char)};" for char in AWKWARD),
+            AWKWARD[:30],
+            AWKWARD[15:],
+            f"{AWKWARD[:25]}…{AWKWARD[-20:]}",
+        ),
+    ],
+)
+def test_a_secret_is_masked_however_it_is_written_and_in_part_too(written: str) -> None:
+    said = scrubbed(f"Token {written} was refused", [AWKWARD])
+    assert said.startswith("Token ")
+    assert said.endswith(" was refused")
+    assert "***" in said
+    assert not [AWKWARD[at : at + 8] for at in range(len(AWKWARD) - 7) if AWKWARD[at : at + 8].lower() in said.lower()]
+
+
+def test_what_only_resembles_a_secret_is_told() -> None:
+    assert scrubbed("access_token is missing", ["access_token-of-account-1"]) == "access_token is missing"

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import pytest
 from canaries import PERSONAL, SECRETS, canaries_in, left_behind
 from local_server import Answer, LocalServer, Received, accepted, local_server
 from run_target import Target, encoded, record, schema, state
 from test_target import a_purchase
+
+from target_adpostbacks.twin import Twin
 
 
 @pytest.fixture
@@ -26,9 +30,12 @@ def target(tmp_path: Path) -> Iterator[tuple[Target, LocalServer]]:
 def lines() -> list[Any]:
     """Good, bad and unsendable records, each full of canaries."""
     person = {**PERSONAL, "consent": True}
+    snap = {**person, "network": "snapchat", "value": 19.99, "currency": "EUR"}
     records = [
         a_purchase(1, **person),
         a_purchase(2, **{**person, "network": "reddit"}),
+        a_purchase(10, **{**person, "network": "meta"}),
+        a_purchase(11, **{**person, "network": "meta", "event_source": "app", "platform": "android"}),
         a_purchase(3, **{**person, "event_time": "canary-time"}),
         a_purchase(4, **{**person, "network": "canary-network"}),
         a_purchase(5, **{**person, "value": "canary-value", "currency": "canary-currency"}),
@@ -37,6 +44,9 @@ def lines() -> list[Any]:
         a_purchase(8, **{**person, "contents": "canary-contents"}),
         a_purchase(9, **{**person, "email": {"canary-nested": 1}}),
         {**person, "event_name": "purchase"},
+        a_purchase(11, **snap),
+        a_purchase(12, **snap, test=True),
+        a_purchase(13, **snap, event_source="app", app_id="1", platform="ios"),
     ]
     return [
         schema(),
@@ -50,29 +60,66 @@ def lines() -> list[Any]:
 
 def echo(request: Received) -> Answer:
     """A network that tells in its error whatever it was sent."""
-    said = json.dumps(request.body)[:3000] + " " + " ".join(request.headers.values()) + " canary.mail@example.com"
+    sent = [request.path, unquote(request.path), *request.headers.values()]
+    said = json.dumps(request.body)[:3000] + " " + " ".join(sent) + " canary.mail@example.com"
     if "/event/track" in request.path:
         return Answer(body={"code": 40002, "message": said, "request_id": "r"})
+    if request.path.startswith("/v3/"):
+        return Answer(body={"status": "INVALID", "reason": said, "errors": {"codes": [said], "error_msgs": [said]}})
     return Answer(400, {"error": {"code": 400, "message": said}})
 
 
 def refuse(request: Received) -> Answer:
     """A network that echoes the token that it refuses."""
-    token = request.headers.get("access-token") or request.headers["authorization"]
-    return Answer(401, {"code": 40105, "message": f"Access token {token} is incorrect."})
+    token = request.headers.get("access-token") or request.headers.get("authorization") or request.path
+    said = f"Access token {token} is incorrect, {unquote(token)} is, {unquote(token)[:90]} is."
+    return Answer(401, {"code": 40105, "message": said, "status": "INVALID", "reason": said})
+
+
+def warn(request: Received) -> Answer:
+    """A network whose test tool echoes in its warnings what it was sent."""
+    if "/validate" not in request.path:
+        return accepted(request)
+    warnings = [json.dumps(request.body), request.path, unquote(request.path)]
+    logs = [{"event": 0, "status": "VALID", "warnings": warnings}]
+    return Answer(body={"status": "VALID", "reason": request.path, "test_event": True, "event_logs": logs})
+
+
+def redirect(request: Received) -> Answer:
+    """A proxy that sends the request elsewhere, its query with it."""
+    return Answer(302, {}, {"Location": request.path, "Link": f"<{unquote(request.path)}>"})
 
 
 @pytest.mark.parametrize(
     "answer",
-    [accepted, echo, refuse, lambda _: Answer(503, b"down"), lambda _: Answer(reset=True)],
-    ids=["accepted", "echo", "refused", "down", "reset"],
+    [accepted, echo, refuse, warn, redirect, lambda _: Answer(503, b"down"), lambda _: Answer(reset=True)],
+    ids=["accepted", "echo", "refused", "warned", "redirected", "down", "reset"],
 )
 def test_nothing_personal_and_no_secret_is_left_behind(target: tuple[Target, LocalServer], answer: Any) -> None:
     made, server = target
     server.answer = answer
     ran = made.run(lines(), env={"TARGET_ADPOSTBACKS_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"})
     assert canaries_in(left_behind(made.folder, ran.stdout, ran.stderr)) == []
-    assert server.received  # they were on their way, hashed
+    paths = {request.path.partition("?")[0].partition("/events")[2] for request in server.received}
+    assert {"", "/validate"} <= paths  # they were on their way, hashed
+
+
+@pytest.mark.parametrize("fault", [{}, {"error": "invalid_token"}, {"status": 500}, {"reset": "after"}, {"echo": True}])
+def test_a_token_in_the_query_is_in_nothing_that_a_run_leaves_behind(tmp_path: Path, fault: dict[str, Any]) -> None:
+    token = SECRETS["snapchat"]
+    with Twin(faults=[{"network": "snapchat", **fault}] if fault else []) as twin:
+        made = Target(tmp_path, twin.url, max_attempts=2, results_path=str(tmp_path / "results.jsonl"))
+        made.config["snapchat"]["access_token"] = token
+        person = {"network": "snapchat", "email": "ada@example.com", "value": 19.99, "currency": "EUR"}
+        now = datetime.now(timezone.utc).isoformat()
+        sent = [record(**a_purchase(n, **{**person, "event_time": now, "test": n == 3})) for n in (1, 2, 3)]
+        ran = made.run([schema(), *sent], env={"TARGET_ADPOSTBACKS_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"})
+        left = left_behind(made.folder, ran.stdout, ran.stderr, json.dumps(twin.requests, default=str))
+        assert twin.requests
+        assert {seen["query"]["access_token"] for seen in twin.requests} == {"***"}
+    assert "connectionpool" in ran.stderr or "reset" in fault  # urllib3 did log its requests
+    for form in (token, quote(token, safe=""), quote(token), token[:16], token[-16:]):
+        assert form.lower() not in left
 
 
 def test_a_crash_shows_no_value(target: tuple[Target, LocalServer]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import http.client
+import logging
 import socket
 import threading
 import time
@@ -32,6 +34,35 @@ def test_a_request_arrives_as_it_was_built_and_its_answer_comes_back_decoded(ser
     assert received.headers["x-own"] == "1"
     assert received.headers["user-agent"].startswith("target-adpostbacks/")
     assert (response.status, response.body, response.headers["retry-after"]) == (201, {"ok": True}, "3")
+
+
+@pytest.mark.parametrize("answer", [Answer(), Answer(302, {}, {"Location": "/x?q=canary"}), Answer(reset=True)])
+def test_a_query_reaches_the_network_and_no_log(
+    server: LocalServer,
+    answer: Answer,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """urllib3 logs the URL of every request, and http.client prints it where debugging is on."""
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    caplog.set_level(logging.DEBUG)
+    server.answer = lambda _: answer
+    error = ""
+    try:
+        HttpTransport()(Request(url=f"{server.url}/x", query={"access_token": "canary/1"}), 5)
+    except Unreachable as silence:
+        error = repr(silence.__context__)
+    assert server.received[0].path == "/x?access_token=canary%2F1"
+    assert answer.reset or "POST /x HTTP" in caplog.text
+    assert "canary" not in caplog.text + error + "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("query", ["q=1&", ""])
+def test_a_query_joins_the_one_that_the_url_has(server: LocalServer, query: str) -> None:
+    server.answer = lambda _: Answer()
+    HttpTransport()(Request(url=f"{server.url}/x?{query}".rstrip("&?"), query={"own": "2"}), 5)
+    assert server.received[0].path == f"/x?{query}own=2"
 
 
 @pytest.mark.parametrize(("body", "decoded"), [(b"", None), (b"<html>", "<html>"), (b"[1]", [1]), (b"\xff", "\ufffd")])

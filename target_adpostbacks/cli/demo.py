@@ -22,7 +22,7 @@ from rich.text import Text
 
 from target_adpostbacks.cli.log import Layout
 from target_adpostbacks.demo import summary
-from target_adpostbacks.demo.conversions import FAULTS, conversions, singer
+from target_adpostbacks.demo.conversions import FAULTS, POISONED, conversions, singer
 from target_adpostbacks.demo.programs import Failed, Programs
 from target_adpostbacks.demo.story import Story
 from target_adpostbacks.ledger import Ledger, Line
@@ -52,8 +52,8 @@ def demo(*, no_postgres: bool, keep: Path | None, verbose: bool) -> None:
     story = Story(console, verbose=verbose)
     console.print(Text("adpostbacks demo", "bold"))
     console.print(
-        "A fictional shop tells TikTok and Reddit what their ads have sold. Nothing leaves this machine: the networks"
-        " are played by a twin, and whatever is started here ends here."
+        "A fictional shop tells TikTok, Reddit, Meta and Snapchat what their ads have sold. Nothing leaves this"
+        " machine: the networks are played by a twin, and whatever is started here ends here."
     )
     try:
         with _folder(keep) as folder:
@@ -117,7 +117,7 @@ def _scheduled(story: Story, folder: Path) -> None:
 
 def _settings(server: Postgres, twin: Twin) -> dict[str, str]:
     """What the project leaves to the environment."""
-    own = {"TARGET_ADPOSTBACKS_TIKTOK_BASE_URL": twin.url, "TARGET_ADPOSTBACKS_REDDIT_BASE_URL": twin.url}
+    own = {f"TARGET_ADPOSTBACKS_{network.upper()}_BASE_URL": twin.url for network in POISONED}
     for plugin in ("TAP_POSTGRES", "TARGET_POSTGRES"):
         own |= {f"{plugin}_PORT": str(server.port), f"{plugin}_PASSWORD": server.password}
     return own
@@ -153,10 +153,16 @@ def _piped(story: Story, folder: Path) -> None:
 
 
 def _config(twin: Twin) -> Mapping[str, Any]:
-    common = {"base_url": twin.url, "access_token": "any-token-will-do"}
+    common = {"base_url": twin.url, "access_token": "EAAany-token-will-do"}
     return {
         "tiktok": {**common, "pixel_code": "D7VH38JC77U3LFDOLGRG", "test_event_code": "TEST04030"},
         "reddit": {**common, "pixel_id": "a2_demo1234"},
+        "snapchat": {
+            **common,
+            "pixel_id": "0f2e6c1a-5b3d-4c8e-9a7f-1d2c3b4a5e6f",
+            "snap_app_id": "7a9b8c7d-1e2f-4a3b-8c5d-6e7f8a9b0c1d",
+        },
+        "meta": {**common, "pixel_id": "123456789012345", "test_event_code": "TEST12345"},
     }
 
 
@@ -166,8 +172,8 @@ def _twin(story: Story, stack: ExitStack) -> Twin:
     with story.step("The networks"):
         twin = stack.enter_context(Twin(faults=FAULTS))
         story.say(
-            f"Their twin on {twin.url} answers as TikTok and Reddit do. It is a bad day: one 429 that asks to wait 2 s,"
-            " one 500, and two conversions for which a network refuses whatever batch they are in."
+            f"Their twin on {twin.url} answers as TikTok, Reddit, Meta and Snapchat do. It is a bad day: one 429 that"
+            " asks to wait 2 s, one 500, and four conversions for which a network refuses whatever batch they are in."
         )
     return twin
 

@@ -13,15 +13,22 @@ COLUMNS = {
     "event_name": "text",
     "event_id": "text",
     "event_time": "timestamptz",
+    "event_source": "text",
     "network": "text",
     "ttclid": "text",
     "rdt_cid": "text",
+    "fbclid": "text",
+    "sc_click_id": "text",
+    "click_time": "timestamptz",
     "email": "text",
     "phone": "text",
     "ip_address": "text",
     "user_agent": "text",
     "country": "text",
     "event_source_url": "text",
+    "platform": "text",
+    "os_version": "text",
+    "app_id": "text",
     "value": "numeric(12, 2)",
     "currency": "text",
     "order_id": "text",
@@ -32,7 +39,12 @@ COLUMNS = {
     "updated_at": "timestamptz NOT NULL",
 }
 """Column → type in PostgreSQL. The last is what the tap remembers."""
-POISONED = {"tiktok": "evt-poisoned-t", "reddit": "evt-poisoned-r"}
+POISONED = {
+    "tiktok": "evt-poisoned-t",
+    "reddit": "evt-poisoned-r",
+    "meta": "evt-poisoned-m",
+    "snapchat": "evt-poisoned-s",
+}
 """Event ids that the twin refuses, as a network refuses a conversion that it finds something wrong with."""
 FAULTS: Sequence[Mapping[str, Any]] = (
     {"network": "tiktok", "retry_after": "2", "times": 1},
@@ -46,10 +58,16 @@ WITH_VALUE = {"add_to_cart", "begin_checkout", "purchase"}
 CAMPAIGNS = {
     "tiktok": [("1791", "Autumn runners"), ("1792", "Spark ads: creators")],
     "reddit": [("t2_c81", "r/running takeover"), ("t2_c82", "Retargeting")],
+    "snapchat": [("c7f0", "Lens: try them on"), ("c7f1", "Story ads: autumn")],
+    "meta": [("1202", "Advantage+ shopping"), ("1203", "Reels: trail shoes")],
 }
 COUNTRIES = {"DE": "EUR", "FR": "EUR", "GB": "GBP", "US": "USD"}
 PEOPLE = "ada grace alan edsger barbara donald margaret dennis radia ken frances john".split()
 AGENT = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148"
+
+
+APP = {"event_source": "app", "platform": "android", "os_version": "16", "app_id": "com.example.shop"}
+STORE = {"event_source": "offline", "event_name": "purchase"}
 
 
 class Kind(NamedTuple):
@@ -72,15 +90,27 @@ KINDS = (
     Kind(45, None, "tiktok"),  # the click id says whose it is
     Kind(25, None, "reddit"),
     Kind(60, None),
-    Kind(320, "organic"),
-    Kind(160, "facebook"),
+    Kind(200, "organic"),
+    Kind(90, "facebook", "meta"),
+    Kind(20, "Instagram"),
+    Kind(24, "meta", "meta", APP),
+    Kind(20, "meta", None, STORE),
     Kind(90, "google"),
     Kind(44, "tiktok", "tiktok", {"consent": False}),
     Kind(8, "tiktok", "tiktok", {"test": True}),
     Kind(4, "reddit", "reddit", {"test": True}),
+    Kind(2, "meta", "meta", {"test": True}),
+    Kind(3, "meta", "meta", age_days=9),
     Kind(10, "reddit", "reddit", age_days=9),
+    Kind(80, "snapchat", "snapchat"),
+    Kind(20, "Snap Ads"),
+    Kind(14, "snapchat", "snapchat", APP),
+    Kind(2, "snapchat", "snapchat", {"test": True}),
+    Kind(3, "snapchat", "snapchat", age_days=9),
     Kind(1, "tiktok", "tiktok", {"event_name": "purchase", "event_id": POISONED["tiktok"]}),
+    Kind(1, "snapchat", "snapchat", {"event_name": "purchase", "event_id": POISONED["snapchat"]}),
     Kind(1, "reddit", "reddit", {"event_name": "purchase", "event_id": POISONED["reddit"]}),
+    Kind(1, "meta", "meta", {"event_name": "purchase", "event_id": POISONED["meta"]}),
     Kind(1, "tiktok", "tiktok", {"event_time": None}),
     Kind(1, "reddit", "reddit", {"event_name": ""}),
 )
@@ -107,11 +137,18 @@ def _conversion(number: int, kind: Kind, happened: datetime, chance: random.Rand
         "event_name": event,
         "event_id": f"evt-{chance.getrandbits(40):010x}",
         "event_time": happened - timedelta(days=kind.age_days),
+        "event_source": None,
         "network": kind.network,
         "ttclid": f"E.C.P.{chance.getrandbits(96):x}" if kind.click == "tiktok" else None,
         "rdt_cid": f"{chance.getrandbits(60)}" if kind.click == "reddit" else None,
+        "fbclid": f"IwAR{chance.getrandbits(128):x}" if kind.click == "meta" else None,
+        "sc_click_id": f"{chance.getrandbits(128):x}" if kind.click == "snapchat" else None,
+        "click_time": happened - timedelta(days=kind.age_days, minutes=20) if kind.click == "meta" else None,
         **_person(number, kind, country, chance),
-        "event_source_url": f"https://shop.example.com/{event.replace('_', '-')}",
+        "event_source_url": None
+        if kind.change.get("event_source")
+        else f"https://shop.example.com/{event.replace('_', '-')}",
+        **dict.fromkeys(("platform", "os_version", "app_id")),
         "value": round(chance.lognormvariate(3.6, 0.6), 2) if priced else None,
         "currency": COUNTRIES[country] if priced else None,
         "order_id": f"S-{20_000 + number}" if event == "purchase" else None,

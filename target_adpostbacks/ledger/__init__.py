@@ -16,6 +16,7 @@ from target_adpostbacks.ledger.database import (
     CREATION,
     NoLedger,
     UnusableLedger,
+    among,
     default_url,
     engine,
     explained,
@@ -146,7 +147,7 @@ class Ledger:
             query = sa.select(*(table[name] for name in (*IDENTITY, *Earlier._fields))).where(
                 table.network == network,
                 table.asset == asset,
-                table.event_id.in_(event_ids),
+                table.event_id.in_(among(self._engine.dialect, event_ids)),
                 sa.or_(table.status.in_(("accepted", "rejected")), table.reason == "no_answer"),
             )
             found.update((tuple(row[: len(IDENTITY)]), Earlier(*row[len(IDENTITY) :])) for row in self._read(query))
@@ -163,7 +164,7 @@ class Ledger:
         with self._writing(len(last) + len(attempts)) as (connection, seqs):
             if last:
                 common = (self.run_id, now)
-                self._upsert(connection, [(next(seqs), *common, *row) for row in last.values()])
+                self._upsert(connection, [(seq, *common, *row) for row, seq in zip(last.values(), seqs, strict=False)])
             if attempts:
                 own = [
                     {

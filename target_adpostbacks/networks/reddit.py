@@ -43,7 +43,7 @@ WITHOUT_ITEM_COUNT = WITHOUT_VALUE | {"LEAD", "SIGN_UP"}
 
 _PROCESSED = re.compile(r"\bprocessed (\d{1,9}) ")
 _RATE_LIMIT_RESET = re.compile(r"\bt=(\d+)")
-_NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]")
+_NOT_ALPHANUMERIC = bytes({*range(256)} - {*b"abcdefghijklmnopqrstuvwxyz0123456789"})
 
 
 class RedditSettings(Settings, frozen=True, kw_only=True):
@@ -191,8 +191,8 @@ class Reddit(Network[RedditSettings]):
         return keys.sha256(address) if self.settings.hash_ip else address
 
     def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
-        user = payload.get("user", {})
-        return [*(["click_id"] if "click_id" in payload else []), *(key for key in user if key not in NO_MATCH_KEYS)]
+        names = [name for name in payload.get("user", {}) if name not in NO_MATCH_KEYS]
+        return ["click_id", *names] if "click_id" in payload else names
 
     def request(self, envelope: Mapping[str, JSON], payloads: Sequence[JSON]) -> Request:
         return Request(
@@ -263,7 +263,7 @@ def email(raw: str) -> str | None:
     local, _, domain = address.partition("@")
     local = local.partition("+")[0]
     if not (local.isascii() and local.isalnum()):
-        local = _NOT_ALPHANUMERIC.sub("", local)
+        local = local.encode().translate(None, _NOT_ALPHANUMERIC).decode()
     return f"{local}@{domain}" if local else None
 
 
@@ -278,13 +278,13 @@ def _screen_dimensions(width: int | None, height: int | None) -> dict[str, JSON]
 
 
 def _limited_data_use(c: Conversion) -> dict[str, JSON]:
-    return prune({"modes": ["LDU"], "country": c.country, "region": c.state and c.state.upper()})
+    return prune({"modes": ["LDU"], "country": keys.unhashed(c.country), "region": c.state and c.state.upper()})
 
 
 def _metadata(c: Conversion, event: str) -> dict[str, JSON]:
     valued = event not in WITHOUT_VALUE
     counted = event not in WITHOUT_ITEM_COUNT
-    count = c.num_items if c.num_items is not None else sum(item.quantity or 0 for item in c.contents) or None
+    count = c.num_items if c.num_items is not None else sum([item.quantity or 0 for item in c.contents]) or None
     return prune(
         {
             "conversion_id": c.event_id,

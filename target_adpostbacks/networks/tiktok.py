@@ -239,31 +239,30 @@ class TikTok(Network[TikTokSettings]):
         )
 
     def _user(self, c: Conversion) -> dict[str, JSON]:
+        web, app, crm = c.event_source == "web", c.event_source == "app", c.event_source == "crm"
         phone = keys.phone_e164
         if self.settings.default_phone_country_code:
             phone = partial(phone, country_code=self.settings.default_phone_country_code)
         user: dict[str, JSON] = {
             "email": one_or_many(keys.each_hashed(c.email, keys.email)),
             "phone": one_or_many(keys.each_hashed(c.phone, phone)),
+            "external_id": one_or_many(keys.each_hashed(c.external_id, keys.trimmed)) if web or crm else None,
+            "ip": keys.public_ip(c.ip_address) if c.ip_address and (web or app) else None,
+            "user_agent": c.user_agent if web or app else None,
+            "locale": c.language.replace("_", "-") if c.language and (web or app) else None,
         }
-        if c.event_source in ("web", "crm"):
-            user["external_id"] = one_or_many(keys.each_hashed(c.external_id, keys.trimmed))
-        if c.event_source in ("web", "app"):
-            user["ip"] = keys.public_ip(c.ip_address) if c.ip_address else None
-            user["user_agent"] = c.user_agent
-            user["locale"] = c.language and c.language.replace("_", "-")
-        if c.event_source == "web":
+        if web:
             user |= {
                 "ttclid": self._ttclid(c),
                 "ttp": c.ids.get("ttp"),
-                "first_name": keys.hashed(c.first_name, keys.name),
-                "last_name": keys.hashed(c.last_name, keys.name),
+                "first_name": keys.name_hash(c.first_name),
+                "last_name": keys.name_hash(c.last_name),
                 "city": c.city and keys.place(c.city),
                 "state": c.state and keys.place(c.state),
                 "zip_code": keys.hashed(c.postal_code, keys.postal_code),
-                "country": c.country and c.country.lower(),
+                "country": (keys.unhashed(c.country) or "").lower(),
             }
-        if c.event_source == "app":
+        if app:
             user |= self._device(c)
         user = prune(user)
         if not _matches(c, user):
@@ -384,7 +383,7 @@ def _properties(c: Conversion) -> dict[str, JSON]:
             "value": c.value,
             "content_type": c.content_type if c.content_type in CONTENT_TYPES else "product" if items else None,
             "content_ids": [item.id for item in items if item.id],
-            "num_items": c.num_items if c.num_items is not None else sum(item.quantity or 0 for item in items) or None,
+            "num_items": sum([item.quantity or 0 for item in items]) or None if c.num_items is None else c.num_items,
             "search_string": c.search_query,
             "order_id": c.order_id,
             "description": c.description,

@@ -19,7 +19,7 @@ from target_adpostbacks.twin.table import HTML, NOT_JSON, Answer, Call, Refused,
 
 HEADER = "X-Twin-Fault"
 MAX_BODY = 32 << 20
-SECRETS = {"access-token", "authorization", "cookie", "secret", "access_token", "auth_code"}
+SECRETS = {"access-token", "authorization", "cookie", "secret", "access_token", "auth_code", "appsecret_proof"}
 
 
 class Body(NamedTuple):

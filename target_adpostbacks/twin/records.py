@@ -87,7 +87,7 @@ class Records:
             self._unnamed += 1
         key = (table.name, batch.asset, batch.test, event.key or self._unnamed)
         before = self._events.get(key)
-        if before is not None and now - before.first < table.dedup_window:
+        if before is not None and now - before.first < (event.window or table.dedup_window):
             before.times += 1
             self._counts[table.name, "duplicates"] += 1
             if event.richness > before.richness:

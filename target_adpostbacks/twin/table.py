@@ -47,6 +47,7 @@ class Event:
     payload: Mapping[str, Any]
     key: Collection[str | None] | None
     richness: int = 0  # of two copies the richer survives; equal: the first
+    window: timedelta | None = None  # of its own, where the network's is another
 
 
 @dataclass(frozen=True, kw_only=True)

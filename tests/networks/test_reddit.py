@@ -136,3 +136,8 @@ def test_match_keys_are_named_never_told() -> None:
     conversion = a_conversion(network="reddit", rdt_cid="1", limited_data_use=True, **personal)
     facts = prepare(an_account("reddit"), conversion, NOW).facts
     assert facts.match_keys == "click_id,email,user_agent"
+
+
+def test_a_hashed_country_is_left_out_where_the_code_is_wanted() -> None:
+    user = payload(reddit(), country="a" * 64, limited_data_use=True)["user"]
+    assert user["data_processing_options"] == {"modes": ["LDU"]}

@@ -145,3 +145,7 @@ def test_the_request_id_is_kept_for_tiktoks_support(body: Any) -> None:
 def test_match_keys_are_named_never_told() -> None:
     postback = prepare(an_account(), a_conversion(email="ada@example.com", ip_address="8.8.8.8"), NOW)
     assert postback.facts.match_keys == ",".join(json.loads(postback.payload)["user"]) == "email,ip,ttclid"
+
+
+def test_a_hashed_country_is_left_out_where_the_code_is_wanted() -> None:
+    assert "country" not in payload(tiktok(), country="a" * 64)["user"]

@@ -12,6 +12,7 @@ from twin_calls import a_twin, tiktok_body, tiktok_event
 
 from target_adpostbacks.cli.twin import twin as command
 from target_adpostbacks.twin.faults import FaultError, script
+from target_adpostbacks.twin.networks import TABLES
 
 PROGRAM = [sys.executable, "-c", "from target_adpostbacks.cli.twin import twin; twin()"]
 
@@ -49,7 +50,10 @@ BROKEN = {
     "an unknown key": ('[{"status": 500}, {"statuz": 1}]', "faults.json: rule 2: statuz: unknown field"),
     "an unknown key beside the faults": ('{"fault": []}', "faults.json: fault: unknown field"),
     "a wrong type": ('[{"status": "500"}]', "faults.json: rule 1: status: not a valid integer"),
-    "an unknown network": ('[{"network": "meta", "status": 500}]', "rule 1: network: none of reddit, tiktok"),
+    "an unknown network": (
+        '[{"network": "newspaper", "status": 500}]',
+        f"rule 1: network: none of {', '.join(sorted(TABLES))}",
+    ),
     "an unknown error": ('[{"network": "reddit", "error": "oops"}]', "rule 1: error: none of authorization_required"),
     "no effect": ('[{"times": 2}]', "faults.json: rule 1: no effect"),
 }

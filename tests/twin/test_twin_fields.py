@@ -4,7 +4,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from twin_calls import EMAIL, SECONDS, a_twin, reddit_body, tiktok_body, to_reddit, to_tiktok
+from twin_calls import (
+    EMAIL,
+    SECONDS,
+    a_twin,
+    meta_body,
+    reddit_body,
+    snapchat_body,
+    tiktok_body,
+    to_meta,
+    to_reddit,
+    to_snapchat,
+    to_tiktok,
+)
 
 PERSON = {"email": [EMAIL], "phone": EMAIL, "external_id": EMAIL, "first_name": EMAIL, "last_name": EMAIL}
 PLACE = {"zip_code": EMAIL, "city": "berlin", "state": "berlin", "country": "de"}
@@ -66,6 +78,80 @@ REDDIT: dict[str, Any] = {
         test_id="t2_demo",
     )
 }  # fmt: skip
+META: dict[str, Any] = {
+    "website": meta_body(
+        {
+            "event_name": "Purchase",
+            "event_time": SECONDS,
+            "event_id": "evt-1",
+            "action_source": "website",
+            "event_source_url": "https://shop.example.com/",
+            "referrer_url": "https://example.com/",
+            "opt_out": True,
+            "data_processing_options": ["LDU"],
+            "data_processing_options_country": 1,
+            "data_processing_options_state": 1000,
+            "user_data": {
+                **{key: [EMAIL] for key in ("em", "ph", "fn", "ln", "ge", "db", "ct", "st", "zp", "country")},
+                "external_id": ["user-42"], "client_ip_address": "2001:db8::1", "client_user_agent": "Mozilla/5.0",
+                "fbc": "fb.1.1795175400000.IwAR0abcDEF", "fbp": "fb.1.1795100000000.1116446470",
+                "lead_id": 123456789012345,
+            },
+            "custom_data": {
+                "currency": "EUR", "value": 2.5, "order_id": "o", "content_type": "product", "content_ids": ["1"],
+                "content_name": "a", "content_category": "b", "num_items": 1, "search_string": "a",
+                "contents": [
+                    {"id": "1", "title": "a", "category": "b", "brand": "c", "quantity": 1, "item_price": 2.5},
+                ],
+            },
+        },
+        test_event_code="TEST1",
+        partner_agent="Acme",
+    ),
+    "app": meta_body(
+        {
+            "event_name": "MobileAppInstall",
+            "event_time": SECONDS,
+            "action_source": "app",
+            "user_data": {"madid": "38400000-8cf0-11bd-b23e-10b96e40000d", "anon_id": "install-7"},
+            "app_data": {
+                "advertiser_tracking_enabled": 1, "application_tracking_enabled": 1, "vendor_id": "v",
+                "extinfo": ["a2", *["x"] * 15], "url_schemes": ["x://"], "install_referrer": "r",
+            },
+        }
+    ),
+}  # fmt: skip
+SNAP_PERSON = {key: [EMAIL] for key in ("em", "ph", "external_id", "fn", "ln", "ge", "ct", "st", "zp", "country")}
+SNAP_APP = {"app_id": "1", "advertiser_tracking_enabled": 1, "extinfo": ["i2", *["x"] * 15]}
+SNAPCHAT: dict[str, Any] = {
+    "web": snapchat_body(
+        {
+            "event_name": "PURCHASE", "event_time": SECONDS, "event_id": "evt-1", "action_source": "WEB",
+            "event_source_url": "https://play.example.com/",
+            "user_data": {
+                **SNAP_PERSON, "db": EMAIL, "client_ip_address": "2001:db8::1", "client_user_agent": "Mozilla/5.0",
+                "sc_click_id": "c", "sc_cookie1": "s", "lead_id": "l",
+            },
+            "custom_data": {
+                "currency": "EUR", "value": 2.5, "order_id": "o", "num_items": 1, "content_ids": ["1"],
+                "content_type": "product", "content_name": "a", "content_category": "b", "search_string": "c",
+                "description": "d", "sign_up_method": "e", "event_tag": "f", "predicted_ltv": 9.5,
+                "contents": [{"id": "1", "quantity": 1, "item_price": 2.5, "delivery_category": "x", "brand": "y"}],
+            },
+            "data_processing_options": ["LDU"],
+            "data_processing_options_country": 1,
+            "data_processing_options_state": 1000,
+        },
+        test_event_code="t",
+    ),
+    "app": snapchat_body(
+        {
+            "event_name": "APP_INSTALL", "event_time": SECONDS, "event_id": "evt-1", "action_source": "MOBILE_APP",
+            "user_data": {"madid": "38400000-8cf0-11bd-b23e-10b96e40000d", "idfv": "v"},
+            "app_data": SNAP_APP,
+        }
+    ),
+}  # fmt: skip
 WRONG: dict[type, list[Any]] = {
     str: [None, 7, {}],
     int: [None, "7", 1.5, -1, 10**20],
@@ -105,9 +191,10 @@ def broken(body: Any, path: tuple[Any, ...], *, free: bool) -> Iterator[Any]:
     for new in WRONG[type(held)]:
         if not (free and path and path[-1] in ANY_NUMBER and new in (-1, 10**20)):
             yield changed(body, path, new)
-    if isinstance(held, str) and not (free and path[-1] in MAY_BE_EMPTY):
+    if isinstance(held, str) and not (free and path[-1] in MAY_BE_EMPTY) and "extinfo" not in path:
         yield changed(body, path, "")
-    if isinstance(held, dict) and not (free and "properties" in path):  # TikTok tolerates keys of your own there
+    own = path[-1:] == ("custom_data",) or (free and "properties" in path)  # there keys of your own are taken
+    if isinstance(held, dict) and not own:
         yield changed(body, (*path, "surplus"), "x")
 
 
@@ -127,6 +214,20 @@ def test_the_full_request_for_reddit_is_sound() -> None:
         assert to_reddit(twin, REDDIT["website"]).status_code == 200
 
 
+@pytest.mark.parametrize("source", META)
+def test_the_full_request_for_meta_is_sound(source: str) -> None:
+    with a_twin() as twin:
+        assert to_meta(twin, META[source]).status_code == 200
+
+
+@pytest.mark.parametrize(("source", "path"), every(META))
+def test_a_field_for_meta_in_a_wrong_form_is_refused(source: str, path: tuple[Any, ...]) -> None:
+    with a_twin() as twin:
+        for body in broken(META[source], path, free=False):
+            assert to_meta(twin, body).status_code == 400, at(body, path)
+        assert twin.received + twin.test_events == []
+
+
 @pytest.mark.parametrize(("source", "path"), every(TIKTOK))
 def test_a_field_for_tiktok_in_a_wrong_form_is_refused(source: str, path: tuple[Any, ...]) -> None:
     with a_twin() as twin:
@@ -140,4 +241,20 @@ def test_a_field_for_reddit_in_a_wrong_form_is_refused(source: str, path: tuple[
     with a_twin() as twin:
         for body in broken(REDDIT[source], path, free=False):
             assert to_reddit(twin, body).status_code == 400, at(body, path)
+        assert twin.received + twin.test_events == []
+
+
+@pytest.mark.parametrize("source", SNAPCHAT)
+def test_the_full_request_for_snapchat_is_sound(source: str) -> None:
+    with a_twin() as twin:
+        assert to_snapchat(twin, SNAPCHAT[source]).json()["status"] == "VALID"
+
+
+@pytest.mark.parametrize(("source", "path"), every(SNAPCHAT))
+def test_a_field_for_snapchat_in_a_wrong_form_is_refused(source: str, path: tuple[Any, ...]) -> None:
+    fact = "extinfo" in path and path[-1] not in ("extinfo", 0)  # where empty text means that it is not known
+    with a_twin() as twin:
+        for body in broken(SNAPCHAT[source], path, free=False):
+            if not (fact and at(body, path) == ""):
+                assert to_snapchat(twin, body).json()["status"] == "INVALID", at(body, path)
         assert twin.received + twin.test_events == []

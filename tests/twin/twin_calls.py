@@ -13,6 +13,8 @@ SECONDS = 1795176000
 PIXEL_CODE, PIXEL_ID = "D7VH38JC77U3LFDOLGRG", "a2_demo1234"
 TRACK, EVENTS = "/open_api/v1.3/event/track/", f"/api/v3/pixels/{PIXEL_ID}/conversion_events"
 EMAIL = hashlib.sha256(b"user@example.com").hexdigest()
+DATA_SET = "123456789012345"
+SNAP_PIXEL = "0f2e6c1a-5b3d-4c8e-9a7f-1d2c3b4a5e6f"
 AGENT = "server:example:1.0 (by /u/example)"
 
 Event = dict[str, Any]
@@ -62,3 +64,53 @@ def to_reddit(
 
 def reddit_body(*events: Any, **changes: Any) -> dict[str, Any]:
     return {"data": {"events": list(events), **changes}}
+
+
+def meta_event(event_id: Any = "evt-1", **changes: Any) -> Event:
+    event = {
+        "event_name": "Lead",
+        "event_time": SECONDS,
+        "event_id": event_id,
+        "action_source": "website",
+        "user_data": {"em": [EMAIL]},
+    }
+    return {**event, **changes}
+
+
+def meta_body(*events: Any, **changes: Any) -> dict[str, Any]:
+    return {"data": list(events), **changes}
+
+
+def to_meta(
+    twin: Twin, body: Any, *, headers: dict[str, str] | None = None, path: str = f"/v25.0/{DATA_SET}/events"
+) -> requests.Response:
+    sent = {"Authorization": "Bearer good", **(headers or {})}
+    return requests.post(twin.url + path, json=body, headers=sent, timeout=5, allow_redirects=False)
+
+
+def snapchat_event(event_id: Any = "evt-1", **changes: Any) -> Event:
+    event = {
+        "event_name": "SIGN_UP",
+        "event_time": SECONDS,
+        "event_id": event_id,
+        "action_source": "WEB",
+        "event_source_url": "https://play.example.com/",
+        "user_data": {"em": [EMAIL]},
+    }
+    return {**event, **changes}
+
+
+def snapchat_app_event(event_id: Any = "evt-1", **changes: Any) -> Event:
+    app = {"app_id": "1234567890", "advertiser_tracking_enabled": 1, "extinfo": ["i2", *[""] * 15]}
+    event = without(snapchat_event(event_id, action_source="MOBILE_APP", app_data=app), "event_source_url")
+    return {**event, **changes}
+
+
+def snapchat_body(*events: Any, **changes: Any) -> dict[str, Any]:
+    return {"data": list(events), **changes}
+
+
+def to_snapchat(
+    twin: Twin, body: Any, *, path: str = f"/v3/{SNAP_PIXEL}/events", token: str = "good"
+) -> requests.Response:
+    return requests.post(twin.url + path, params={"access_token": token}, json=body, timeout=5, allow_redirects=False)

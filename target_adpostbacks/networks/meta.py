@@ -1,0 +1,543 @@
+"""Meta Conversions API: web, app, store and CRM events of one data set.
+
+https://developers.facebook.com/docs/marketing-api/conversions-api/using-the-api
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import string
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import quote
+
+import msgspec
+
+from target_adpostbacks import app_data
+from target_adpostbacks import match_keys as keys
+from target_adpostbacks.conversion import Conversion, Item
+from target_adpostbacks.network import JSON, Network, Outcome, Request, Response, Settings, Skip, Verdict, doc, prune
+
+URL = "https://graph.facebook.com/{api_version}/{pixel_id}/events"
+
+ActionSource = Literal[
+    "website",
+    "app",
+    "physical_store",
+    "system_generated",
+    "email",
+    "phone_call",
+    "chat",
+    "business_messaging",
+    "other",
+]
+ACTION_SOURCES: Mapping[str, ActionSource] = {
+    "web": "website",
+    "app": "app",
+    "offline": "physical_store",
+    "crm": "system_generated",
+}
+
+STANDARD = frozenset(
+    "AddPaymentInfo AddToCart AddToWishlist CompleteRegistration Contact CustomizeProduct Donate FindLocation "
+    "InitiateCheckout Lead PageView Purchase Schedule Search StartTrial SubmitApplication Subscribe "
+    "ViewContent".split()
+)
+NATIVE = {"web": STANDARD, "app": STANDARD | {"MobileAppInstall"}, "offline": STANDARD | {"Other"}, "crm": STANDARD}
+SPECIAL = frozenset({"AppendValue", "AppendAttribution"})  # corrections by measurement partners
+
+# One event too old refuses its whole batch: the margin is for batching and retries.
+MAX_AGE = timedelta(days=7) - timedelta(minutes=5)
+MAX_AGE_IN_STORE = timedelta(days=62) - timedelta(minutes=5)
+DEDUP_WINDOW = timedelta(hours=48)
+
+TOO_LITTLE: tuple[frozenset[str], ...] = (
+    frozenset({"ct", "country", "st", "zp", "ge", "client_user_agent"}),
+    frozenset({"db", "client_user_agent"}),
+    frozenset({"fn", "ge"}),
+    frozenset({"ln", "ge"}),
+)
+"""Match keys that refuse an event, and its batch, where nothing else stands beside them (100/2804050)."""
+
+USER_PROPERTIES = "subscription_id fb_login_id ctwa_clid page_id page_scoped_user_id ig_account_id ig_sid".split()
+APP_PROPERTIES = "campaign_ids install_referrer installer_package url_schemes windows_attribution_id".split()
+CUSTOM_DATA = (
+    "value currency order_id content_ids contents content_type content_name content_category num_items search_string "
+    "description event_source"
+).split()
+PERSONAL = (
+    "email emails em hashedemail mail phone phonenumber mobile ph hashedphone name fullname firstname fn lastname ln "
+    "surname gender ge sex dateofbirth dob birthday birthdate db age address street city ct state st region zip "
+    "zipcode zp postalcode postcode country externalid userid customerid ip ipaddress clientipaddress useragent "
+    "clientuseragent madid advertisingid idfa gaid aaid idfv fbc fbp fbclid leadid ssn"
+).split()
+NO_CUSTOM_DATA = frozenset(
+    name.replace("_", "")
+    for name in (*PERSONAL, *CUSTOM_DATA, *USER_PROPERTIES, *APP_PROPERTIES, "anon_id", "messaging_channel")
+) | {"applicationtrackingenabled"}
+"""Custom properties that are never passed on: personal ones, and shadows of fields that we fill."""
+DEVICE = frozenset(name.replace("_", "") for name in app_data.DEVICE_PROPERTIES)
+
+VERDICTS: Mapping[int, Verdict] = {
+    **dict.fromkeys((3, 10, 102, 104, 190, *range(200, 300), 803, 2635), Verdict.CREDENTIALS),
+    **dict.fromkeys((4, 17, 32, 341, 613, *range(80000, 80015)), Verdict.THROTTLED),
+    **dict.fromkeys((100, 105), Verdict.REJECTED),
+    **dict.fromkeys((1, 2, 368, 5000, 21009, *range(-9, 0)), Verdict.TRANSIENT),
+}
+"""What an error's code means, whatever HTTP status it comes with."""
+OUT_OF_REACH = (100, 33)  # code and subcode: the data set does not exist, or not for this token
+
+_COOKIE = re.compile(r"fb\.\d+\.\d{10,13}\.\S+", re.ASCII).fullmatch
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+
+class MetaSettings(Settings, frozen=True, kw_only=True):
+    pixel_id: Annotated[str, doc("The data set's id: Events Manager > Data sources > the data set > Settings.")]
+    access_token: Annotated[
+        str, doc("The same Settings page > Conversions API > Generate access token: `EAA…`.", secret=True)
+    ]
+    app_secret: Annotated[
+        str | None,
+        doc("Only if the token's app has Require App Secret on: App dashboard > Settings > Basic.", secret=True),
+    ] = None
+    api_version: Annotated[str, doc("Version of the Graph API.")] = "v25.0"
+    test_event_code: Annotated[
+        str | None,
+        doc("For records with `test: true`: Events Manager > the data set > Test events, `TEST…`. Meta counts them."),
+    ] = None
+    partner_agent: Annotated[str | None, doc("Short platform name, as agreed with Meta or your own.")] = None
+    action_source: Annotated[ActionSource | None, doc("Overrides the one derived from `event_source`.")] = None
+    data_processing_options: Annotated[
+        tuple[Literal["LDU"], ...] | None,
+        doc('`["LDU"]`: limited data use for every record that does not say `limited_data_use` itself.'),
+    ] = None
+    data_processing_options_country: Annotated[
+        int, doc("Where limited data use applies: `0`: Meta finds out by the IP address; `1`: USA.", ge=0, le=1)
+    ] = 0
+    data_processing_options_state: Annotated[
+        int, doc("The US state of limited data use: `0`: Meta finds out; `1000` California to `1014` Rhode Island.")
+    ] = 0
+    hash_external_id: Annotated[bool, doc("false: external_id as it is; must equal what the browser pixel does.")] = (
+        True
+    )
+    app_tracking_default: Annotated[
+        int, doc("`application_tracking_enabled` of app events whose `properties` do not say it.", ge=0, le=1)
+    ] = 1
+    default_phone_country_code: Annotated[str | None, doc("Digits, `33`: completes national phone numbers.")] = None
+    lead_event_source: Annotated[str | None, doc("The CRM's name, for CRM events: `Salesforce`.")] = None
+
+    def problems(self) -> Iterable[str]:
+        if not _fits(r"\d{5,20}", self.pixel_id):
+            yield "pixel_id: digits only, the data set's id in Events Manager"
+        if re.search(r"\s", self.access_token):
+            yield "access_token: white space inside; copy the token once more"
+        if self.app_secret and not _fits(r"[0-9a-f]{32}", self.app_secret):
+            yield "app_secret: 32 hex digits in lower case expected, as the app dashboard shows it"
+        if not _fits(r"v\d{2}\.\d", self.api_version):
+            yield "api_version: v, two digits, a dot and a digit expected, `v25.0`"
+        if self.partner_agent and (
+            len(self.partner_agent) > 22 or not re.search(r"[A-Za-z].*[A-Za-z]", self.partner_agent)
+        ):
+            yield "partner_agent: at most 22 characters, two of them letters"
+        state = self.data_processing_options_state
+        if state != 0 and not 1000 <= state <= 1014:
+            yield "data_processing_options_state: 0 or one of 1000 to 1014 expected"
+        elif (state == 0) == (self.data_processing_options_country == 1):
+            yield "data_processing_options_state: country 1 needs a state from 1000 on, and country 0 takes none"
+        if self.default_phone_country_code and not _fits(r"[1-9]\d{0,2}", self.default_phone_country_code):
+            yield "default_phone_country_code: one to three digits without plus or leading 0 expected, `33`"
+
+    def hints(self) -> Iterable[str]:
+        if len(self.pixel_id) not in (15, 16):
+            yield "pixel_id: not 15 or 16 digits; was it copied whole?"
+        if not self.access_token.startswith("EAA"):
+            yield "access_token: does not begin with EAA; is it a token of the Conversions API?"
+        if self.test_event_code and not _fits(r"TEST\d+", self.test_event_code):
+            yield "test_event_code: not TEST and digits; was it copied whole?"
+
+
+class Meta(Network[MetaSettings]):
+    name = "meta"
+    aliases = (
+        *("meta ads", "meta_ads", "facebook", "facebook ads", "facebook_ads", "fb", "instagram", "instagram ads"),
+        *("instagram_ads", "ig"),
+    )
+    docs = "https://developers.facebook.com/docs/marketing-api/conversions-api"
+    settings_type = MetaSettings
+    events: ClassVar[Mapping[str, str | None]] = {
+        "purchase": "Purchase",
+        "game_launch": "game_launch",
+        "install": "MobileAppInstall",
+        "session_start": "session_start",
+        "sign_up": "CompleteRegistration",
+        "lead": "Lead",
+        "email_acquired": "Lead",
+        "add_to_cart": "AddToCart",
+        "wishlist_add": "AddToWishlist",
+        "wishlist_remove": "wishlist_remove",
+        "begin_checkout": "InitiateCheckout",
+        "add_payment_info": "AddPaymentInfo",
+        "view_content": "ViewContent",
+        "search": "Search",
+        "start_trial": "StartTrial",
+        "subscribe": "Subscribe",
+        "contact": "Contact",
+        "download": "download",
+        "schedule": "Schedule",
+        "submit_application": "SubmitApplication",
+        "level_achieved": "level_achieved",
+        "tutorial_complete": "tutorial_complete",
+        "ad_click": "ad_click",
+        "ad_impression": "ad_impression",
+        "page_view": "PageView",
+    }
+    click_ids = ("fbclid",)
+    ids = ("fbclid", "fbc", "fbp")
+    batch_size = 500
+    max_ahead = timedelta(minutes=1)
+
+    def asset(self, conversion: Conversion) -> str:
+        return self.settings.pixel_id
+
+    def action_source(self, conversion: Conversion) -> str:
+        return self.settings.action_source or ACTION_SOURCES[conversion.event_source]
+
+    def max_age(self, conversion: Conversion) -> timedelta:
+        return MAX_AGE_IN_STORE if self.action_source(conversion) == "physical_store" else MAX_AGE
+
+    def dedup_window(self, conversion: Conversion) -> timedelta:
+        return DEDUP_WINDOW
+
+    def native_events(self, conversion: Conversion) -> frozenset[str]:
+        return NATIVE[conversion.event_source]
+
+    def custom_event(self, name: str, conversion: Conversion) -> str:
+        if name in SPECIAL:
+            raise Skip("unsupported", "not an event of a conversion; map it with event_map")
+        if len(name) > 50:
+            raise Skip("unsupported", "a custom event's name has at most 50 characters; map it with event_map")
+        return name
+
+    def click_id(self, conversion: Conversion) -> str | None:
+        # The _fbc cookie is nothing but a click id with the time of the click.
+        return super().click_id(conversion) or conversion.ids.get("fbc")
+
+    def envelope(self, conversion: Conversion) -> dict[str, JSON]:
+        if not conversion.test:
+            return {}
+        if not self.settings.test_event_code:
+            raise Skip("test_without_code", "set test_event_code")
+        return {"test_event_code": self.settings.test_event_code}
+
+    def payload(self, conversion: Conversion) -> JSON:
+        c = conversion
+        event = self.event(c)
+        action_source = self.action_source(c)
+        if event == "Purchase" and c.value is None:
+            raise Skip("unsupported", "a Purchase needs value and currency")
+        return prune(
+            {
+                "event_name": event,
+                "event_time": int(c.event_time.timestamp()),
+                "event_id": c.event_id,
+                "action_source": action_source,
+                "event_source_url": c.event_source_url,
+                "referrer_url": c.referrer_url,
+                "opt_out": True if c.opt_out else None,
+                **self._limited_data_use(c),
+                "messaging_channel": c.properties.get("messaging_channel") if c.properties else None,
+                "user_data": self._user_data(c, action_source),
+                "custom_data": self._custom_data(c, action_source),
+                "app_data": self._app_data(c) if action_source == "app" else None,
+            }
+        )
+
+    def _limited_data_use(self, c: Conversion) -> dict[str, JSON]:
+        settings = self.settings
+        limited = c.limited_data_use if c.limited_data_use is not None else settings.data_processing_options
+        if not limited:
+            return {}
+        return {
+            "data_processing_options": ["LDU"],
+            "data_processing_options_country": settings.data_processing_options_country,
+            "data_processing_options_state": settings.data_processing_options_state,
+        }
+
+    def _user_data(self, c: Conversion, action_source: str) -> dict[str, JSON]:
+        country = keys.unhashed(c.country)
+        user = prune(
+            {
+                "em": keys.distinct_hashed(c.email, email),
+                "ph": keys.distinct_hashed(c.phone, keys.phone_digits, self.settings.default_phone_country_code),
+                "fn": _listed(keys.hashed(c.first_name, name)),
+                "ln": _listed(keys.hashed(c.last_name, name)),
+                "ge": _listed(keys.hashed(c.gender, keys.gender)),
+                "db": _listed(keys.hashed(c.date_of_birth, keys.date_of_birth)),
+                "ct": _listed(keys.hashed(c.city, keys.city)),
+                "st": _listed(keys.hashed(c.state, keys.state, country)),
+                "zp": _listed(keys.hashed(c.postal_code, keys.postal_code, country)),
+                "country": _listed(keys.hashed(c.country, keys.folded)),
+                "external_id": self._external_id(c),
+                "client_ip_address": c.ip_address and keys.public_ip(c.ip_address.partition(",")[0]),
+                "client_user_agent": c.user_agent,
+                "fbc": self._fbc(c),
+                "fbp": _cookie(c.ids.get("fbp")),
+                "madid": _madid(c) if action_source in ("app", "physical_store") else None,
+                "lead_id": _lead_id(c.lead_id),
+                "anon_id": c.properties.get("anon_id") if action_source == "app" else None,
+                **_from_properties(c, USER_PROPERTIES),
+            }
+        )
+        if any(user.keys() <= too_little for too_little in TOO_LITTLE):
+            raise Skip(
+                "no_match_key", "more is needed: a click id, email, phone, external_id, both names, ip_address …"
+            )
+        return user
+
+    def _external_id(self, c: Conversion) -> list[str]:
+        if self.settings.hash_external_id:
+            return keys.distinct_hashed(c.external_id, keys.folded)
+        return [*dict.fromkeys(c.external_id)]
+
+    def _fbc(self, c: Conversion) -> str | None:
+        """``fb.1.<milliseconds of the click>.<fbclid>``, or the cookie of that name where it is of the same click.
+
+        Never now, and never after the event: a click's time that is not known is the event's.
+        """
+        given = _cookie(c.ids.get("fbc"))
+        fbclid = super().click_id(c)
+        if fbclid is None or _cookie(fbclid):
+            return given or fbclid
+        clicked = int(min(c.click_time or c.event_time, c.event_time).timestamp() * 1000)
+        if given:
+            _, _, created, of_cookie, *_ = given.split(".", 4)
+            if of_cookie == fbclid.partition(".")[0] or (c.click_time and int(created.ljust(13, "0")) > clicked):
+                return given
+        return f"fb.1.{clicked}.{fbclid}"
+
+    def _custom_data(self, c: Conversion, action_source: str) -> dict[str, JSON]:
+        only = c.contents[0] if len(c.contents) == 1 else Item()
+        items = [item for item in c.contents if item.id]
+        crm = c.event_source == "crm"
+        return prune(
+            {
+                **({"lead_event_source": self.settings.lead_event_source} if crm else {}),
+                **(_custom_properties(c, action_source) if c.properties else {}),
+                "currency": c.currency,
+                "value": c.value,
+                "order_id": c.order_id,
+                "content_type": _content_type(c.content_type) if items else None,
+                "content_ids": [item.id for item in items],
+                "content_name": only.name,
+                "content_category": only.category,
+                "num_items": c.num_items,
+                "search_string": c.search_query,
+                "description": c.description,
+                "contents": [_content(item) for item in items],
+                "event_source": "crm" if crm else None,
+            }
+        )
+
+    def _app_data(self, c: Conversion) -> dict[str, JSON]:
+        version = app_data.version(c)
+        if version is None:
+            raise Skip("unsupported", "an app event needs platform: ios or android")
+        tracking = c.properties.get("application_tracking_enabled", self.settings.app_tracking_default)
+        return prune(
+            {
+                "advertiser_tracking_enabled": int(app_data.tracking_allowed(c, version)),
+                "application_tracking_enabled": int(tracking in (1, "1", "true")),
+                "vendor_id": c.idfv,
+                "extinfo": app_data.extinfo(c, version, c.app_id),
+                **_from_properties(c, APP_PROPERTIES),
+            }
+        )
+
+    def note(self, payload: Mapping[str, JSON]) -> str:
+        missing = []
+        if payload["action_source"] == "website" and "client_user_agent" not in payload["user_data"]:
+            missing.append("user_agent")
+        if payload["action_source"] == "website" and "event_source_url" not in payload:
+            missing.append("event_source_url")
+        if payload["action_source"] == "app" and not payload["app_data"]["extinfo"][4]:
+            missing.append("os_version")
+        return f"sent without {' and '.join(missing)}, which Meta wants" if missing else ""
+
+    def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
+        return [key for key in payload["user_data"] if key != "client_user_agent"]
+
+    def request(self, envelope: Mapping[str, JSON], payloads: Sequence[JSON]) -> Request:
+        settings = self.settings
+        # A JSON body holds events as objects; form fields, which Meta's own libraries send, would hold them as text.
+        constant = {"partner_agent": settings.partner_agent, "appsecret_proof": self._appsecret_proof()}
+        return Request(
+            url=self.url(URL.format(api_version=settings.api_version, pixel_id=quote(settings.pixel_id, safe=""))),
+            headers={
+                "Authorization": f"Bearer {settings.access_token}",
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+            },
+            body={"data": payloads, **envelope, **prune(constant)},
+        )
+
+    def _appsecret_proof(self) -> str | None:
+        secret = self.settings.app_secret
+        return hmac.new(secret.encode(), self.settings.access_token.encode(), "sha256").hexdigest() if secret else None
+
+    def error(self, body: Any) -> tuple[str, str]:
+        """``('100/2804003', 'Invalid parameter: Event Timestamp Too Old')``: code and subcode, and what is told."""
+        error = _error(body)
+        code, subcode = error.get("code"), error.get("error_subcode")
+        told = (error.get("message"), error.get("error_user_title"), error.get("error_user_msg"))
+        text = ": ".join(str(part) for part in told if isinstance(part, str) and part)
+        if code is None:
+            return "", text or (body if isinstance(body, str) else "")
+        return str(code)[:20] + (f"/{str(subcode)[:20]}" if subcode else ""), text
+
+    def request_id(self, response: Response) -> str:
+        body = response.body if isinstance(response.body, Mapping) else {}
+        return str(_error(body).get("fbtrace_id") or body.get("fbtrace_id") or "")
+
+    def retry_after(self, response: Response) -> str:
+        return response.headers.get("retry-after") or _regained(response.headers.get("x-business-use-case-usage"))
+
+    def warning(self, response: Response) -> str:
+        return response.headers.get("x-ad-api-version-warning", "")
+
+    def outcomes(self, response: Response, count: int) -> list[Outcome]:
+        body = response.body
+        if not 200 <= response.status < 300 or not isinstance(body, Mapping) or "error" in body:
+            return [self.classify(response)] * count
+        received = body.get("events_received")
+        messages = body.get("messages")
+        told = "; ".join(str(message) for message in messages) if isinstance(messages, list) else ""
+        if type(received) is int and received >= count:
+            return [Outcome(Verdict.ACCEPTED, "", told)] * count
+        # Some of them were taken, and nobody says which: not sent again by itself.
+        return [Outcome(Verdict.REJECTED, "", told, reason="unconfirmed")] * count
+
+    def classify(self, response: Response) -> Outcome:
+        # The error's code says it; its HTTP status is often another one's: throttling comes as 400, 403 or 500.
+        code, message = self.error(response.body)
+        verdict = _code_verdict(_error(response.body), message) or self.status_verdict(response.status)
+        if verdict is Verdict.ACCEPTED or (verdict is Verdict.REJECTED and not code and response.status != 413):
+            verdict = Verdict.REJECTED if code else Verdict.TRANSIENT  # no JSON of Meta's: nobody has judged the events
+        return Outcome(verdict, code, message, shared=True)
+
+
+def email(raw: str) -> str | None:
+    """``keys.email``, and a dot in its domain: ``'jane@localhost'`` would be refused.
+
+    >>> email(" Jane.Doe+Promo@Gmail.com ")
+    'jane.doe+promo@gmail.com'
+    """
+    address = keys.email(raw)
+    return address if address and "." in address.partition("@")[2][1:-1] else None
+
+
+@lru_cache(maxsize=20_000)
+def name(raw: str) -> str | None:
+    """As Meta's library does: without white space and ASCII punctuation; accents and other scripts stay.
+
+    >>> name("O'Brien")
+    'obrien'
+    """
+    return keys.name(raw.translate(_PUNCTUATION))
+
+
+def _fits(pattern: str, text: str) -> bool:
+    return re.fullmatch(pattern, text, re.ASCII) is not None
+
+
+def _listed(digest: str | None) -> list[str] | None:
+    return [digest] if digest else None
+
+
+def _cookie(raw: str | None) -> str | None:
+    return raw if raw and raw.startswith("fb.") and _COOKIE(raw) else None
+
+
+def _madid(c: Conversion) -> str | None:
+    version = app_data.version(c)
+    if version == app_data.IOS and not app_data.tracking_allowed(c, version):
+        return None
+    return app_data.advertising_id(c)
+
+
+def _lead_id(raw: str | None) -> int | None:
+    return int(raw) if raw and raw.isascii() and raw.isdecimal() and len(raw) < 19 else None
+
+
+def _from_properties(c: Conversion, names: Iterable[str]) -> dict[str, JSON]:
+    return {name: c.properties[name] for name in names if name in c.properties} if c.properties else {}
+
+
+def _custom_properties(c: Conversion, action_source: str) -> dict[str, JSON]:
+    """Texts, numbers, flags and lists of these; nothing personal, and no shadow of a field of Meta's."""
+    return {
+        name: value
+        for name, value in c.properties.items()
+        if (folded := _folded(name)) not in NO_CUSTOM_DATA
+        and (action_source != "app" or folded not in DEVICE)
+        and not isinstance(value, dict)
+        and not (isinstance(value, list) and any(isinstance(member, (dict, list)) for member in value))
+    }
+
+
+@lru_cache(maxsize=2_000)
+def _folded(name: str) -> str:
+    """``'First Name'`` -> ``'firstname'``."""
+    return "".join(filter(str.isalnum, name.lower()))
+
+
+def _content_type(given: str | None) -> str:
+    return given if given in ("product", "product_group") else "product"
+
+
+def _content(item: Item) -> dict[str, JSON]:
+    return prune(
+        {
+            "id": item.id,
+            "quantity": item.quantity,
+            "item_price": item.price,
+            "title": item.name,
+            "category": item.category,
+            "brand": item.brand,
+        }
+    )
+
+
+def _error(body: Any) -> Mapping[str, Any]:
+    error = body.get("error") if isinstance(body, Mapping) else None
+    return error if isinstance(error, Mapping) else {}
+
+
+def _code_verdict(error: Mapping[str, Any], message: str) -> Verdict | None:
+    """What code, subcode and ``is_transient`` mean; None where the HTTP status has to say it."""
+    code = error.get("code")
+    if code == 100 and ((code, error.get("error_subcode")) == OUT_OF_REACH or "appsecret_proof" in message):
+        return Verdict.CREDENTIALS
+    listed = VERDICTS.get(code) if type(code) is int else None
+    return listed or (Verdict.TRANSIENT if error.get("is_transient") is True else None)
+
+
+def _regained(usage: str | None) -> str:
+    """The most seconds after which access comes back, from ``{"1234": [{"estimated_time_to_regain_access": 5}]}``."""
+    if not usage:
+        return ""
+    try:
+        limits = msgspec.json.decode(usage, type=dict[str, list[_Usage]])
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return ""
+    minutes = max((limit.estimated_time_to_regain_access for of in limits.values() for limit in of), default=0)
+    return str(int(minutes * 60)) if minutes > 0 else ""
+
+
+class _Usage(msgspec.Struct, frozen=True):
+    estimated_time_to_regain_access: float = 0  # minutes
+
+
+NETWORK = Meta

@@ -1,0 +1,397 @@
+"""Snapchat Conversions API v3. https://developers.snap.com/api/marketing-api/Conversions-API/UsingTheAPI"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar
+from urllib.parse import quote
+
+from target_adpostbacks import app_data
+from target_adpostbacks import match_keys as keys
+from target_adpostbacks.conversion import Conversion, Item
+from target_adpostbacks.network import (
+    JSON,
+    Network,
+    Outcome,
+    Request,
+    Response,
+    Settings,
+    Skip,
+    Verdict,
+    doc,
+    prune,
+)
+
+URL = "https://tr.snapchat.com/v3/{asset_id}/{endpoint}"
+LIVE, VALIDATE = "events", "events/validate"
+
+EVENTS = frozenset(
+    "PURCHASE SAVE START_CHECKOUT ADD_CART VIEW_CONTENT ADD_BILLING SIGN_UP SEARCH PAGE_VIEW SUBSCRIBE AD_CLICK "
+    "AD_VIEW COMPLETE_TUTORIAL LEVEL_COMPLETE INVITE LOGIN SHARE RESERVE ACHIEVEMENT_UNLOCKED ADD_TO_WISHLIST "
+    "SPENT_CREDITS RATE START_TRIAL LIST_VIEW APP_INSTALL APP_OPEN "
+    "CUSTOM_EVENT_1 CUSTOM_EVENT_2 CUSTOM_EVENT_3 CUSTOM_EVENT_4 CUSTOM_EVENT_5".split()
+)
+ACTION_SOURCES: Mapping[str, str] = {"web": "WEB", "app": "MOBILE_APP", "offline": "OFFLINE", "crm": "OFFLINE"}
+
+MAX_AGE_DAYS, MOST_AGE_DAYS = 7, 37  # Snap's pages say both: eligible for reporting for 37, not older than 7
+DEDUP_WINDOW = timedelta(hours=48)
+
+MATCH_KEYS, PAIRED_KEYS = {"em", "ph", "madid"}, {"client_ip_address", "client_user_agent"}
+
+VALID = frozenset({"VALID", "SUCCESS", "OK"})
+INVALID = frozenset({"INVALID", "FAILED"})
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
+_APP_ID = re.compile(r"[0-9]+|[A-Za-z]\w*(\.\w+)+", re.ASCII).fullmatch
+_COUNTRY_CODE = re.compile(r"[1-9][0-9]{0,2}").fullmatch
+_INTERNATIONAL = re.compile(r"(?:\+|00)\s*([0-9]+)([0-9\s()./‐-―-]*)").fullmatch
+_CREDENTIALS = re.compile(r"\btokens?\b|authori[sz]|authenticat|credential", re.IGNORECASE)
+
+
+class SnapchatSettings(Settings, frozen=True, kw_only=True):
+    access_token: Annotated[
+        str,
+        doc("Ads Manager > Business Details > Conversions API Tokens; an organization admin makes it.", secret=True),
+    ]
+    pixel_id: Annotated[
+        str | None, doc("For web, offline and CRM events: Ads Manager > Events Manager > the pixel.")
+    ] = None
+    snap_app_id: Annotated[str | None, doc("For app events: Ads Manager > Business > Snap App IDs.")] = None
+    app_id: Annotated[str | None, doc("App Store number or Android package, for app events whose record has none.")] = (
+        None
+    )
+    test_event_code: Annotated[
+        str | None, doc("Shows records with `test: true` in Events Manager > Test events; they are validated without.")
+    ] = None
+    default_phone_country_code: Annotated[
+        str | None, doc("Digits, `33`: completes national phone numbers; without it their digits are sent as they are.")
+    ] = None
+    send_date_of_birth: Annotated[
+        bool, doc("Send date_of_birth, hashed; Snap's documentation does not list the key.")
+    ] = False
+
+    def problems(self) -> Iterable[str]:
+        if re.search(r"\s", self.access_token):
+            yield "access_token: white space inside; copy the token once more"
+        if not (self.pixel_id or self.snap_app_id):
+            yield "pixel_id: missing; set it for web and offline events, or snap_app_id for app events"
+        if self.app_id and not _APP_ID(self.app_id):
+            yield "app_id: the App Store's number, digits only, or the Android package expected"
+        country_code = self.default_phone_country_code
+        if country_code and not _COUNTRY_CODE(country_code):
+            yield "default_phone_country_code: one to three digits without plus or leading 0 expected, `33`"
+        if (self.max_event_age_days or 0) > MOST_AGE_DAYS:
+            yield f"max_event_age_days: {MOST_AGE_DAYS} at most, which is how long Snapchat reports on an event"
+
+    def hints(self) -> Iterable[str]:
+        for field in ("pixel_id", "snap_app_id"):
+            value = getattr(self, field)
+            if value and not _UUID(value):
+                yield f"{field}: not a UUID (8-4-4-4-12 hex digits); was it copied whole?"
+
+
+class Snapchat(Network[SnapchatSettings]):
+    name = "snapchat"
+    aliases = ("snap", "snapchat ads", "snapchat_ads", "snap ads", "snap_ads")
+    docs = "https://developers.snap.com/api/marketing-api/Conversions-API/Introduction"
+    settings_type = SnapchatSettings
+    events: ClassVar[Mapping[str, str | None]] = {
+        "purchase": "PURCHASE",
+        "game_launch": "CUSTOM_EVENT_1",
+        "install": "APP_INSTALL",
+        "session_start": "APP_OPEN",
+        "sign_up": "SIGN_UP",
+        "lead": "SIGN_UP",
+        "email_acquired": "SIGN_UP",
+        "add_to_cart": "ADD_CART",
+        "wishlist_add": "ADD_TO_WISHLIST",
+        "wishlist_remove": None,
+        "begin_checkout": "START_CHECKOUT",
+        "add_payment_info": "ADD_BILLING",
+        "view_content": "VIEW_CONTENT",
+        "search": "SEARCH",
+        "start_trial": "START_TRIAL",
+        "subscribe": "SUBSCRIBE",
+        "contact": "CUSTOM_EVENT_2",
+        "download": "CUSTOM_EVENT_4",
+        "schedule": "CUSTOM_EVENT_3",
+        "submit_application": "CUSTOM_EVENT_5",
+        "level_achieved": "LEVEL_COMPLETE",
+        "tutorial_complete": "COMPLETE_TUTORIAL",
+        "ad_click": "AD_CLICK",
+        "ad_impression": "AD_VIEW",
+        "page_view": "PAGE_VIEW",
+    }
+    click_ids = ("sc_click_id", "ScCid", "sccid")  # the column, then as the landing URL has it
+    ids = (*click_ids, "sc_cookie1")
+    batch_size = 2000
+    max_ahead = timedelta(minutes=5)
+
+    def asset(self, conversion: Conversion) -> str:
+        settings = self.settings
+        return (settings.snap_app_id if conversion.event_source == "app" else settings.pixel_id) or ""
+
+    def max_age(self, conversion: Conversion) -> timedelta:
+        return timedelta(days=self.settings.max_event_age_days or MAX_AGE_DAYS)
+
+    def dedup_window(self, conversion: Conversion) -> timedelta:
+        return DEDUP_WINDOW
+
+    def native_events(self, conversion: Conversion) -> frozenset[str]:
+        return EVENTS
+
+    def canonical_events(self, conversion: Conversion) -> Mapping[str, str | None]:
+        return {**self.events, "game_launch": "APP_OPEN"} if conversion.event_source == "app" else self.events
+
+    def custom_event(self, name: str, conversion: Conversion) -> str:
+        if (native := name.upper()) in EVENTS:
+            return native
+        raise Skip("unsupported", "Snapchat takes no names of your own; map it to CUSTOM_EVENT_1 … _5 with event_map")
+
+    def envelope(self, conversion: Conversion) -> dict[str, JSON]:
+        test = conversion.test
+        return prune(
+            {
+                "asset_id": self.asset(conversion),
+                "endpoint": VALIDATE if test else LIVE,
+                "test_event_code": self.settings.test_event_code if test else None,
+            }
+        )
+
+    def note(self, payload: Mapping[str, JSON]) -> str:
+        if payload["action_source"] == "WEB" and "event_source_url" not in payload:
+            return "sent without event_source_url, which Snapchat wants for web events"
+        return ""
+
+    def payload(self, conversion: Conversion) -> JSON:
+        c = conversion
+        event = self.event(c)
+        if event == "PURCHASE" and c.value is None:
+            raise Skip("unsupported", "PURCHASE needs value and currency; map both columns")
+        restricted = c.limited_data_use or c.opt_out
+        californian = restricted and c.country == "US" and c.state and keys.state(c.state, "US") == "ca"
+        return prune(
+            {
+                "event_name": event,
+                "event_time": int(c.event_time.timestamp()),
+                "event_id": c.event_id,
+                "action_source": ACTION_SOURCES[c.event_source],
+                "event_source_url": c.event_source_url,
+                "user_data": self._user_data(c),
+                "custom_data": _custom_data(c),
+                "app_data": self._app_data(c) if c.event_source == "app" else None,
+                "data_processing_options": ["LDU"] if restricted else None,
+                "data_processing_options_country": int(bool(californian)) if restricted else None,  # 0: Snap locates
+                "data_processing_options_state": 1000 if californian else 0 if restricted else None,
+            }
+        )
+
+    def _user_data(self, c: Conversion) -> dict[str, JSON]:
+        app = c.event_source == "app"
+        madid = app_data.advertising_id(c) if app else None
+        user_data = prune(
+            {
+                "em": keys.distinct_hashed(c.email, keys.email),
+                "ph": keys.distinct_hashed(c.phone, phone, self.settings.default_phone_country_code),
+                "external_id": keys.distinct_hashed(c.external_id, keys.folded),
+                "fn": _hashed(c.first_name, keys.unpunctuated),
+                "ln": _hashed(c.last_name, keys.unpunctuated),
+                "ge": _hashed(c.gender, keys.gender),
+                "ct": _hashed(c.city, keys.unpunctuated),
+                "st": _hashed(c.state, keys.state, c.country),
+                "zp": _hashed(c.postal_code, keys.postal_code, c.country),
+                "country": _hashed(c.country, keys.folded),
+                "db": keys.hashed(c.date_of_birth, keys.date_of_birth) if self.settings.send_date_of_birth else None,
+                "client_ip_address": c.ip_address and keys.public_ip(c.ip_address),
+                "client_user_agent": c.user_agent,
+                "madid": madid and madid.lower(),
+                "idfv": c.idfv if app else None,
+                "sc_click_id": self.click_id(c),
+                "sc_cookie1": c.ids.get("sc_cookie1"),
+                "lead_id": c.lead_id,
+            }
+        )
+        if not (
+            {"em", "ph", "madid"} & user_data.keys() or {"client_ip_address", "client_user_agent"} <= user_data.keys()
+        ):
+            raise Skip("no_match_key", "email, phone, ip_address with user_agent, or an app's advertising id is needed")
+        return user_data
+
+    def _app_data(self, c: Conversion) -> dict[str, JSON]:
+        app_id = c.app_id or self.settings.app_id
+        if not app_id:
+            raise Skip("unsupported", "an app event needs app_id, in the record or the settings")
+        numbered = app_id.isdecimal()  # by the App Store; elsewhere the id is the package
+        version = app_data.version(c) or (app_data.IOS if numbered else app_data.ANDROID)
+        return {
+            "app_id": app_id,
+            "advertiser_tracking_enabled": int(app_data.tracking_allowed(c, version)),
+            "extinfo": app_data.extinfo(c, version, c.app_name if numbered else app_id),
+        }
+
+    def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
+        return [*payload["user_data"]]
+
+    def request(self, envelope: Mapping[str, JSON], payloads: Sequence[JSON]) -> Request:
+        asset_id, endpoint = quote(envelope["asset_id"], safe=""), envelope["endpoint"]
+        return Request(
+            url=self.url(URL.format(asset_id=asset_id, endpoint=endpoint)),
+            query={"access_token": self.settings.access_token},
+            headers={"Content-Type": "application/json"},
+            body=prune({"test_event_code": envelope.get("test_event_code"), "data": payloads}),
+        )
+
+    def error(self, body: Any) -> tuple[str, str]:
+        if isinstance(body, str):
+            return "", body
+        if not isinstance(body, Mapping):
+            return "", ""
+        codes, messages = _errors(body)
+        reason = body.get("reason")
+        told = dict.fromkeys(filter(None, [reason if isinstance(reason, str) else "", *messages]))
+        return codes[0] if codes else "", "; ".join(told)
+
+    def outcomes(self, response: Response, count: int) -> list[Outcome]:
+        whole, body = self.classify(response), response.body
+        if not 200 <= response.status < 300 or not isinstance(body, Mapping):
+            return [whole] * count
+        if whole.verdict is Verdict.ACCEPTED and (records := _list(body, "error_records")):
+            return _recorded(records, whole, count)
+        logged = dict(_logged(_list(body, "event_logs"), count, tested=body.get("test_event") is True))
+        refused = any(outcome.verdict is Verdict.REJECTED for outcome in logged.values())
+        if whole.verdict is Verdict.ACCEPTED or (whole.shared and refused and len(logged) == count):
+            return [logged.get(index, whole) for index in range(count)]
+        return [whole] * count
+
+    def classify(self, response: Response) -> Outcome:
+        code, message = self.error(response.body)
+        if 200 <= response.status < 300:
+            return _processed(response.body, code, message)
+        verdict = self.status_verdict(response.status)
+        if response.status == 400 and _CREDENTIALS.search(message):
+            verdict = Verdict.CREDENTIALS
+        return Outcome(verdict, code, message, shared=True)
+
+
+# --- The answer ------------------------------------------------------------------------------------------------------
+
+
+def _processed(body: Any, code: str, message: str) -> Outcome:
+    """A 200 is no success: ``status`` is, or an answer that says nothing."""
+    if body is None or (isinstance(body, str) and not body.strip()):
+        return Outcome(Verdict.ACCEPTED)
+    if isinstance(body, str):
+        if body.lstrip().startswith("<"):  # a portal's or a proxy's page, not Snapchat's word
+            return Outcome(Verdict.TRANSIENT, "", "a page of HTML instead of an answer", shared=True)
+        return Outcome(Verdict.ACCEPTED, "", "taken for a success, though the answer is no JSON")
+    said = body.get("status") if isinstance(body, Mapping) else None
+    status = said.upper() if isinstance(said, str) else ""
+    if status in VALID and not code:
+        return Outcome(Verdict.ACCEPTED)
+    if status in INVALID:
+        return Outcome(Verdict.REJECTED, code, message, shared=True)
+    if not status:
+        return Outcome(Verdict.REJECTED, code, message or "no status in the answer", reason="unconfirmed")
+    return Outcome(Verdict.REJECTED, code, f"status {status}: {message}")
+
+
+def _recorded(records: Iterable[Mapping[str, Any]], whole: Outcome, count: int) -> list[Outcome]:
+    """The older form of a success in part, which names the events that were refused."""
+    refused = {
+        index: Outcome(Verdict.REJECTED, "", str(record.get("reason") or ""))
+        for record in records
+        for index in _list(record, "record_indexes", int)
+        if 0 <= index < count
+    }
+    if not refused:
+        return [Outcome(Verdict.REJECTED, "", "refused in part, without saying which", reason="unconfirmed")] * count
+    return [refused.get(index, whole) for index in range(count)]
+
+
+def _logged(logs: Iterable[Mapping[str, Any]], count: int, *, tested: bool) -> Iterable[tuple[int, Outcome]]:
+    """What a validation says of each event."""
+    for log in logs:
+        index, status = log.get("event"), log.get("status")
+        if type(index) is not int or not 0 <= index < count or not isinstance(status, str):
+            continue
+        codes, messages = _errors(log)
+        if status.upper() in VALID:
+            yield index, Outcome(Verdict.ACCEPTED, "", "; ".join(_list(log, "warnings", str)) if tested else "")
+        else:
+            yield index, Outcome(Verdict.REJECTED, codes[0] if codes else "", "; ".join(messages))
+
+
+def _errors(holder: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    errors = holder.get("errors")
+    if not isinstance(errors, Mapping):
+        return [], []
+    codes = [str(code) for code in _list(errors, "codes", (str, int)) if code != ""]
+    return codes, _list(errors, "error_msgs", str)
+
+
+def _list(holder: Mapping[str, Any], key: str, kind: Any = Mapping) -> list[Any]:
+    members = holder.get(key)
+    return [member for member in members if isinstance(member, kind)] if isinstance(members, list) else []
+
+
+# --- The payload -----------------------------------------------------------------------------------------------------
+
+
+def phone(raw: str, country_code: str | None) -> str | None:
+    """``'+44-0447-234-2344'`` -> ``'444472342344'``: digits with the country code, as Snap's own libraries write them.
+
+    After ``+`` or ``00`` the first group of digits is the country code, and one 0 after it is no part of the number.
+    Where nothing parts the two, every digit stays. Without either it is a national number.
+    """
+    text = keys.without_extension(unicodedata.normalize("NFKC", raw).strip())
+    if not text.startswith(("+", "00")):
+        return keys.phone_digits(text, country_code)
+    written = _INTERNATIONAL(text)
+    if written is None:
+        return None
+    national = "".join(filter(str.isdecimal, written[2])).removeprefix("0")
+    digits = (written[1] + national).lstrip("0")
+    return digits if 7 <= len(digits) <= 15 else None
+
+
+def _hashed(raw: str | None, normalize: Callable[..., str | None], *context: Any) -> list[str] | None:
+    digest = keys.hashed(raw, normalize, *context)
+    return [digest] if digest else None
+
+
+def _custom_data(c: Conversion) -> dict[str, JSON]:
+    items = [item for item in c.contents if item.id]
+    quantity = sum(item.quantity or 0 for item in c.contents) or None
+    return prune(
+        {
+            "currency": c.currency,
+            "value": c.value,
+            "order_id": c.order_id,
+            "num_items": quantity if c.num_items is None else c.num_items,
+            "content_ids": [item.id for item in items],
+            "content_type": c.content_type,
+            "content_name": c.contents[0].name if c.contents else None,
+            "content_category": next((item.category for item in c.contents if item.category), None),
+            "search_string": c.search_query,
+            "description": c.description,
+            "sign_up_method": _property(c, "sign_up_method", str),
+            "event_tag": _property(c, "event_tag", str),
+            "predicted_ltv": _property(c, "predicted_ltv", (int, float)),
+            "contents": [_content(item) for item in items],
+        }
+    )
+
+
+def _property(c: Conversion, name: str, kind: Any) -> JSON:
+    found = c.properties.get(name) if c.properties else None
+    return found if isinstance(found, kind) and not isinstance(found, bool) else None
+
+
+def _content(item: Item) -> dict[str, JSON]:
+    return prune({"id": item.id, "quantity": item.quantity, "item_price": item.price, "brand": item.brand})
+
+
+NETWORK = Snapchat

@@ -1,0 +1,478 @@
+"""What is particular to Meta and stands in no table of its vectors."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from conftest import NOW, a_conversion, an_account
+
+from target_adpostbacks.config import InvalidConfig
+from target_adpostbacks.network import Response, Skip, Verdict
+from target_adpostbacks.networks import meta as module
+from target_adpostbacks.networks.meta import Meta
+from target_adpostbacks.postback import prepare
+
+LEAD = {"network": "meta", "event_name": "lead", "ttclid": None, "email": "jane@example.com"}
+APP = {**LEAD, "event_source": "app", "platform": "android", "os_version": "14", "app_id": "com.example.game"}
+IDFA = "6D92078A-8246-4BA4-AE5B-76104861E7DC"
+
+
+def meta(**settings: Any) -> Meta:
+    network = an_account("meta", **settings).network
+    assert isinstance(network, Meta)
+    return network
+
+
+def payload(of: Meta, **columns: Any) -> Any:
+    return of.payload(a_conversion(**{**LEAD, **columns}))
+
+
+def user(of: Meta, **columns: Any) -> Any:
+    return payload(of, **columns)["user_data"]
+
+
+def custom(of: Meta, **columns: Any) -> Any:
+    return payload(of, **columns).get("custom_data", {})
+
+
+def answer(status: int, body: Any = None, **headers: str) -> Response:
+    return Response(status=status, body=body, headers=headers)
+
+
+def error(code: Any, subcode: Any = None, **more: Any) -> Any:
+    return {"error": {"message": "told", "code": code, "error_subcode": subcode, **more}}
+
+
+# https://developers.facebook.com/docs/marketing-api/conversions-api/using-the-api
+def test_the_request_of_the_documentation() -> None:
+    network = meta(access_token="EAAtoken", pixel_id="123456789012345", test_event_code="TEST123")
+    conversion = a_conversion(
+        **{**LEAD, "event_name": "purchase", "event_id": "123", "value": 142.52, "currency": "USD"},
+        phone="+1 (650) 555-1212",
+        ip_address="203.0.113.7",
+        user_agent="$CLIENT_USER_AGENT",
+        fbc="fb.1.1554763741205.AbCdEfGhIjKlMnOpQrStUvWxYz1234567890",
+        fbp="fb.1.1558571054389.1098115397",
+        event_source_url="https://www.example.com/",
+        test=True,
+    )
+    request = network.request(network.envelope(conversion), [network.payload(conversion)])
+    assert request.url == "https://graph.facebook.com/v25.0/123456789012345/events"
+    assert request.headers["Authorization"] == "Bearer EAAtoken"
+    assert json.loads(msgspec.json.encode(request.body)) == {
+        "data": [
+            {
+                "event_name": "Purchase",
+                "event_time": 1795176000,
+                "event_id": "123",
+                "action_source": "website",
+                "event_source_url": "https://www.example.com/",
+                "user_data": {
+                    "em": ["8c87b489ce35cf2e2f39f80e282cb2e804932a56a213983eeeb428407d43b52d"],
+                    "ph": ["e323ec626319ca94ee8bff2e4c87cf613be6ea19919ed1364124e16807ab3176"],
+                    "client_ip_address": "203.0.113.7",
+                    "client_user_agent": "$CLIENT_USER_AGENT",
+                    "fbc": "fb.1.1554763741205.AbCdEfGhIjKlMnOpQrStUvWxYz1234567890",
+                    "fbp": "fb.1.1558571054389.1098115397",
+                },
+                "custom_data": {"currency": "USD", "value": 142.52},
+            }
+        ],
+        "test_event_code": "TEST123",
+    }
+
+
+STATE = "data_processing_options_state: country 1 needs a state from 1000 on, and country 0 takes none"
+
+
+@pytest.mark.parametrize(
+    ("settings", "mistake"),
+    [
+        *(
+            ({"pixel_id": given}, "pixel_id: digits only")
+            for given in ("demo", "1234", "1" * 21, "12345/x", "１２３４５")
+        ),
+        ({"access_token": "two words"}, "access_token: white space inside; copy the token once more"),
+        *(({"app_secret": given}, "app_secret: 32 hex digits") for given in ("A" * 32, "a" * 31, "g" * 32)),
+        *(({"api_version": given}, "api_version: v, two digits") for given in ("25.0", "v25", "v25.0/x", "v9.0")),
+        *(({"partner_agent": given}, "partner_agent: at most 22 characters") for given in ("p" * 23, "a1", "12")),
+        ({"default_phone_country_code": "+33"}, "default_phone_country_code: one to three digits without plus"),
+        ({"data_processing_options_country": 1}, STATE),
+        ({"data_processing_options_state": 1000}, STATE),
+        ({"data_processing_options_state": 1015}, "data_processing_options_state: 0 or one of 1000 to 1014"),
+    ],
+)
+def test_a_setting_of_the_wrong_form_is_a_mistake(settings: dict[str, Any], mistake: str) -> None:
+    with pytest.raises(InvalidConfig) as invalid:
+        meta(**settings)
+    (told,) = invalid.value.mistakes
+    assert told.startswith(f"meta.accounts.default.{mistake}")
+
+
+def test_an_unusual_setting_is_taken_with_a_hint() -> None:
+    unusual = meta(pixel_id="12345", access_token="abc", test_event_code="code 1")
+    assert [hint.partition(":")[0] for hint in unusual.settings.hints()] == [
+        *("pixel_id", "access_token", "test_event_code"),
+    ]
+    assert not list(meta(test_event_code="TEST12345").settings.hints())
+
+
+def test_the_proof_is_made_of_token_and_secret_and_neither_is_in_the_url() -> None:
+    network = meta(access_token="access-token-234", app_secret="0123456789abcdef0123456789abcdef")
+    network = Meta(msgspec.structs.replace(network.settings, app_secret="appsecret-123"))
+    request = network.request({}, [])
+    assert request.body["appsecret_proof"] == "cdfcbc87edc90f8123cd3797a0d6f6f7eedf63d97038a15d1693d297f653d7f2"
+    assert "appsecret" not in request.url + str(request.headers)
+
+
+# --- The click -------------------------------------------------------------------------------------------------------
+
+CLICKED = {"fbclid": "IwAR0abcDEF", "click_time": "2026-11-20T11:50:00Z"}
+MADE = "fb.1.1795175400000.IwAR0abcDEF"
+
+
+@pytest.mark.parametrize(
+    ("columns", "fbc"),
+    [
+        (CLICKED, MADE),
+        ({**CLICKED, "click_time": "2026-11-20T11:50:00.123Z"}, "fb.1.1795175400123.IwAR0abcDEF"),
+        ({"fbclid": "IwAR0abcDEF"}, "fb.1.1795176000000.IwAR0abcDEF"),
+        ({**CLICKED, "click_time": "2026-11-20T12:03:00Z"}, "fb.1.1795176000000.IwAR0abcDEF"),
+        ({**CLICKED, "click_time": "2031-01-01T00:00:00Z"}, "fb.1.1795176000000.IwAR0abcDEF"),
+        ({"fbclid": MADE}, MADE),
+        ({"fbclid": "fb.odd"}, "fb.1.1795176000000.fb.odd"),
+        ({"click_id": "IwAR0abcDEF"}, "fb.1.1795176000000.IwAR0abcDEF"),
+        ({"click_id": "IwAR0abcDEF", "network": "instagram"}, "fb.1.1795176000000.IwAR0abcDEF"),
+        ({"landing_url": "https://example.com/?fbclid=Iw%41R0"}, "fb.1.1795176000000.IwAR0"),
+        ({"fbc": "fb.1.1795100000000.OLD", **CLICKED}, MADE),
+        ({"fbc": "fb.1.1795175999000.NEWER", **CLICKED}, "fb.1.1795175999000.NEWER"),
+        ({"fbc": "fb.1.1795175999.NEWER", **CLICKED}, "fb.1.1795175999.NEWER"),
+        ({"fbc": "fb.1.1795100000000.OLD", "fbclid": "IwAR0abcDEF"}, "fb.1.1795176000000.IwAR0abcDEF"),
+        ({"fbc": "fb.2.1795100000000.IwAR0abcDEF.AQYBAQIA", **CLICKED}, "fb.2.1795100000000.IwAR0abcDEF.AQYBAQIA"),
+        ({"fbc": "IwAR0abcDEF"}, None),
+        ({"fbc": "fb.1.17951.IwAR0abcDEF"}, None),
+        ({"fbp": "fb.1.1795100000000.1116446470"}, None),
+    ],
+)
+def test_fbc_says_when_the_click_was_never_later_than_the_event(columns: dict[str, Any], fbc: str | None) -> None:
+    assert user(meta(), **columns).get("fbc") == fbc
+
+
+def test_what_is_no_cookie_of_a_browser_is_left_out() -> None:
+    assert "fbp" not in user(meta(), fbp="undefined")
+
+
+def test_the_click_cookie_attributes_a_conversion_as_the_click_id_does() -> None:
+    network = meta()
+    assert network.click_id(a_conversion(fbc=MADE)) == MADE
+    assert network.click_id(a_conversion(fbclid="IwAR0")) == "IwAR0"
+    assert network.click_id(a_conversion(fbp="fb.1.1795100000000.1116446470")) is None
+
+
+# --- The person ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"city": "Paris", "country": "FR", "gender": "f", "user_agent": "M", "postal_code": "75001", "state": "TX"},
+        *({"date_of_birth": "1997-02-16", "user_agent": "M"}, {"first_name": "Mary", "gender": "f"}),
+        *({"last_name": "Smith", "gender": "m"}, {"fbp": "undefined"}, {"lead_id": "l:1"}, {"ip_address": "10.0.0.1"}),
+    ],
+)
+def test_match_keys_that_meta_refuses_never_reach_a_batch(columns: dict[str, Any]) -> None:
+    with pytest.raises(Skip, match="no_match_key"):
+        payload(meta(), email=None, **columns)
+
+
+@pytest.mark.parametrize(
+    ("columns", "field"),
+    [
+        *(({"first_name": "Mary", "last_name": "Smith"}, "ln"), ({"date_of_birth": "1997-02-16", "gender": "f"}, "db")),
+        *(({"city": "Paris", "date_of_birth": "1997-02-16"}, "ct"), ({"lead_id": "123456789012345"}, "lead_id")),
+        *(({"properties": {"subscription_id": "s-1"}}, "subscription_id"), ({"fbc": MADE}, "fbc")),
+    ],
+)
+def test_one_match_key_outside_those_sets_is_enough(columns: dict[str, Any], field: str) -> None:
+    assert field in user(meta(), email=None, **columns)
+
+
+def test_names_lose_ascii_punctuation_only() -> None:
+    assert module.name("O'Brien-Smith Jr.") == "obriensmithjr"
+    assert module.name("Gal·la") == "gal·la"
+    assert module.name("--") is None
+    assert module.name("JOSE\u0301") == "josé"
+
+
+@pytest.mark.parametrize("address", ["jane@localhost", "jane@.com", "jane@example.", "jane"])
+def test_an_address_without_a_dot_in_its_domain_is_none(address: str) -> None:
+    assert module.email(address) is None
+
+
+def test_an_external_id_is_sent_as_it_is_where_the_pixel_does_so() -> None:
+    assert user(meta(hash_external_id=False), external_id=["User-42", "User-42"])["external_id"] == ["User-42"]
+
+
+def test_a_hashed_country_does_not_keep_a_us_state_from_its_code() -> None:
+    found = user(meta(), country="79adb2a2fce5c6ba215fe5f27f532d4e7edbac4b6a5e09e1ef3a08084a904621", state="New York")
+    assert found["st"] == user(meta(), state="NY")["st"]
+
+
+def test_a_match_keys_name_is_told_and_a_user_agent_is_none() -> None:
+    personal = {"fbc": MADE, "user_agent": "M", "ip_address": "203.0.113.7"}
+    postback = prepare(an_account("meta"), a_conversion(**LEAD, **personal), NOW)
+    assert postback.facts.match_keys == "em,client_ip_address,fbc"
+
+
+# --- The event -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("columns", [{}, {"value": 1}, {"currency": "USD"}, {"value": -1, "currency": "USD"}])
+@pytest.mark.parametrize("source", ["web", "offline"])
+def test_a_purchase_without_value_and_currency_is_not_sent(columns: dict[str, Any], source: str) -> None:
+    with pytest.raises(Skip, match="unsupported"):
+        payload(meta(), event_name="purchase", event_source=source, **columns)
+
+
+def test_an_event_that_is_mapped_to_a_purchase_needs_a_value_too() -> None:
+    with pytest.raises(Skip, match="unsupported"):
+        payload(meta(event_map={"lead": "Purchase"}))
+
+
+@pytest.mark.parametrize("name", ["AppendValue", "AppendAttribution"])
+def test_a_correction_is_no_event(name: str) -> None:
+    with pytest.raises(Skip, match="unsupported"):
+        meta().event(a_conversion(event_name=name))
+
+
+def test_a_test_event_needs_a_code() -> None:
+    with pytest.raises(Skip, match="test_without_code"):
+        meta().envelope(a_conversion(test=True))
+    assert meta(test_event_code="TEST1").envelope(a_conversion()) == {}
+
+
+def test_the_action_source_decides_how_old_an_event_may_be_and_whether_an_app_is_needed() -> None:
+    web = a_conversion(**LEAD)
+    assert meta(action_source="physical_store").max_age(web).days == 61
+    assert meta().max_age(web).days == 6
+    with pytest.raises(Skip, match="unsupported"):
+        meta(action_source="app").payload(web)
+
+
+def test_custom_properties_are_plain_and_nobodys() -> None:
+    ours = {"level": 7, "tags": ["a"], "price": 0, "predicted_ltv": 1.5}
+    personal = {"First Name": "Ada", "e-mail": "a@b.c"}
+    shadows = {"value": 1, "Event Source": "x", "nested": {"a": 1}, "list": [{"a": 1}]}
+    properties = {**ours, **personal, **shadows, "anon_id": "i-1", "campaign_ids": "c", "os_version": "14"}
+    assert custom(meta(), properties=properties) == {**ours, "os_version": "14"}
+    found = meta().payload(a_conversion(**{**APP, "properties": properties}))
+    assert found["custom_data"] == ours
+    assert found["user_data"]["anon_id"] == "i-1"
+    assert found["app_data"]["campaign_ids"] == "c"
+
+
+def test_an_install_id_is_of_apps_only() -> None:
+    assert "anon_id" not in user(meta(), properties={"anon_id": "i-1"})
+
+
+@pytest.mark.parametrize(
+    ("contents", "expected"),
+    [
+        ([{"name": "gift"}], {"content_name": "gift"}),
+        (
+            [{"id": "1", "name": "a", "category": "b", "brand": "c", "quantity": 2, "price": 0}],
+            {
+                "content_type": "product",
+                "content_ids": ["1"],
+                "content_name": "a",
+                "content_category": "b",
+                "contents": [{"id": "1", "title": "a", "category": "b", "brand": "c", "quantity": 2, "item_price": 0}],
+            },
+        ),
+        ([{"id": "1", "name": "a"}, {"id": "2"}], {"content_type": "product", "content_ids": ["1", "2"]}),
+    ],
+)
+def test_contents_are_told_in_metas_words(contents: list[Any], expected: dict[str, Any]) -> None:
+    found = custom(meta(), contents=contents)
+    assert {**expected, "contents": found.get("contents")} == {"contents": None, **found}
+
+
+def test_a_crm_event_names_its_crm() -> None:
+    crm = {"event_source": "crm", "event_name": "Qualified Lead", "lead_id": "123456789012345", "email": None}
+    assert custom(meta(lead_event_source="Example CRM"), **crm) == {
+        "lead_event_source": "Example CRM",
+        "event_source": "crm",
+    }
+    own = {"properties": {"lead_event_source": "Other CRM"}}
+    assert custom(meta(lead_event_source="Example CRM"), **crm, **own)["lead_event_source"] == "Other CRM"
+    assert custom(meta(lead_event_source="Example CRM")) == {}
+
+
+@pytest.mark.parametrize(
+    ("settings", "limited", "sent"),
+    [
+        *(({}, None, None), ({}, True, (0, 0)), ({}, False, None)),
+        *(({"data_processing_options": ["LDU"]}, None, (0, 0)), ({"data_processing_options": ["LDU"]}, False, None)),
+        ({"data_processing_options_country": 1, "data_processing_options_state": 1014}, True, (1, 1014)),
+    ],
+)
+def test_limited_data_use_is_the_records_word_then_the_settings(
+    settings: dict[str, Any], limited: bool | None, sent: tuple[int, int] | None
+) -> None:
+    found = payload(meta(**settings), limited_data_use=limited)
+    fields = {name: found[name] for name in found if name.startswith("data_processing")}
+    assert fields == (
+        {}
+        if sent is None
+        else {
+            "data_processing_options": ["LDU"],
+            "data_processing_options_country": sent[0],
+            "data_processing_options_state": sent[1],
+        }
+    )
+
+
+# --- Apps ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("columns", "advertiser", "madid"),
+    [
+        ({"platform": "ios", "idfa": IDFA, "att_status": "authorized"}, 1, IDFA),
+        ({"platform": "ios", "idfa": IDFA, "att_status": "denied"}, 0, None),
+        ({"platform": "ios", "idfa": IDFA}, 0, None),
+        ({"platform": "android", "gaid": IDFA.lower()}, 1, IDFA.lower()),
+        ({"platform": "android", "gaid": IDFA.lower(), "opt_out": True}, 0, IDFA.lower()),
+    ],
+)
+def test_tracking_is_told_and_without_permission_no_advertising_id(
+    columns: dict[str, Any], advertiser: int, madid: str | None
+) -> None:
+    found = meta().payload(a_conversion(**{**APP, **columns}))
+    assert found["app_data"]["advertiser_tracking_enabled"] == advertiser
+    assert found["user_data"].get("madid") == madid
+
+
+@pytest.mark.parametrize(
+    ("source", "sent"), [("web", False), ("crm", False), ("offline", True)], ids=["web", "crm", "offline"]
+)
+def test_an_advertising_id_is_for_apps_and_stores(source: str, sent: bool) -> None:
+    assert ("madid" in user(meta(), event_source=source, advertising_id=IDFA)) is sent
+
+
+@pytest.mark.parametrize(
+    ("setting", "told", "flag"), [(1, None, 1), (0, None, 0), (0, True, 1), (1, 0, 0), (1, "false", 0), (0, "1", 1)]
+)
+def test_application_tracking_is_the_records_word_then_the_setting(setting: int, told: Any, flag: int) -> None:
+    properties = {} if told is None else {"application_tracking_enabled": told}
+    found = meta(app_tracking_default=setting).payload(a_conversion(**APP, properties=properties))
+    assert found["app_data"]["application_tracking_enabled"] == flag
+    assert "custom_data" not in found
+
+
+@pytest.mark.parametrize("platform", [None, "windows"])
+def test_an_app_event_needs_its_platform(platform: str | None) -> None:
+    with pytest.raises(Skip, match="unsupported"):
+        meta().payload(a_conversion(**{**APP, "platform": platform}))
+
+
+@pytest.mark.parametrize(
+    ("columns", "note"),
+    [
+        (LEAD, "sent without user_agent and event_source_url, which Meta wants"),
+        ({**LEAD, "user_agent": "M", "event_source_url": "https://example.com/"}, ""),
+        ({**LEAD, "event_source": "offline"}, ""),
+        (APP, ""),
+        ({**APP, "os_version": None}, "sent without os_version, which Meta wants"),
+    ],
+)
+def test_what_meta_wants_and_does_not_get_is_noted(columns: dict[str, Any], note: str) -> None:
+    assert prepare(an_account("meta"), a_conversion(**columns), NOW).note == note
+
+
+# --- Answers ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 500])
+@pytest.mark.parametrize(
+    ("body", "verdict"),
+    [
+        (error(190), Verdict.CREDENTIALS),
+        (error(100, 33), Verdict.CREDENTIALS),
+        (error(4), Verdict.THROTTLED),
+        (error(80007), Verdict.THROTTLED),
+        (error(100, 2804003), Verdict.REJECTED),
+        (error(100, is_transient=True), Verdict.REJECTED),
+        (error(-3), Verdict.TRANSIENT),
+        (error(960, is_transient=True), Verdict.TRANSIENT),
+    ],
+)
+def test_the_code_says_it_whatever_the_status_does(status: int, body: Any, verdict: Verdict) -> None:
+    outcome = meta().outcomes(answer(status, body), 2)[0]
+    assert (outcome.verdict, outcome.shared) == (verdict, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "verdict"),
+    [
+        *(
+            (401, None, Verdict.CREDENTIALS),
+            (403, "<html></html>", Verdict.CREDENTIALS),
+            (404, None, Verdict.TRANSIENT),
+        ),
+        *((200, error(99), Verdict.REJECTED), (200, error("190"), Verdict.REJECTED), (200, [], Verdict.TRANSIENT)),
+        *((400, error(True), Verdict.REJECTED), (429, "<html></html>", Verdict.THROTTLED)),
+        *((500, error(None), Verdict.TRANSIENT), (413, "<html></html>", Verdict.REJECTED)),
+    ],
+)
+def test_without_a_known_code_the_status_says_it(status: int, body: Any, verdict: Verdict) -> None:
+    assert meta().outcomes(answer(status, body), 1)[0].verdict is verdict
+
+
+def test_what_is_told_of_an_error_is_kept() -> None:
+    body = error(100, 2804003, error_user_title="Event Timestamp Too Old", error_user_msg="Send it sooner.")
+    assert meta().error(body) == ("100/2804003", "told: Event Timestamp Too Old: Send it sooner.")
+    assert meta().error("<html>") == ("", "<html>")
+    warned = {"events_received": 1, "messages": ["One parameter is odd."]}
+    assert meta().outcomes(answer(200, warned), 1)[0].detail == "One parameter is odd."
+
+
+@pytest.mark.parametrize("received", [True, "2", None, 1, 1.5])
+def test_a_success_that_does_not_count_every_event_is_unconfirmed(received: Any) -> None:
+    outcomes = meta().outcomes(answer(200, {"events_received": received}), 2)
+    assert [(outcome.verdict, outcome.reason, outcome.shared) for outcome in outcomes] == [
+        (Verdict.REJECTED, "unconfirmed", False)
+    ] * 2
+
+
+def test_the_trace_is_the_requests_id() -> None:
+    network = meta()
+    assert network.request_id(answer(200, {"events_received": 1, "fbtrace_id": "A8sXbq1"})) == "A8sXbq1"
+    assert network.request_id(answer(400, error(100, fbtrace_id="AK_aR-Y2"))) == "AK_aR-Y2"
+    assert network.request_id(answer(502)) == ""
+
+
+@pytest.mark.parametrize(
+    ("usage", "wait"),
+    [
+        ('{"1": [{"estimated_time_to_regain_access": 5}, {"estimated_time_to_regain_access": 7}]}', "420"),
+        ('{"1": [{"call_count": 100}], "2": [{"estimated_time_to_regain_access": 0}]}', ""),
+        *(("{}", ""), ("no JSON", ""), ('{"1": 5}', ""), ('{"1": [{"estimated_time_to_regain_access": "x"}]}', "")),
+    ],
+)
+def test_a_limit_says_when_to_come_back_in_minutes(usage: str, wait: str) -> None:
+    assert meta().retry_after(answer(400, **{"x-business-use-case-usage": usage})) == wait
+
+
+def test_an_old_version_is_warned_of() -> None:
+    told = "The call has been auto-upgraded to v26.0 as v20.0 has been deprecated."
+    assert meta().warning(answer(200, **{"x-ad-api-version-warning": told})) == told
+    assert meta().warning(answer(200)) == ""
+
+
+@pytest.mark.parametrize("name", ["Facebook", "Instagram Ads", "fb"])
+def test_records_of_meta_are_known_by_its_other_names(name: str) -> None:
+    assert a_conversion(network=name).network in Meta.aliases
