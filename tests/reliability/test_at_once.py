@@ -62,7 +62,7 @@ def all_are(what: str, count: int = 3) -> list[tuple[str, str, str]]:
 
 
 def test_a_second_run_sends_nothing_while_the_first_one_is_sending(runs: Runs, twin: Twin) -> None:
-    twin.faults = [{"hold": True}]
+    twin.faults = [{"hold": True, "times": 1}]
     first = runs.start(THREE)
     first.close_input()
     first.wait_for_request()

@@ -24,7 +24,7 @@ import pytest
 from canaries import SECRETS, canaries_in, left_behind
 from conftest import SETTINGS
 from hostile import purchase
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 from run_target import encoded, record, schema, state
@@ -159,6 +159,7 @@ class RandomStreams(RuleBasedStateMachine):
         self.source: list[bytes] = []
         self.owed: list[set[Sent]] = []  # line by line, who is to receive something
         self.bookmark = 0  # lines of the source that the last one covers
+        self.logged = ""
 
     # --- What happens ------------------------------------------------------------------------------------------------
 
@@ -177,7 +178,7 @@ class RandomStreams(RuleBasedStateMachine):
             self.network.script.clear()
             self._append("state")
             target = self._run()
-            assert target.exit_code == 0
+            assert target.exit_code == 0, self.logged
             assert self.bookmark == len(self.source)
             wanted = {sent for owed in self.owed for sent in owed}
             assert {*self.network.received} == {sent for sent in wanted if sent[1] not in BAD}
@@ -220,13 +221,14 @@ class RandomStreams(RuleBasedStateMachine):
                 target.listen(feed)
             finally:
                 target.message_reader.close()
+        self.logged = logged.getvalue()
         assert isinstance(target.stdout, io.StringIO)
         written = [int(line) for line in target.stdout.getvalue().splitlines()]
         assert written == sorted(written)
         self.bookmark = max([self.bookmark, *written])
         assert self.network.mistakes == []
-        assert target.exit_code in (0, 1, 128 + signal.SIGTERM), logged.getvalue()
-        assert canaries_in(left_behind(self.folder, target.stdout.getvalue(), logged.getvalue())) == []
+        assert target.exit_code in (0, 1, 128 + signal.SIGTERM), self.logged
+        assert canaries_in(left_behind(self.folder, target.stdout.getvalue(), self.logged)) == []
         self._check_ledger()
         return target
 
@@ -246,6 +248,9 @@ class RandomStreams(RuleBasedStateMachine):
         assert {sent for sent in passed if now.get(sent) not in ("accepted", "rejected")} == set()
         accepted = {sent for sent, row in now.items() if row == "accepted"}
         assert accepted <= {*self.network.received}
+        with closing(sqlite3.connect(self.ledger)) as connection:
+            silent = "SELECT * FROM deliveries WHERE reason = 'no_answer' AND sent_at IS NULL"
+            assert connection.execute(silent).fetchall() == [], self.logged
 
     @contextmanager
     def _broken_ledger(self, after: int | None) -> Iterator[None]:
@@ -301,6 +306,7 @@ def test_whatever_comes_and_whatever_is_answered_the_promises_hold(examples: int
         deadline=None,
         derandomize=True,
         database=None,
+        phases=[Phase.generate],  # threads take turns by chance: what is made smaller may no longer fail
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(RandomStreams, settings=play)
