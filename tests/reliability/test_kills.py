@@ -36,8 +36,9 @@ SEED = os.environ.get("SEED") or "1"
 KILLS_EACH = 5
 RECORDS = 150
 AT_ONCE = {"concurrency": 2, "batch_size_rows": 5}
-UNDER_WAY = 2 * AT_ONCE["concurrency"] * AT_ONCE["batch_size_rows"]
-"""Postbacks that can be on their way when a process dies: of two accounts, so many requests of so many each."""
+NETWORKS = ("tiktok", "reddit", "meta", "snapchat")
+UNDER_WAY = len(NETWORKS) * AT_ONCE["concurrency"] * AT_ONCE["batch_size_rows"]
+"""Postbacks that can be on their way when a process dies: of each account, so many requests of so many each."""
 
 Sent = tuple[str, str]
 """Network and event id."""
@@ -60,8 +61,8 @@ class Story:
         self.times_once_settled: dict[Sent, int] = {}
 
     def _network(self) -> str | None:
-        """One of the two; nobody; None: both, for the record has the click ids of both."""
-        return self.random.choices(["tiktok", "reddit", "organic", None], [45, 40, 5, 10])[0]
+        """One of the four; nobody; None: all of them, for the record has the click ids of all."""
+        return self.random.choices([*NETWORKS, "organic", None], [20, 20, 20, 20, 5, 15])[0]
 
     @property
     def lines(self) -> list[Any]:
@@ -159,7 +160,7 @@ class Story:
 def receivers(columns: dict[str, Any]) -> set[Sent]:
     """The rows that a record becomes in the ledger; the network is empty where it is for nobody."""
     network = columns["network"]
-    networks = {None: ["tiktok", "reddit"], "organic": [""]}.get(network, [network])
+    networks = {None: NETWORKS, "organic": ("",)}.get(network, (network,))
     return {(name, columns["event_id"]) for name in networks}
 
 
