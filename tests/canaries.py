@@ -22,7 +22,7 @@ PERSONAL: dict[str, Any] = {
     "date_of_birth": "1987-06-05",
     "city": "Canarycity",
     "state": "Canarystate",
-    "postal_code": "98765",
+    "postal_code": "Canaryzip",
     "ip_address": "203.0.113.77",
     "user_agent": "CanaryAgent/1.0",
     "language": "xx-CANARY",
