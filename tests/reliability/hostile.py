@@ -277,8 +277,8 @@ def start(
     target: Target, prefix: Sequence[str] = (), stdout: int = subprocess.PIPE, **config: Any
 ) -> subprocess.Popen[bytes]:
     """The command with a config of canaries, a loud log, and a folder of its own for what it leaves behind."""
-    for name in ("tiktok", "reddit"):
-        own = {"access_token": SECRETS[name], "max_retry_seconds": PATIENCE, **config.pop(name, {})}
+    for name, token in SECRETS.items():
+        own = {"access_token": token, "max_retry_seconds": PATIENCE, **config.pop(name, {})}
         target.config[name] |= own
     target.config |= {"results_path": "results-{run_id}.jsonl", "request_timeout_seconds": PATIENCE, **config}
     (target.folder / "tmp").mkdir(exist_ok=True)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from canaries import SECRETS
 from hostile import LEDGER, NO_LEDGER, THREE, TORN, Act, Row, Stage, at_most, case, counted, play, purchase, purchases
 from run_target import COMMAND, encoded, record, schema, state
 
@@ -322,8 +323,11 @@ ANSWERS = [
     case("all bad, and each is named", {"refuse_event": 0}, "936 open transient, 64 rejected", 1, 64, 64,
          feed=THOUSAND, says="64 requests for one batch were not enough"),
     case("three bad of three", {"error": "not_exist"}, "3 rejected", 0, 3, 5),
-    case("Reddit: one bad of 1,000", {"refuse_event_id": "evt-1"}, "999 accepted, 1 rejected", 0, 1000, at_most(21),
-         feed=purchases(1000, lean=True, network="reddit")),
+    *(
+        case(f"{network}: one bad of 1,000", {"refuse_event_id": "evt-1"}, "999 accepted, 1 rejected", 0, 1000,
+             at_most(21), feed=purchases(1000, lean=True, network=network))
+        for network in ("reddit", "meta", "snapchat")
+    ),
 ]
 
 CONNECTIONS = [
@@ -481,23 +485,24 @@ BETWEEN_RUNS = [
                    config={"tiktok": {"pixel_code": "BBBBBBBBBBBBBBBBBBBB"}})),
 ]
 
-ACCOUNTS = {name: {"pixel_code": letter * 20} for name, letter in (("a", "A"), ("b", "B"), ("c", "C"))}
-FOUR = [*purchases(1, network="reddit"), *purchases(1, first=2, account="a"), *purchases(1, first=3, account="b"),
-        *purchases(1, first=4, account="c")]
+FOUR = [line for number, network in enumerate(SECRETS, 1) for line in purchases(1, first=number, network=network)]
 
 OTHERS = [
-    case("one network is down and three accounts are healthy", {"network": "reddit", "status": 503},
-         "3 accepted, 1 open transient", 1, None, 5, feed=FOUR, config={**TWICE, "tiktok": {"accounts": ACCOUNTS}},
-         then=case("the next run", None, "4 accepted", 0, 4, 1, feed=FOUR)),
-    case("one network does not answer and three accounts are healthy", {"network": "reddit", "hold": True},
-         "4 accepted", 0, 4, 4, feed=FOUR, config={"tiktok": {"accounts": ACCOUNTS}},
+    *(
+        case(f"{network} is down and three others are healthy", {"network": network, "status": 503},
+             "3 accepted, 1 open transient", 1, number or None, 5, feed=FOUR, config=TWICE,
+             then=case("the next run", None, "4 accepted", 0, 4, 1, feed=FOUR))
+        for number, network in enumerate(SECRETS)
+    ),
+    case("one network does not answer and three others are healthy", {"network": "reddit", "hold": True},
+         "4 accepted", 0, 4, 4, feed=FOUR,
          act=answer_once_the_others_are_through, quick=True),
     case("one network lets the reader wait while the other has something due", {"network": "tiktok", "hold": True},
          "21 accepted", 0, 21, 11, feed=[*purchases(1, network="reddit"), *purchases(20, first=2)],
          config={"batch_size_rows": 2, "concurrency": 1, "max_batch_age_seconds": 1},
          act=answer_once_reddit_has_its_own),
-    case("one network refuses us and three accounts are healthy", {"network": "reddit", "status": 401},
-         "3 accepted, 1 open credentials", 1, None, 4, feed=FOUR, config={"tiktok": {"accounts": ACCOUNTS}}),
+    case("one network refuses us and three others are healthy", {"network": "reddit", "status": 401},
+         "3 accepted, 1 open credentials", 1, 1, 4, feed=FOUR),
 ]
 # fmt: on
 
