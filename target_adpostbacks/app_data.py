@@ -14,7 +14,8 @@ DEVICE_PROPERTIES = frozenset(
 )
 """Members of ``properties`` that ``extinfo`` reads where there is no column, or the column is empty."""
 
-AUTHORIZED = frozenset({"authorized", "3", "true"})
+AUTHORIZED, REFUSED = frozenset({"authorized", "3", "true"}), frozenset({"denied", "2", "restricted", "1", "false"})
+"""What ``att_status`` may say, in any case of letters: Apple's words and numbers, or a flag."""
 
 
 def version(c: Conversion) -> str | None:
@@ -50,7 +51,7 @@ def extinfo(c: Conversion, version: str, package: str | None) -> list[str]:
 
 def _fact(c: Conversion, column: str | int | None, name: str) -> str:
     found = c.properties.get(name) if column is None and c.properties else column
-    return str(found) if isinstance(found, (str, int, float)) else ""
+    return str(found) if isinstance(found, (str, int, float)) and not isinstance(found, bool) else ""
 
 
 def _zones(c: Conversion) -> tuple[str, str]:
@@ -63,14 +64,15 @@ def _zones(c: Conversion) -> tuple[str, str]:
 def tracking_allowed(c: Conversion, version: str) -> bool:
     """What ``advertiser_tracking_enabled`` says: on iOS only with the person's consent (App Tracking Transparency),
     elsewhere unless an opt-out is known."""
-    if version == IOS or c.att_status is not None:
-        return (c.att_status or "").lower() in AUTHORIZED
-    return not (c.opt_out or c.limited_data_use)
+    status = (c.att_status or "").lower()
+    if version == IOS:
+        return status in AUTHORIZED
+    return not (c.opt_out or c.limited_data_use or status in REFUSED)
 
 
-def advertising_id(c: Conversion) -> str | None:
+def advertising_id(c: Conversion, version: str | None) -> str | None:
     """The device's advertising id as it is written: the platform's own column, then the general one."""
-    for raw in (c.idfa, c.advertising_id) if version(c) == IOS else (c.gaid, c.advertising_id, c.idfa):
+    for raw in (c.idfa, c.advertising_id) if version == IOS else (c.gaid, c.advertising_id, c.idfa):
         if raw and (found := keys.advertising_id(raw)):
             return found
     return None

@@ -51,6 +51,7 @@ Group = tuple[Outcome, list[Any]]
 """An outcome and the entries of the batch that it is for."""
 
 
+TOO_LARGE = 413
 SILENCE = Outcome(Verdict.NO_ANSWER)
 
 
@@ -238,10 +239,14 @@ class Attempts:
             wait = 0.0
         else:
             outcomes = self._scrubbed(network.outcomes(response, len(batch)), batch)
+            if response.status == TOO_LARGE:
+                outcomes = [_too_large(outcome) for outcome in outcomes]
             request_id = network.request_id(response)
             request_id = request_id if _REQUEST_ID(request_id) and request_id not in account.secrets else ""
             sent = Sent(uuid.uuid4().hex, started_at, response.status, response.latency_ms, self._requests, request_id)
             wait = seconds(network.retry_after(response), self._run.clock())
+            if not wait and any(outcome.verdict is Verdict.THROTTLED for outcome in outcomes):
+                wait = network.throttled_seconds * (1 + self._run.random.random() / 4)  # not all runs at one time
             if warning := scrubbed(network.warning(response), account.secrets):
                 self._way.warn(warning, self._run.log)
             if any(outcome.verdict is Verdict.ACCEPTED for outcome in outcomes):
@@ -268,10 +273,8 @@ class Attempts:
         clean: dict[int, Outcome] = {}  # a request has one outcome or two, many times over
         for outcome in outcomes:
             if id(outcome) not in clean:
-                # What a live event's acceptance says is fixed words; a test tool's may hold values of ours.
-                fixed = outcome.verdict is Verdict.ACCEPTED and not batch[0].postback.key.test
-                payloads = [] if fixed else [entry.postback.payload for entry in batch]
                 code = scrubbed(outcome.code, secrets, keep_ids=True)[:100]
+                payloads = [entry.postback.payload for entry in batch] if outcome.detail else []
                 detail = scrubbed(outcome.detail, secrets, payloads)
                 clean[id(outcome)] = outcome._replace(code=code, detail=detail)
         return [clean[id(outcome)] for outcome in outcomes]
@@ -292,6 +295,11 @@ class Attempts:
 def _refused_whole(outcomes: Sequence[Outcome]) -> bool:
     first = outcomes[0]
     return first.verdict is Verdict.REJECTED and first.shared and outcomes.count(first) == len(outcomes)
+
+
+def _too_large(outcome: Outcome) -> Outcome:
+    silent = outcome.verdict is Verdict.REJECTED and not outcome.reason
+    return outcome._replace(reason="too_large") if silent else outcome
 
 
 def _doubt(last: Outcome | None, again: Sequence[Group]) -> Outcome | None:

@@ -67,6 +67,8 @@ def _url(field: str, value: Any) -> str | None:
     url = read_text(field, value)
     if url is not None and not _WEB_URL(url):
         raise Unusable("no http or https URL")
+    if url is not None and not url.startswith("http"):
+        url = url[:5].lower() + url[5:]
     return url
 
 
@@ -181,6 +183,10 @@ def _country(field: str, value: Any) -> str | None:
     return code
 
 
+def _att_status(field: str, value: Any) -> str | None:
+    return str(value).lower() if isinstance(value, bool) else read_text(field, value)
+
+
 def _event_source(field: str, value: Any) -> str | None:
     name = _lower(field, value)
     source = EVENT_SOURCES.get(name.replace(" ", "_").replace("-", "_")) if name else None
@@ -257,10 +263,40 @@ def read_item(line: Mapping[str, Any], unusable: list[str]) -> dict[str, Any]:
     return item
 
 
+COUNTRY_NAMES = {
+    name: code
+    for code, names in {
+        "AE": ("uae", "emirates"),
+        "BN": ("brunei",),
+        "CD": ("congo-kinshasa",),
+        "CG": ("congo-brazzaville",),
+        "CI": ("ivory coast",),
+        "CV": ("cape verde",),
+        "CW": ("curacao",),
+        "FM": ("micronesia",),
+        "GB": ("uk", "great britain", "england", "scotland", "wales", "northern ireland"),
+        "MK": ("macedonia",),
+        "MM": ("burma",),
+        "MO": ("macau",),
+        "NL": ("holland",),
+        "PS": ("palestine",),
+        "RE": ("reunion",),
+        "RU": ("russia",),
+        "SZ": ("swaziland",),
+        "TL": ("east timor",),
+        "TR": ("turkey",),
+        "VA": ("vatican", "vatican city"),
+    }.items()
+    for name in names
+}
+"""English names that people write and ISO 3166 does not have."""
+
+
 @lru_cache(maxsize=2_000)
 def alpha2(country: str) -> str | None:
     """``'USA'``, ``'us'``, ``'United States'`` -> ``'US'``; None for no country."""
-    name = {"uk": "GB", "turkey": "TR", "russia": "RU", "ivory coast": "CI"}.get(country.lower(), country)
+    name = country.lower().replace(".", "").removeprefix("the ")
+    name = COUNTRY_NAMES.get(name, name)
     try:
         found: str = pycountry.countries.lookup(name).alpha_2
     except LookupError:
@@ -341,6 +377,7 @@ READERS: dict[str, Reader] = {
         ("test", "consent", "ad_user_data", "ad_personalization", "ad_storage", "limited_data_use", "opt_out"), _truth
     ),
     "given_name": _identifier,
+    "att_status": _att_status,
     "event_source": _event_source,
     "adjustment": _adjustment,
     "value": _number,
@@ -352,7 +389,7 @@ READERS: dict[str, Reader] = {
 for _field in ("event_name", "event_time", "click_time", "view_time", "ids", "unusable"):
     del READERS[_field]  # read by Columns itself
 
-TEXT_READERS = frozenset({read_text, _identifier, _label})
+TEXT_READERS = frozenset({read_text, _identifier, _label, _att_status})
 LIST_READERS = frozenset({_texts, _contents})
 """Readers that leave a value as it is, if its type is right, its texts are trimmed, printable and not empty, and its
 numbers are in range."""

@@ -229,13 +229,16 @@ def _account(
     if len(mistakes) > before:
         return None
     settings = network.settings_type(**values)
-    mistakes += [path(problem) for problem in (*_problems(settings), *settings.problems())]
-    secrets = tuple(
-        values[field.name]
+    secrets = {
+        field.name: values[field.name]
         for field in struct_fields(network.settings_type)
         if _secret(field.type) and values.get(field.name)
-    )
-    return Account(section=section, name=name, network=network(settings), secrets=secrets)
+    }
+    mistakes += [path(problem) for problem in (*_problems(settings), *settings.problems())]
+    for field_name, secret in secrets.items():
+        if re.search(r"[^!-~]", secret):  # no header takes it; an invisible character is easily copied along
+            mistakes.append(f"{path(field_name)}: white space or a character that can't be sent; copy it once more")
+    return Account(section=section, name=name, network=network(settings), secrets=tuple(secrets.values()))
 
 
 def _problems(settings: Settings) -> Iterable[str]:

@@ -300,7 +300,6 @@ class Delivery:
         """The rows of postbacks that share an outcome, in the order of Delivered."""
         verdict = outcome.verdict
         status, reason = (verdict.value, outcome.reason) if verdict.final else ("open", verdict.value)
-        said = "" if verdict is Verdict.ACCEPTED else outcome.detail
         request: tuple[Any, ...] = (None, None, 0, None, "")
         sent_at = None
         if sent:
@@ -310,7 +309,10 @@ class Delivery:
         first_sent = self._repeats.unanswered if verdict is Verdict.NO_ANSWER else {}
         for queued in batch:
             postback = queued.postback
-            judged = (account, status, reason, outcome.code, said or postback.note)
+            message = outcome.detail
+            if postback.note and verdict is Verdict.ACCEPTED:
+                message = f"{message}; {postback.note}" if message else postback.note
+            judged = (account, status, reason, outcome.code, message)
             at = first_sent.get(postback.key) or sent_at if first_sent else sent_at
             yield (*postback.key, *judged, *request, at, *postback.facts)
 

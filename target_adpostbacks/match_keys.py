@@ -20,6 +20,8 @@ _HEX64 = re.compile(r"[0-9a-fA-F]{64}").fullmatch
 _HEX32 = re.compile(r"[0-9a-fA-F]{32}").fullmatch
 _EXTENSION = re.compile(r"\s*(?:ext(?:ension)?|anexo|poste|int|x|#)\.?\s*[0-9]*\s*$", re.IGNORECASE)
 _ADVERTISING_ID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}").fullmatch
+_ZIP = re.compile(r"([0-9]{5})(?:-[0-9]*|[0-9]{4})").fullmatch
+_ZIP4 = re.compile(r"([0-9]{5})-[0-9]{4}").fullmatch
 _NO_ID = "00000000-0000-0000-0000-000000000000"
 
 
@@ -91,12 +93,14 @@ def _phone_e164(raw: str, country_code: str | None) -> str | None:
     if not _E164(text):
         text = _EXTENSION.sub("", text, count=1)
     digits = "".join(char for char in text if char in "0123456789")
-    if "+" not in text and not digits.startswith("00"):
-        national = _national(text, country_code)
-        if national or digits.startswith("0"):
-            return national
-    international = text if "+" in text else f"+{digits.removeprefix('00')}"
-    written = _parsed(international, None) or f"+{digits.removeprefix('00')}"
+    international = f"+{digits.removeprefix('00')}"
+    if "+" in text:
+        written = _parsed(text, None)
+    elif digits.startswith("00"):
+        written = _parsed(international, None)
+    else:  # its digits as they are: what a 0 among them means, only a country code could say
+        written = _national(text, country_code)
+    written = written or international
     return written if _E164(written) else None
 
 
@@ -133,7 +137,7 @@ def phone_digits(raw: str, country_code: str | None = None) -> str | None:
     A national number that no ``country_code`` completes is its digits without leading zeros, as the libraries of Meta
     and Snap write it; None unless 7 to 15 digits are left, and for an MD5, which some sources keep.
     """
-    if len(raw) == 32 and _HEX32(raw):
+    if is_md5(raw):
         return None
     if written := phone_e164(raw, country_code):
         return written[1:]
@@ -210,10 +214,10 @@ def _us_states() -> Mapping[str | None, str]:
 @lru_cache(maxsize=20_000)
 def postal_code(raw: str, country: str | None = None) -> str | None:
     """``'M5V 3L9'`` -> ``'m5v3l9'``; a US ZIP+4 is cut to its first five digits, told by its dash or ``country``."""
-    code = "".join(raw.replace("-", "").split()).lower()
-    if len(code) == 9 and code.isdecimal() and (country == "US" or (not country and raw.strip()[5] == "-")):
-        code = code[:5]
-    return code or None
+    code = "".join(raw.split()).lower()
+    if zip_code := (_ZIP if country == "US" else _ZIP4)(code) if country in ("US", "", None) else None:
+        return zip_code[1]
+    return code.replace("-", "") or None
 
 
 GENDERS = {"m": "m", "male": "m", "f": "f", "female": "f"}
@@ -267,6 +271,11 @@ def advertising_id(raw: str) -> str | None:
 def is_hash(raw: str) -> bool:
     """Whether a value is SHA-256 already: 64 hex digits."""
     return len(raw) == 64 and _HEX64(raw) is not None
+
+
+def is_md5(raw: str) -> bool:
+    """Whether a value may be an MD5, which some sources keep: 32 hex digits."""
+    return len(raw) == 32 and _HEX32(raw) is not None
 
 
 def unhashed(raw: str | None) -> str | None:

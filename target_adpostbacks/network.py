@@ -35,7 +35,7 @@ class Verdict(enum.Enum):
 
 
 class Outcome(NamedTuple):
-    """A verdict with what the network said. ``shared``: said of the request as a whole."""
+    """A verdict with what the network said, nothing if it is an ordinary success. ``shared``: of the whole request."""
 
     verdict: Verdict
     code: str = ""
@@ -98,7 +98,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         doc("Conversions that name no network: `attributed`: only those with its click id; `all`: every one."),
     ] = "attributed"
     max_event_age_days: Annotated[
-        int | None, doc("Conversions older than this are not sent; shortens the network's own limit.")
+        int | None, doc("Conversions older than this are not sent; without it the network's own limit holds.")
     ] = None
     concurrency: Annotated[int, doc("Requests under way at once, for each account.", ge=1, le=32)] = 4
     max_attempts: Annotated[int, doc("How often a request is tried before its conversions stay open.", ge=1)] = 6
@@ -147,6 +147,7 @@ class Network(ABC, Generic[S]):
     batch_size: ClassVar[int]
     batch_bytes: ClassVar[int] = 1_000_000
     max_ahead: ClassVar[timedelta]
+    throttled_seconds: ClassVar[float] = 0  # least wait after an answer that throttles and does not say how long
     codes: ClassVar[Mapping[str, Verdict]] = {}
     statuses: ClassVar[Mapping[int, Verdict]] = {}
     currencies: ClassVar[frozenset[str] | None] = None  # that it takes; None: all
@@ -258,7 +259,7 @@ class Network(ABC, Generic[S]):
     def click_id(self, conversion: Conversion) -> str | None:
         """The network's click id: its column, ``click_id`` where the conversion is attributed to it, or a URL's query.
 
-        URLs are the landing page; for the web also the event's page, then a referrer of the same host.
+        URLs are the landing page, the event's page, then a referrer of the same host.
         """
         for name in self.click_ids:
             if found := conversion.ids.get(name):
@@ -304,10 +305,9 @@ class Network(ABC, Generic[S]):
 
 def _click_urls(conversion: Conversion) -> Iterable[str | None]:
     yield conversion.landing_url
-    if conversion.event_source == "web":
-        yield conversion.event_source_url
-        if same_host(conversion.referrer_url, conversion.event_source_url):
-            yield conversion.referrer_url
+    yield conversion.event_source_url
+    if same_host(conversion.referrer_url, conversion.event_source_url):
+        yield conversion.referrer_url
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -332,3 +332,35 @@ def prune(fields: Mapping[str, JSON]) -> dict[str, JSON]:
 def one_or_many(values: Sequence[str]) -> str | list[str] | None:
     """One value as it is, several as a list, none as None."""
     return values[0] if len(values) == 1 else list(values) or None
+
+
+def as_text(value: JSON) -> str | None:
+    """A property where a text is wanted: ``7`` and ``7.0`` -> ``'7'``; None for flags, lists, objects, empty texts."""
+    if isinstance(value, str):
+        return value.strip() or None
+    number = as_number(value)
+    return None if number is None else str(int(number)) if number == int(number) else str(number)
+
+
+def as_texts(value: JSON) -> list[str] | None:
+    """A property where a list of texts is wanted: one text is a list of one."""
+    texts = [as_text(member) for member in (value if isinstance(value, list) else [value])]
+    return [text for text in texts if text] or None
+
+
+def as_number(value: JSON) -> int | float | None:
+    """A property where a number is wanted: ``'9.5'`` -> ``9.5``; None for what is none, or beyond 64 bits."""
+    if isinstance(value, str):
+        try:
+            value = int(value) if value.strip().isdecimal() else float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value if abs(value) < 1 << 63 else None  # nor infinite, nor not a number
+
+
+def as_integer(value: JSON) -> int | None:
+    """A property where a whole number is wanted: ``'12'``, ``12.0`` -> ``12``."""
+    number = as_number(value)
+    return int(number) if number is not None and number == int(number) else None

@@ -52,10 +52,15 @@ def test_the_platform_decides_the_version(platform: str | None, version: str | N
 @pytest.mark.parametrize(
     ("version", "columns", "allowed"),
     [
-        *(("i2", {"att_status": status}, True) for status in ("authorized", "AUTHORIZED", 3, "true")),
-        *(("i2", {"att_status": status}, False) for status in ("denied", "restricted", "not_determined", 0, None)),
+        *(("i2", {"att_status": status}, True) for status in ("authorized", "AUTHORIZED", 3, "true", True)),
+        *(
+            ("i2", {"att_status": status}, False)
+            for status in ("denied", "restricted", "not_determined", 0, None, False)
+        ),
         *(("a2", {}, True), ("a2", {"opt_out": True}, False), ("a2", {"limited_data_use": True}, False)),
-        *(("a2", {"att_status": "denied"}, False), ("i2", {"opt_out": False}, False)),
+        *(("a2", {"att_status": status}, False) for status in ("denied", "Restricted", False)),
+        *(("a2", {"att_status": status}, True) for status in ("NOT_APPLICABLE", "not_determined", 0, True)),
+        ("i2", {"opt_out": False}, False),
     ],
 )
 def test_tracking_is_allowed_by_the_person(version: str, columns: dict[str, Any], allowed: bool) -> None:
@@ -77,4 +82,5 @@ def test_tracking_is_allowed_by_the_person(version: str, columns: dict[str, Any]
     ],
 )
 def test_the_advertising_id_is_the_platforms_own(columns: dict[str, Any], found: str | None) -> None:
-    assert app_data.advertising_id(a_conversion(**columns)) == found
+    conversion = a_conversion(**columns)
+    assert app_data.advertising_id(conversion, app_data.version(conversion)) == found

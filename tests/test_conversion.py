@@ -15,7 +15,7 @@ from conftest import COLUMNS, a_conversion, a_record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from target_adpostbacks.columns import alpha2, known_columns
+from target_adpostbacks.columns import COUNTRY_NAMES, alpha2, known_columns
 from target_adpostbacks.conversion import ALIASES, CANONICAL, Conversion, InvalidConversion, query_value
 from target_adpostbacks.record import Columns, is_deleted, parse
 
@@ -429,6 +429,8 @@ def test_what_is_no_currency_is_left_out_with_a_note(currency: Any) -> None:
         ("deu", "DE"),
         ("UK", "GB"),
         ("Türkiye", "TR"),
+        *(("U.S.", "US"), ("The Netherlands", "NL"), ("Great Britain", "GB"), ("uae", "AE"), ("Cape Verde", "CV")),
+        *(("Macedonia", "MK"), ("Brunei", "BN"), ("Macau", "MO"), ("Palestine", "PS"), ("Reunion", "RE")),
     ],
 )
 def test_a_country_is_folded_to_two_letters(given: str, country: str) -> None:
@@ -439,6 +441,20 @@ def test_a_hashed_country_stays_for_networks_that_want_it_hashed() -> None:
     digest = hashlib.sha256(b"us").hexdigest()
     assert a_conversion(country=f" {digest.upper()} ").country == digest
     assert a_conversion(country="g" * 64).unusable == ("country: no ISO 3166 country",)
+
+
+def test_every_name_of_a_country_is_one_that_iso_does_not_have_or_means_otherwise() -> None:
+    assert {alpha2(name) for name in COUNTRY_NAMES} == {*COUNTRY_NAMES.values()}
+
+
+def test_an_addresss_scheme_is_in_lower_case() -> None:
+    assert a_conversion(event_source_url="HTTPS://Example.com/A").event_source_url == "https://Example.com/A"
+    assert a_conversion(landing_url="Http://a.example/").landing_url == "http://a.example/"
+
+
+@pytest.mark.parametrize(("given", "status"), [(True, "true"), (False, "false"), (3, "3"), (" Denied ", "Denied")])
+def test_a_tracking_status_may_be_a_flag(given: Any, status: str) -> None:
+    assert a_conversion(att_status=given).att_status == status
 
 
 def test_what_is_no_country_is_left_out_with_a_note() -> None:

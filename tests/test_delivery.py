@@ -325,6 +325,18 @@ def test_what_a_network_wants_and_did_not_get_is_told_beside_the_verdict(scene: 
     assert result.rows("status, message") == [("accepted", "sent without something")]
 
 
+def test_of_what_is_refused_only_the_networks_reason_is_told(scene: Make) -> None:
+    network = Warns(TikTokSettings(access_token="t", pixel_code="D7VH38JC77U3LFDOLGRG"))
+    result = scene(Response(status=400)).deliver("a", account=Account(section="tiktok", network=network))
+    assert result.rows("status, message") == [("rejected", "")]
+
+
+def test_what_is_too_large_even_alone_says_so(scene: Make) -> None:
+    result = scene(Response(status=413)).deliver("a", "b")
+    assert result.answers.batches == [["a", "b"], ["a"], ["b"]]
+    assert result.rows("status, reason") == [("rejected", "too_large")] * 2
+
+
 @pytest.mark.parametrize("request_id", ["203.0.113.77 E.C.P.abc", "ada@example.com", "example-access-token", "x" * 65])
 def test_a_request_id_that_may_be_an_echo_is_not_stored(scene: Make, request_id: str) -> None:
     result = scene(Response(status=200, body={"code": 0, "message": "OK", "request_id": request_id})).deliver("a")
@@ -441,6 +453,28 @@ def test_retry_after_is_waited_for(scene: Make) -> None:
     made.delivery.stopping = Event()
     made.deliver("a")
     assert round(max(waited)) == 7
+    assert made.statuses() == {"a": "accepted"}
+
+
+class Patient(TikTok):
+    """A network that wants to be left alone for a while once it throttles."""
+
+    throttled_seconds = 60
+
+
+def test_a_network_that_throttles_without_a_word_is_left_alone_as_long_as_it_wants(scene: Make) -> None:
+    waited: list[float] = []
+    made = scene(Response(status=429), OK)
+
+    class Event(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waited.append(timeout or 0)
+            return False
+
+    made.delivery.stopping = Event()
+    network = Patient(TikTokSettings(access_token="t", pixel_code="D7VH38JC77U3LFDOLGRG"))
+    made.deliver("a", account=Account(section="tiktok", network=network))
+    assert 60 <= max(waited) <= 75
     assert made.statuses() == {"a": "accepted"}
 
 

@@ -30,12 +30,13 @@ def target(tmp_path: Path) -> Iterator[tuple[Target, LocalServer]]:
 def lines() -> list[Any]:
     """Good, bad and unsendable records, each full of canaries."""
     person = {**PERSONAL, "consent": True}
-    snap = {**person, "network": "snapchat", "value": 19.99, "currency": "EUR"}
+    priced = {**person, "value": 19.99, "currency": "EUR"}
+    meta, snap = ({**priced, "network": network} for network in ("meta", "snapchat"))
     records = [
         a_purchase(1, **person),
         a_purchase(2, **{**person, "network": "reddit"}),
-        a_purchase(10, **{**person, "network": "meta"}),
-        a_purchase(11, **{**person, "network": "meta", "event_source": "app", "platform": "android"}),
+        a_purchase(10, **meta),
+        a_purchase(14, **meta, event_source="app", platform="android"),
         a_purchase(3, **{**person, "event_time": "canary-time"}),
         a_purchase(4, **{**person, "network": "canary-network"}),
         a_purchase(5, **{**person, "value": "canary-value", "currency": "canary-currency"}),
@@ -77,10 +78,12 @@ def refuse(request: Received) -> Answer:
 
 
 def warn(request: Received) -> Answer:
-    """A network whose test tool echoes in its warnings what it was sent."""
+    """A network that echoes in its warnings what it was sent."""
+    warnings = [json.dumps(request.body), request.path, unquote(request.path)]
+    if request.path.startswith("/v25.0/"):  # Meta's
+        return Answer(body={"events_received": len(request.body["data"]), "messages": warnings})
     if "/validate" not in request.path:
         return accepted(request)
-    warnings = [json.dumps(request.body), request.path, unquote(request.path)]
     logs = [{"event": 0, "status": "VALID", "warnings": warnings}]
     return Answer(body={"status": "VALID", "reason": request.path, "test_event": True, "event_logs": logs})
 
@@ -100,8 +103,9 @@ def test_nothing_personal_and_no_secret_is_left_behind(target: tuple[Target, Loc
     server.answer = answer
     ran = made.run(lines(), env={"TARGET_ADPOSTBACKS_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"})
     assert canaries_in(left_behind(made.folder, ran.stdout, ran.stderr)) == []
-    paths = {request.path.partition("?")[0].partition("/events")[2] for request in server.received}
-    assert {"", "/validate"} <= paths  # they were on their way, hashed
+    paths = [request.path.partition("?")[0] for request in server.received]
+    for path in ("/track/", "/conversion_events", "/v25.0/", "/events", "/validate"):
+        assert [sent for sent in paths if path in sent], f"nothing went to {path}"  # they were on their way, hashed
 
 
 @pytest.mark.parametrize("fault", [{}, {"error": "invalid_token"}, {"status": 500}, {"reset": "after"}, {"echo": True}])

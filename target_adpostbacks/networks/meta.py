@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import re
 import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
@@ -19,7 +19,22 @@ import msgspec
 from target_adpostbacks import app_data
 from target_adpostbacks import match_keys as keys
 from target_adpostbacks.conversion import Conversion, Item
-from target_adpostbacks.network import JSON, Network, Outcome, Request, Response, Settings, Skip, Verdict, doc, prune
+from target_adpostbacks.network import (
+    JSON,
+    Network,
+    Outcome,
+    Request,
+    Response,
+    Settings,
+    Skip,
+    Verdict,
+    as_integer,
+    as_number,
+    as_text,
+    as_texts,
+    doc,
+    prune,
+)
 
 URL = "https://graph.facebook.com/{api_version}/{pixel_id}/events"
 
@@ -62,8 +77,19 @@ TOO_LITTLE: tuple[frozenset[str], ...] = (
 )
 """Match keys that refuse an event, and its batch, where nothing else stands beside them (100/2804050)."""
 
-USER_PROPERTIES = "subscription_id fb_login_id ctwa_clid page_id page_scoped_user_id ig_account_id ig_sid".split()
-APP_PROPERTIES = "campaign_ids install_referrer installer_package url_schemes windows_attribution_id".split()
+USER_PROPERTIES: Mapping[str, Callable[[JSON], JSON]] = {
+    **dict.fromkeys("subscription_id ctwa_clid page_id page_scoped_user_id ig_account_id ig_sid".split(), as_text),
+    "fb_login_id": as_integer,
+}
+APP_PROPERTIES: Mapping[str, Callable[[JSON], JSON]] = {
+    **dict.fromkeys("campaign_ids install_referrer installer_package windows_attribution_id".split(), as_text),
+    "url_schemes": as_texts,
+}
+CUSTOM_PROPERTIES: Mapping[str, Callable[[JSON], JSON]] = {
+    **dict.fromkeys(("net_revenue", "predicted_ltv"), as_number),
+    **dict.fromkeys(("item_number", "customer_segmentation"), as_text),
+}
+"""Members of ``properties`` that Meta knows, and how it wants them; others are custom properties."""
 CUSTOM_DATA = (
     "value currency order_id content_ids contents content_type content_name content_category num_items search_string "
     "description event_source"
@@ -76,9 +102,15 @@ PERSONAL = (
 ).split()
 NO_CUSTOM_DATA = frozenset(
     name.replace("_", "")
-    for name in (*PERSONAL, *CUSTOM_DATA, *USER_PROPERTIES, *APP_PROPERTIES, "anon_id", "messaging_channel")
-) | {"applicationtrackingenabled"}
-"""Custom properties that are never passed on: personal ones, and shadows of fields that we fill."""
+    for names in (PERSONAL, CUSTOM_DATA, USER_PROPERTIES, APP_PROPERTIES, CUSTOM_PROPERTIES)
+    for name in names
+) | {"anonid", "messagingchannel", "applicationtrackingenabled"}
+"""Custom properties that are never passed on as they are: personal ones, and those that we fill."""
+PERSONAL_WORDS = frozenset(
+    "email emails phone phones telephone tel mobile cell address street city zip zipcode postal postcode firstname "
+    "lastname surname nickname username fullname gender birthday birthdate birth dob passport ssn ip".split()
+)
+"""What a personal property's name has among its words: ``billing_city``, ``customerPhone``."""
 DEVICE = frozenset(name.replace("_", "") for name in app_data.DEVICE_PROPERTIES)
 
 VERDICTS: Mapping[int, Verdict] = {
@@ -90,6 +122,7 @@ VERDICTS: Mapping[int, Verdict] = {
 """What an error's code means, whatever HTTP status it comes with."""
 OUT_OF_REACH = (100, 33)  # code and subcode: the data set does not exist, or not for this token
 
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+").findall
 _COOKIE = re.compile(r"fb\.\d+\.\d{10,13}\.\S+", re.ASCII).fullmatch
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -132,8 +165,6 @@ class MetaSettings(Settings, frozen=True, kw_only=True):
     def problems(self) -> Iterable[str]:
         if not _fits(r"\d{5,20}", self.pixel_id):
             yield "pixel_id: digits only, the data set's id in Events Manager"
-        if re.search(r"\s", self.access_token):
-            yield "access_token: white space inside; copy the token once more"
         if self.app_secret and not _fits(r"[0-9a-f]{32}", self.app_secret):
             yield "app_secret: 32 hex digits in lower case expected, as the app dashboard shows it"
         if not _fits(r"v\d{2}\.\d", self.api_version):
@@ -198,6 +229,7 @@ class Meta(Network[MetaSettings]):
     ids = ("fbclid", "fbc", "fbp")
     batch_size = 500
     max_ahead = timedelta(minutes=1)
+    throttled_seconds = 60
 
     def asset(self, conversion: Conversion) -> str:
         return self.settings.pixel_id
@@ -223,7 +255,7 @@ class Meta(Network[MetaSettings]):
 
     def click_id(self, conversion: Conversion) -> str | None:
         # The _fbc cookie is nothing but a click id with the time of the click.
-        return super().click_id(conversion) or conversion.ids.get("fbc")
+        return super().click_id(conversion) or _cookie(conversion.ids.get("fbc"))
 
     def envelope(self, conversion: Conversion) -> dict[str, JSON]:
         if not conversion.test:
@@ -248,7 +280,7 @@ class Meta(Network[MetaSettings]):
                 "referrer_url": c.referrer_url,
                 "opt_out": True if c.opt_out else None,
                 **self._limited_data_use(c),
-                "messaging_channel": c.properties.get("messaging_channel") if c.properties else None,
+                "messaging_channel": as_text(c.properties.get("messaging_channel")) if c.properties else None,
                 "user_data": self._user_data(c, action_source),
                 "custom_data": self._custom_data(c, action_source),
                 "app_data": self._app_data(c) if action_source == "app" else None,
@@ -272,14 +304,14 @@ class Meta(Network[MetaSettings]):
             {
                 "em": keys.distinct_hashed(c.email, email),
                 "ph": keys.distinct_hashed(c.phone, keys.phone_digits, self.settings.default_phone_country_code),
-                "fn": _listed(keys.hashed(c.first_name, name)),
-                "ln": _listed(keys.hashed(c.last_name, name)),
-                "ge": _listed(keys.hashed(c.gender, keys.gender)),
-                "db": _listed(keys.hashed(c.date_of_birth, keys.date_of_birth)),
-                "ct": _listed(keys.hashed(c.city, keys.city)),
-                "st": _listed(keys.hashed(c.state, keys.state, country)),
-                "zp": _listed(keys.hashed(c.postal_code, keys.postal_code, country)),
-                "country": _listed(keys.hashed(c.country, keys.folded)),
+                "fn": _hashed(c.first_name, name),
+                "ln": _hashed(c.last_name, name),
+                "ge": _hashed(c.gender, keys.gender),
+                "db": _hashed(c.date_of_birth, keys.date_of_birth),
+                "ct": _hashed(c.city, keys.city),
+                "st": _hashed(c.state, keys.state, country),
+                "zp": _hashed(c.postal_code, keys.postal_code, country),
+                "country": _hashed(c.country, keys.folded),
                 "external_id": self._external_id(c),
                 "client_ip_address": c.ip_address and keys.public_ip(c.ip_address.partition(",")[0]),
                 "client_user_agent": c.user_agent,
@@ -287,8 +319,8 @@ class Meta(Network[MetaSettings]):
                 "fbp": _cookie(c.ids.get("fbp")),
                 "madid": _madid(c) if action_source in ("app", "physical_store") else None,
                 "lead_id": _lead_id(c.lead_id),
-                "anon_id": c.properties.get("anon_id") if action_source == "app" else None,
-                **_from_properties(c, USER_PROPERTIES),
+                "anon_id": as_text(c.properties.get("anon_id")) if action_source == "app" else None,
+                **(_from_properties(c, USER_PROPERTIES) if c.properties else {}),
             }
         )
         if any(user.keys() <= too_little for too_little in TOO_LITTLE):
@@ -299,8 +331,8 @@ class Meta(Network[MetaSettings]):
 
     def _external_id(self, c: Conversion) -> list[str]:
         if self.settings.hash_external_id:
-            return keys.distinct_hashed(c.external_id, keys.folded)
-        return [*dict.fromkeys(c.external_id)]
+            return keys.distinct_hashed(c.external_id, _external_id)
+        return [*dict.fromkeys(raw.lower() if keys.is_hash(raw) else raw for raw in c.external_id)]
 
     def _fbc(self, c: Conversion) -> str | None:
         """``fb.1.<milliseconds of the click>.<fbclid>``, or the cookie of that name where it is of the same click.
@@ -309,14 +341,16 @@ class Meta(Network[MetaSettings]):
         """
         given = _cookie(c.ids.get("fbc"))
         fbclid = super().click_id(c)
-        if fbclid is None or _cookie(fbclid):
-            return given or fbclid
+        if fbclid is None:
+            return given
+        if _cookie(fbclid):
+            return fbclid if given is None or _created(fbclid) > _created(given) else given
         clicked = int(min(c.click_time or c.event_time, c.event_time).timestamp() * 1000)
         if given:
-            _, _, created, of_cookie, *_ = given.split(".", 4)
-            if of_cookie == fbclid.partition(".")[0] or (c.click_time and int(created.ljust(13, "0")) > clicked):
+            of_cookie = given.split(".", 4)[3]
+            if of_cookie == fbclid.partition(".")[0] or (c.click_time and _created(given) > clicked):
                 return given
-        return f"fb.1.{clicked}.{fbclid}"
+        return _cookie(f"fb.1.{clicked}.{fbclid}") or given
 
     def _custom_data(self, c: Conversion, action_source: str) -> dict[str, JSON]:
         only = c.contents[0] if len(c.contents) == 1 else Item()
@@ -326,6 +360,7 @@ class Meta(Network[MetaSettings]):
             {
                 **({"lead_event_source": self.settings.lead_event_source} if crm else {}),
                 **(_custom_properties(c, action_source) if c.properties else {}),
+                **(_from_properties(c, CUSTOM_PROPERTIES) if c.properties else {}),
                 "currency": c.currency,
                 "value": c.value,
                 "order_id": c.order_id,
@@ -352,7 +387,7 @@ class Meta(Network[MetaSettings]):
                 "application_tracking_enabled": int(tracking in (1, "1", "true")),
                 "vendor_id": c.idfv,
                 "extinfo": app_data.extinfo(c, version, c.app_id),
-                **_from_properties(c, APP_PROPERTIES),
+                **(_from_properties(c, APP_PROPERTIES) if c.properties else {}),
             }
         )
 
@@ -364,6 +399,8 @@ class Meta(Network[MetaSettings]):
             missing.append("event_source_url")
         if payload["action_source"] == "app" and not payload["app_data"]["extinfo"][4]:
             missing.append("os_version")
+        if payload.get("data_processing_options_country") == 0 and "client_ip_address" not in payload["user_data"]:
+            missing.append("ip_address")  # limited data use applies where the person is: Meta finds out by it
         return f"sent without {' and '.join(missing)}, which Meta wants" if missing else ""
 
     def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
@@ -422,9 +459,10 @@ class Meta(Network[MetaSettings]):
     def classify(self, response: Response) -> Outcome:
         # The error's code says it; its HTTP status is often another one's: throttling comes as 400, 403 or 500.
         code, message = self.error(response.body)
-        verdict = _code_verdict(_error(response.body), message) or self.status_verdict(response.status)
-        if verdict is Verdict.ACCEPTED or (verdict is Verdict.REJECTED and not code and response.status != 413):
-            verdict = Verdict.REJECTED if code else Verdict.TRANSIENT  # no JSON of Meta's: nobody has judged the events
+        error = _error(response.body)
+        verdict = _code_verdict(error) or self.status_verdict(response.status)
+        if verdict is Verdict.ACCEPTED or (verdict is Verdict.REJECTED and response.status != 413):
+            verdict = Verdict.REJECTED if error else Verdict.TRANSIENT  # not Meta's words: nobody has judged the events
         return Outcome(verdict, code, message, shared=True)
 
 
@@ -452,7 +490,10 @@ def _fits(pattern: str, text: str) -> bool:
     return re.fullmatch(pattern, text, re.ASCII) is not None
 
 
-def _listed(digest: str | None) -> list[str] | None:
+def _hashed(raw: str | None, normalize: Callable[..., str | None], *context: Any) -> list[str] | None:
+    if raw is None or keys.is_md5(raw):  # Meta documents SHA-256 alone
+        return None
+    digest = keys.hashed(raw, normalize, *context)
     return [digest] if digest else None
 
 
@@ -460,19 +501,29 @@ def _cookie(raw: str | None) -> str | None:
     return raw if raw and raw.startswith("fb.") and _COOKIE(raw) else None
 
 
+def _created(cookie: str) -> int:
+    """The milliseconds of ``fb.1.<milliseconds>.…``; older cookies have seconds."""
+    return int(cookie.split(".", 3)[2].ljust(13, "0"))
+
+
 def _madid(c: Conversion) -> str | None:
     version = app_data.version(c)
-    if version == app_data.IOS and not app_data.tracking_allowed(c, version):
+    asked = version == app_data.IOS or (version is None and c.att_status is not None)
+    if asked and not app_data.tracking_allowed(c, app_data.IOS):
         return None
-    return app_data.advertising_id(c)
+    return app_data.advertising_id(c, version)
+
+
+def _external_id(raw: str) -> str | None:
+    return "".join(raw.split()).lower() or None
 
 
 def _lead_id(raw: str | None) -> int | None:
-    return int(raw) if raw and raw.isascii() and raw.isdecimal() and len(raw) < 19 else None
+    return (int(raw) or None) if raw and raw.isascii() and raw.isdecimal() and len(raw) < 19 else None
 
 
-def _from_properties(c: Conversion, names: Iterable[str]) -> dict[str, JSON]:
-    return {name: c.properties[name] for name in names if name in c.properties} if c.properties else {}
+def _from_properties(c: Conversion, kinds: Mapping[str, Callable[[JSON], JSON]]) -> dict[str, JSON]:
+    return {name: kind(c.properties[name]) for name, kind in kinds.items() if name in c.properties}
 
 
 def _custom_properties(c: Conversion, action_source: str) -> dict[str, JSON]:
@@ -481,6 +532,7 @@ def _custom_properties(c: Conversion, action_source: str) -> dict[str, JSON]:
         name: value
         for name, value in c.properties.items()
         if (folded := _folded(name)) not in NO_CUSTOM_DATA
+        and not _is_personal(name)
         and (action_source != "app" or folded not in DEVICE)
         and not isinstance(value, dict)
         and not (isinstance(value, list) and any(isinstance(member, (dict, list)) for member in value))
@@ -491,6 +543,11 @@ def _custom_properties(c: Conversion, action_source: str) -> dict[str, JSON]:
 def _folded(name: str) -> str:
     """``'First Name'`` -> ``'firstname'``."""
     return "".join(filter(str.isalnum, name.lower()))
+
+
+@lru_cache(maxsize=2_000)
+def _is_personal(name: str) -> bool:
+    return not PERSONAL_WORDS.isdisjoint(word.lower() for word in _WORDS(name))
 
 
 def _content_type(given: str | None) -> str:
@@ -515,10 +572,10 @@ def _error(body: Any) -> Mapping[str, Any]:
     return error if isinstance(error, Mapping) else {}
 
 
-def _code_verdict(error: Mapping[str, Any], message: str) -> Verdict | None:
+def _code_verdict(error: Mapping[str, Any]) -> Verdict | None:
     """What code, subcode and ``is_transient`` mean; None where the HTTP status has to say it."""
-    code = error.get("code")
-    if code == 100 and ((code, error.get("error_subcode")) == OUT_OF_REACH or "appsecret_proof" in message):
+    code, proof = error.get("code"), "appsecret_proof" in str(error.get("message"))
+    if code == 100 and (proof or (code, error.get("error_subcode")) == OUT_OF_REACH):
         return Verdict.CREDENTIALS
     listed = VERDICTS.get(code) if type(code) is int else None
     return listed or (Verdict.TRANSIENT if error.get("is_transient") is True else None)

@@ -64,8 +64,6 @@ class RedditSettings(Settings, frozen=True, kw_only=True):
     def problems(self) -> Iterable[str]:
         if not re.fullmatch(r"(a2|t2)_[A-Za-z0-9]+", self.pixel_id):
             yield "pixel_id: a2_ and letters or digits expected, as Events Manager shows it beside the pixel's name"
-        if re.search(r"[^!-~]", self.access_token):
-            yield "access_token: white space inside, or what no token has; copy the token once more"
         if not self.user_agent.isprintable() or not self.user_agent.isascii():
             yield "user_agent: one line of plain ASCII expected"
 
@@ -248,7 +246,8 @@ class Reddit(Network[RedditSettings]):
             return Outcome(Verdict.REJECTED, "", message, reason="unconfirmed" if int(processed[1]) else "")
         if "data" not in body and not processed:
             return Outcome(Verdict.REJECTED, "", message, reason="unconfirmed")
-        return Outcome(Verdict.ACCEPTED, "", message)
+        plain = message == f"Successfully processed {count} conversion events."
+        return Outcome(Verdict.ACCEPTED, "", "" if plain else message)
 
 
 def email(raw: str) -> str | None:

@@ -21,6 +21,8 @@ from target_adpostbacks.network import (
     Settings,
     Skip,
     Verdict,
+    as_number,
+    as_text,
     doc,
     prune,
 )
@@ -39,7 +41,7 @@ ACTION_SOURCES: Mapping[str, str] = {"web": "WEB", "app": "MOBILE_APP", "offline
 MAX_AGE_DAYS, MOST_AGE_DAYS = 7, 37  # Snap's pages say both: eligible for reporting for 37, not older than 7
 DEDUP_WINDOW = timedelta(hours=48)
 
-MATCH_KEYS, PAIRED_KEYS = {"em", "ph", "madid"}, {"client_ip_address", "client_user_agent"}
+MATCH_KEYS, PAIRED_KEYS = frozenset({"em", "ph", "madid"}), frozenset({"client_ip_address", "client_user_agent"})
 
 VALID = frozenset({"VALID", "SUCCESS", "OK"})
 INVALID = frozenset({"INVALID", "FAILED"})
@@ -47,8 +49,8 @@ INVALID = frozenset({"INVALID", "FAILED"})
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
 _APP_ID = re.compile(r"[0-9]+|[A-Za-z]\w*(\.\w+)+", re.ASCII).fullmatch
 _COUNTRY_CODE = re.compile(r"[1-9][0-9]{0,2}").fullmatch
-_INTERNATIONAL = re.compile(r"(?:\+|00)\s*([0-9]+)([0-9\s()./‐-―-]*)").fullmatch
-_CREDENTIALS = re.compile(r"\btokens?\b|authori[sz]|authenticat|credential", re.IGNORECASE)
+_INTERNATIONAL = re.compile(r"(?:\+|00)\s*\(?([0-9]+)\)?([0-9\s()./‐-―-]*)").fullmatch
+_CREDENTIALS = re.compile(r"token(?!i[sz])|authori[sz]|authenticat|credential", re.IGNORECASE)
 
 
 class SnapchatSettings(Settings, frozen=True, kw_only=True):
@@ -74,10 +76,10 @@ class SnapchatSettings(Settings, frozen=True, kw_only=True):
     ] = False
 
     def problems(self) -> Iterable[str]:
-        if re.search(r"\s", self.access_token):
-            yield "access_token: white space inside; copy the token once more"
         if not (self.pixel_id or self.snap_app_id):
             yield "pixel_id: missing; set it for web and offline events, or snap_app_id for app events"
+        elif self.pixel_id == self.snap_app_id:
+            yield "snap_app_id: is the pixel's id; take the app's, from Business > Snap App IDs"
         if self.app_id and not _APP_ID(self.app_id):
             yield "app_id: the App Store's number, digits only, or the Android package expected"
         country_code = self.default_phone_country_code
@@ -191,7 +193,7 @@ class Snapchat(Network[SnapchatSettings]):
 
     def _user_data(self, c: Conversion) -> dict[str, JSON]:
         app = c.event_source == "app"
-        madid = app_data.advertising_id(c) if app else None
+        madid = app_data.advertising_id(c, self._version(c)) if app else None
         user_data = prune(
             {
                 "em": keys.distinct_hashed(c.email, keys.email),
@@ -214,23 +216,27 @@ class Snapchat(Network[SnapchatSettings]):
                 "lead_id": c.lead_id,
             }
         )
-        if not (
-            {"em", "ph", "madid"} & user_data.keys() or {"client_ip_address", "client_user_agent"} <= user_data.keys()
-        ):
+        if not (MATCH_KEYS & user_data.keys() or user_data.keys() >= PAIRED_KEYS):
             raise Skip("no_match_key", "email, phone, ip_address with user_agent, or an app's advertising id is needed")
         return user_data
 
     def _app_data(self, c: Conversion) -> dict[str, JSON]:
-        app_id = c.app_id or self.settings.app_id
+        app_id = self._app_id(c)
         if not app_id:
             raise Skip("unsupported", "an app event needs app_id, in the record or the settings")
-        numbered = app_id.isdecimal()  # by the App Store; elsewhere the id is the package
-        version = app_data.version(c) or (app_data.IOS if numbered else app_data.ANDROID)
+        version = self._version(c)
         return {
             "app_id": app_id,
             "advertiser_tracking_enabled": int(app_data.tracking_allowed(c, version)),
-            "extinfo": app_data.extinfo(c, version, c.app_name if numbered else app_id),
+            "extinfo": app_data.extinfo(c, version, c.app_name if app_id.isdecimal() else app_id),
         }
+
+    def _app_id(self, c: Conversion) -> str:
+        return c.app_id or self.settings.app_id or ""
+
+    def _version(self, c: Conversion) -> str:
+        # The App Store numbers apps; elsewhere the id is the package.
+        return app_data.version(c) or (app_data.IOS if self._app_id(c).isdecimal() else app_data.ANDROID)
 
     def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
         return [*payload["user_data"]]
@@ -258,8 +264,8 @@ class Snapchat(Network[SnapchatSettings]):
         whole, body = self.classify(response), response.body
         if not 200 <= response.status < 300 or not isinstance(body, Mapping):
             return [whole] * count
-        if whole.verdict is Verdict.ACCEPTED and (records := _list(body, "error_records")):
-            return _recorded(records, whole, count)
+        if not whole.shared and (records := _list(body, "error_records")):
+            return _recorded(records, count)
         logged = dict(_logged(_list(body, "event_logs"), count, tested=body.get("test_event") is True))
         refused = any(outcome.verdict is Verdict.REJECTED for outcome in logged.values())
         if whole.verdict is Verdict.ACCEPTED or (whole.shared and refused and len(logged) == count):
@@ -271,9 +277,13 @@ class Snapchat(Network[SnapchatSettings]):
         if 200 <= response.status < 300:
             return _processed(response.body, code, message)
         verdict = self.status_verdict(response.status)
-        if response.status == 400 and _CREDENTIALS.search(message):
+        if response.status == 400 and _CREDENTIALS.search(" ".join(_told(response.body))):
             verdict = Verdict.CREDENTIALS
         return Outcome(verdict, code, message, shared=True)
+
+    def warning(self, response: Response) -> str:
+        text = response.body if 200 <= response.status < 300 and isinstance(response.body, str) else ""
+        return "the answer is no JSON; taken for a success" if text.strip() and not _is_page(text) else ""
 
 
 # --- The answer ------------------------------------------------------------------------------------------------------
@@ -284,7 +294,7 @@ def _processed(body: Any, code: str, message: str) -> Outcome:
     if body is None or (isinstance(body, str) and not body.strip()):
         return Outcome(Verdict.ACCEPTED)
     if isinstance(body, str):
-        if body.lstrip().startswith("<"):  # a portal's or a proxy's page, not Snapchat's word
+        if _is_page(body):
             return Outcome(Verdict.TRANSIENT, "", "a page of HTML instead of an answer", shared=True)
         return Outcome(Verdict.ACCEPTED, "", "taken for a success, though the answer is no JSON")
     said = body.get("status") if isinstance(body, Mapping) else None
@@ -298,7 +308,7 @@ def _processed(body: Any, code: str, message: str) -> Outcome:
     return Outcome(Verdict.REJECTED, code, f"status {status}: {message}")
 
 
-def _recorded(records: Iterable[Mapping[str, Any]], whole: Outcome, count: int) -> list[Outcome]:
+def _recorded(records: Iterable[Mapping[str, Any]], count: int) -> list[Outcome]:
     """The older form of a success in part, which names the events that were refused."""
     refused = {
         index: Outcome(Verdict.REJECTED, "", str(record.get("reason") or ""))
@@ -308,7 +318,7 @@ def _recorded(records: Iterable[Mapping[str, Any]], whole: Outcome, count: int) 
     }
     if not refused:
         return [Outcome(Verdict.REJECTED, "", "refused in part, without saying which", reason="unconfirmed")] * count
-    return [refused.get(index, whole) for index in range(count)]
+    return [refused.get(index, Outcome(Verdict.ACCEPTED)) for index in range(count)]
 
 
 def _logged(logs: Iterable[Mapping[str, Any]], count: int, *, tested: bool) -> Iterable[tuple[int, Outcome]]:
@@ -322,6 +332,20 @@ def _logged(logs: Iterable[Mapping[str, Any]], count: int, *, tested: bool) -> I
             yield index, Outcome(Verdict.ACCEPTED, "", "; ".join(_list(log, "warnings", str)) if tested else "")
         else:
             yield index, Outcome(Verdict.REJECTED, codes[0] if codes else "", "; ".join(messages))
+
+
+def _is_page(text: str) -> bool:
+    """Whether it is a portal's or a proxy's, not Snapchat's word."""
+    return text.lstrip().startswith("<")
+
+
+def _told(body: Any) -> Iterable[str]:
+    """Every text of an answer; of one that is about an event, none: such a text speaks of the event."""
+    if isinstance(body, str):
+        return [body]
+    if isinstance(body, Mapping):
+        body = [] if isinstance(body.get("event"), int) else [*body.values()]
+    return [text for member in body for text in _told(member)] if isinstance(body, list) else []
 
 
 def _errors(holder: Mapping[str, Any]) -> tuple[list[str], list[str]]:
@@ -365,6 +389,7 @@ def _hashed(raw: str | None, normalize: Callable[..., str | None], *context: Any
 def _custom_data(c: Conversion) -> dict[str, JSON]:
     items = [item for item in c.contents if item.id]
     quantity = sum(item.quantity or 0 for item in c.contents) or None
+    properties = c.properties or {}
     return prune(
         {
             "currency": c.currency,
@@ -377,17 +402,12 @@ def _custom_data(c: Conversion) -> dict[str, JSON]:
             "content_category": next((item.category for item in c.contents if item.category), None),
             "search_string": c.search_query,
             "description": c.description,
-            "sign_up_method": _property(c, "sign_up_method", str),
-            "event_tag": _property(c, "event_tag", str),
-            "predicted_ltv": _property(c, "predicted_ltv", (int, float)),
+            "sign_up_method": as_text(properties.get("sign_up_method")),
+            "event_tag": as_text(properties.get("event_tag")),
+            "predicted_ltv": as_number(properties.get("predicted_ltv")),
             "contents": [_content(item) for item in items],
         }
     )
-
-
-def _property(c: Conversion, name: str, kind: Any) -> JSON:
-    found = c.properties.get(name) if c.properties else None
-    return found if isinstance(found, kind) and not isinstance(found, bool) else None
 
 
 def _content(item: Item) -> dict[str, JSON]:

@@ -102,8 +102,6 @@ class TikTokSettings(Settings, frozen=True, kw_only=True):
     hash_device_ids: Annotated[bool, doc("Send idfa and gaid hashed; TikTok takes both.")] = False
 
     def problems(self) -> Iterable[str]:
-        if re.search(r"[^!-~]", self.access_token):
-            yield "access_token: white space inside, or what no token has; copy the token once more"
         code = self.pixel_code or ""
         if re.search(r"[\sa-z]", code):
             yield "pixel_code: looks like the pixel's name; take the code beside it in Events Manager, all capitals"
@@ -340,7 +338,8 @@ class TikTok(Network[TikTokSettings]):
         if code == "20001":  # partly accepted, and nobody says which: not sent again by itself
             return Outcome(Verdict.REJECTED, code, message, reason="unconfirmed")
         verdict = self.codes.get(code) or _unlisted(code)
-        return Outcome(verdict, code, message, shared=True)
+        plain = verdict is Verdict.ACCEPTED and message == "OK"
+        return Outcome(verdict, code, "" if plain else message, shared=True)
 
 
 def _unlisted(code: str) -> Verdict:

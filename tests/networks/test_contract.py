@@ -286,19 +286,21 @@ def test_an_answer_gets_its_documented_verdicts(name: str, row: Any) -> None:
     assert network_of(name).retry_after(response) == str(row.get("retry_after_seconds", ""))
 
 
-def built(account: Account, row: Any) -> list[Request]:
-    """The requests for a row's records, in the order of the first record of each."""
+def built(account: Account, row: Any) -> tuple[list[Request], set[str]]:
+    """The requests for a row's records, in the order of the first record of each; and why others are not sent."""
     assert account.network is not None
     now = datetime.fromisoformat(row["now"].replace("Z", "+00:00"))
     groups: dict[str, tuple[dict[str, JSON], list[JSON]]] = {}
+    skipped: set[str] = set()
     for record in row["records"]:
         try:
             postback = prepare(account, parse(record, COLUMNS), now)
-        except Skip:
+        except Skip as skip:
+            skipped.add(skip.reason)
             continue
         envelope = postback.envelope
         groups.setdefault(json.dumps(envelope), (envelope, []))[1].append(msgspec.Raw(postback.payload))
-    return [account.network.request(envelope, payloads) for envelope, payloads in groups.values()]
+    return [account.network.request(envelope, payloads) for envelope, payloads in groups.values()], skipped
 
 
 def url_of(request: Request) -> str:
@@ -307,7 +309,8 @@ def url_of(request: Request) -> str:
 
 @pytest.mark.parametrize(("name", "row"), rows("requests"))
 def test_a_request_is_the_golden_one(name: str, row: Any) -> None:
-    requests = built(account_of(name, row["settings"]), row)
+    requests, skipped = built(account_of(name, row["settings"]), row)
+    assert {*re.findall(r"\((\w+)\)", row["name"])} & REASONS <= skipped
     assert [
         {"method": request.method, "url": url_of(request), "headers": request.headers, "body": sent(request)}
         for request in requests
@@ -322,7 +325,7 @@ def test_the_twin_takes_every_golden_request_as_the_network_would(name: str) -> 
             clock[0] = datetime.fromisoformat(row["now"].replace("Z", "+00:00"))
             account = account_of(name, {**row["settings"], "base_url": twin.url})
             assert account.network is not None
-            for request in built(account, row):
+            for request in built(account, row)[0]:
                 response = HttpTransport()(request, 10)
                 (outcome, *_) = account.network.outcomes(response, 1)
                 assert outcome.verdict is Verdict.ACCEPTED, f"{row['name']}: {outcome.said}"

@@ -10,6 +10,7 @@ import pytest
 from conftest import NOW, a_conversion, an_account
 
 from target_adpostbacks.config import InvalidConfig
+from target_adpostbacks.match_keys import sha256
 from target_adpostbacks.network import Response, Skip, Verdict
 from target_adpostbacks.networks import meta as module
 from target_adpostbacks.networks.meta import Meta
@@ -17,6 +18,7 @@ from target_adpostbacks.postback import prepare
 
 LEAD = {"network": "meta", "event_name": "lead", "ttclid": None, "email": "jane@example.com"}
 APP = {**LEAD, "event_source": "app", "platform": "android", "os_version": "14", "app_id": "com.example.game"}
+MD5 = "9e26471d35a78862c17e467d87cddedf"
 IDFA = "6D92078A-8246-4BA4-AE5B-76104861E7DC"
 
 
@@ -95,7 +97,10 @@ STATE = "data_processing_options_state: country 1 needs a state from 1000 on, an
             ({"pixel_id": given}, "pixel_id: digits only")
             for given in ("demo", "1234", "1" * 21, "12345/x", "１２３４５")
         ),
-        ({"access_token": "two words"}, "access_token: white space inside; copy the token once more"),
+        *(
+            ({"access_token": given}, "access_token: white space or a character that can")
+            for given in ("two words", "EAA\u200bx", "a\x00b")
+        ),
         *(({"app_secret": given}, "app_secret: 32 hex digits") for given in ("A" * 32, "a" * 31, "g" * 32)),
         *(({"api_version": given}, "api_version: v, two digits") for given in ("25.0", "v25", "v25.0/x", "v9.0")),
         *(({"partner_agent": given}, "partner_agent: at most 22 characters") for given in ("p" * 23, "a1", "12")),
@@ -143,6 +148,11 @@ MADE = "fb.1.1795175400000.IwAR0abcDEF"
         ({**CLICKED, "click_time": "2026-11-20T12:03:00Z"}, "fb.1.1795176000000.IwAR0abcDEF"),
         ({**CLICKED, "click_time": "2031-01-01T00:00:00Z"}, "fb.1.1795176000000.IwAR0abcDEF"),
         ({"fbclid": MADE}, MADE),
+        ({"fbclid": MADE, "fbc": "fb.1.1795100000000.OLD"}, MADE),
+        ({"fbclid": "fb.1.1795100000000.OLD", "fbc": MADE}, MADE),
+        ({"fbclid": "abc def"}, None),
+        ({"fbclid": "abc def", "fbc": "fb.1.1795100000000.OLD"}, "fb.1.1795100000000.OLD"),
+        ({"event_source": "crm", "event_source_url": "https://example.com/?fbclid=IwAR0"}, "fb.1.1795176000000.IwAR0"),
         ({"fbclid": "fb.odd"}, "fb.1.1795176000000.fb.odd"),
         ({"click_id": "IwAR0abcDEF"}, "fb.1.1795176000000.IwAR0abcDEF"),
         ({"click_id": "IwAR0abcDEF", "network": "instagram"}, "fb.1.1795176000000.IwAR0abcDEF"),
@@ -170,6 +180,7 @@ def test_the_click_cookie_attributes_a_conversion_as_the_click_id_does() -> None
     assert network.click_id(a_conversion(fbc=MADE)) == MADE
     assert network.click_id(a_conversion(fbclid="IwAR0")) == "IwAR0"
     assert network.click_id(a_conversion(fbp="fb.1.1795100000000.1116446470")) is None
+    assert network.click_id(a_conversion(fbc="undefined")) is None
 
 
 # --- The person ------------------------------------------------------------------------------------------------------
@@ -181,6 +192,7 @@ def test_the_click_cookie_attributes_a_conversion_as_the_click_id_does() -> None
         {"city": "Paris", "country": "FR", "gender": "f", "user_agent": "M", "postal_code": "75001", "state": "TX"},
         *({"date_of_birth": "1997-02-16", "user_agent": "M"}, {"first_name": "Mary", "gender": "f"}),
         *({"last_name": "Smith", "gender": "m"}, {"fbp": "undefined"}, {"lead_id": "l:1"}, {"ip_address": "10.0.0.1"}),
+        *({"lead_id": "0"}, {"properties": {"subscription_id": False}}, {"first_name": MD5, "last_name": MD5}),
     ],
 )
 def test_match_keys_that_meta_refuses_never_reach_a_batch(columns: dict[str, Any]) -> None:
@@ -200,6 +212,16 @@ def test_one_match_key_outside_those_sets_is_enough(columns: dict[str, Any], fie
     assert field in user(meta(), email=None, **columns)
 
 
+def test_an_md5_is_left_out_where_no_person_has_such_a_value() -> None:
+    columns = dict.fromkeys(("first_name", "last_name", "city", "state", "postal_code"), MD5)
+    assert user(meta(), **columns).keys() == {"em"}
+
+
+def test_an_external_id_is_hashed_without_white_space() -> None:
+    spelled = user(meta(), external_id=["User  42", " user42 "])["external_id"]
+    assert spelled == [sha256("user42")]
+
+
 def test_names_lose_ascii_punctuation_only() -> None:
     assert module.name("O'Brien-Smith Jr.") == "obriensmithjr"
     assert module.name("Gal·la") == "gal·la"
@@ -213,7 +235,8 @@ def test_an_address_without_a_dot_in_its_domain_is_none(address: str) -> None:
 
 
 def test_an_external_id_is_sent_as_it_is_where_the_pixel_does_so() -> None:
-    assert user(meta(hash_external_id=False), external_id=["User-42", "User-42"])["external_id"] == ["User-42"]
+    given = ["User-42", "User-42", "AB" * 32]
+    assert user(meta(hash_external_id=False), external_id=given)["external_id"] == ["User-42", "ab" * 32]
 
 
 def test_a_hashed_country_does_not_keep_a_us_state_from_its_code() -> None:
@@ -272,6 +295,42 @@ def test_custom_properties_are_plain_and_nobodys() -> None:
     assert found["custom_data"] == ours
     assert found["user_data"]["anon_id"] == "i-1"
     assert found["app_data"]["campaign_ids"] == "c"
+
+
+@pytest.mark.parametrize(
+    "name",
+    "email_address user_email customerPhone mobile_number telephone billing_city street_address full_address postal "
+    "addressLine1 nickname passport IPAddress username".split(),
+)
+def test_a_property_that_is_named_like_something_personal_stays_home(name: str) -> None:
+    assert custom(meta(), properties={name: "x", "level_name": "Castle", "velocity": 3}) == {
+        "level_name": "Castle",
+        "velocity": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("place", "given", "sent"),
+    [
+        (
+            "custom_data",
+            {"item_number": 7, "net_revenue": "12.5", "predicted_ltv": "9"},
+            {"item_number": "7", "net_revenue": 12.5, "predicted_ltv": 9},
+        ),
+        ("custom_data", {"item_number": [7], "net_revenue": "much", "predicted_ltv": True}, {}),
+        (
+            "user_data",
+            {"subscription_id": 42, "fb_login_id": "123", "page_id": 12.0},
+            {"subscription_id": "42", "fb_login_id": 123, "page_id": "12"},
+        ),
+        ("user_data", {"subscription_id": {"a": 1}, "fb_login_id": "x", "ctwa_clid": ["x"]}, {}),
+        ("app_data", {"url_schemes": "fb1", "campaign_ids": 5}, {"url_schemes": ["fb1"], "campaign_ids": "5"}),
+        ("app_data", {"url_schemes": [{}, "fb1", 2], "install_referrer": False}, {"url_schemes": ["fb1", "2"]}),
+    ],
+)
+def test_a_property_that_meta_knows_is_sent_as_it_wants_it(place: str, given: Any, sent: dict[str, Any]) -> None:
+    found = meta().payload(a_conversion(**APP, properties=given)).get(place, {})
+    assert {name: found[name] for name in given if name in found} == sent
 
 
 def test_an_install_id_is_of_apps_only() -> None:
@@ -346,6 +405,7 @@ def test_limited_data_use_is_the_records_word_then_the_settings(
         ({"platform": "ios", "idfa": IDFA}, 0, None),
         ({"platform": "android", "gaid": IDFA.lower()}, 1, IDFA.lower()),
         ({"platform": "android", "gaid": IDFA.lower(), "opt_out": True}, 0, IDFA.lower()),
+        ({"platform": "android", "gaid": IDFA.lower(), "att_status": "NOT_APPLICABLE"}, 1, IDFA.lower()),
     ],
 )
 def test_tracking_is_told_and_without_permission_no_advertising_id(
@@ -361,6 +421,11 @@ def test_tracking_is_told_and_without_permission_no_advertising_id(
 )
 def test_an_advertising_id_is_for_apps_and_stores(source: str, sent: bool) -> None:
     assert ("madid" in user(meta(), event_source=source, advertising_id=IDFA)) is sent
+
+
+@pytest.mark.parametrize(("status", "sent"), [("denied", False), ("authorized", True), (None, True)])
+def test_without_a_platform_a_refusal_to_be_tracked_counts(status: str | None, sent: bool) -> None:
+    assert ("madid" in user(meta(), event_source="offline", idfa=IDFA, att_status=status)) is sent
 
 
 @pytest.mark.parametrize(
@@ -387,6 +452,8 @@ def test_an_app_event_needs_its_platform(platform: str | None) -> None:
         ({**LEAD, "event_source": "offline"}, ""),
         (APP, ""),
         ({**APP, "os_version": None}, "sent without os_version, which Meta wants"),
+        ({**APP, "limited_data_use": True}, "sent without ip_address, which Meta wants"),
+        ({**APP, "limited_data_use": True, "ip_address": "203.0.113.7"}, ""),
     ],
 )
 def test_what_meta_wants_and_does_not_get_is_noted(columns: dict[str, Any], note: str) -> None:
@@ -426,6 +493,9 @@ def test_the_code_says_it_whatever_the_status_does(status: int, body: Any, verdi
         *((200, error(99), Verdict.REJECTED), (200, error("190"), Verdict.REJECTED), (200, [], Verdict.TRANSIENT)),
         *((400, error(True), Verdict.REJECTED), (429, "<html></html>", Verdict.THROTTLED)),
         *((500, error(None), Verdict.TRANSIENT), (413, "<html></html>", Verdict.REJECTED)),
+        *((400, error(None), Verdict.REJECTED), (404, {}, Verdict.TRANSIENT)),
+        (400, error(100, message="Invalid appsecret_proof"), Verdict.CREDENTIALS),
+        (400, error(100, error_user_msg="Unknown field appsecret_proof_x"), Verdict.REJECTED),
     ],
 )
 def test_without_a_known_code_the_status_says_it(status: int, body: Any, verdict: Verdict) -> None:

@@ -87,7 +87,11 @@ def test_a_request_is_the_one_of_the_documentation() -> None:
 @pytest.mark.parametrize(
     ("settings", "mistake"),
     [
-        ({"access_token": "two words"}, "access_token: white space inside; copy the token once more"),
+        *(
+            ({"access_token": given}, "access_token: white space or a character that can")
+            for given in ("two words", "EAA\u200bx", "a\x00b")
+        ),
+        ({"pixel_id": APP, "snap_app_id": APP}, "snap_app_id: is the pixel's id; take the app's"),
         ({"pixel_id": None, "snap_app_id": None}, "pixel_id: missing; set it for web and offline events, or"),
         ({"app_id": "id1234567890"}, "app_id: the App Store's number, digits only, or the Android package expected"),
         ({"app_id": "My Game"}, "app_id: the App Store's number, digits only, or the Android package expected"),
@@ -191,6 +195,8 @@ def test_a_date_of_birth_is_sent_only_where_it_is_switched_on() -> None:
         *(("+39 06 698 12345", None, "39669812345"), ("00 44 020 7946 0958", None, "442079460958")),
         *(("+１ ４１５ ５５５ ０１００", None, "14155550100"), ("+1\u2010415\u2013555\u20140100", None, "14155550100")),
         *(("(415) 555-0100", "1", "14155550100"), ("+33 6 12 34 56 78", "1", "33612345678")),
+        *(("+(1) 415-555-0100", None, "14155550100"), ("+(44) 020 7946 0958", None, "442079460958")),
+        ("(610) 721-7230", None, "6107217230"),
         *(("+1 415 555 0100 x12", None, "14155550100"), ("+123", None, None), ("+1234567890123456", None, None)),
         *(("+1 800 FLOWERS", None, None), ("00ab5555abcd00ab5555abcd00ab5555", None, None), ("+", None, None)),
     ],
@@ -229,6 +235,7 @@ def test_the_package_is_the_apps_id_unless_that_is_the_stores_number(columns: di
         ({"app_id": "com.example.game"}, "a2", 1),
         ({"platform": "android", "limited_data_use": True}, "a2", 0),
         ({"platform": "windows"}, "i2", 0),
+        ({"platform": "android", "att_status": "NOT_APPLICABLE"}, "a2", 1),
     ],
 )
 def test_tracking_is_enabled_by_the_person_on_ios_and_unless_it_is_limited_on_android(
@@ -251,8 +258,9 @@ def test_of_the_properties_only_those_that_snapchat_names_are_sent() -> None:
         "event_tag": "a",
         "predicted_ltv": 9.5,
     }
-    wrong = {"sign_up_method": 7, "event_tag": ["a"], "predicted_ltv": True}
+    wrong = {"sign_up_method": {"a": 7}, "event_tag": ["a"], "predicted_ltv": True}
     assert "custom_data" not in payload(properties=wrong)
+    assert payload(properties={"predicted_ltv": "9.5"})["custom_data"] == {"predicted_ltv": 9.5}
 
 
 def test_an_item_without_an_id_is_counted_but_not_sent() -> None:
@@ -278,6 +286,9 @@ def a_log(event: Any, status: Any = "INVALID", **more: Any) -> dict[str, Any]:
         ({"status": "VALID", "event_logs": [a_log(1)]}, [("ACCEPTED", False), ("REJECTED", False)]),
         ({"status": "VALID", "event_logs": [a_log(7), a_log(-1), a_log(True), "x"]}, [("ACCEPTED", False)] * 2),
         ({"status": "SUCCESS", "error_records": [{"record_indexes": [-1, 9]}]}, [("REJECTED", False)] * 2),
+        ({"status": "PARTIAL", "error_records": [{"record_indexes": [1]}]}, [("ACCEPTED", False), ("REJECTED", False)]),
+        ({"error_records": [{"record_indexes": [0]}]}, [("REJECTED", False), ("ACCEPTED", False)]),
+        ({"status": "INVALID", "error_records": [{"record_indexes": [0]}]}, [("REJECTED", True)] * 2),
         ({"status": "VALID", "errors": {"codes": ["E1"]}}, [("REJECTED", False)] * 2),
         ({"status": "VALID", "errors": {"codes": [17]}}, [("REJECTED", False)] * 2),
         ({"status": "DEFERRED"}, [("REJECTED", False)] * 2),
@@ -311,10 +322,37 @@ def test_the_message_is_found_wherever_snapchat_puts_it(body: Any, message: str)
     assert snapchat().error(body) == ("", message)
 
 
-@pytest.mark.parametrize("reason", ["event_time is missing", "the tokenizer failed"])
-def test_a_400_that_speaks_of_no_token_is_a_refusal(reason: str) -> None:
-    (outcome,) = snapchat().outcomes(Response(status=400, body={"status": "INVALID", "reason": reason}), 1)
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({"status": "INVALID", "reason": reason} for reason in ("event_time is missing", "the tokenizer failed")),
+        {"status": "INVALID", "event": 0, "reason": "contents[0].id 'tokens-100' is invalid"},
+    ],
+)
+def test_a_400_that_speaks_of_no_token_is_a_refusal(body: Any) -> None:
+    (outcome,) = snapchat().outcomes(Response(status=400, body=body), 1)
     assert outcome.verdict is Verdict.REJECTED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("Invalid token", ["Invalid token"], {"message": "Invalid token"}, {"error": {"message": "token expired"}}),
+        *({"reason": said} for said in ("Invalid access_token", "invalid_token", "accessToken is invalid")),
+        *({"debug_message": "Unauthorized"}, {"errors": {"codes": ["INVALID_TOKEN"], "error_msgs": []}}),
+        {"errors": {"error_msgs": "Token expired"}},
+    ],
+)
+def test_a_400_that_speaks_of_the_token_is_about_the_account(body: Any) -> None:
+    (outcome,) = snapchat().outcomes(Response(status=400, body=body), 1)
+    assert outcome.verdict is Verdict.CREDENTIALS
+
+
+def test_a_success_that_is_no_json_is_warned_of() -> None:
+    network = snapchat()
+    assert network.warning(Response(status=200, body="ok")) == "the answer is no JSON; taken for a success"
+    silent = [Response(status=200), Response(status=200, body={"status": "VALID"}), Response(status=500, body="oh")]
+    assert [network.warning(response) for response in silent] == ["", "", ""]
 
 
 def test_match_keys_are_named_never_told() -> None:
