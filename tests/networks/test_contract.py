@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -76,6 +77,7 @@ PLAIN = {
 """What each network's documentation wants unhashed; a new network starts with nothing."""
 
 
+@lru_cache
 def settings_of(name: str) -> dict[str, Any]:
     """The settings that the tables of a vectors file presuppose."""
     given: list[dict[str, Any]] = [row["settings"] for row in VECTORS[name]["requests"]]
