@@ -56,6 +56,13 @@ def an_account(section: str = "tiktok", name: str = "default", **settings: Any) 
     return account
 
 
+def slow(*params: Any) -> list[Any]:
+    """Rows of a table that `make test-all` adds: each starts a process, and others beside it show the same way."""
+    return [
+        pytest.param(*(param if isinstance(param, tuple) else (param,)), marks=pytest.mark.slow) for param in params
+    ]
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-docs", action="store_true", help="rewrite the generated tables of the README")
 

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 
 import pytest
 from canaries import PERSONAL, SECRETS, canaries_in, left_behind
+from conftest import slow
 from local_server import Answer, LocalServer, Received, accepted, local_server
 from run_target import Target, encoded, record, schema, state
 from test_target import a_purchase
@@ -93,10 +94,20 @@ def redirect(request: Received) -> Answer:
     return Answer(302, {}, {"Location": request.path, "Link": f"<{unquote(request.path)}>"})
 
 
+def down(_: Received) -> Answer:
+    """A network that is down."""
+    return Answer(503, b"down")
+
+
+def reset(_: Received) -> Answer:
+    """A network that hangs up."""
+    return Answer(reset=True)
+
+
 @pytest.mark.parametrize(
     "answer",
-    [accepted, echo, refuse, warn, redirect, lambda _: Answer(503, b"down"), lambda _: Answer(reset=True)],
-    ids=["accepted", "echo", "refused", "warned", "redirected", "down", "reset"],
+    [echo, warn, *slow(accepted, refuse, redirect, down, reset)],
+    ids=lambda answer: answer.__name__,
 )
 def test_nothing_personal_and_no_secret_is_left_behind(target: tuple[Target, LocalServer], answer: Any) -> None:
     made, server = target
@@ -108,7 +119,9 @@ def test_nothing_personal_and_no_secret_is_left_behind(target: tuple[Target, Loc
         assert [sent for sent in paths if path in sent], f"nothing went to {path}"  # they were on their way, hashed
 
 
-@pytest.mark.parametrize("fault", [{}, {"error": "invalid_token"}, {"status": 500}, {"reset": "after"}, {"echo": True}])
+@pytest.mark.parametrize(
+    "fault", [{"echo": True}, *slow({}, {"error": "invalid_token"}, {"status": 500}, {"reset": "after"})]
+)
 def test_a_token_in_the_query_is_in_nothing_that_a_run_leaves_behind(tmp_path: Path, fault: dict[str, Any]) -> None:
     token = SECRETS["snapchat"]
     with Twin(faults=[{"network": "snapchat", **fault}] if fault else []) as twin:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import slow
 from local_server import Answer, LocalServer, local_server
 from run_target import Target, encoded, end, record, schema, state, wait_for_warning
 from sqlalchemy import make_url
@@ -154,7 +155,7 @@ def test_a_descriptor_that_can_only_be_read_is_refused() -> None:
     os.close(writer)
 
 
-@pytest.mark.parametrize("path", ["/dev/stdout", "/dev/fd/3", "/canary/results.jsonl"])
+@pytest.mark.parametrize("path", ["/dev/stdout", *slow("/dev/fd/3", "/canary/results.jsonl")])
 def test_a_mistake_ends_the_run_before_anything_is_sent(target: Target, server: LocalServer, path: str) -> None:
     target.config["results_path"] = path
     ran = target.run([schema(), record(**a_purchase()), state(1)])

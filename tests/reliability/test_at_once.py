@@ -148,6 +148,7 @@ def test_bookmarks_follow_while_the_input_goes_on(slow_tap: Runs, twin: Twin) ->
     assert slow_tap.rows() == all_are("accepted")  # a crash costs nothing of what was followed
 
 
+@pytest.mark.slow
 def test_a_network_that_is_down_does_not_cost_the_others_their_conversions(slow_tap: Runs, twin: Twin) -> None:
     twin.faults = [{"network": "reddit", "status": 503}]
     lines = [*purchases(1), *purchases(1, first=2, network="reddit"), *purchases(1, first=3)]
