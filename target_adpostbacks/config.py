@@ -247,6 +247,9 @@ def _problems(settings: Settings) -> Iterable[str]:
     for name, native in settings.event_map.items():
         if native == "":
             yield f"event_map.{name}: empty; a name of the network's, or null: off"
+    country_code = getattr(settings, "default_phone_country_code", None)  # of networks that take national numbers
+    if country_code and not re.fullmatch(r"[1-9][0-9]{0,2}", country_code):
+        yield "default_phone_country_code: one to three digits without plus or leading 0 expected, `33`"
     if not settings.base_url:
         return
     try:

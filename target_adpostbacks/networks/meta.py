@@ -178,8 +178,6 @@ class MetaSettings(Settings, frozen=True, kw_only=True):
             yield "data_processing_options_state: 0 or one of 1000 to 1014 expected"
         elif (state == 0) == (self.data_processing_options_country == 1):
             yield "data_processing_options_state: country 1 needs a state from 1000 on, and country 0 takes none"
-        if self.default_phone_country_code and not _fits(r"[1-9]\d{0,2}", self.default_phone_country_code):
-            yield "default_phone_country_code: one to three digits without plus or leading 0 expected, `33`"
 
     def hints(self) -> Iterable[str]:
         if len(self.pixel_id) not in (15, 16):

@@ -48,7 +48,6 @@ INVALID = frozenset({"INVALID", "FAILED"})
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
 _APP_ID = re.compile(r"[0-9]+|[A-Za-z]\w*(\.\w+)+", re.ASCII).fullmatch
-_COUNTRY_CODE = re.compile(r"[1-9][0-9]{0,2}").fullmatch
 _INTERNATIONAL = re.compile(r"(?:\+|00)\s*\(?([0-9]+)\)?([0-9\s()./‐-―-]*)").fullmatch
 _CREDENTIALS = re.compile(r"token(?!i[sz])|authori[sz]|authenticat|credential", re.IGNORECASE)
 
@@ -82,9 +81,6 @@ class SnapchatSettings(Settings, frozen=True, kw_only=True):
             yield "snap_app_id: is the pixel's id; take the app's, from Business > Snap App IDs"
         if self.app_id and not _APP_ID(self.app_id):
             yield "app_id: the App Store's number, digits only, or the Android package expected"
-        country_code = self.default_phone_country_code
-        if country_code and not _COUNTRY_CODE(country_code):
-            yield "default_phone_country_code: one to three digits without plus or leading 0 expected, `33`"
         if (self.max_event_age_days or 0) > MOST_AGE_DAYS:
             yield f"max_event_age_days: {MOST_AGE_DAYS} at most, which is how long Snapchat reports on an event"
 

@@ -111,9 +111,6 @@ class TikTokSettings(Settings, frozen=True, kw_only=True):
             value = getattr(self, field)
             if value and not (value.isascii() and value.isdecimal()):
                 yield f"{field}: digits only"
-        country_code = self.default_phone_country_code
-        if country_code and not re.fullmatch(r"[1-9][0-9]{0,2}", country_code):
-            yield "default_phone_country_code: one to three digits without plus or leading 0 expected, `33`"
         if self.default_page_url and not re.match(r"https?://[^/\s]+", self.default_page_url):
             yield "default_page_url: an absolute http or https URL expected"
         if not (code or self.tiktok_app_id or self.offline_event_set_id or self.crm_event_set_id):
