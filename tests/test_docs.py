@@ -136,13 +136,19 @@ def test_every_other_command_of_the_readme_is_one_that_exists() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("script", ["throughput.py", "tap.py"])
-def test_the_benchmarks_run(script: str) -> None:
-    count = "--records" if script == "throughput.py" else "--rows"
-    command = [sys.executable, str(ROOT / "benchmarks" / script), count, "3000"]
+@pytest.mark.parametrize(
+    ("script", "length", "said"),
+    [
+        ("throughput.py", ["--records", "3000"], "of the bare loop"),
+        ("tap.py", ["--rows", "3000"], "of the bare loop"),
+        ("bookmarks.py", ["--minutes", "0.1"], "6 STATE messages, 240 records, "),
+    ],
+)
+def test_the_benchmarks_run(script: str, length: list[str], said: str) -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / script), *length]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
-    assert "of the bare loop" in ran.stdout
+    assert said in ran.stdout
 
 
 def test_the_extras_of_the_readme_are_declared() -> None:
