@@ -24,6 +24,7 @@ from target_adpostbacks.cli.demo import demo
 from target_adpostbacks.conversion import InvalidConversion
 from target_adpostbacks.demo.conversions import POISONED, conversions, singer
 from target_adpostbacks.demo.story import Story
+from target_adpostbacks.demo.summary import outcomes
 from target_adpostbacks.record import parse
 
 COMMAND = str(Path(sys.executable).with_name("adpostbacks"))
@@ -45,6 +46,15 @@ def test_the_conversions_are_about_two_thousand_of_the_last_days_in_the_order_of
     arrived = [row["updated_at"] for row in rows]
     assert arrived == sorted(arrived)
     assert NOW - timedelta(days=5) < arrived[0] < arrived[-1] < NOW
+
+
+@pytest.mark.parametrize(("code", "answer"), [("100", "it answered 100: not valid"), ("", "it answered not valid")])
+def test_a_refusal_is_told_with_the_networks_code_where_it_gave_one(code: str, answer: str) -> None:
+    row = {"network": "meta", "status": "rejected", "reason": "", "test": False, "code": code, "message": "not valid"}
+    console = Console(file=io.StringIO(), width=80)
+    console.print(outcomes([row]))
+    assert isinstance(console.file, io.StringIO)
+    assert answer in console.file.getvalue()
 
 
 def test_the_conversions_are_the_same_each_time() -> None:

@@ -39,7 +39,7 @@ def outcomes(rows: Rows) -> Table:
 
 def _why(row: Mapping[str, Any]) -> str:
     if row["status"] == "rejected":
-        return f"it answered {row['code']}: {row['message']}"
+        return f"it answered {': '.join(filter(None, (row['code'], row['message'])))}"
     if row["status"] == "accepted" and row["test"]:
         return "the network's test tool took it"
     return WORDS.get(row["reason"]) or row["message"]
