@@ -344,7 +344,9 @@ def _other_moment(field: str, text: str) -> datetime:
         number = _float(text)
     except ValueError:
         try:
-            return from_iso(text.removesuffix(" UTC") + "+00:00" if text.endswith(" UTC") else text)  # BigQuery's form
+            iso = text.removesuffix(" UTC") + "+00:00" if text.endswith(" UTC") else text  # BigQuery's form
+            moment: datetime = from_iso(iso)
+            return moment
         except ValueError:
             raise InvalidConversion(field, "no time; ISO 8601 or epoch seconds expected") from None
     return _epoch(field, int(text) if text.isdecimal() and len(text) < 20 else number)
