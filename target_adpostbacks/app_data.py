@@ -50,7 +50,7 @@ def extinfo(c: Conversion, version: str, package: str | None) -> list[str]:
 
 
 def _fact(c: Conversion, column: str | int | None, name: str) -> str:
-    found = c.properties.get(name) if column is None and c.properties else column
+    found = c.properties.get(name) if column is None else column
     return str(found) if isinstance(found, (str, int, float)) and not isinstance(found, bool) else ""
 
 

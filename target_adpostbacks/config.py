@@ -161,7 +161,7 @@ def _general(config: Mapping[str, Any], mistakes: list[str]) -> General:
     columns = _columns()
     mistakes += [_unknown(f"fields.{name}", name, columns) for name in values.get("fields", ()) if name not in columns]
     try:
-        General(default_timezone=values.get("default_timezone", "UTC")).zone  # noqa: B018
+        General(default_timezone=values.get("default_timezone", "UTC")).zone  # noqa: B018 - it raises
     except (ZoneInfoNotFoundError, ValueError, OSError):
         mistakes.append("default_timezone: no zone of that name; `Europe/Berlin` is one")
         del values["default_timezone"]
@@ -247,9 +247,6 @@ def _problems(settings: Settings) -> Iterable[str]:
     for name, native in settings.event_map.items():
         if native == "":
             yield f"event_map.{name}: empty; a name of the network's, or null: off"
-    country_code = getattr(settings, "default_phone_country_code", None)  # of networks that take national numbers
-    if country_code and not re.fullmatch(r"[1-9][0-9]{0,2}", country_code):
-        yield "default_phone_country_code: one to three digits without plus or leading 0 expected, `33`"
     if not settings.base_url:
         return
     try:

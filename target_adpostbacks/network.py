@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -115,6 +116,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def hints(self) -> Iterable[str]:
         """What is unusual about the settings, though it may work."""
         return ()
+
+
+def country_code_problems(country_code: str | None) -> Iterable[str]:
+    """What is wrong with ``default_phone_country_code``, a setting of the networks that take national numbers."""
+    if country_code and not re.fullmatch(r"[1-9][0-9]{0,2}", country_code):
+        yield "default_phone_country_code: one to three digits without plus or leading 0 expected, `33`"
 
 
 DELIVERY_SETTINGS = (

@@ -109,8 +109,11 @@ class ConversionSink(Sink):
         """Conversions have no table versions."""
 
     def process_batch_files(self, encoding: BaseBatchFileEncoding, files: Sequence[str]) -> None:
-        """Not used: the target reads a BATCH message's files itself, so that stream maps apply to them."""
-        raise NotImplementedError
+        """Never called: the target reads a BATCH message's files itself, so that stream maps apply to them.
+
+        Were the SDK to call it all the same, the run must end: its own method would drop the lines in silence.
+        """
+        raise RuntimeError("BATCH files are read by the target")
 
 
 def _digest(value: Any, line: int) -> str:
@@ -191,8 +194,8 @@ class NetworkSink(Sink):
         return bool(self._filling) and time.monotonic() - self._since >= max_age_seconds
 
     def process_record(self, record: dict[str, Any], context: Mapping[str, Any]) -> None:
-        """Not used: postbacks come through ``add``."""
-        raise NotImplementedError
+        """Never called, though the SDK demands it: postbacks come through ``add``."""
+        raise RuntimeError("postbacks come through add()")
 
     def process_batch(self, context: Mapping[str, Any]) -> None:
         """Hand over the full batches; where none is full it is a flush: all of them."""

@@ -94,7 +94,7 @@ def _initialize(bin_: Path, data: Path, password: str, rights: Mapping[str, Any]
     os.chown(secret, rights.get("user", -1), -1)
     initdb = [bin_ / "initdb", "-D", data, "-U", "postgres", "--auth=scram-sha-256", f"--pwfile={secret}"]
     initdb += ["--encoding=UTF8", "--no-locale", "--no-sync"]
-    done = subprocess.run([*map(str, initdb)], cwd="/", text=True, capture_output=True, check=False, **rights)  # noqa: S603
+    done = subprocess.run([*map(str, initdb)], cwd="/", text=True, capture_output=True, check=False, **rights)  # noqa: S603 - our own words
     if done.returncode:
         raise NotStarted(f"initdb: {done.stderr.strip()}")
 
@@ -107,7 +107,7 @@ def _running(bin_: Path, data: Path, rights: Mapping[str, Any]) -> Iterator[int]
         yield port
     finally:
         with process:
-            assert process.stdin  # noqa: S101
+            assert process.stdin  # noqa: S101 - a pipe, as asked for
             with suppress(OSError):
                 process.stdin.close()
 
@@ -116,7 +116,7 @@ def _started(bin_: Path, data: Path, rights: Mapping[str, Any]) -> tuple[subproc
     for _ in range(3):  # somebody may take the port in between
         port = _free_port()
         options = f"-p {port} -c listen_addresses={LOOPBACK} -c unix_socket_directories= -c " + " -c ".join(FAST)
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603 - our own words, and paths as arguments
             ["/bin/sh", "-c", WATCHED, "sh", str(bin_ / "pg_ctl"), str(data), options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -125,7 +125,7 @@ def _started(bin_: Path, data: Path, rights: Mapping[str, Any]) -> tuple[subproc
             start_new_session=True,  # Ctrl-C is for us
             **rights,
         )
-        assert process.stdout  # noqa: S101
+        assert process.stdout  # noqa: S101 - a pipe, as asked for
         if process.stdout.readline():
             return process, port
         process.communicate()

@@ -61,7 +61,7 @@ class Programs:
     @contextmanager
     def _started(self, command: tuple[str, ...], stdin: int, stdout: int) -> Iterator[subprocess.Popen[str]]:
         """A process in a session of its own, so that it ends together with all that it started."""
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603 - commands of the demo's own
             command,
             cwd=self.folder,
             env=self._environ,

@@ -149,7 +149,7 @@ def upsert_of_json(dialect: sa.Dialect) -> str:
     from sqlalchemy.dialects import postgresql  # takes a while to import
 
     typed = [f"{name} {DELIVERIES.c[name].type.compile(dialect)}" for name in COLUMNS]
-    rows = sa.text(f"SELECT {', '.join(COLUMNS)} FROM json_to_recordset(:rows) AS new ({', '.join(typed)})")  # noqa: S608
+    rows = sa.text(f"SELECT {', '.join(COLUMNS)} FROM json_to_recordset(:rows) AS new ({', '.join(typed)})")  # noqa: S608 - names of ours
     insert = postgresql.insert(_WRITTEN).from_select(COLUMNS, rows.columns(*(sa.column(name) for name in COLUMNS)))
     return _on_conflict(insert, dialect)
 

@@ -32,6 +32,7 @@ from target_adpostbacks.network import (
     as_number,
     as_text,
     as_texts,
+    country_code_problems,
     doc,
     prune,
 )
@@ -163,6 +164,7 @@ class MetaSettings(Settings, frozen=True, kw_only=True):
     lead_event_source: Annotated[str | None, doc("The CRM's name, for CRM events: `Salesforce`.")] = None
 
     def problems(self) -> Iterable[str]:
+        yield from country_code_problems(self.default_phone_country_code)
         if not _fits(r"\d{5,20}", self.pixel_id):
             yield "pixel_id: digits only, the data set's id in Events Manager"
         if self.app_secret and not _fits(r"[0-9a-f]{32}", self.app_secret):
@@ -278,7 +280,7 @@ class Meta(Network[MetaSettings]):
                 "referrer_url": c.referrer_url,
                 "opt_out": True if c.opt_out else None,
                 **self._limited_data_use(c),
-                "messaging_channel": as_text(c.properties.get("messaging_channel")) if c.properties else None,
+                "messaging_channel": as_text(c.properties.get("messaging_channel")),
                 "user_data": self._user_data(c, action_source),
                 "custom_data": self._custom_data(c, action_source),
                 "app_data": self._app_data(c) if action_source == "app" else None,
@@ -318,7 +320,7 @@ class Meta(Network[MetaSettings]):
                 "madid": _madid(c) if action_source in ("app", "physical_store") else None,
                 "lead_id": _lead_id(c.lead_id),
                 "anon_id": as_text(c.properties.get("anon_id")) if action_source == "app" else None,
-                **(_from_properties(c, USER_PROPERTIES) if c.properties else {}),
+                **_from_properties(c, USER_PROPERTIES),
             }
         )
         if any(user.keys() <= too_little for too_little in TOO_LITTLE):
@@ -357,8 +359,8 @@ class Meta(Network[MetaSettings]):
         return prune(
             {
                 **({"lead_event_source": self.settings.lead_event_source} if crm else {}),
-                **(_custom_properties(c, action_source) if c.properties else {}),
-                **(_from_properties(c, CUSTOM_PROPERTIES) if c.properties else {}),
+                **_custom_properties(c, action_source),
+                **_from_properties(c, CUSTOM_PROPERTIES),
                 "currency": c.currency,
                 "value": c.value,
                 "order_id": c.order_id,
@@ -385,7 +387,7 @@ class Meta(Network[MetaSettings]):
                 "application_tracking_enabled": int(tracking in (1, "1", "true")),
                 "vendor_id": c.idfv,
                 "extinfo": app_data.extinfo(c, version, c.app_id),
-                **(_from_properties(c, APP_PROPERTIES) if c.properties else {}),
+                **_from_properties(c, APP_PROPERTIES),
             }
         )
 

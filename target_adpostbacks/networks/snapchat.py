@@ -23,6 +23,7 @@ from target_adpostbacks.network import (
     Verdict,
     as_number,
     as_text,
+    country_code_problems,
     doc,
     prune,
 )
@@ -75,6 +76,7 @@ class SnapchatSettings(Settings, frozen=True, kw_only=True):
     ] = False
 
     def problems(self) -> Iterable[str]:
+        yield from country_code_problems(self.default_phone_country_code)
         if not (self.pixel_id or self.snap_app_id):
             yield "pixel_id: missing; set it for web and offline events, or snap_app_id for app events"
         elif self.pixel_id == self.snap_app_id:
@@ -385,7 +387,6 @@ def _hashed(raw: str | None, normalize: Callable[..., str | None], *context: Any
 def _custom_data(c: Conversion) -> dict[str, JSON]:
     items = [item for item in c.contents if item.id]
     quantity = sum(item.quantity or 0 for item in c.contents) or None
-    properties = c.properties or {}
     return prune(
         {
             "currency": c.currency,
@@ -398,9 +399,9 @@ def _custom_data(c: Conversion) -> dict[str, JSON]:
             "content_category": next((item.category for item in c.contents if item.category), None),
             "search_string": c.search_query,
             "description": c.description,
-            "sign_up_method": as_text(properties.get("sign_up_method")),
-            "event_tag": as_text(properties.get("event_tag")),
-            "predicted_ltv": as_number(properties.get("predicted_ltv")),
+            "sign_up_method": as_text(c.properties.get("sign_up_method")),
+            "event_tag": as_text(c.properties.get("event_tag")),
+            "predicted_ltv": as_number(c.properties.get("predicted_ltv")),
             "contents": [_content(item) for item in items],
         }
     )

@@ -19,6 +19,7 @@ from target_adpostbacks.network import (
     Settings,
     Skip,
     Verdict,
+    country_code_problems,
     doc,
     one_or_many,
     prune,
@@ -102,6 +103,7 @@ class TikTokSettings(Settings, frozen=True, kw_only=True):
     hash_device_ids: Annotated[bool, doc("Send idfa and gaid hashed; TikTok takes both.")] = False
 
     def problems(self) -> Iterable[str]:
+        yield from country_code_problems(self.default_phone_country_code)
         code = self.pixel_code or ""
         if re.search(r"[\sa-z]", code):
             yield "pixel_code: looks like the pixel's name; take the code beside it in Events Manager, all capitals"
