@@ -16,6 +16,7 @@ import pytest
 from msgspec.structs import fields
 
 from target_adpostbacks import config
+from target_adpostbacks.columns import known_columns
 from target_adpostbacks.network import Network, Settings
 from target_adpostbacks.networks import NETWORKS
 
@@ -165,6 +166,12 @@ def test_every_reason_of_the_readme_is_one_that_the_code_gives_and_the_other_way
     )
     given = {*re.findall(r"Skip\(\s*\"([a-z_]+)\"", source)} | {"invalid", "deleted"}
     assert {*re.findall(r"`([a-z_]+)`", listed)} == given
+
+
+def test_every_column_that_is_read_is_in_the_readmes_table_of_the_record() -> None:
+    table = README.read_text().partition("## The record")[2].partition("\n## ")[0]
+    ids = {name for network in NETWORKS.values() for name in network.ids} - {"ScCid", "sccid"}  # as a URL spells it
+    assert {*known_columns(), *ids} - {*re.findall(r"`(\w+)`", table)} == set()
 
 
 def test_no_document_names_a_place_on_somebodys_machine() -> None:
