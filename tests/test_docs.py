@@ -174,6 +174,11 @@ def test_every_column_that_is_read_is_in_the_readmes_table_of_the_record() -> No
     assert {*known_columns(), *ids} - {*re.findall(r"`(\w+)`", table)} == set()
 
 
+def test_every_token_has_its_variable_in_the_walk_through_meltano() -> None:
+    text = (ROOT / "docs" / "meltano.md").read_text()
+    assert [name for name in NETWORKS if f"`TARGET_ADPOSTBACKS_{name.upper()}_ACCESS_TOKEN`" not in text] == []
+
+
 def test_no_document_names_a_place_on_somebodys_machine() -> None:
     for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "requirements-dev.txt"):
         assert not re.search(r"/work/|/root/|/home/\w|file://|https?://[^\s]*(pypi|registry)", path.read_text()), (
