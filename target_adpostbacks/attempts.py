@@ -247,8 +247,8 @@ class Attempts:
             wait = seconds(network.retry_after(response), self._run.clock())
             if not wait and any(outcome.verdict is Verdict.THROTTLED for outcome in outcomes):
                 wait = network.throttled_seconds * (1 + self._run.random.random() / 4)  # not all runs at one time
-            if warning := scrubbed(network.warning(response), account.secrets):
-                self._way.warn(warning, self._run.log)
+            if warning := network.warning(response):
+                self._way.warn(self._clean(warning, batch), self._run.log)
             if any(outcome.verdict is Verdict.ACCEPTED for outcome in outcomes):
                 self._way.answered = time.monotonic()
         row = {
@@ -274,10 +274,12 @@ class Attempts:
         for outcome in outcomes:
             if id(outcome) not in clean:
                 code = scrubbed(outcome.code, secrets, keep_ids=True)[:100]
-                payloads = [entry.postback.payload for entry in batch] if outcome.detail else []
-                detail = scrubbed(outcome.detail, secrets, payloads)
+                detail = self._clean(outcome.detail, batch)
                 clean[id(outcome)] = outcome._replace(code=code, detail=detail)
         return [clean[id(outcome)] for outcome in outcomes]
+
+    def _clean(self, text: str, batch: Sequence[Entry]) -> str:
+        return scrubbed(text, self._way.account.secrets, [entry.postback.payload for entry in batch]) if text else ""
 
     def _close_refused(self, refused: Outcome, sent: Sent | None) -> None:
         if not self._way.closed:

@@ -82,7 +82,8 @@ def warn(request: Received) -> Answer:
     """A network that echoes in its warnings what it was sent."""
     warnings = [json.dumps(request.body), request.path, unquote(request.path)]
     if request.path.startswith("/v25.0/"):  # Meta's
-        return Answer(body={"events_received": len(request.body["data"]), "messages": warnings})
+        body = {"events_received": len(request.body["data"]), "messages": warnings}
+        return Answer(body=body, headers={"X-Ad-Api-Version-Warning": warnings[0]})
     if "/validate" not in request.path:
         return accepted(request)
     logs = [{"event": 0, "status": "VALID", "warnings": warnings}]
