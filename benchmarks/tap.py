@@ -29,7 +29,7 @@ def fill(url: str, count: int) -> None:
     ledger = Ledger(url, "benchmark")
     ledger.start_run(AT, "0")
     for start in range(0, count, 1000):
-        ledger.write([_row(number) for number in range(start, min(start + 1000, count))], (), AT)
+        ledger.write(AT, [_row(number) for number in range(start, min(start + 1000, count))])
     ledger.end_run(AT, 0, {"read": count})
     ledger.close()
 

@@ -163,7 +163,7 @@ class Delivery:
         silence = Outcome(Verdict.NO_ANSWER, detail="the run was ended before the answer came")
         self._tell_open([queued for same in under_way for queued in same], silence)
         rows = [row for same in under_way for row in self._rows(same[:1], silence, None)]
-        wait([self._writer.submit(self._ledger.write, rows, now=self.now())], timeout=ABANDON_SECONDS)
+        wait([self._writer.submit(self._ledger.write, self.now(), rows)], timeout=ABANDON_SECONDS)
 
     def stop(self) -> None:
         """End waits; requests under way finish and are written down, everything else stays open."""
@@ -240,7 +240,7 @@ class Delivery:
             skipped.mark.hold(1)
 
     def _store_skipped(self, rows: Sequence[Skipped]) -> None:
-        self._ledger.write([skipped.row for skipped in rows], now=self.now())
+        self._ledger.write(self.now(), [skipped.row for skipped in rows])
         with self._lock:
             if self._abandoned:
                 return
@@ -284,7 +284,7 @@ class Delivery:
         if self._repeats.unanswered:
             verdicts = [group for each in verdicts for group in self._repeats.doubted(each)]
         rows = [row for outcome, batch in verdicts for row in self._rows(batch, outcome, sent)]
-        self._ledger.write(rows, [attempt] if attempt else [], self.now())
+        self._ledger.write(self.now(), rows, [attempt] if attempt else [])
         for outcome, batch in verdicts:
             verdict = outcome.verdict
             if not verdict.final:

@@ -105,14 +105,14 @@ def rows(url: str, columns: str = "event_id, status", table: str = "deliveries")
 
 def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db", "run-1")
-    ledger.write([a_row()])
+    ledger.write(NOW, [a_row()])
     modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
     ledger.close()
     assert modes == {"ledger.db": 0o600, "ledger.db-wal": 0o600, "ledger.db-shm": 0o600}
 
 
 def test_every_column_of_a_row_is_stored_under_its_name(ledger: Ledger, ledger_url: str) -> None:
-    ledger.write([a_row()], now=NOW)
+    ledger.write(NOW, [a_row()])
     names = ("updated_at", *Delivered._fields)
     stored = dict(zip(names, rows(ledger_url, ", ".join(names))[0], strict=True))
     assert stored == {**a_row()._asdict(), "updated_at": NOW}
@@ -120,33 +120,33 @@ def test_every_column_of_a_row_is_stored_under_its_name(ledger: Ledger, ledger_u
 
 @pytest.mark.parametrize("count", [1, CHUNKS[0] - 1, CHUNKS[0], 2 * CHUNKS[0] + CHUNKS[1] + 3])
 def test_any_number_of_rows_is_written_once(ledger: Ledger, ledger_url: str, count: int) -> None:
-    ledger.write([a_row(f"evt-{number}") for number in range(count)])
+    ledger.write(NOW, [a_row(f"evt-{number}") for number in range(count)])
     assert rows(ledger_url, "count(*), count(DISTINCT event_id), min(seq), max(seq)") == [(count, count, 1, count)]
 
 
 @pytest.mark.parametrize("later", ["rejected", "skipped", "open"])
 def test_what_was_accepted_stays_accepted(ledger: Ledger, ledger_url: str, later: str) -> None:
-    ledger.write([a_row()])
-    ledger.write([a_row(status=later)])
+    ledger.write(NOW, [a_row()])
+    ledger.write(NOW, [a_row(status=later)])
     assert rows(ledger_url, "status, seq") == [("accepted", 1)]
 
 
 def test_what_was_open_or_refused_takes_its_new_verdict_and_a_new_number(ledger: Ledger, ledger_url: str) -> None:
-    ledger.write([a_row("a", "open"), a_row("b", "rejected")])
-    ledger.write([a_row("a"), a_row("b")])
+    ledger.write(NOW, [a_row("a", "open"), a_row("b", "rejected")])
+    ledger.write(NOW, [a_row("a"), a_row("b")])
     assert rows(ledger_url, "event_id, delivery_id, seq, status") == [("a", 1, 3, "accepted"), ("b", 2, 4, "accepted")]
 
 
 def test_the_same_skip_once_more_changes_nothing(ledger: Ledger, ledger_url: str) -> None:
-    ledger.write([a_row(status="skipped", reason="too_old")])
-    ledger.write([a_row(status="skipped", reason="too_old")])
+    ledger.write(NOW, [a_row(status="skipped", reason="too_old")])
+    ledger.write(NOW, [a_row(status="skipped", reason="too_old")])
     assert rows(ledger_url, "seq, reason") == [(1, "too_old")]
-    ledger.write([a_row(status="skipped", reason="no_consent")])
+    ledger.write(NOW, [a_row(status="skipped", reason="no_consent")])
     assert rows(ledger_url, "reason") == [("no_consent",)]
 
 
 def test_one_identity_twice_in_one_write_is_one_row(ledger: Ledger, ledger_url: str) -> None:
-    ledger.write([a_row(status="open"), a_row()])
+    ledger.write(NOW, [a_row(status="open"), a_row()])
     assert rows(ledger_url) == [("evt-1", "accepted")]
 
 
@@ -162,34 +162,34 @@ def test_one_identity_twice_in_one_write_is_one_row(ledger: Ledger, ledger_url: 
     ],
 )
 def test_each_part_of_the_identity_makes_another_delivery(ledger: Ledger, change: dict[str, Any]) -> None:
-    ledger.write([a_row()])
+    ledger.write(NOW, [a_row()])
     other = a_row()._replace(**change)
     assert ledger.earlier([tuple(other[:6])]) == {}  # type: ignore[list-item]
     assert ledger.earlier([tuple(a_row()[:6])])[tuple(a_row()[:6])].status == "accepted"  # type: ignore[list-item]
 
 
 def test_a_new_account_name_or_token_is_no_new_delivery(ledger: Ledger, ledger_url: str) -> None:
-    ledger.write([a_row()])
-    ledger.write([a_row(account="renamed")])
+    ledger.write(NOW, [a_row()])
+    ledger.write(NOW, [a_row(account="renamed")])
     assert rows(ledger_url, "account") == [("default",)]
 
 
 @pytest.mark.parametrize("status", ["rejected", "skipped", "open"])
 def test_only_what_was_accepted_suppresses(ledger: Ledger, status: str) -> None:
-    ledger.write([a_row(status=status)])
+    ledger.write(NOW, [a_row(status=status)])
     assert "accepted" not in {row.status for row in ledger.earlier([tuple(a_row()[:6])]).values()}  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize("reason", ["transient", "throttled", "resend"])
 def test_what_is_open_for_another_reason_than_silence_comes_as_if_it_were_new(ledger: Ledger, reason: str) -> None:
-    ledger.write([a_row(status="open", reason=reason)])
+    ledger.write(NOW, [a_row(status="open", reason=reason)])
     assert ledger.earlier([tuple(a_row()[:6])]) == {}  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize(("status", "reason"), [("open", "no_answer"), ("rejected", ""), ("open", "throttled")])
 def test_what_another_run_is_sending_keeps_its_row(ledger: Ledger, ledger_url: str, status: str, reason: str) -> None:
-    ledger.write([a_row(status=status, reason=reason)])
-    ledger.write([a_row(status="open", reason="busy"), a_row("evt-2", status="open", reason="busy")])
+    ledger.write(NOW, [a_row(status=status, reason=reason)])
+    ledger.write(NOW, [a_row(status="open", reason="busy"), a_row("evt-2", status="open", reason="busy")])
     assert sorted(rows(ledger_url, "event_id, status, reason")) == [
         ("evt-1", status, reason),
         ("evt-2", "open", "busy"),
@@ -197,8 +197,8 @@ def test_what_another_run_is_sending_keeps_its_row(ledger: Ledger, ledger_url: s
 
 
 def test_what_is_skipped_after_it_was_sent_without_an_answer_says_so(ledger: Ledger, ledger_url: str) -> None:
-    ledger.write([a_row(status="open", reason="no_answer", message="timed out")])
-    ledger.write([a_row(status="skipped", reason="too_old", message="")])
+    ledger.write(NOW, [a_row(status="open", reason="no_answer", message="timed out")])
+    ledger.write(NOW, [a_row(status="skipped", reason="too_old", message="")])
     told = "it was sent before and no answer came: the network may have it"
     assert rows(ledger_url, "status, reason, message") == [("skipped", "too_old", told)]
 
@@ -243,7 +243,7 @@ def test_numbers_rise_in_the_order_of_commits_whoever_writes(ledger_url: str) ->
 
     def write(ledger: Ledger, name: str) -> None:
         for number in range(20):
-            ledger.write([a_row(f"{name}-{number}-{each}") for each in range(3)])
+            ledger.write(NOW, [a_row(f"{name}-{number}-{each}") for each in range(3)])
 
     threads = [threading.Thread(target=write, args=(ledger, ledger.run_id)) for ledger in ledgers]
     for thread in threads:
@@ -258,9 +258,9 @@ def test_numbers_rise_in_the_order_of_commits_whoever_writes(ledger_url: str) ->
 def test_what_is_too_old_is_forgotten_but_for_its_identity_and_status(ledger: Ledger, ledger_url: str) -> None:
     old, new = "2026-05-01T00:00:00.000+00:00", "2026-11-20T00:00:00.000+00:00"
     ledger.write(
-        [a_row("old"), a_row("refused", "rejected"), a_row("open", "open")], [an_attempt("a1", started_at=old)], now=old
+        old, [a_row("old"), a_row("refused", "rejected"), a_row("open", "open")], [an_attempt("a1", started_at=old)]
     )
-    ledger.write([a_row("new")], [an_attempt("a2", started_at=new)], now=new)
+    ledger.write(new, [a_row("new")], [an_attempt("a2", started_at=new)])
     before = {row["event_id"]: row for row in ledger.changes("deliveries")}
     ledger.expire("2026-06-01T00:00:00.000+00:00")
     after = {row["event_id"]: row for row in ledger.changes("deliveries")}
@@ -282,7 +282,7 @@ def test_runs_are_forgotten_too_but_not_the_one_that_forgets(ledger: Ledger, led
 
 
 def test_any_number_of_rows_is_forgotten(ledger: Ledger, ledger_url: str) -> None:
-    ledger.write([a_row(f"evt-{number}") for number in range(EXPIRED_ROWS + 1)], now="2026-05-01T00:00:00.000+00:00")
+    ledger.write("2026-05-01T00:00:00.000+00:00", [a_row(f"evt-{number}") for number in range(EXPIRED_ROWS + 1)])
     ledger.expire(NOW)
     assert rows(ledger_url, "count(*)", "deliveries WHERE line = 0") == [(EXPIRED_ROWS + 1,)]
 
@@ -295,7 +295,7 @@ def test_a_run_is_announced_and_ended(ledger: Ledger, ledger_url: str) -> None:
 
 
 def test_an_attempt_is_stored_with_its_run(ledger: Ledger, ledger_url: str) -> None:
-    ledger.write([], [an_attempt()])
+    ledger.write(NOW, [], [an_attempt()])
     assert rows(ledger_url, "attempt_id, run_id, status", "attempts") == [("a1", "run-1", "Success")]
 
 
@@ -303,8 +303,8 @@ def test_an_attempt_is_stored_with_its_run(ledger: Ledger, ledger_url: str) -> N
 
 
 def test_changes_come_in_order_and_only_those_after_a_number(ledger: Ledger) -> None:
-    ledger.write([a_row(f"evt-{number}", "open") for number in range(2 * READ_ROWS + 1)])
-    ledger.write([a_row("evt-0")])
+    ledger.write(NOW, [a_row(f"evt-{number}", "open") for number in range(2 * READ_ROWS + 1)])
+    ledger.write(NOW, [a_row("evt-0")])
     found = [*ledger.changes("deliveries")]
     assert [row["seq"] for row in found] == [*range(2, 2 * READ_ROWS + 3)]
     assert [row["event_id"] for row in ledger.changes("deliveries", 2 * READ_ROWS)] == [f"evt-{2 * READ_ROWS}", "evt-0"]
@@ -312,7 +312,7 @@ def test_changes_come_in_order_and_only_those_after_a_number(ledger: Ledger) -> 
 
 def test_a_value_comes_back_as_it_was_written(ledger: Ledger) -> None:
     written = a_row("Ünïcode 😀 ' \\ %s {x}", test=True, value=0.1 + 0.2, line=2**40, http_status=None, placement="")
-    ledger.write([written], now=NOW)
+    ledger.write(NOW, [written])
     (row,) = ledger.changes("deliveries")
     assert {name: row[name] for name in Delivered._fields} == written._asdict()
     assert [type(row[name]) for name in ("test", "value", "line", "attempts")] == [bool, float, int, int]
@@ -320,16 +320,16 @@ def test_a_value_comes_back_as_it_was_written(ledger: Ledger) -> None:
 
 def test_a_run_reads_what_it_wrote_itself(ledger: Ledger, ledger_url: str) -> None:
     other = Ledger(ledger_url, "run-2")
-    ledger.write([a_row("before")])
+    ledger.write(NOW, [a_row("before")])
     ledger.start_run(NOW, "0.1.0")
-    ledger.write([a_row("mine"), a_row("taken", "open")])
-    other.write([a_row("theirs"), a_row("taken")])
+    ledger.write(NOW, [a_row("mine"), a_row("taken", "open")])
+    other.write(NOW, [a_row("theirs"), a_row("taken")])
     assert [row["event_id"] for row in ledger.changes_of_run()] == ["mine"]
     other.close()
 
 
 def test_a_chain_that_bites_its_tail_ends(ledger: Ledger) -> None:
-    ledger.write([a_row(attempt_id="a1")], [an_attempt("a1", "a2"), an_attempt("a2", "a1")])
+    ledger.write(NOW, [a_row(attempt_id="a1")], [an_attempt("a1", "a2"), an_attempt("a2", "a1")])
     assert [line.event_id for line in ledger.lines()].count("evt-1") > 1
 
 
@@ -353,7 +353,7 @@ def test_a_schema_has_the_type_of_every_column(table: str) -> None:
 def test_runs_that_begin_at_once_make_one_ledger(ledger_url: str) -> None:
     def begin(number: int) -> None:
         ledger = Ledger(ledger_url, f"run-{number}")
-        ledger.write([a_row(f"evt-{number}")])
+        ledger.write(NOW, [a_row(f"evt-{number}")])
         ledger.close()
 
     with ThreadPoolExecutor(8) as pool:
@@ -368,7 +368,7 @@ def test_no_number_is_seen_before_a_lower_one(postgres_url: str) -> None:
     with ThreadPoolExecutor(1) as pool:
         with slow._writing(1) as (_, seqs):  # has its number, and is not committed yet
             assert next(seqs) == 1
-            waiting = pool.submit(quick.write, [a_row()])
+            waiting = pool.submit(quick.write, NOW, [a_row()])
             time.sleep(0.3)
             assert [*quick.changes("deliveries")] == []
             assert not waiting.done()
@@ -382,7 +382,7 @@ def test_no_number_is_seen_before_a_lower_one(postgres_url: str) -> None:
 def test_a_nul_stops_no_write_to_postgresql(postgres_url: str) -> None:
     ledger = Ledger(postgres_url, "run-1")
     text = "a\0b \\u0000"
-    ledger.write([a_row(campaign_name=text, test=False), a_row("evt-2")], [an_attempt(message=text)])
+    ledger.write(NOW, [a_row(campaign_name=text, test=False), a_row("evt-2")], [an_attempt(message=text)])
     ledger.end_run(NOW, 0, {"skipped": {text: 1}})
     assert rows(postgres_url, "event_id, campaign_name, test") == [
         ("evt-1", "ab \\u0000", False),
@@ -395,7 +395,7 @@ def test_a_nul_stops_no_write_to_postgresql(postgres_url: str) -> None:
 @pytest.mark.slow
 def test_a_role_that_may_only_read_can_read(postgres_url: str) -> None:
     ledger = Ledger(postgres_url, "run-1")
-    ledger.write([a_row()])
+    ledger.write(NOW, [a_row()])
     ledger.close()
     role = f"reader_{time.monotonic_ns()}"
     engine = sa.create_engine(postgres_url)
@@ -406,7 +406,7 @@ def test_a_role_that_may_only_read_can_read(postgres_url: str) -> None:
     reader = Ledger(url.render_as_string(hide_password=False), create=False)
     assert len([*reader.changes("deliveries")]) == 1
     with pytest.raises(UnusableLedger, match="permission denied"):
-        reader.write([a_row("evt-2")])
+        reader.write(NOW, [a_row("evt-2")])
     reader.close()
     engine.dispose()
 
@@ -414,24 +414,24 @@ def test_a_role_that_may_only_read_can_read(postgres_url: str) -> None:
 @pytest.mark.slow
 def test_a_connection_that_was_lost_is_made_again_and_a_lost_database_is_told(postgres_url: str) -> None:
     ledger = Ledger(postgres_url, "run-1")
-    ledger.write([a_row()])
+    ledger.write(NOW, [a_row()])
     url = sa.make_url(postgres_url)
     engine = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         name = url.database
         ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
         connection.execute(sa.text(ended))
-        ledger.write([a_row("evt-2")])
+        ledger.write(NOW, [a_row("evt-2")])
         connection.execute(sa.text(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false"))
         connection.execute(sa.text(ended))
         with pytest.raises(UnusableLedger, match="check ledger_url") as lost:
-            ledger.write([a_row("evt-3")])
+            ledger.write(NOW, [a_row("evt-3")])
         with pytest.raises(UnusableLedger, match="check ledger_url"):
             ledger.earlier([tuple(a_row()[:6])])  # type: ignore[list-item]
         connection.execute(sa.text(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true"))
     assert "\n" not in str(lost.value)
     assert "INSERT" not in str(lost.value)
-    ledger.write([a_row("evt-3")])
+    ledger.write(NOW, [a_row("evt-3")])
     assert len([*ledger.changes("deliveries")]) == 3
     ledger.close()
     engine.dispose()
@@ -507,8 +507,8 @@ DOCUMENT = (Path(__file__).parent.parent / "docs" / "ledger.md").read_text()
 @pytest.mark.parametrize("query", re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL), ids=lambda query: query[:40])
 def test_a_query_of_the_document_works(ledger: Ledger, ledger_url: str, query: str) -> None:
     purchase = {"attempt_id": "a2", "network": "tiktok", "event_time": "2026-11-20T12:00:00.000+00:00"}
-    ledger.write([a_row("evt_9f1c2d", **purchase)], [an_attempt("a1"), an_attempt("a2", "a1")], NOW)
-    ledger.write([a_row("evt-2", "open", reason="transient")], (), NOW)
+    ledger.write(NOW, [a_row("evt_9f1c2d", **purchase)], [an_attempt("a1"), an_attempt("a2", "a1")])
+    ledger.write(NOW, [a_row("evt-2", "open", reason="transient")])
     engine = sa.create_engine(ledger_url)
     with engine.connect() as connection:
         assert connection.exec_driver_sql(query).all()

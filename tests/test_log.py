@@ -47,10 +47,10 @@ def fill(ledger_url: str) -> None:
         an_attempt("a4", "a2", started_at=at(4), status="Failed", code="40002", message="Invalid value."),
     ]
     refused = {"reason": "", "code": "40002", "message": "Invalid value."}
-    ledger.write([a_row("evt-1", attempt_id="a3", sent_at=at(3))], attempts, at(3))
-    ledger.write([a_row("evt-2", "rejected", attempt_id="a4", sent_at=at(4), account="eu", **refused)], (), at(4))
-    ledger.write([a_row("evt-3", "skipped", reason="too_old", network="reddit", **UNSENT)], (), at(5))
-    ledger.write([a_row("evt-4", "open", reason="transient", event_name="lead", **UNSENT)], (), at(6))
+    ledger.write(at(3), [a_row("evt-1", attempt_id="a3", sent_at=at(3))], attempts)
+    ledger.write(at(4), [a_row("evt-2", "rejected", attempt_id="a4", sent_at=at(4), account="eu", **refused)])
+    ledger.write(at(5), [a_row("evt-3", "skipped", reason="too_old", network="reddit", **UNSENT)])
+    ledger.write(at(6), [a_row("evt-4", "open", reason="transient", event_name="lead", **UNSENT)])
     ledger.close()
 
 
@@ -122,7 +122,7 @@ def test_since_takes_a_length_of_time(tmp_path: Path, since: str, expected: int)
     ledger = Ledger(url, "run-1")
     for hours in (0.5, 23, 24 * 6, 24 * 29, 24 * 34):
         moment = datetime.now(timezone.utc) - timedelta(hours=hours)
-        ledger.write([a_row(f"{hours}", "skipped", **UNSENT)], now=moment.isoformat(timespec="milliseconds"))
+        ledger.write(moment.isoformat(timespec="milliseconds"), [a_row(f"{hours}", "skipped", **UNSENT)])
     ledger.close()
     assert len(lines(url, "--since", since)) == expected
 
@@ -138,7 +138,7 @@ def test_many_conversions_are_each_told_with_their_own_requests(ledger_url: str)
     attempts = [an_attempt(f"p{number}", None, http_status=503, started_at=at(1)) for number in range(1200)]
     attempts += [an_attempt(f"a{number}", f"p{number}", started_at=at(2)) for number in range(1200)]
     rows = [a_row(f"evt-{number}", attempt_id=f"a{number}", sent_at=at(2)) for number in range(1200)]
-    ledger.write(rows, attempts, at(3))
+    ledger.write(at(3), rows, attempts)
     ledger.close()
     found = lines(ledger_url)
     assert len(found) == 2400
@@ -169,7 +169,7 @@ def test_no_spreadsheet_takes_a_value_for_a_formula(tmp_path: Path, start: str) 
     url = f"sqlite:///{tmp_path}/ledger.db"
     ledger = Ledger(url, "run-1")
     formula = f'{start}HYPERLINK("https://example.com","x")'
-    ledger.write([a_row(formula, "skipped", message=formula, **UNSENT)], now=at(1))
+    ledger.write(at(1), [a_row(formula, "skipped", message=formula, **UNSENT)])
     ledger.close()
     (row,) = csv.DictReader(io.StringIO(run(url, "--format", "csv").stdout))
     assert (row["event_id"], row["message"]) == (f"'{formula}", f"'{formula}")
@@ -179,7 +179,7 @@ def test_no_spreadsheet_takes_a_value_for_a_formula(tmp_path: Path, start: str) 
 def test_a_pipe_gets_a_line_each_with_every_value_in_full_and_no_colors(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/ledger.db"
     ledger = Ledger(url, "run-1")
-    ledger.write([a_row("e" * 200, "rejected", message="m " * 200, sent_at=at(1))], [an_attempt()], at(1))
+    ledger.write(at(1), [a_row("e" * 200, "rejected", message="m " * 200, sent_at=at(1))], [an_attempt()])
     ledger.close()
     env = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": "80"}
     ran = subprocess.run([COMMAND, "log", "--ledger-url", url], capture_output=True, check=True, env=env)
@@ -297,7 +297,7 @@ def test_a_ledger_that_cannot_be_reached_is_an_error_in_one_line_without_its_pas
 def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/ledger.db"
     ledger = Ledger(url, "run-1")
-    ledger.write([a_row(f"evt-{number}") for number in range(5000)], [an_attempt()], at(1))
+    ledger.write(at(1), [a_row(f"evt-{number}") for number in range(5000)], [an_attempt()])
     ledger.close()
     with subprocess.Popen(
         [COMMAND, "log", "--ledger-url", url], stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from test_ledger import a_row, rows
+from test_ledger import NOW, a_row, rows
 
 from target_adpostbacks.cli.resolve import resolve
 from target_adpostbacks.ledger import Ledger
@@ -19,12 +19,13 @@ def unanswered(ledger_url: str) -> str:
     """A ledger where evt-1 is open at two networks, and evt-2 for another reason."""
     ledger = Ledger(ledger_url, "run-1")
     ledger.write(
+        NOW,
         [
             a_row("evt-1", **SILENT),
             a_row("evt-1", network="reddit", asset="a2_demo", **SILENT),
             a_row("evt-2", "open", reason="throttled"),
             a_row("evt-3"),
-        ]
+        ],
     )
     ledger.close()
     return ledger_url

@@ -154,7 +154,7 @@ class Ledger:
         asked = set(keys)
         return {known: earlier for known, earlier in found.items() if known in asked}
 
-    def write(self, rows: Iterable[tuple[Any, ...]], attempts: Sequence[Mapping[str, Any]] = (), now: str = "") -> None:
+    def write(self, now: str, rows: Iterable[tuple[Any, ...]], attempts: Sequence[Mapping[str, Any]] = ()) -> None:
         """Store what became of postbacks (each a Delivered), and the requests that said so.
 
         Accepted rows are never changed; a repeated skip changes nothing either, so that reading a source once more
