@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from datetime import datetime, timezone
 
 import click
@@ -39,15 +40,16 @@ def resolve(event_ids: Iterable[str], verdict: str, ledger_url: str | None, **fi
     now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
     missed = 0
     try:
-        ledger = Ledger(ledger_url or default_url(os.environ), create=False)
-        for event_id in dict.fromkeys(_ids(event_ids)):
-            resolved = ledger.resolve(event_id, verdict, now, **equal)
-            for delivery in resolved:
-                click.echo(f"{event_id}  {delivery.event_name}  {delivery.network}.{delivery.account}  {DONE[verdict]}")
-            if not resolved:
-                missed += 1
-                click.echo(f"{event_id}  nothing of it is open for want of an answer", err=True)
-        ledger.close()
+        with closing(Ledger(ledger_url or default_url(os.environ), create=False)) as ledger:
+            for event_id in dict.fromkeys(_ids(event_ids)):
+                resolved = ledger.resolve(event_id, verdict, now, **equal)
+                for delivery in resolved:
+                    click.echo(
+                        f"{event_id}  {delivery.event_name}  {delivery.network}.{delivery.account}  {DONE[verdict]}"
+                    )
+                if not resolved:
+                    missed += 1
+                    click.echo(f"{event_id}  nothing of it is open for want of an answer", err=True)
     except UnusableLedger as error:
         raise click.ClickException(str(error)) from None
     sys.exit(1 if missed else 0)
