@@ -1,40 +1,30 @@
-"""The Singer target: wiring, signals, and the run from its first line to its exit code."""
+"""The Singer target: wiring, messages, and the run from its first line to its last."""
 
 from __future__ import annotations
 
 import gc
 import hashlib
 import os
-import signal
 import sys
 import time
-import traceback
 import uuid
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
-from types import FrameType
 from typing import IO, Any, ClassVar
 
-import click
 import msgspec
-from singer_sdk import Target
-from singer_sdk.exceptions import (
-    ConfigValidationError,
-    MapExpressionError,
-    RecordsWithoutSchemaException,
-    StreamMapConfigError,
-)
+from singer_sdk.exceptions import ConfigValidationError, RecordsWithoutSchemaException
 from singer_sdk.helpers._batch import BaseBatchFileEncoding
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.mapper import SameRecordTransform
-from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.sinks import Sink
 
 from target_adpostbacks import config as configuration
 from target_adpostbacks.balance import Counts, counted, summary, too_many_rejected, unbalanced
 from target_adpostbacks.bookmarks import Bookmarks, Place
+from target_adpostbacks.command import CommandTarget, located
 from target_adpostbacks.delivery import Delivery, Skipped, skipped
 from target_adpostbacks.ledger import Delivered, Ledger, UnusableLedger, default_url
 from target_adpostbacks.network import Account
@@ -53,7 +43,7 @@ COLLECT_SECONDS = 30
 NO_CONTEXT: Mapping[str, Any] = {}
 
 
-class TargetAdpostbacks(Target):
+class TargetAdpostbacks(CommandTarget):
     """Posts attributed conversions back to ad networks' conversion APIs, server to server."""
 
     name = "target-adpostbacks"
@@ -102,10 +92,6 @@ class TargetAdpostbacks(Target):
         self.run_id = uuid.uuid4().hex
         self.results = self._open_results()
         self.records_read = 0
-        self.exit_code: int | None = None
-        self.signal: int | None = None
-        self._signals = 0
-        self._failure: str | None = None
         self._without_outcome = 0  # records
         self._unusable: Counter[str] = Counter()
         self._skipped: list[Skipped] = []
@@ -113,7 +99,6 @@ class TargetAdpostbacks(Target):
         self._direct: dict[str, tuple[Any, ConversionSink]] = {}
         self._started = self._collected = time.monotonic()
         self.progress = Progress(lambda: summary(self.counts), self.logger.info)
-        self.stdout: IO[str] | None = None  # where bookmarks go; None: sys.stdout
         self.bookmarks = Bookmarks(self._write_bookmark)
         self.ledger = Ledger(self.general.ledger_url or default_url(os.environ), self.run_id)
         self.ledger.start_run(self.now().isoformat(timespec="milliseconds"), self.plugin_version)
@@ -302,6 +287,14 @@ class TargetAdpostbacks(Target):
 
     # --- Time passing -----------------------------------------------------------------------------------------------
 
+    def run(self, file_input: IO[str] | None = None) -> None:
+        """Read everything, deliver it, and exit."""
+        # Records make no reference cycles, but looking for some took a fifth of a run: it is left to _tick.
+        gc.freeze()
+        gc.disable()
+        self.progress.start()
+        super().run(file_input)
+
     def _idle(self) -> None:
         """While an account keeps the reader waiting: the others send what has waited long enough."""
         age = self.general.max_batch_age_seconds
@@ -325,6 +318,11 @@ class TargetAdpostbacks(Target):
             self._collected = time.monotonic()
             gc.collect()
 
+    def stop(self) -> None:
+        """End reading and waits; what is under way finishes. May be called by a signal handler."""
+        self.message_reader.stop()
+        self.delivery.stop()
+
     def process_endofpipe(self) -> None:
         """After the last line: send what is left, wait for every verdict, close the run."""
         self._write_skipped()
@@ -338,7 +336,7 @@ class TargetAdpostbacks(Target):
     def _waiting(self) -> bool:
         """While verdicts are waited for: say how far the run is; whether to wait no longer."""
         self.progress.show()
-        return self._signals > 1
+        return len(self.signals) > 1
 
     # --- The end ----------------------------------------------------------------------------------------------------
 
@@ -363,7 +361,7 @@ class TargetAdpostbacks(Target):
         for why in mistakes:
             self.logger.error(why)
         is_open = bool(counts["open"])
-        code = 128 + self.signal if self.signal else 3 if unbalance else int(bool(mistakes) or is_open)
+        code = 128 + self.signals[0] if self.signals else 3 if unbalance else int(bool(mistakes) or is_open)
         with suppress(UnusableLedger):
             self._expire()
             self.ledger.end_run(self.now().isoformat(timespec="milliseconds"), code, counts)
@@ -379,7 +377,7 @@ class TargetAdpostbacks(Target):
         """Let the ledger forget what is too old; the first run of a day does it for all."""
         days, now = self.general.ledger_retention_days, self.now()
         today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        if days and not self._signals and not self.ledger.has_run_since(today.isoformat(timespec="milliseconds")):
+        if days and not self.signals and not self.ledger.has_run_since(today.isoformat(timespec="milliseconds")):
             self.ledger.expire((now - timedelta(days=days)).isoformat(timespec="milliseconds"))
 
     def _write_results(self) -> str | None:
@@ -396,136 +394,12 @@ class TargetAdpostbacks(Target):
     def _why_failed(self) -> str | None:
         error = self.delivery.failed
         if error is not None:
-            return str(error) if isinstance(error, UnusableLedger) else _located(error)
+            return str(error) if isinstance(error, UnusableLedger) else located(error)
         if self.bookmarks.failed:
             return "Bookmarks can't be written: standard output is closed."
-        return self._failure
+        return self.failure
 
     def _write_bookmark(self, state: bytes) -> None:
         stdout = self.stdout or sys.stdout
         stdout.write(state.decode() + "\n")
         stdout.flush()
-
-    # --- The command ------------------------------------------------------------------------------------------------
-
-    @classmethod
-    def invoke(  # type: ignore[override]
-        cls,
-        *,
-        about: bool = False,
-        about_format: str | None = None,
-        config: _ConfigInput | None = None,
-        file_input: IO[str] | None = None,
-    ) -> None:
-        """Run the target and exit with its code."""
-        if about:
-            cls.print_about(about_format)
-            sys.exit(0)
-        cls.print_version(print_fn=cls.logger.info)
-        given = config or _ConfigInput()
-        try:
-            stdout = _claim_stdout()
-            target = cls(config=given.config, parse_env_config=given.parse_env)
-        except ConfigValidationError:
-            raise  # the SDK's command logs each mistake and exits 1
-        except (UnusableLedger, UnreadableInput) as error:
-            cls.logger.error(str(error))
-            sys.exit(1)
-        except Exception as error:  # noqa: BLE001 - its text may hold a secret
-            cls.logger.error("The run can't begin. %s", _located(error))
-            sys.exit(1)
-        target.stdout = stdout
-        target.run(file_input)
-
-    @classmethod
-    def get_singer_command(cls) -> click.Command:
-        """The SDK's command, with a help text that says what goes in and what comes out."""
-        command = super().get_singer_command()
-        command.help = (
-            "Deliver conversions to ad networks. Reads Singer messages or plain JSON lines from standard input; "
-            "writes bookmarks to standard output, everything else to standard error. "
-            "`adpostbacks log` shows what became of each conversion."
-        )
-        return command
-
-    @classmethod
-    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
-        """Read the config files; a file that can't be read ends the command with one line."""
-        try:
-            read = super().cb_config(ctx, param, value)
-            read.config.keys()
-            return read
-        except FileNotFoundError as error:
-            raise click.ClickException(f"config file not found: {error.filename or ', '.join(value)}") from None
-        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-            raise click.ClickException(f"config file: {_position(error)}") from None
-
-    def run(self, file_input: IO[str] | None = None) -> None:
-        """Read everything, deliver it, and exit: 0 all is settled, 1 something is open or failed, 3, 128 + signal."""
-        signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, self._on_signal)
-        # Records make no reference cycles, but looking for some took a fifth of a run: it is left to _tick.
-        gc.freeze()
-        gc.disable()
-        self.progress.start()
-        try:
-            self.listen(file_input)
-        except (RecordsWithoutSchemaException, UnreadableInput) as error:
-            self._end_early(str(error))
-        except (StreamMapConfigError, MapExpressionError) as error:
-            self._end_early(f"stream_maps: {str(error).splitlines()[0]}")
-        except Exception as error:  # noqa: BLE001 - its text may hold values
-            self._end_early(_located(error))
-        code = self.exit_code if self.exit_code is not None else 1
-        # Threads that still wait for an answer are not waited for.
-        for stream in (self.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
-                if stream:
-                    stream.flush()
-        os._exit(code)
-
-    def _end_early(self, why: str) -> None:
-        self._failure = why
-        if self.exit_code is None:
-            try:
-                self.process_endofpipe()
-            except Exception as error:  # noqa: BLE001
-                self.logger.error(_located(error))
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        """Ends reading and waits; what is under way finishes, a second signal does not wait for that either."""
-        self._signals += 1
-        self.signal = self.signal or number
-        self.message_reader.stop()
-        self.delivery.stop()
-
-
-def _claim_stdout() -> IO[str]:
-    """The real standard output, for bookmarks alone: Meltano takes every line there for state.
-
-    Whatever else is printed, by any library, goes to standard error.
-    """
-    if sys.stdout is None:
-        raise UnreadableInput("standard output is closed: bookmarks have no place to go")
-    sys.stdout.flush()
-    stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    return stdout
-
-
-def _located(error: BaseException) -> str:
-    """Where an unexpected error happened, without its text, which may hold values."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "target_adpostbacks" in frame.filename]
-    frame = (frames or traceback.extract_tb(error.__traceback__))[-1]
-    return f"Unexpected {type(error).__name__} in {os.path.basename(frame.filename)}:{frame.lineno}; please report it."  # noqa: PTH119
-
-
-def _position(error: BaseException) -> str:
-    line = getattr(error, "lineno", None)
-    return f"not valid JSON (line {line}, column {getattr(error, 'colno', 0)})" if line else "a JSON object expected"
-
-
-main = TargetAdpostbacks.cli
-
-if __name__ == "__main__":
-    main()

@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "balance": set(),
     "bookmarks": set(),
     "reader": set(),
+    "command": {"ledger", "reader"},
     "progress": set(),
     "tap": {"ledger"},
     "results": {"ledger"},
@@ -39,7 +40,7 @@ ONLY_IN = {
     "requests": {"transport"},
     "urllib3": {"transport"},
     "sqlalchemy": {"ledger"},
-    "singer_sdk": {"sinks", "target", "reader", "tap"},
+    "singer_sdk": {"sinks", "command", "target", "reader", "tap"},
     "socket": {"transport"},
 }
 NEVER_IN_THE_CORE = {"time", "random", "logging", "threading", "os", "uuid", "secrets", "subprocess"}

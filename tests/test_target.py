@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import slow
-from run_target import COMMAND, Target, encoded, record, schema, state
+from run_target import COMMAND, Target, encoded, end, record, schema, state
 from singer_sdk.testing import get_target_test_class
 from singer_sdk.testing.suites import target_tests
 
@@ -104,7 +105,7 @@ def test_a_record_for_two_networks_has_two_outcomes(target: Target) -> None:
     ],
 )
 def test_a_run_that_loses_a_conversion_says_so_and_exits_3(target: Target, mistake: str, told: str) -> None:
-    program = f"from target_adpostbacks import delivery, sinks, target\n{mistake}\ntarget.main()"
+    program = f"from target_adpostbacks import delivery, sinks, __main__\n{mistake}\n__main__.main()"
     ran = target.run([a_purchase(1), a_purchase(2)], command=[sys.executable, "-c", program])
     assert (ran.code, ran.states) == (3, [])
     assert told in ran.stderr
@@ -470,6 +471,16 @@ def test_a_setting_of_the_wrong_shape_ends_in_words(target: Target, setting: dic
     assert said in ran.stderr
     assert "Traceback" not in ran.stderr
     assert "please report" not in ran.stderr
+
+
+def test_an_interrupt_while_the_program_is_still_starting_ends_it_without_a_traceback(target: Target) -> None:
+    process = target.start(command=(sys.executable, "-X", "importtime", COMMAND))
+    assert process.stderr
+    while process.stderr.readline().rpartition(b"|")[2].strip() != b"click":  # many others come after it
+        assert process.poll() is None
+    ran = end(process, signal.SIGINT)
+    assert ran.code == -signal.SIGINT
+    assert "Traceback" not in ran.stderr
 
 
 @pytest.mark.parametrize(("closed", "said"), [(">&-", "output is closed"), *slow(("<&-", "standard input is closed"))])

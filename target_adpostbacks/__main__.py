@@ -1,0 +1,17 @@
+"""Where target-adpostbacks starts: it can be interrupted while everything else is still being imported."""
+
+from __future__ import annotations
+
+import signal
+
+
+def main() -> None:
+    """Run the command. Until it has signals of its own, an interrupt ends it at once: nothing has been read."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from target_adpostbacks.target import TargetAdpostbacks
+
+    TargetAdpostbacks.cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""The command that Meltano starts: what can't begin in one line, bookmarks alone on stdout, signals, the exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from abc import abstractmethod
+from contextlib import suppress
+from types import FrameType
+from typing import IO
+
+import click
+from singer_sdk import Target
+from singer_sdk.exceptions import (
+    ConfigValidationError,
+    MapExpressionError,
+    RecordsWithoutSchemaException,
+    StreamMapConfigError,
+)
+from singer_sdk.plugin_base import _ConfigInput
+
+from target_adpostbacks.ledger import UnusableLedger
+from target_adpostbacks.reader import UnreadableInput
+
+
+class CommandTarget(Target):
+    """A target as a command: no error's text is shown, since it may hold values."""
+
+    stdout: IO[str] | None = None
+    """Where bookmarks go. None: ``sys.stdout``."""
+    signals: tuple[int, ...] = ()
+    """Those that came, first to last."""
+    failure: str | None = None
+    """Why the input was not read to its end."""
+    exit_code: int | None = None
+    """Known when the run has closed its books, at the end of ``process_endofpipe``."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End reading and waits; what is under way finishes. Called by a signal handler."""
+
+    @classmethod
+    def invoke(  # type: ignore[override]
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        file_input: IO[str] | None = None,
+    ) -> None:
+        """Run the target and exit with its code."""
+        if about:
+            cls.print_about(about_format)
+            sys.exit(0)
+        cls.print_version(print_fn=cls.logger.info)
+        given = config or _ConfigInput()
+        try:
+            stdout = _claim_stdout()
+            target = cls(config=given.config, parse_env_config=given.parse_env)
+        except ConfigValidationError:
+            raise  # the SDK's command logs each mistake and exits 1
+        except (UnusableLedger, UnreadableInput) as error:
+            cls.logger.error(str(error))
+            sys.exit(1)
+        except Exception as error:  # noqa: BLE001 - its text may hold a secret
+            cls.logger.error("The run can't begin. %s", located(error))
+            sys.exit(1)
+        target.stdout = stdout
+        target.run(file_input)
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """The SDK's command, with a help text that says what goes in and what comes out."""
+        command = super().get_singer_command()
+        command.help = (
+            "Deliver conversions to ad networks. Reads Singer messages or plain JSON lines from standard input; "
+            "writes bookmarks to standard output, everything else to standard error. "
+            "`adpostbacks log` shows what became of each conversion."
+        )
+        return command
+
+    @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
+        """Read the config files; a file that can't be read ends the command with one line."""
+        try:
+            read = super().cb_config(ctx, param, value)
+            read.config.keys()
+            return read
+        except FileNotFoundError as error:
+            raise click.ClickException(f"config file not found: {error.filename or ', '.join(value)}") from None
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise click.ClickException(f"config file: {_position(error)}") from None
+
+    def run(self, file_input: IO[str] | None = None) -> None:
+        """Read everything, deliver it, and exit: 0 all is settled, 1 something is open or failed, 3, 128 + signal."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+        try:
+            self.listen(file_input)
+        except (RecordsWithoutSchemaException, UnreadableInput) as error:
+            self._end_early(str(error))
+        except (StreamMapConfigError, MapExpressionError) as error:
+            self._end_early(f"stream_maps: {str(error).splitlines()[0]}")
+        except Exception as error:  # noqa: BLE001 - its text may hold values
+            self._end_early(located(error))
+        code = self.exit_code if self.exit_code is not None else 1
+        # Threads that still wait for an answer are not waited for.
+        for stream in (self.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                if stream:
+                    stream.flush()
+        os._exit(code)
+
+    def _end_early(self, why: str) -> None:
+        self.failure = why
+        if self.exit_code is None:
+            try:
+                self.process_endofpipe()
+            except Exception as error:  # noqa: BLE001
+                self.logger.error(located(error))
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        """The first ends the run as soon as what is under way has its answer; a second waits for no answer."""
+        self.signals += (number,)
+        self.stop()
+
+
+def located(error: BaseException) -> str:
+    """Where an unexpected error happened, without its text, which may hold values."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "target_adpostbacks" in frame.filename]
+    frame = (frames or traceback.extract_tb(error.__traceback__))[-1]
+    return f"Unexpected {type(error).__name__} in {os.path.basename(frame.filename)}:{frame.lineno}; please report it."  # noqa: PTH119
+
+
+def _claim_stdout() -> IO[str]:
+    """The real standard output, for bookmarks alone: Meltano takes every line there for state.
+
+    Whatever else is printed, by any library, goes to standard error.
+    """
+    if sys.stdout is None:
+        raise UnreadableInput("standard output is closed: bookmarks have no place to go")
+    sys.stdout.flush()
+    stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return stdout
+
+
+def _position(error: BaseException) -> str:
+    line = getattr(error, "lineno", None)
+    return f"not valid JSON (line {line}, column {getattr(error, 'colno', 0)})" if line else "a JSON object expected"
