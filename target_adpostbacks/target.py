@@ -77,13 +77,9 @@ class TargetAdpostbacks(CommandTarget):
         try:
             self.general, self.accounts = configuration.read(self.config)
         except configuration.InvalidConfig as invalid:
-            raise ConfigValidationError("Config validation failed", errors=invalid.mistakes, schema={}) from None
+            raise _invalid(*invalid.mistakes) from None
         if setup_mapper:
-            try:
-                self.setup_mapper()
-            except Exception as error:  # noqa: BLE001 - whatever the SDK makes of a wrong shape
-                wrong = f"stream_maps: not of the shape that the SDK documents ({type(error).__name__})"
-                raise ConfigValidationError("Config validation failed", errors=[wrong], schema={}) from None
+            self.setup_mapper()
         self.max_parallelism = 1  # sinks belong to one thread
         self.columns = Columns(
             {name for network in NETWORKS.values() for name in network.ids}, self.general.fields, self.general.zone
@@ -116,12 +112,21 @@ class TargetAdpostbacks(CommandTarget):
             self.logger.warning(hint)
         self.logger.info("Ledger: %s (run %s)", self.ledger.location, self.run_id)
 
+    def setup_mapper(self) -> None:
+        """Read stream_maps; raises ConfigValidationError."""
+        try:
+            super().setup_mapper()
+        except ConfigValidationError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the SDK makes of a wrong shape
+            raise _invalid(f"stream_maps: not of the shape that the SDK documents ({type(error).__name__})") from None
+
     def _open_results(self) -> Results | None:
         path = self.general.results_path
         try:
             return Results(path, self.run_id) if path else None
         except UnusablePath as error:
-            raise ConfigValidationError("Config validation failed", errors=[str(error)], schema={}) from None
+            raise _invalid(str(error)) from None
 
     def _network_sink(self, account: Account) -> NetworkSink:
         sink = self.get_sink(account.label, schema={"properties": {}}, key_properties=[])
@@ -403,3 +408,7 @@ class TargetAdpostbacks(CommandTarget):
         stdout = self.stdout or sys.stdout
         stdout.write(state.decode() + "\n")
         stdout.flush()
+
+
+def _invalid(*mistakes: str) -> ConfigValidationError:
+    return ConfigValidationError("Config validation failed", errors=list(mistakes), schema={})

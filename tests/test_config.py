@@ -11,7 +11,7 @@ import pytest
 from conftest import SETTINGS, an_account
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from target_adpostbacks.config import InvalidConfig, hints, read, schema
+from target_adpostbacks.config import InvalidConfig, SdkSettings, hints, read, schema
 from target_adpostbacks.network import DELIVERY_SETTINGS
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.networks.tiktok import TikTokSettings
@@ -197,6 +197,10 @@ def test_the_general_settings() -> None:
         ({**config(), "fields": {"given_name": "x"}}, "fields.given_name: no such setting"),
         ({**config(), "fields": "x"}, "fields: object expected; Your own names of columns"),
         ({**config(), "max_batch_age_seconds": -1}, "max_batch_age_seconds: int >= 0 expected; How long"),
+        ({**config(), "batch_size_rows": 0}, "batch_size_rows: int >= 1 expected"),
+        ({**config(), "flattening_max_depth": "1"}, "flattening_max_depth: int expected"),
+        ({**config(), "flattening_enabled": "yes"}, "flattening_enabled: true or false expected"),
+        ({**config(), "stream_maps": "x"}, "stream_maps: object expected"),
     ],
 )
 def test_a_mistake_names_path_rule_and_next_step(given: dict[str, Any], mistake: str | None) -> None:
@@ -239,7 +243,7 @@ def misplaced() -> Iterator[dict[str, Any]]:
             for field in fields:
                 yield {name: {**SETTINGS[name], field: wrong}}
                 yield {name: {**SETTINGS[name], "accounts": {"a": {field: wrong}}}}
-            for field in (*DELIVERY_SETTINGS, *GENERAL, name):
+            for field in (*DELIVERY_SETTINGS, *GENERAL, *SdkSettings.__struct_fields__, name):
                 yield {name: SETTINGS[name], field: wrong}
 
 

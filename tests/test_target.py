@@ -458,7 +458,7 @@ def test_a_config_file_that_cannot_be_read_ends_in_one_line(tmp_path: Path, cont
         ({"stream_maps": {"conversions": {"email": "x("}}}, "stream_maps: "),
         *slow(
             ({"stream_maps": "x"}, "stream_maps: "),
-            ({"batch_size_rows": "x"}, "batch_size_rows: a whole number from 1 up"),
+            ({"flattening_enabled": True}, "flattening_max_depth is required"),
             ({"ledger_url": "sqlite://"}, "a file expected"),
             ({"ledger_url": "sqlite:///:memory:"}, "a file expected"),
         ),
