@@ -473,6 +473,13 @@ def test_a_setting_of_the_wrong_shape_ends_in_words(target: Target, setting: dic
     assert "please report" not in ran.stderr
 
 
+def test_an_id_that_yaml_made_a_number_is_no_reason_to_warn(target: Target) -> None:
+    target.config["meta"]["pixel_id"] = 123456789012345
+    ran = target.run([a_purchase()])
+    assert ran.code == 0
+    assert "WARNING" not in ran.stderr
+
+
 def test_an_interrupt_while_the_program_is_still_starting_ends_it_without_a_traceback(target: Target) -> None:
     process = target.start(command=(sys.executable, "-X", "importtime", COMMAND))
     assert process.stderr

@@ -23,6 +23,7 @@ OVERRIDDEN = {
     Target.drain_all: "1da0109210d3",  # writes no bookmark while _latest_state is unset
     SameRecordTransform.transform: "db46d82cacfd",
     StreamMap.transform: "3d21910fbf85",
+    PluginBase._validate_config: "0584b9e347e3",  # called by the constructor
     PluginBase._setup_signal_handlers: "eb4287001bdd",
 }
 
@@ -45,6 +46,7 @@ def test_these_private_methods_of_the_sdk_are_overridden_and_no_others() -> None
         "_process_record_message",
         "_process_state_message",
         "_process_batch_message",
+        "_validate_config",
     }
 
 
