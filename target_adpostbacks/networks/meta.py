@@ -9,8 +9,10 @@ import hmac
 import re
 import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache
+from itertools import chain
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote
 
@@ -121,6 +123,8 @@ VERDICTS: Mapping[int, Verdict] = {
     **dict.fromkeys((1, 2, 368, 5000, 21009, *range(-9, 0)), Verdict.TRANSIENT),
 }
 """What an error's code means, whatever HTTP status it comes with."""
+USAGE = ("X-App-Usage", "X-Business-Use-Case-Usage", "X-Ad-Account-Usage")
+NEARLY_USED_UP = 90  # percent of a rate limit
 OUT_OF_REACH = (100, 33)  # code and subcode: the data set does not exist, or not for this token
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+").findall
@@ -439,10 +443,15 @@ class Meta(Network[MetaSettings]):
         return str(_error(body).get("fbtrace_id") or body.get("fbtrace_id") or "")
 
     def retry_after(self, response: Response) -> str:
-        return response.headers.get("retry-after") or _regained(response.headers.get("x-business-use-case-usage"))
+        minutes = max((usage.estimated_time_to_regain_access for usage in _usages(response.headers)), default=0)
+        return response.headers.get("retry-after") or (str(int(min(minutes, 1e6) * 60)) if minutes > 0 else "")
 
     def warning(self, response: Response) -> str:
-        return response.headers.get("x-ad-api-version-warning", "")
+        used_up = any(usage.percent >= NEARLY_USED_UP for usage in _usages(response.headers))
+        told = [response.headers.get("x-ad-api-version-warning", "")]
+        if used_up:
+            told.append(f"{NEARLY_USED_UP} % or more of a rate limit is used ({', '.join(USAGE)})")
+        return " ".join(filter(None, told))
 
     def outcomes(self, response: Response, count: int) -> list[Outcome]:
         body = response.body
@@ -581,20 +590,30 @@ def _code_verdict(error: Mapping[str, Any]) -> Verdict | None:
     return listed or (Verdict.TRANSIENT if error.get("is_transient") is True else None)
 
 
-def _regained(usage: str | None) -> str:
-    """The most seconds after which access comes back, from ``{"1234": [{"estimated_time_to_regain_access": 5}]}``."""
-    if not usage:
-        return ""
-    try:
-        limits = msgspec.json.decode(usage, type=dict[str, list[_Usage]])
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return ""
-    minutes = max((limit.estimated_time_to_regain_access for of in limits.values() for limit in of), default=0)
-    return str(int(minutes * 60)) if minutes > 0 else ""
+def _usages(headers: Mapping[str, str]) -> list[_Usage]:
+    """What the headers say of rate limits; one that can't be read says nothing."""
+    found: list[_Usage] = []
+    with suppress(msgspec.MsgspecError, ValueError, RecursionError):
+        business = headers.get("x-business-use-case-usage") or "{}"
+        found += chain.from_iterable(msgspec.json.decode(business, type=dict[str, list[_Usage]]).values())
+    for name in ("x-app-usage", "x-ad-account-usage"):
+        with suppress(msgspec.MsgspecError, ValueError, RecursionError):
+            found.append(msgspec.json.decode(headers.get(name) or "{}", type=_Usage))
+    return found
 
 
 class _Usage(msgspec.Struct, frozen=True):
-    estimated_time_to_regain_access: float = 0  # minutes
+    """Percent of a limit of calls, of time, of an ad account's, and the minutes after which access comes back."""
+
+    call_count: float = 0
+    total_time: float = 0
+    total_cputime: float = 0
+    acc_id_util_pct: float = 0
+    estimated_time_to_regain_access: float = 0
+
+    @property
+    def percent(self) -> float:
+        return max(self.call_count, self.total_time, self.total_cputime, self.acc_id_util_pct)
 
 
 NETWORK = Meta

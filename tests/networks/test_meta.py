@@ -530,6 +530,7 @@ def test_the_trace_is_the_requests_id() -> None:
     [
         ('{"1": [{"estimated_time_to_regain_access": 5}, {"estimated_time_to_regain_access": 7}]}', "420"),
         ('{"1": [{"call_count": 100}], "2": [{"estimated_time_to_regain_access": 0}]}', ""),
+        ('{"1": [{"estimated_time_to_regain_access": 1e308}]}', "60000000"),
         *(("{}", ""), ("no JSON", ""), ('{"1": 5}', ""), ('{"1": [{"estimated_time_to_regain_access": "x"}]}', "")),
     ],
 )
@@ -537,9 +538,26 @@ def test_a_limit_says_when_to_come_back_in_minutes(usage: str, wait: str) -> Non
     assert meta().retry_after(answer(400, **{"x-business-use-case-usage": usage})) == wait
 
 
+@pytest.mark.parametrize(
+    ("header", "usage", "is_told"),
+    [
+        ("x-app-usage", '{"call_count": 28, "total_time": 91.5, "total_cputime": 25}', True),
+        ("x-business-use-case-usage", '{"1": [{"call_count": 10}, {"total_cputime": 100}]}', True),
+        ("x-ad-account-usage", '{"acc_id_util_pct": 95.2}', True),
+        ("x-app-usage", '{"call_count": 89.9, "total_time": 25}', False),
+        *(("x-app-usage", usage, False) for usage in ("{}", "", "[]", "no JSON", '{"call_count": "x"}')),
+    ],
+)
+def test_a_rate_limit_that_is_nearly_used_up_is_warned_of(header: str, usage: str, is_told: bool) -> None:
+    told = "90 % or more of a rate limit is used (X-App-Usage, X-Business-Use-Case-Usage, X-Ad-Account-Usage)"
+    assert meta().warning(answer(200, **{header: usage})) == (told if is_told else "")
+
+
 def test_an_old_version_is_warned_of() -> None:
     told = "The call has been auto-upgraded to v26.0 as v20.0 has been deprecated."
     assert meta().warning(answer(200, **{"x-ad-api-version-warning": told})) == told
+    both = {"x-ad-api-version-warning": told, "x-app-usage": '{"call_count": 99}'}
+    assert meta().warning(answer(200, **both)).startswith(f"{told} 90 % or more")
     assert meta().warning(answer(200)) == ""
 
 
