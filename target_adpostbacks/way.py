@@ -77,7 +77,7 @@ def seconds(retry_after: str, now: datetime) -> float:
         return float(text[:12])
     try:
         when = email.utils.parsedate_to_datetime(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0.0
     if when.tzinfo is None:
         when = when.replace(tzinfo=now.tzinfo)

@@ -692,6 +692,8 @@ def test_pauses_grow_to_a_minute_with_full_jitter() -> None:
         ("soon", 0.0),
         ("", 0.0),
         ("9" * 400, 999_999_999_999.0),
+        ("Mon, 99999999999999999999999 Jan 2020 00:00:00 GMT", 0.0),
+        ("Mon, 01 Jan 2020 00:00:00 +99999999999999999", 0.0),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(header: str, expected: float) -> None:
