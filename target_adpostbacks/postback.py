@@ -103,14 +103,18 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
         conversion = msgspec.structs.replace(conversion, value=None, currency=None)
         dropped = "currency not taken by the network: sent without value and currency"
     envelope = network.envelope(conversion)
-    payload = network.payload(conversion)
+    try:
+        payload = network.payload(conversion)
+        encoded = _encode(payload)
+    except (RecursionError, msgspec.MsgspecError, UnicodeEncodeError):
+        raise Skip("invalid", "properties: can't be written as JSON") from None
     note = network.note(payload)
     window = network.dedup_window(conversion)
     return Postback(
         account,
         _key(account.section, asset, conversion),
         envelope,
-        _encode(payload),
+        encoded,
         facts(conversion, stream, line, network_event, ",".join(network.match_keys(payload))),
         None if window is None else window.total_seconds(),
         f"{dropped}; {note}" if dropped and note else dropped or note,

@@ -46,11 +46,15 @@ class UnreadableInput(Exception):
 class Overlong(bytes):
     """What is kept of a line longer than MAX_LINE: its head and its length."""
 
+    @classmethod
+    def of(cls, head: bytes, length: int) -> Overlong:
+        return cls(head[:4096] + b" %d" % length)
+
 
 class LineReader(GenericSingerReader[bytes]):
     """Reads Singer messages, or plain JSON objects when the first one's ``type`` is no Singer type.
 
-    Between lines, and at least twice a second while none comes, ``tick`` is called on the same thread.
+    Between lines, about twice a second, ``tick`` is called on the same thread, whether lines come or not.
     """
 
     def __init__(self) -> None:
@@ -60,6 +64,7 @@ class LineReader(GenericSingerReader[bytes]):
         self.bad_line: Callable[[str, BadLine], None] = lambda _digest, _bad: None
         self.tick: Callable[[], None] = lambda: None
         self.stopped = False
+        self._ticked = time.monotonic()
         self._wake_reader, self._wake_writer = os.pipe()
         self._decode = msgspec.json.Decoder().decode
         self._decode_state = msgspec.json.Decoder(_State).decode
@@ -74,6 +79,13 @@ class LineReader(GenericSingerReader[bytes]):
         """End reading between two lines; may be called by a signal handler."""
         self.stopped = True
         os.write(self._wake_writer, b"x")
+
+    def tick_if_due(self, *, at_once: bool = False) -> None:
+        """Tick, if that was not done just now."""
+        now = time.monotonic()
+        if at_once or now - self._ticked >= TICK_SECONDS:
+            self._ticked = now
+            self.tick()
 
     def close(self) -> None:
         """Give back the pipe that ends waits."""
@@ -98,11 +110,12 @@ class LineReader(GenericSingerReader[bytes]):
         """Call the callback of each line's message type; the count of each type that came."""
         counts: Counter[str] = Counter()
         records = 0
-        ticked = time.monotonic()
         for line in self._lines(file_input):
             self.line += 1
             if self.stopped:
                 break
+            if not self.line & 127:
+                self.tick_if_due()
             try:
                 if self.line == 1 and line.startswith(BOM):
                     line = line[len(BOM) :]
@@ -126,9 +139,6 @@ class LineReader(GenericSingerReader[bytes]):
                 counts[kind] += 1
             if kind != "ACTIVATE_VERSION":  # conversions have no table versions
                 callbacks[kind](message)
-            if not self.line & 127 and time.monotonic() - ticked > TICK_SECONDS:
-                ticked = time.monotonic()
-                self.tick()
         counts["RECORD"] += records
         return counts
 
@@ -151,8 +161,7 @@ class LineReader(GenericSingerReader[bytes]):
         length = 0
         while not self.stopped:
             ready, _, _ = select.select([descriptor, self._wake_reader], [], [], TICK_SECONDS)
-            if not ready:
-                self.tick()
+            self.tick_if_due(at_once=not ready)
             if descriptor not in ready:
                 continue
             chunk = os.read(descriptor, CHUNK)
@@ -178,7 +187,7 @@ class LineReader(GenericSingerReader[bytes]):
         return rest
 
     def _whole(self, rest: list[bytes], length: int) -> bytes:
-        return b"".join(rest) if length <= MAX_LINE else Overlong(rest[0][:4096] + b" %d" % length)
+        return b"".join(rest) if length <= MAX_LINE else Overlong.of(rest[0], length)
 
 
 def _check(message: dict[str, Any]) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from gzip import GzipFile
 from gzip import open as gzip_open
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 from singer_sdk.helpers._batch import StorageTarget
 from singer_sdk.sinks import Sink
 
+from target_adpostbacks.command import located
 from target_adpostbacks.conversion import Conversion, InvalidConversion
 from target_adpostbacks.delivery import Queued, skipped
 from target_adpostbacks.network import Account, Skip
 from target_adpostbacks.postback import Facts, Key, Postback, facts, key, prepare, route
+from target_adpostbacks.reader import BOM, MAX_LINE, Overlong, UnreadableInput
 from target_adpostbacks.record import is_deleted, parse
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from target_adpostbacks.target import TargetAdpostbacks
 
+GZIP = b"\x1f\x8b"
 FOR_NOBODY = Key("", "", "", "", "", False)
 
 
@@ -77,9 +81,10 @@ class ConversionSink(Sink):
             own = facts(conversion, self.stream_name, line)
             self._skip(key(account, conversion), account.name, own, skip.reason, skip.detail)
             return
-        except (RecursionError, msgspec.MsgspecError, TypeError, ValueError, OverflowError):
+        except Exception as error:  # noqa: BLE001 - a mistake of ours about one conversion; the text may hold values
+            target.logger.error("Line %d: %s", line, located(error))
             own = facts(conversion, self.stream_name, line)
-            self._skip(key(account, conversion), account.name, own, "invalid", "properties: can't be written as JSON")
+            self._skip(key(account, conversion), account.name, own, "invalid", located(error))
             return
         target.network_sinks[account.label].add(postback)
 
@@ -128,11 +133,12 @@ def _digest(value: Any, line: int) -> str:
 class Batch:
     """Postbacks of one envelope on their way to one request."""
 
-    __slots__ = ("queued", "size")
+    __slots__ = ("queued", "since", "size")
 
     def __init__(self) -> None:
         self.queued: list[Queued] = []
         self.size = 0
+        self.since = time.monotonic()
 
 
 class NetworkSink(Sink):
@@ -150,7 +156,6 @@ class NetworkSink(Sink):
         self._bytes = network.batch_bytes - 4096  # the envelope
         self._filling: dict[tuple[Any, ...], Batch] = {}
         self._full: list[Batch] = []
-        self._since = 0.0
 
     def get_validator(self) -> None:
         """Postbacks are not records of a schema."""
@@ -170,7 +175,6 @@ class NetworkSink(Sink):
             if batch:
                 self._full.append(batch)
             batch = self._filling[envelope] = Batch()
-            self._since = self._since or time.monotonic()
         place.added += 1
         batch.queued.append(Queued(postback, place))
         batch.size += length
@@ -189,9 +193,12 @@ class NetworkSink(Sink):
         """Whether a batch has reached the network's limits."""
         return bool(self._full)
 
-    def is_due(self, max_age_seconds: float) -> bool:
-        """Whether a postback has waited long enough for its batch to fill."""
-        return bool(self._filling) and time.monotonic() - self._since >= max_age_seconds
+    def close_due(self, max_age_seconds: float) -> bool:
+        """Take the batches that have waited long enough for full; whether there is one."""
+        before = time.monotonic() - max_age_seconds
+        due = [envelope for envelope, batch in self._filling.items() if batch.since <= before]
+        self._full += [self._filling.pop(envelope) for envelope in due]
+        return bool(self._full)
 
     def process_record(self, record: dict[str, Any], context: Mapping[str, Any]) -> None:
         """Never called, though the SDK demands it: postbacks come through ``add``."""
@@ -203,21 +210,37 @@ class NetworkSink(Sink):
         if not self._full:
             self._filling = {}
         self._full = []
-        self._since = time.monotonic() if self._filling else 0.0
         for batch in ready:
             self.tally_record_read(len(batch.queued))
             self.record_counter_metric.increment(len(batch.queued))
             self.adpostbacks.delivery.submit(self.account, batch.queued)
 
 
-def batch_lines(encoding: BaseBatchFileEncoding, path: str) -> Any:
-    """The lines of one file of a BATCH message; raises ValueError for an encoding that is not JSON lines."""
-    if encoding.format != "jsonl":
-        raise ValueError("BATCH files: only the encoding jsonl is read")
+def batch_lines(encoding: BaseBatchFileEncoding, path: str) -> Iterator[bytes]:
+    """The lines of one file of a BATCH message, without their ends; raises UnreadableInput for another encoding."""
+    if encoding.format != "jsonl" or encoding.compression not in (None, "none", "gzip"):
+        raise UnreadableInput("BATCH message: files of JSON lines are read, with compression gzip or none")
     head, tail = StorageTarget.split_url(path)
     with StorageTarget.from_url(head).open(tail, mode="rb") as file:
         if encoding.compression == "gzip":
             with gzip_open(file) as lines:
-                yield from lines
+                yield from _bounded(lines)
         else:
-            yield from file
+            yield from _bounded(file)
+
+
+def _bounded(file: IO[bytes] | GzipFile) -> Iterator[bytes]:
+    """Lines; one that is too long is not held in memory."""
+    first = True
+    while line := file.readline(MAX_LINE + 1):
+        if first and line.startswith(GZIP):
+            raise UnreadableInput("BATCH message: a file is compressed, but its encoding does not say so")
+        line = line.removesuffix(b"\n")
+        if first:
+            line, first = line.removeprefix(BOM), False
+        if len(line) > MAX_LINE:
+            length = len(line)
+            while (more := file.readline(MAX_LINE)) and not more.endswith(b"\n"):
+                length += len(more)
+            line = Overlong.of(line, length + len(more))
+        yield line

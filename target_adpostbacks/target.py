@@ -8,8 +8,9 @@ import os
 import sys
 import time
 import uuid
+import zlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import IO, Any, ClassVar
@@ -238,18 +239,14 @@ class TargetAdpostbacks(CommandTarget):
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         """The lines of a BATCH message's files take the way of RECORD messages."""
         stream = message_dict["stream"]
-        try:
-            encoding = BaseBatchFileEncoding.from_dict(dict(message_dict["encoding"]))
-            for path in message_dict["manifest"]:
-                for line in batch_lines(encoding, path):
-                    if self.message_reader.stopped:
-                        self.place().hold(1)  # what was not read is not covered by the next bookmark
-                        return
-                    self._process_batch_line(stream, line)
-        except (OSError, EOFError, ValueError, TypeError, AttributeError, ImportError) as error:
-            raise UnreadableInput(
-                f"BATCH message of stream '{stream}': can't be read ({type(error).__name__})"
-            ) from None
+        for number, line in enumerate(_batch_lines(message_dict)):
+            if self.message_reader.stopped:
+                self.place().hold(1)  # what was not read is not covered by the next bookmark
+                return
+            if not number & 127:
+                self.message_reader.tick_if_due()
+            if line and not line.isspace():
+                self._process_batch_line(stream, line)
 
     def _process_batch_line(self, stream: str, line: bytes) -> None:
         try:
@@ -309,7 +306,7 @@ class TargetAdpostbacks(CommandTarget):
         """While an account keeps the reader waiting: the others send what has waited long enough."""
         age = self.general.max_batch_age_seconds
         for sink in self.network_sinks.values():
-            if sink.is_due(age) and self.delivery.has_room(sink.account):
+            if self.delivery.has_room(sink.account) and sink.close_due(age):
                 self.drain_one(sink)
         self.progress.show()
 
@@ -317,7 +314,7 @@ class TargetAdpostbacks(CommandTarget):
         """Between two lines: send what has waited long enough, and say how far the run is."""
         age = self.general.max_batch_age_seconds
         for sink in self.network_sinks.values():
-            if sink.is_due(age):
+            if sink.close_due(age):
                 self.drain_one(sink)
         if self._skipped and time.monotonic() - self._skipped_since >= age:
             self._write_skipped()
@@ -417,3 +414,14 @@ class TargetAdpostbacks(CommandTarget):
 
 def _invalid(*mistakes: str) -> ConfigValidationError:
     return ConfigValidationError("Config validation failed", errors=list(mistakes), schema={})
+
+
+def _batch_lines(message: Mapping[str, Any]) -> Iterator[bytes]:
+    try:
+        encoding = BaseBatchFileEncoding.from_dict(dict(message["encoding"]))
+        for path in message["manifest"]:
+            yield from batch_lines(encoding, path)
+    except (OSError, EOFError, ValueError, TypeError, AttributeError, ImportError, zlib.error) as error:
+        raise UnreadableInput(
+            f"BATCH message of stream '{message['stream']}': can't be read ({type(error).__name__})"
+        ) from None

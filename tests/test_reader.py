@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import os
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from target_adpostbacks.reader import MAX_LINE, BadLine, LineReader, UnreadableInput
+from target_adpostbacks.reader import MAX_LINE, TICK_SECONDS, BadLine, LineReader, UnreadableInput
 
 SCHEMA = b'{"type":"SCHEMA","stream":"s","schema":{"properties":{}},"key_properties":[]}\n'
 RECORD = b'{"type":"RECORD","stream":"s","record":{"a":1}}\n'
@@ -161,6 +163,22 @@ def test_a_line_that_is_too_long_is_dropped_without_being_held() -> None:
     thread.join()
     assert [(line, said) for line, _, said in result.bad] == [(2, "line: longer than 10 MiB")]
     assert result.records == [{"a": 1}]
+
+
+def test_it_ticks_while_lines_trickle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("target_adpostbacks.reader.CHUNK", len(RECORD))
+    clock = itertools.count(0, TICK_SECONDS / 4)
+    monkeypatch.setattr("target_adpostbacks.reader.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    source, sink = os.pipe()
+    os.write(sink, SCHEMA + RECORD * 40)
+    os.close(sink)
+    with os.fdopen(source, "rb") as file:
+        assert Heard().read(file).ticks >= 5
+
+
+def test_it_ticks_among_bad_lines_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("target_adpostbacks.reader.TICK_SECONDS", 0)
+    assert heard(SCHEMA + b"oops\n" * 300).ticks == 2
 
 
 def test_it_ticks_while_no_line_comes_and_stops_when_told() -> None:

@@ -112,6 +112,15 @@ def test_a_run_that_loses_a_conversion_says_so_and_exits_3(target: Target, mista
     assert target.rows("exit_code", "runs") == [(3,)]
 
 
+def test_a_mistake_of_ours_about_a_conversion_is_told_with_its_place(target: Target) -> None:
+    mistake = "tiktok.TikTok.match_keys = lambda network, payload: {}['ada@example.com']"
+    program = f"from target_adpostbacks import __main__\nfrom target_adpostbacks.networks import tiktok\n{mistake}\n"
+    ran = target.run([a_purchase(1)], command=[sys.executable, "-c", program + "__main__.main()"])
+    assert target.rows() == [("evt-1", "skipped", "invalid")]
+    assert "Unexpected KeyError in postback.py:" in ran.stderr
+    assert "ada@" not in ran.stderr
+
+
 @pytest.mark.parametrize(("percent", "code"), [(49.9, 1), *slow((50, 0), (0, 1))])
 def test_too_many_rejected_conversions_fail_the_run(target: Target, twin: Twin, percent: float, code: int) -> None:
     twin.faults = [{"refuse_event_id": "evt-1", "silent": True}]
@@ -309,7 +318,7 @@ def test_fields_map_the_users_own_columns(target: Target, twin: Twin) -> None:
 @pytest.mark.parametrize("compression", ["gzip", *slow("none")])
 def test_batch_files_take_the_way_of_records(target: Target, twin: Twin, compression: str) -> None:
     path = target.folder / "batch.jsonl"
-    data = b"".join(encoded(line) for line in (a_purchase(1), b"oops", a_purchase(2)))
+    data = b"\xef\xbb\xbf" + b"".join(encoded(line) for line in (a_purchase(1), b"oops", b" ", a_purchase(2)))
     path.write_bytes(gzip.compress(data) if compression == "gzip" else data)
     batch = {
         "type": "BATCH",
@@ -324,6 +333,30 @@ def test_batch_files_take_the_way_of_records(target: Target, twin: Twin, compres
 
 
 @pytest.mark.parametrize("manifest", ["file:///nowhere/b.jsonl", *slow([1, None])])
+@pytest.mark.parametrize(
+    ("compression", "data", "said"),
+    [
+        ("zstd", b"", "compression gzip or none"),
+        *slow(
+            ("GZIP", b"", "compression gzip or none"),
+            ("none", gzip.compress(b"{}"), "is compressed"),
+            ("gzip", gzip.compress(b"{}")[:-4], "can't be read (EOFError)"),
+            ("gzip", gzip.compress(b"x" * 99)[:12] + b"oops" * 9, "can't be read (error)"),
+        ),
+    ],
+)
+def test_a_batch_of_another_compression_keeps_the_bookmark_back(
+    target: Target, compression: str, data: bytes, said: str
+) -> None:
+    path = target.folder / "batch.jsonl"
+    path.write_bytes(data)
+    encoding = {"format": "jsonl", "compression": compression}
+    batch = {"type": "BATCH", "stream": "conversions", "encoding": encoding, "manifest": [path.as_uri()]}
+    ran = target.run([schema(), state(1), batch, state(2)])
+    assert (ran.code, ran.states) == (1, [1])
+    assert said in ran.stderr
+
+
 def test_a_batch_that_cannot_be_read_keeps_the_bookmark_back(target: Target, manifest: Any) -> None:
     encoding = {"format": "jsonl", "compression": "none"}
     batch = {"type": "BATCH", "stream": "conversions", "encoding": encoding, "manifest": manifest}
