@@ -68,7 +68,9 @@ class HttpTransport:
                 stream=True,
             )
             body = _read(answer, exchange)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        except Exception as error:
+            if not exchange.sent and not isinstance(error, FAILURES):
+                raise  # our own mistake; once bytes are out, whatever breaks means that no answer was heard
             late = exchange.overdue or isinstance(error, requests.Timeout)
             why = "timed out" if late else _why(error)
             raise Unreachable(why, sent=exchange.sent, latency_ms=_since(started)) from None
@@ -80,7 +82,7 @@ class HttpTransport:
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = requests.Session()
+            session = _Session()
             session.headers["User-Agent"] = USER_AGENT
             session.auth = _no_netrc
             adapter = _Adapter(pool_connections=4, pool_maxsize=1, max_retries=0)
@@ -88,6 +90,12 @@ class HttpTransport:
             session.mount("http://", adapter)
             self._local.session = session
         return session
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """None: even where redirects are not followed, the next request would be made, and the body read to its end."""
+        return None
 
 
 def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -127,7 +135,9 @@ def _why(error: BaseException) -> str:
     return f"no answer ({type(error).__name__})"
 
 
+FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 WHYS = {
+    "Tunnel connection failed": "the proxy refuses",
     "answer too long": "answer too long",
     "Name or service not known": "host name not found",
     "NameResolutionError": "host name not found",
@@ -176,6 +186,15 @@ _current = threading.local()
 
 class _Watched(HTTPConnection):
     debuglevel = 0  # http.client prints what it sends where somebody has set its own
+    _connecting = False
+
+    def connect(self) -> None:
+        """What goes out meanwhile is for a proxy."""
+        self._connecting = True
+        try:
+            super().connect()
+        finally:
+            self._connecting = False
 
     def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:
         """The request line, with the query that nobody else was given."""
@@ -190,7 +209,7 @@ class _Watched(HTTPConnection):
         exchange.sock = self.sock
         if exchange.overdue:
             raise TimeoutError
-        exchange.sent = True
+        exchange.sent = exchange.sent or not self._connecting
         super().send(data)
 
 

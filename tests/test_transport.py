@@ -71,18 +71,39 @@ def test_an_answer_that_is_no_json_object_is_no_error(server: LocalServer, body:
     assert HttpTransport()(Request(url=server.url), 5).body == decoded
 
 
-def test_a_redirect_is_an_answer_and_not_followed(server: LocalServer) -> None:
-    server.answer = lambda _: Answer(307, {}, {"Location": f"{server.url}/elsewhere"})
+@pytest.mark.parametrize("location", ["/elsewhere", "http://[oops", "http://x/\xe9", "//", ""])
+def test_a_redirect_is_an_answer_and_not_followed_wherever_it_leads(server: LocalServer, location: str) -> None:
+    server.answer = lambda _: Answer(307, {}, {"Location": location})
     assert HttpTransport()(Request(url=server.url, body={}), 5).status == 307
     assert len(server.received) == 1
 
 
+def test_a_proxy_that_refuses_means_that_nothing_was_sent(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", server.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with pytest.raises(Unreachable) as silence:
+        HttpTransport()(Request(url="https://network.example/v1", body={}), 5)
+    assert not silence.value.sent
+    assert silence.value.why == "the proxy refuses"
+
+
+def test_what_breaks_the_libraries_after_the_request_went_out_is_no_answer(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("requests.models.Response.iter_content", lambda *_: 1 / 0)
+    server.answer = lambda _: Answer()
+    with pytest.raises(Unreachable) as silence:
+        HttpTransport()(Request(url=server.url, body={}), 5)
+    assert silence.value.sent
+
+
 def test_nothing_listening_means_that_nothing_was_sent() -> None:
     with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
+        unused.bind(("127.0.0.1", 0))  # nobody else may have it meanwhile
         port = unused.getsockname()[1]
-    with pytest.raises(Unreachable) as silence:
-        HttpTransport()(Request(url=f"http://127.0.0.1:{port}", body={}), 5)
+        with pytest.raises(Unreachable) as silence:
+            HttpTransport()(Request(url=f"http://127.0.0.1:{port}", body={}), 5)
     assert not silence.value.sent
     assert silence.value.why == "connection refused"
 
