@@ -340,6 +340,8 @@ def moment(field: str, value: Any, zone: tzinfo = timezone.utc) -> datetime | No
 
 
 def _other_moment(field: str, text: str) -> datetime:
+    if _is_basic_date(text):
+        text = f"{text[:4]}-{text[4:6]}-{text[6:]}"
     try:
         number = _float(text)
     except ValueError:
@@ -350,6 +352,10 @@ def _other_moment(field: str, text: str) -> datetime:
         except ValueError:
             raise InvalidConversion(field, "no time; ISO 8601 or epoch seconds expected") from None
     return _epoch(field, int(text) if text.isdecimal() and len(text) < 20 else number)
+
+
+_is_basic_date = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", re.ASCII).fullmatch
+"""``20261120``, as Google Analytics exports dates; as epoch seconds it would be in the year 1970."""
 
 
 def _epoch(field: str, number: float) -> datetime:

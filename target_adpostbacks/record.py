@@ -25,6 +25,9 @@ from target_adpostbacks.columns import (
 )
 from target_adpostbacks.conversion import Conversion, InvalidConversion, Item, canonical_event, query_value
 
+MAX_EVENT_ID, MAX_EVENT_NAME = 500, 100
+"""Characters. With both of them, and four bytes each, a delivery's identity still fits into an index of PostgreSQL."""
+
 LANDING_PARAMETERS = {
     "campaign_id": ("campaign_id", "utm_id"),
     "campaign_name": ("campaign_name", "utm_campaign"),
@@ -106,13 +109,16 @@ class Columns:
         """The record with the ``fields`` setting applied."""
         if not self.fields:
             return record
-        found = {column: value for column, path in self.fields if (value := _dig(record, path)) is not None}
+        found = {column: value for column, path in self.fields if (value := _dig(record, path)) is not _ABSENT}
         return {**record, **found}
+
+
+_ABSENT = object()
 
 
 def _dig(record: Any, path: Sequence[str]) -> Any:
     for key in path:
-        record = record.get(key) if isinstance(record, Mapping) else None
+        record = record.get(key, _ABSENT) if isinstance(record, Mapping) else _ABSENT
     return record
 
 
@@ -128,7 +134,12 @@ def parse(record: Mapping[str, Any], columns: Columns, key: Sequence[str] = (), 
     """
     if columns.fields:
         record = columns.mapped(record)
-    return _at_once(record, columns) or _mended(record, columns) or _with_care(record, columns, key, stream)
+    c = _at_once(record, columns) or _mended(record, columns) or _with_care(record, columns, key, stream)
+    if len(c.event_id) > MAX_EVENT_ID:
+        raise InvalidConversion("event_id", f"longer than {MAX_EVENT_ID} characters")
+    if len(c.event_name) > MAX_EVENT_NAME:
+        raise InvalidConversion("event_name", f"longer than {MAX_EVENT_NAME} characters")
+    return c
 
 
 def _at_once(record: Mapping[str, Any], columns: Columns) -> Conversion | None:
@@ -273,7 +284,7 @@ def _read_landing_url(out: dict[str, Any]) -> None:
         if column not in out:
             values = (query_value(out["landing_url"], name, unquote_plus) for name in parameters)
             if value := next(filter(None, values), None):
-                out[column] = value
+                out[column] = READERS[column](column, value)
 
 
 def is_deleted(record: Mapping[str, Any]) -> bool:

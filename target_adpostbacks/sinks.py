@@ -98,7 +98,7 @@ class ConversionSink(Sink):
             conversion = parse(record, self.adpostbacks.columns, self.key_properties, self.stream_name)
         except (InvalidConversion, RecursionError):
             identity = [columns.get(name) for name in (*self.key_properties, "event_id")]
-            own = FOR_NOBODY._replace(event_id=f"{self.stream_name}-{_digest(identity, line)[:32]}")
+            own = FOR_NOBODY._replace(event_id=f"{self.stream_name[:200]}-{_digest(identity, line)[:32]}")
             self._skip(own, "", Facts(self.stream_name, line, None), "deleted")
             return
         own = FOR_NOBODY._replace(event_name=conversion.event_name, event_id=conversion.event_id, test=conversion.test)

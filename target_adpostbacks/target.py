@@ -276,7 +276,7 @@ class TargetAdpostbacks(CommandTarget):
     def invalid(self, stream: str, line: int, digest: str, field: str, rule: str) -> None:
         """A line or record that is no conversion: one row, one warning, and the run goes on."""
         self.logger.warning("Line %d: %s: %s. Not sent.", line, field, rule)
-        own = FOR_NOBODY._replace(event_id=f"{stream}:{digest}")
+        own = FOR_NOBODY._replace(event_id=f"{stream[:200]}:{digest}")
         self.skip(skipped(own, "", Facts(stream, line, None), "invalid", f"{field}: {rule}"))
 
     def _bad_line(self, digest: str, bad: BadLine) -> None:

@@ -169,7 +169,7 @@ def test_a_time_is_read_in_every_form(time: Any) -> None:
     assert event_time.utcoffset() == timedelta(0)
 
 
-@pytest.mark.parametrize("day", ["2026-11-20", date(2026, 11, 20)])
+@pytest.mark.parametrize("day", ["2026-11-20", "20261120", date(2026, 11, 20)])
 def test_a_date_is_its_first_moment(day: Any) -> None:
     assert a_conversion(event_time=day).event_time == datetime(2026, 11, 20, tzinfo=timezone.utc)
 
@@ -255,6 +255,19 @@ def test_a_mapped_column_wins_over_one_of_the_same_name() -> None:
     assert parse(a_record(email="a@example.com", mail="b@example.com"), Columns(fields={"email": "mail"})).email == (
         "b@example.com",
     )
+
+
+def test_a_mapped_column_that_is_empty_is_not_filled_from_another() -> None:
+    assert parse(a_record(email="agent@example.com", mail=None), Columns(fields={"email": "mail"})).email
+    assert not parse({**a_record(email="agent@example.com"), "mail": None}, Columns(fields={"email": "mail"})).email
+
+
+@pytest.mark.parametrize(("column", "longest"), [("event_id", 500), ("event_name", 100)])
+@pytest.mark.parametrize("other", [{}, {"properties": "{}"}])
+def test_an_identity_has_a_length_that_every_ledger_takes(column: str, longest: int, other: dict[str, Any]) -> None:
+    assert getattr(a_conversion(**{column: "x" * longest}, **other), column) == "x" * longest
+    with pytest.raises(InvalidConversion, match=f"^{column}: longer than {longest} characters$"):
+        a_conversion(**{column: "x" * (longest + 1)}, **other)
 
 
 def test_unknown_columns_are_ignored() -> None:
@@ -506,6 +519,7 @@ def test_campaign_parameters_are_read_from_the_landing_url() -> None:
     assert (conversion.campaign_id, conversion.campaign_name) == ("7", "Summer Sale!")
     assert (conversion.ad_group_id, conversion.ad_id, conversion.placement) == ("8", "column", "feed")
     assert a_conversion(landing_url="https://a.example/").campaign_id is None
+    assert a_conversion(landing_url="https://a.example/?utm_campaign=a%1B[31m%0Ab%00c").campaign_name == "a [31m b c"
 
 
 @pytest.mark.parametrize(("at", "deleted"), [("2026-11-20", True), (None, False), ("", False)])

@@ -196,11 +196,13 @@ def test_what_another_run_is_sending_keeps_its_row(ledger: Ledger, ledger_url: s
     ]
 
 
-def test_what_is_skipped_after_it_was_sent_without_an_answer_says_so(ledger: Ledger, ledger_url: str) -> None:
+def test_what_was_sent_without_an_answer_stays_open_though_it_would_be_skipped_now(
+    ledger: Ledger, ledger_url: str
+) -> None:
     ledger.write(NOW, [a_row(status="open", reason="no_answer", message="timed out")])
-    ledger.write(NOW, [a_row(status="skipped", reason="too_old", message="")])
-    told = "it was sent before and no answer came: the network may have it"
-    assert rows(ledger_url, "status, reason, message") == [("skipped", "too_old", told)]
+    ledger.write(NOW, [a_row(status="skipped", reason="event_off", sent_at=None)])
+    assert rows(ledger_url, "status, reason, message, sent_at") == [("open", "no_answer", "timed out", a_row().sent_at)]
+    assert len(ledger.resolve("evt-1", "accepted", NOW)) == 1
 
 
 def test_an_asset_belongs_to_one_run_until_that_ends(ledger: Ledger, ledger_url: str) -> None:

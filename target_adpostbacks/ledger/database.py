@@ -22,9 +22,6 @@ CREATION = 4_115_003
 """Names the lock under which a PostgreSQL ledger's tables are created: any number, ours."""
 
 
-DOUBT = "it was sent before and no answer came: the network may have it"
-
-
 class UnusableLedger(Exception):
     """The ledger can't be opened or written: says which and what to do, without the URL's password."""
 
@@ -155,17 +152,19 @@ def upsert_of_json(dialect: sa.Dialect) -> str:
 
 
 def _on_conflict(insert: Any, dialect: sa.Dialect) -> str:
-    """The statement's text: what was accepted stays, a repeated skip or another run's turn changes nothing."""
+    """The statement's text: what was accepted stays; a repeated skip or another run's turn changes nothing.
+
+    Nor does any skip of what was sent without an answer: the network may have it, and only it or ``resolve`` can tell.
+    """
     old, new = _WRITTEN.c, insert.excluded
     skipped = _text("skipped")
-    changes = {name: new[name] for name in COLUMNS if name not in IDENTITY}
-    was_sent = sa.and_(old.reason == _text("no_answer"), new.status == skipped)
     statement = insert.on_conflict_do_update(
         index_elements=[old[name] for name in IDENTITY],
-        set_=changes | {"message": sa.case((was_sent, _text(DOUBT)), else_=new.message)},
+        set_={name: new[name] for name in COLUMNS if name not in IDENTITY},
         where=sa.and_(
             old.status != _text("accepted"),
             sa.or_(new.status != skipped, old.status != new.status, old.reason != new.reason),
+            sa.or_(new.status != skipped, old.reason != _text("no_answer")),
             sa.or_(new.reason != _text("busy"), old.status == skipped),
         ),
     )
