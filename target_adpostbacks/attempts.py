@@ -8,13 +8,14 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from random import Random
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from target_adpostbacks.network import Outcome, Verdict
-from target_adpostbacks.postback import Postback, scrubbed
+from target_adpostbacks.postback import Postback, scrubbed, texts_of
 from target_adpostbacks.transport import Transport, Unreachable
 from target_adpostbacks.way import Way, seconds
 
@@ -25,12 +26,18 @@ PROBED = 4
 PROBES = 3
 """those that are sent alone to find that out."""
 
+MAX_WORDS = 20
+"""Different messages of one answer that are kept: what they echo has to be looked for in each."""
+TOO_MANY_WORDS = "said in other words for each; see the first ones"
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 """What a network's id of a request looks like; anything else may be an echo of ours."""
 
 
 class Entry(Protocol):
     """What a batch is made of."""
+
+    in_doubt: bool  # a request is out, or went unanswered: the network may have it
 
     @property
     def postback(self) -> Postback: ...
@@ -63,6 +70,7 @@ class Part(NamedTuple):
     said: Outcome = SILENCE  # in which words
     last: Outcome | None = None  # why it stays open if nothing more comes: what was said before that
     probe: bool = False  # sent alone to learn whether it is refused too: that is no verdict yet
+    suspect: bool = False  # one after the other was refused by name: what is left is to be probed
 
     @property
     def refused(self) -> tuple[str, int | None]:
@@ -82,6 +90,7 @@ class Run(Protocol):
 
     def now(self) -> str: ...
     def keep(self, batch: Sequence[Any]) -> None: ...
+    def ensure_asset(self, batch: Sequence[Any]) -> None: ...
     def store(self, verdicts: Sequence[Group], sent: Sent | None, attempt: Mapping[str, Any] | None = None) -> None: ...
 
 
@@ -102,14 +111,15 @@ class Attempts:
     def run(self, batch: Sequence[Any]) -> None:
         """Send, and send again, until nothing is left to try: what is refused whole in halves, down to a single one."""
         left = self._settle(Part(batch))
-        if left and len(batch) >= PROBED:
+        if len(left) == 2 and len(batch) >= PROBED:
             quarters = [self._settle(half) for half in left]
             left = [quarter for both in quarters for quarter in both]
             if all(quarters) and len({part.refused for part in left}) == 1 and not self._way.answered:
                 left = self._probed(left)
         left.reverse()
         while left:
-            left += reversed(self._settle(left.pop()))
+            part = left.pop()
+            left += reversed(self._probed([part]) if part.suspect else self._settle(part))
 
     def _probed(self, parts: list[Part]) -> list[Part]:
         """Everything was refused alike: what is left to do once a few conversions were sent alone, whichever they are.
@@ -122,28 +132,37 @@ class Attempts:
             parts, single = self._picked(parts)
             probe = self._settle(single)
             tried += probe
+            if not probe and (closed := self._closed()):  # by another batch, or it is the end of the run
+                self._leave([*parts, *tried], closed)
+                return []
             if not probe or probe[0].refused != alike:
                 for part in tried:  # refused alone, and the account is not to blame
                     self._run.store([(part.said, list(part.batch))], part.wider)
                 return parts
-        every = [entry for part in (*parts, *tried) for entry in part.batch]
+        last = tried[-1]
+        count = sum(len(part.batch) for part in (*parts, *tried))
+        told = f"{count} conversions, and {PROBES} of them each alone, were all refused in the same way"
+        refused = Outcome(Verdict.CREDENTIALS, last.said.code, ": ".join(filter(None, (told, last.said.detail))))
+        self._leave([*parts, *tried], refused)
+        if not self._refused_before:
+            self._close_refused(refused, last.wider)
+        return []
+
+    def _leave(self, parts: list[Part], why: Outcome) -> None:
+        """These stay open, or keep the refusal that they had."""
+        every = [entry for part in parts for entry in part.batch]
         if self._refused_before:
             self._run.keep(every)
-            return []
-        last = tried[-1]
-        told = f"{len(every)} conversions, and {PROBES} of them each alone, were all refused in the same way"
-        refused = Outcome(Verdict.CREDENTIALS, last.said.code, ": ".join(filter(None, (told, last.said.detail))))
-        self._run.store([(_doubt(last.last, []) or refused, every)], last.wider)
-        self._close_refused(refused, last.wider)
-        return []
+        else:
+            self._run.store([(_doubt(parts[-1].last, []) or why, every)], parts[-1].wider)
 
     def _picked(self, parts: list[Part]) -> tuple[list[Part], Part]:
         """All but one conversion, and that one. By chance: the next run is to try others."""
         part = self._run.random.choice(parts)
         batch = list(part.batch)
         single = batch.pop(self._run.random.randrange(len(batch)))
-        left = [part._replace(batch=batch) if each is part else each for each in parts]
-        return [each for each in left if each.batch], part._replace(batch=[single], probe=True)
+        left = [each._replace(batch=batch if each is part else each.batch, suspect=False) for each in parts]
+        return [each for each in left if each.batch], part._replace(batch=[single], probe=True, suspect=False)
 
     def _settle(self, part: Part) -> list[Part]:
         """Send until each one has a verdict or stays open; or the two halves of what was refused whole."""
@@ -152,24 +171,34 @@ class Attempts:
         started = time.monotonic()
         until = started + settings.max_retry_seconds
         pauses = self._run.pauses()
-        attempt = 0
+        attempt = named = 0
         while batch:
-            until += self._way.take_turn(self._run.stopping)
-            if closed := self._closed() or self._way.wait(until, self._run.stopping) or self._closed():
+            closed = self._closed()
+            if not closed:
+                paced, told = self._way.wait(until, self._run.stopping)
+                closed, until = told or self._closed(), until + paced
+            if closed:
                 if self._refused_before:
                     self._run.keep(batch)
                 else:
                     self._run.store([(last or closed, list(batch))], sent)
                 return []
+            self._run.ensure_asset(batch)
             attempt += 1
+            _mark(batch, True)
             sent, outcomes, wait, row = self._attempt(batch, attempt, sent.attempt_id if sent else None)
-            if (len(batch) > 1 or part.probe) and _refused_whole(outcomes):
+            if (len(batch) > 1 and _refused_whole(outcomes)) or (
+                part.probe and outcomes[0].verdict is Verdict.REJECTED
+            ):
                 self._run.store([], sent, {**row, "status": "Retried"})
+                _mark(batch, _doubt(last, []) is not None)
                 if part.probe:
                     return [part._replace(wider=sent, said=outcomes[0])]
                 half = len(batch) // 2  # one bad postback can sink its whole batch: find it
                 return [Part(each, sent, outcomes[0], last) for each in (batch[:half], batch[half:])]
             done, again = self._parted(batch, outcomes)
+            if wait and again:
+                self._way.hold_off(wait, _to_others(again[0][0]))
             last = _doubt(last, [] if done else again)  # what was said of others is no reason for these
             pause = max(next(pauses), wait)
             spent = attempt >= settings.max_attempts or time.monotonic() + pause > until
@@ -182,10 +211,13 @@ class Attempts:
                 self._give_up(started, again[0][0])
                 return []
             batch = [entry for _, entries in again for entry in entries]
+            _mark(batch, last is not None and last.verdict is Verdict.NO_ANSWER)
             if done:  # the others were only kept from their verdict: start afresh, at once
                 attempt, until = 0, time.monotonic() + settings.max_retry_seconds
+                named = named + 1 if all(outcome.verdict is Verdict.REJECTED for outcome, _ in done) else 0
+                if named >= PROBES and len(batch) >= PROBED and not self._way.answered:
+                    return [Part(batch, sent, done[0][0], last, suspect=True)]
             elif batch:
-                self._way.hold_off(wait, _to_others(again[0][0]))
                 self._run.stopping.wait(pause)
         return []
 
@@ -248,7 +280,7 @@ class Attempts:
             if not wait and any(outcome.verdict is Verdict.THROTTLED for outcome in outcomes):
                 wait = network.throttled_seconds * (1 + self._run.random.random() / 4)  # not all runs at one time
             if warning := network.warning(response):
-                self._way.warn(self._clean(warning, batch), self._run.log)
+                self._way.warn(scrubbed(warning, account.secrets, _texts(batch)), self._run.log)
             if any(outcome.verdict is Verdict.ACCEPTED for outcome in outcomes):
                 self._way.answered = time.monotonic()
         row = {
@@ -270,16 +302,16 @@ class Attempts:
 
     def _scrubbed(self, outcomes: list[Outcome], batch: Sequence[Entry]) -> list[Outcome]:
         secrets = self._way.account.secrets
+        told = dict.fromkeys(outcome.detail for outcome in outcomes if outcome.detail)
+        texts = _texts(batch) if told else frozenset()
+        words = {detail: scrubbed(detail, secrets, texts) for detail in islice(told, MAX_WORDS)}
         clean: dict[int, Outcome] = {}  # a request has one outcome or two, many times over
         for outcome in outcomes:
             if id(outcome) not in clean:
                 code = scrubbed(outcome.code, secrets, keep_ids=True)[:100]
-                detail = self._clean(outcome.detail, batch)
+                detail = outcome.detail and words.get(outcome.detail, TOO_MANY_WORDS)
                 clean[id(outcome)] = outcome._replace(code=code, detail=detail)
         return [clean[id(outcome)] for outcome in outcomes]
-
-    def _clean(self, text: str, batch: Sequence[Entry]) -> str:
-        return scrubbed(text, self._way.account.secrets, [entry.postback.payload for entry in batch]) if text else ""
 
     def _close_refused(self, refused: Outcome, sent: Sent | None) -> None:
         if not self._way.closed:
@@ -292,6 +324,15 @@ class Attempts:
         if not self._way.closed and self._way.answered < started:
             self._way.closed = _to_others(last)
             self._run.log(f"{self._way.account.label}: given up for this run ({last.said}).")
+
+
+def _texts(batch: Sequence[Entry]) -> frozenset[str]:
+    return texts_of(entry.postback.payload for entry in batch)
+
+
+def _mark(batch: Sequence[Entry], in_doubt: bool) -> None:
+    for entry in batch:
+        entry.in_doubt = in_doubt
 
 
 def _refused_whole(outcomes: Sequence[Outcome]) -> bool:

@@ -14,7 +14,7 @@ import backoff
 import msgspec
 
 from target_adpostbacks.attempts import Attempts, Group, Sent
-from target_adpostbacks.ledger import Delivered, Ledger
+from target_adpostbacks.ledger import Delivered, Ledger, UnusableLedger
 from target_adpostbacks.network import Account, Outcome, Verdict
 from target_adpostbacks.postback import Facts, Key, Postback
 from target_adpostbacks.repeats import UNRECOGNIZED, Repeats
@@ -23,6 +23,8 @@ from target_adpostbacks.way import Pace, Way
 
 QUEUED = 2
 """Batches of an account that wait for each one under way, before the reader waits too."""
+CUT_SHORT = Outcome(Verdict.NO_ANSWER, detail="the run was ended before the answer came")
+NOT_SENT = Outcome(Verdict.TRANSIENT, detail="the run was ended before it was sent")
 ABANDON_SECONDS = 2
 """For writing down what is left without an answer."""
 
@@ -37,11 +39,12 @@ class Mark(Protocol):
         """So many stay open."""
 
 
-class Queued(msgspec.Struct, frozen=True, gc=False):
+class Queued(msgspec.Struct, gc=False):
     """A postback and its place in the input."""
 
     postback: Postback
     mark: Mark
+    in_doubt: bool = False  # the network may have it, though nothing says so
 
 
 class Skipped(NamedTuple):
@@ -155,14 +158,18 @@ class Delivery:
         with self._lock:
             self._abandoned = True
             under_way = list(self._under_way.values())
-            self.counts["open no_answer"] += sum(map(len, under_way))
             self.counts["open unwritten"] += self._unwritten_skips
             now = self.now()
             for same in under_way:
-                self._repeats.unanswered.setdefault(same[0].postback.key, now)
-        silence = Outcome(Verdict.NO_ANSWER, detail="the run was ended before the answer came")
-        self._tell_open([queued for same in under_way for queued in same], silence)
-        rows = [row for same in under_way for row in self._rows(same[:1], silence, None)]
+                if same[0].in_doubt:
+                    self._repeats.unanswered.setdefault(same[0].postback.key, now)
+        rows = []
+        for outcome, is_in_doubt in ((CUT_SHORT, True), (NOT_SENT, False)):
+            found = [same for same in under_way if (same[0].postback.key in self._repeats.unanswered) is is_in_doubt]
+            if found:
+                self.counts[_opened(outcome)] += sum(map(len, found))
+                self._tell_open([queued for same in found for queued in same], outcome)
+                rows += [row for same in found for row in self._rows(same[:1], outcome, None)]
         wait([self._writer.submit(self._ledger.write, self.now(), rows)], timeout=ABANDON_SECONDS)
 
     def stop(self) -> None:
@@ -208,8 +215,7 @@ class Delivery:
             otherwise(entries)
 
     def _deliver(self, lane: Lane, batch: list[Queued]) -> None:
-        key = batch[0].postback.key
-        if not self._ledger.claim(key.network, key.asset):
+        if not self._is_ours(batch):
             self.store([(Outcome(Verdict.BUSY, detail="another run on this ledger is sending there"), batch)], None)
             return
         found = self._repeats.sort(batch)
@@ -217,11 +223,15 @@ class Delivery:
         if found.unanswered:
             unrecognized = Outcome(Verdict.NO_ANSWER, detail=UNRECOGNIZED)
             self._tell_open(found.unanswered, unrecognized)
-            self._release(found.unanswered, _opened(unrecognized))
+            self._release(found.unanswered, _opened(unrecognized), unrecognized.said)
         if found.new:
             Attempts(lane, self).run(found.new)
         if found.refused:
             Attempts(lane, self, refused_before=True).run(found.refused)
+
+    def _is_ours(self, batch: Sequence[Queued]) -> bool:
+        key = batch[0].postback.key
+        return self._ledger.claim(key.network, key.asset)
 
     def _unwritten(self, batch: Iterable[Queued]) -> None:
         """What the ledger could not be told of stays open; a part of the batch may have been settled before."""
@@ -251,7 +261,7 @@ class Delivery:
         for mark, count in Counter(skipped.mark for skipped in rows).items():
             mark.settle(count)
 
-    def _release(self, batch: Iterable[Queued], outcome: str) -> None:
+    def _release(self, batch: Iterable[Queued], outcome: str, why: str = "") -> None:
         """What became of it is in the ledger: bookmarks may pass, and the keys may come again."""
         batch = list(batch)
         marks = Counter([queued.mark for queued in batch])
@@ -265,6 +275,8 @@ class Delivery:
                 if len(same) > 1:
                     marks.update(later.mark for later in same[1:])
                     self.counts["already accepted" if outcome == "accepted" else outcome] += len(same) - 1
+                    if why:
+                        self._why_open[f"{queued.postback.account.label}: {why}"] += len(same) - 1
         final = not outcome.startswith("open ")
         for mark, count in marks.items():
             (mark.settle if final else mark.hold)(count)
@@ -274,6 +286,11 @@ class Delivery:
     def now(self) -> str:
         """The clock as the ledger writes it."""
         return self.clock().isoformat(timespec="milliseconds")
+
+    def ensure_asset(self, batch: Sequence[Queued]) -> None:
+        """Raises UnusableLedger if another run may be sending to the asset: time has passed since it was claimed."""
+        if not self._is_ours(batch):
+            raise UnusableLedger("ledger: an asset was lost to another run")
 
     def keep(self, batch: Sequence[Queued]) -> None:
         """What the ledger says of these stands."""
@@ -289,7 +306,10 @@ class Delivery:
             verdict = outcome.verdict
             if not verdict.final:
                 self._tell_open(batch, outcome)
-            self._release(batch, verdict.value if verdict.final else _opened(outcome))
+            if verdict.final:
+                self._release(batch, verdict.value)
+            else:
+                self._release(batch, _opened(outcome), outcome.said)
 
     def _tell_open(self, batch: Sequence[Queued], outcome: Outcome) -> None:
         with self._lock:

@@ -188,16 +188,18 @@ def _milliseconds(utc: datetime) -> str:
     return f"{text[1:24]}+00:00" if utc.microsecond else f"{text[1:20]}.000+00:00"
 
 
-def scrubbed(text: str, secrets: Iterable[str], payloads: Iterable[bytes] = (), *, keep_ids: bool = False) -> str:
+def scrubbed(text: str, secrets: Iterable[str], texts: Iterable[str] = (), *, keep_ids: bool = False) -> str:
     """What a network said, on one line, at most 500 characters, without secrets and without what it echoes of us.
 
-    ``keep_ids``: for codes and request ids, which look like hashes and numbers.
+    ``texts``: what was sent, as ``texts_of`` gives it. ``keep_ids``: for codes and request ids, which look like hashes
+    and numbers.
     """
     text = text[:20_000]
     for secret in secrets:
         text = _without_pieces(_written(secret).sub("***", text), secret)
     text = "".join(char if char.isprintable() else " " for char in text[:4000])
-    for value in sorted(_echoes(text.lower(), payloads), key=len, reverse=True):
+    lowered = text.lower()
+    for value in sorted((value for value in texts if value in lowered), key=len, reverse=True):
         text = re.sub(re.escape(value), "***", text, flags=re.IGNORECASE)
     for pattern in _PERSONAL[:1] if keep_ids else _PERSONAL:
         text = pattern.sub("***", text)
@@ -242,12 +244,11 @@ def _without_pieces(text: str, secret: str) -> str:
     return re.sub("\0+", "***", text) if starts else text
 
 
-def _echoes(text: str, payloads: Iterable[bytes]) -> set[str]:
-    found: set[str] = set()
-    for payload in payloads:
-        values = _texts(msgspec.json.decode(payload))
-        found.update(value for value in values if len(value) > 3 and value.lower() in text)
-    return found
+def texts_of(payloads: Iterable[bytes]) -> frozenset[str]:
+    """Every text in what was sent that is long enough to be known again, in lower case."""
+    return frozenset(
+        value.lower() for payload in payloads for value in _texts(msgspec.json.decode(payload)) if len(value) > 3
+    )
 
 
 def _texts(value: JSON) -> Iterable[str]:

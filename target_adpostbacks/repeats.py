@@ -56,6 +56,7 @@ class Repeats:
             elif known.status == "rejected":
                 found.refused.append(entry)
             else:
+                self.compare(entry.postback, known)
                 self.unanswered[entry.postback.key] = known.sent_at or ""
                 (found.new if self._recognized(entry.postback, known) else found.unanswered).append(entry)
         return found

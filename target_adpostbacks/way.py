@@ -48,8 +48,21 @@ class Way:
             self._warned.add(warning)
             log(f"{self.account.label}: the network warns: {warning}")
 
-    def take_turn(self, stopping: threading.Event) -> float:
-        """Wait until ``requests_per_second`` allows one more; the seconds that it took."""
+    def wait(self, until: float, stopping: threading.Event) -> tuple[float, Outcome | None]:
+        """Wait until a request may go out: for as long as the network asked, then for a turn.
+
+        The seconds that the turn took, which ``until`` does not count; and what is to wait for, if that comes later.
+        """
+        paced = 0.0
+        while True:
+            if told := self._hold_off_over(until + paced, stopping):
+                return paced, told
+            before = self._not_before
+            paced += self._take_turn(stopping)
+            if self._not_before == before:  # nothing was asked meanwhile
+                return paced, None
+
+    def _take_turn(self, stopping: threading.Event) -> float:
         pause = self._pace.turn() if self._pace and not self.closed else 0.0
         if pause > 0:
             stopping.wait(pause)
@@ -59,14 +72,13 @@ class Way:
         """No request of the account goes out before the time is over that the network asked for."""
         self._not_before, self._told = max(self._not_before, time.monotonic() + wait_seconds), told
 
-    def wait(self, until: float, stopping: threading.Event) -> Outcome | None:
-        """Wait for that time; or say what is to wait for, if it comes after ``until``."""
-        pause = self._not_before - time.monotonic()
-        if pause <= 0:
-            return None
-        if self._not_before > until:
-            return self._told
-        stopping.wait(pause)
+    def _hold_off_over(self, until: float, stopping: threading.Event) -> Outcome | None:
+        waited_for = 0.0
+        while self._not_before > max(waited_for, time.monotonic()):
+            if self._not_before > until:
+                return self._told
+            waited_for = self._not_before
+            stopping.wait(waited_for - time.monotonic())
         return None
 
 

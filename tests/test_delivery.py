@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
@@ -20,7 +21,7 @@ from msgspec.structs import replace
 from target_adpostbacks.attempts import MAX_REQUESTS
 from target_adpostbacks.delivery import Delivery, Queued, Skipped, pauses, skipped
 from target_adpostbacks.ledger import Ledger
-from target_adpostbacks.network import Account, Request, Response
+from target_adpostbacks.network import Account, Outcome, Request, Response, Verdict
 from target_adpostbacks.networks.tiktok import TikTok, TikTokSettings
 from target_adpostbacks.postback import Facts, Key, prepare
 from target_adpostbacks.transport import Unreachable
@@ -246,6 +247,49 @@ def test_an_account_that_accepted_something_is_not_blamed_for_a_bad_batch(scene:
     assert result.delivery.counts == {"accepted": 1, "rejected": 8}
 
 
+def test_an_account_is_closed_though_each_refusal_names_an_event(scene: Make) -> None:
+    named = Response(status=200, body={"code": 40002, "message": "Invalid value for data.0.event_id."})
+    result = scene(named).deliver(*ids(500))
+    assert [len(batch) for batch in result.answers.batches] == [500, 499, 498, 1, 1, 1]
+    assert result.delivery.counts == {"rejected": 3, "open credentials": 497}
+
+
+def test_a_few_named_ones_at_the_head_of_a_batch_do_not_close_its_account(scene: Make) -> None:
+    bad = ids(5)
+
+    def answer(event_ids: list[str]) -> Said:
+        at = next((index for index, event_id in enumerate(event_ids) if event_id in bad), None)
+        if at is None:
+            return OK
+        return Response(status=200, body={"code": 40002, "message": f"Invalid value for data.{at}.event_id."})
+
+    result = scene(answer).deliver(*ids(500))
+    assert result.delivery.counts == {"accepted": 495, "rejected": 5}
+
+
+def test_what_is_probed_when_another_batch_closes_the_account_stays_open(scene: Make) -> None:
+    probed, closed = threading.Event(), threading.Event()
+
+    def answer(event_ids: list[str]) -> Said:
+        if event_ids == ["other"]:
+            return NO_TOKEN
+        if len(event_ids) == 1 and not probed.is_set():
+            probed.set()
+            assert closed.wait(10)
+        return BAD
+
+    made = scene(answer)
+    account = an_account(concurrency=2)
+    made.delivery.submit(account, [made.queued(account, event_id) for event_id in ids(100)])
+    assert probed.wait(10)
+    made.delivery.submit(account, [made.queued(account, "other")])
+    while not made.delivery.counts["open credentials"]:
+        time.sleep(0.01)
+    closed.set()
+    assert made.delivery.settle()
+    assert made.delivery.counts == {"open credentials": 101}
+
+
 def test_two_bad_conversions_are_too_few_to_blame_their_account(scene: Make) -> None:
     assert scene(BAD).deliver("a", "b").delivery.counts == {"rejected": 2}
 
@@ -282,7 +326,8 @@ def test_conversions_refused_before_never_keep_the_others_from_being_sent(scene:
 
 def test_what_the_budget_leaves_open_is_not_blamed_for_its_neighbours(scene: Make) -> None:
     named = Response(status=200, body={"code": 40002, "message": "Invalid value for data.0.event_id."})
-    result = scene(named).deliver(*ids(200))
+    account = an_account()
+    result = scene(OK, named).deliver("good", account=account).deliver(*ids(200), account=account)
     assert result.rows("DISTINCT message", "deliveries WHERE status = 'open'") == [
         ("64 requests for one batch were not enough",)
     ]
@@ -435,10 +480,55 @@ def test_requests_keep_to_the_sections_pace_whatever_the_account(scene: Make) ->
 
 
 def test_a_pace_gives_each_turn_its_time_and_saves_none_up() -> None:
-    pace = Pace(10_000)
+    pace = Pace(0.01)
     threading.Event().wait(0.01)
     assert pace.turn() == 0
-    assert 0 < pace.turn() < 0.001
+    assert 99 < pace.turn() <= 100
+    assert 199 < pace.turn() <= 200
+
+
+@pytest.mark.slow
+def test_after_a_pause_that_the_network_asked_for_requests_keep_to_the_pace_again(scene: Make) -> None:
+    times: list[float] = []
+    first = Response(status=429, headers={"retry-after": "1"})
+
+    def answer(_: list[str]) -> Said:
+        times.append(time.monotonic())
+        return OK if len(times) > 1 else first
+
+    made = scene(answer)
+    account = an_account(concurrency=5, requests_per_second=4)
+    for number in range(5):
+        made.delivery.submit(account, [made.queued(account, f"evt-{number}")])
+    assert made.delivery.settle()
+    assert made.delivery.counts == {"accepted": 5}
+    after = [moment for moment in times if moment > times[0] + 0.9]
+    assert len(after) >= 4
+    assert after[-1] - after[0] > 0.25 * (len(after) - 1) - 0.2
+
+
+def test_a_pause_is_for_the_whole_account_even_if_its_batch_gives_up(scene: Make) -> None:
+    asked, answered = threading.Event(), threading.Event()
+
+    def answer(event_ids: list[str]) -> Said:
+        if event_ids == ["a"]:
+            asked.set()
+            assert answered.wait(10)
+            return Response(status=429, headers={"retry-after": "864000"})
+        return OK
+
+    made = scene(answer)
+    account = an_account(concurrency=2)
+    made.delivery.submit(account, [made.queued(account, "a")])
+    assert asked.wait(10)
+    made.delivery.submit(account, [made.queued(account, "b")])
+    while not made.delivery.counts["accepted"]:
+        time.sleep(0.01)
+    answered.set()
+    assert made.delivery.settle()
+    made.deliver("c", account=account)
+    assert made.statuses() == {"a": "throttled", "b": "accepted", "c": "throttled"}
+    assert made.answers.batches == [["a"], ["b"]]
 
 
 def test_retry_after_is_waited_for(scene: Make) -> None:
@@ -589,6 +679,63 @@ def test_a_run_that_is_stopped_after_no_answer_keeps_the_doubt(scene: Make) -> N
     assert made.rows() == [("a", "open", "no_answer")]
 
 
+def test_what_only_waited_when_the_run_was_cut_short_was_never_sent(scene: Make) -> None:
+    asked, over = threading.Event(), threading.Event()
+
+    def answer(event_ids: list[str]) -> Said:
+        asked.set()
+        assert over.wait(10)
+        return OK
+
+    made = scene(answer)
+    account = an_account(concurrency=1)
+    made.delivery.submit(account, [made.queued(account, "a")])
+    assert asked.wait(10)
+    made.delivery.submit(account, [made.queued(account, "b")])
+    made.delivery.stop()
+    made.delivery.abandon()
+    over.set()
+    assert +made.delivery.counts == {"open no_answer": 1, "open transient": 1}
+    assert made.rows("event_id, reason, sent_at IS NULL") == [("a", "no_answer", False), ("b", "transient", True)]
+
+
+def test_a_partial_answer_with_a_name_is_refused_unconfirmed_for_all(scene: Make) -> None:
+    partial = Response(status=200, body={"code": 20001, "message": "Invalid value for data.0.event_id."})
+    result = scene(partial).deliver("a", "b")
+    assert len(result.answers.batches) == 1
+    assert result.rows() == [("a", "rejected", "unconfirmed"), ("b", "rejected", "unconfirmed")]
+
+
+def test_a_conversion_that_changed_while_it_was_unanswered_is_told(scene: Make) -> None:
+    scene(RESET).deliver("a", value=1.5, currency="EUR", account=an_account(max_attempts=1))
+    again = scene(OK).deliver("a", value=99.0, currency="EUR")
+    assert again.delivery.differences == {"tiktok.default: value": 1}
+
+
+def test_an_asset_that_was_lost_in_mid_run_gets_nothing_more(scene: Make) -> None:
+    made = scene(BUSY, OK)
+    answer = made.answers._script[0]
+
+    def lose(_: list[str]) -> Said:
+        for lock in made.path.parent.glob("*.lock"):
+            lock.unlink()
+        return answer  # type: ignore[return-value]
+
+    made.answers._script = deque([lose, OK])
+    made.deliver("a")
+    assert len(made.answers.batches) == 1
+    assert "lost" in str(made.delivery.failed)
+
+
+def test_why_it_is_open_is_told_for_each_of_the_same_id(scene: Make) -> None:
+    made = scene(DOWN)
+    account = an_account(max_attempts=1)
+    made.delivery.submit(account, [made.queued(account, "a") for _ in range(3)])
+    assert made.delivery.settle()
+    assert made.delivery.counts == {"open transient": 3}
+    assert [count for _, count in made.delivery.why_open] == [3]
+
+
 def test_a_partial_answer_without_names_is_refused_unconfirmed_and_not_resent(scene: Make) -> None:
     result = scene(Response(status=200, body={"code": 20001, "message": "partial"})).deliver("a", "b")
     assert len(result.answers.batches) == 1
@@ -603,6 +750,20 @@ def test_what_the_network_echoes_of_us_is_not_stored(scene: Make) -> None:
     result = scene(echo).deliver("a", email="ada@example.com")
     ((message,),) = result.rows("message")
     assert message == "bad ***, token ***, id *** [2J"
+
+
+def test_different_words_for_each_of_many_are_not_all_searched_and_not_all_kept(scene: Make) -> None:
+    class Wordy(TikTok):
+        def outcomes(self, response: Response, count: int) -> list[Outcome]:
+            return [Outcome(Verdict.REJECTED, "7", f"evt-{number} is bad: {number}") for number in range(count)]
+
+    account = an_account()
+    wordy = Wordy(account.network.settings)  # type: ignore[union-attr]
+    result = scene(OK).deliver(*ids(100), account=replace(account, network=wordy))
+    messages = [message for (message,) in result.rows("message")]
+    assert messages[1] == "*** is bad: 1"
+    assert len({*messages}) == 21
+    assert not [message for message in messages if "evt-" in message]
 
 
 def test_skips_are_stored_and_let_their_bookmark_pass(scene: Make) -> None:

@@ -14,7 +14,7 @@ from conftest import NOW, a_conversion, an_account
 
 from target_adpostbacks.network import Account, Skip
 from target_adpostbacks.networks import NETWORKS
-from target_adpostbacks.postback import Key, Postback, facts, key, prepare, route, scrubbed
+from target_adpostbacks.postback import Key, Postback, facts, key, prepare, route, scrubbed, texts_of
 
 NAMES = {alias: name for name, network in NETWORKS.items() for alias in (name, *network.aliases)}
 TOKEN = "example-access-token"
@@ -237,11 +237,11 @@ def test_what_a_network_says_is_scrubbed(said: str, kept: str) -> None:
 def test_what_a_network_echoes_of_a_payload_is_scrubbed() -> None:
     payload = b'{"event_id":"order-77","user":{"ttclid":"E.C.P","list":["Ada Lovelace","Ada"]},"n":40002,"s":"web"}'
     said = "event order-77 of Ada Lovelace (E.C.P) on web: 40002"
-    assert scrubbed(said, [], [b"{}", payload]) == "event *** of *** (***) on web: 40002"
+    assert scrubbed(said, [], texts_of([b"{}", payload])) == "event *** of *** (***) on web: 40002"
 
 
 def test_the_longest_echo_is_taken_first() -> None:
-    assert scrubbed("id order-77-b", [], [b'["order-77","order-77-b"]']) == "id ***"
+    assert scrubbed("id order-77-b", [], texts_of([b'["order-77","order-77-b"]'])) == "id ***"
 
 
 def test_length_is_limited() -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
-LOST = "the connection that kept other runs away was lost"
+LOST = "what kept other runs away, a connection or a file, was lost"
 
 
 class Locks(Protocol):
@@ -27,24 +27,34 @@ class FileLocks:
 
     def __init__(self, ledger: str) -> None:
         self._ledger = Path(ledger).resolve()
-        self._held: dict[str, FileLock] = {}
+        self._held: dict[str, tuple[FileLock, int]] = {}
 
     def take(self, name: str) -> bool:
-        if name in self._held:
-            return True
         path = self._ledger.with_name(f"{self._ledger.name}.{hashlib.sha256(name.encode()).hexdigest()[:8]}.lock")
+        if name in self._held:
+            if _number(path) != self._held[name][1]:  # a new file of that name can be locked by others
+                raise OSError(0, LOST)
+            return True
         lock = FileLock(path, mode=0o600, thread_local=False)
         try:
             lock.acquire(blocking=False)
         except Timeout:
             return False
-        self._held[name] = lock
+        self._held[name] = (lock, _number(path))
         return True
 
     def close(self) -> None:
-        for lock in self._held.values():
+        for lock, _ in self._held.values():
             lock.release()
         self._held.clear()
+
+
+def _number(path: Path) -> int:
+    """The file's inode; 0 where there is none."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return 0
 
 
 class AdvisoryLocks:

@@ -317,7 +317,7 @@ class TikTok(Network[TikTokSettings]):
 
     def outcomes(self, response: Response, count: int) -> list[Outcome]:
         outcome = self.classify(response)
-        if outcome.verdict is Verdict.REJECTED and count > 1:
+        if outcome.verdict is Verdict.REJECTED and not outcome.reason and count > 1:
             named = _INDEX.search(outcome.detail)
             if named and int(named[1]) < count:
                 # One bad event refuses its whole batch: the others are sent again.
