@@ -42,6 +42,10 @@ class Bookmarks:
     def state(self, value: bytes) -> None:
         """A bookmark has come: it covers all that was added before."""
         with self._lock:
+            if self._is_held:
+                self._added += self.place.added
+                self.place = Place(self)
+                return
             if self.place.added == 0 and self._closed:
                 self._closed[-1].state = value  # nothing came between the two
             else:
@@ -50,6 +54,15 @@ class Bookmarks:
                 self._added += self.place.added
                 self.place = Place(self)
             self._release()
+
+    @property
+    def _is_held(self) -> bool:
+        """Whether no bookmark comes any more in this run: those that wait are not kept."""
+        if not self._closed or not self._closed[0].held:
+            return False
+        while len(self._closed) > 1:
+            self._closed.pop()
+        return True
 
     def settle(self, place: Place, count: int) -> None:
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import traceback
 from abc import abstractmethod
 from contextlib import suppress
@@ -13,6 +14,7 @@ from typing import IO
 
 import click
 from singer_sdk import Target
+from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import (
     ConfigValidationError,
     MapExpressionError,
@@ -23,6 +25,9 @@ from singer_sdk.plugin_base import _ConfigInput
 
 from target_adpostbacks.ledger import UnusableLedger
 from target_adpostbacks.reader import UnreadableInput
+
+HURRY_SECONDS = 10
+"""From a second signal to the end, whatever is still waited for."""
 
 
 class CommandTarget(Target):
@@ -65,10 +70,27 @@ class CommandTarget(Target):
             cls.logger.error(str(error))
             sys.exit(1)
         except Exception as error:  # noqa: BLE001 - its text may hold a secret
-            cls.logger.error("The run can't begin. %s", located(error))
+            told = cls._unreadable_variables() if given.parse_env else []
+            for mistake in told or [f"The run can't begin. {located(error)}"]:
+                cls.logger.error(mistake)
             sys.exit(1)
         target.stdout = stdout
         target.run(file_input)
+
+    @classmethod
+    def _unreadable_variables(cls) -> list[str]:
+        mistakes = []
+        for name, described in cls.config_jsonschema["properties"].items():
+            try:
+                parse_environment_config({"properties": {name: described}}, cls._env_var_prefix)
+            except Exception:  # noqa: BLE001, PERF203 - its text may hold a secret
+                kinds = [described["type"]] if isinstance(described["type"], str) else described["type"]
+                kind = " or ".join(kind for kind in kinds if kind != "null")
+                mistakes.append(f"{cls._env_var_prefix}{name.upper()}: can't be read, {kind} expected")
+        return mistakes
+
+    def _setup_signal_handlers(self) -> None:
+        """None before ``run``: until a line is read, a signal ends the process as it ends any; the SDK would exit 0."""
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
@@ -122,9 +144,17 @@ class CommandTarget(Target):
                 self.logger.error(located(error))
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        """The first ends the run as soon as what is under way has its answer; a second waits for no answer."""
+        """The first ends the run as soon as what is under way has its answer; a second waits for no answer.
+
+        Further ones do nothing: they may come in the middle of what the first one does.
+        """
         self.signals += (number,)
-        self.stop()
+        if len(self.signals) == 1:
+            self.stop()
+        elif len(self.signals) == 2:
+            hurry = threading.Timer(HURRY_SECONDS, os._exit, [128 + self.signals[0]])
+            hurry.daemon = True
+            hurry.start()
 
 
 def located(error: BaseException) -> str:

@@ -65,6 +65,7 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
             "The ledger forgets requests, runs and what deliveries say beyond identity and status after so many days;"
             " 0: never. Default: 180.",
             ge=0,
+            le=36_500,
         ),
     ] = 180
     fail_above_rejected_percent: Annotated[

@@ -102,9 +102,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int | None, doc("Conversions older than this are not sent; without it the network's own limit holds.")
     ] = None
     concurrency: Annotated[int, doc("Requests under way at once, for each account.", ge=1, le=32)] = 4
-    max_attempts: Annotated[int, doc("How often a request is tried before its conversions stay open.", ge=1)] = 6
-    max_retry_seconds: Annotated[int, doc("How long a request is tried before its conversions stay open.", ge=0)] = 300
-    request_timeout_seconds: Annotated[int, doc("Time for one request, from connecting to the last byte.", ge=1)] = 30
+    max_attempts: Annotated[
+        int, doc("How often a request is tried before its conversions stay open.", ge=1, le=1000)
+    ] = 6
+    max_retry_seconds: Annotated[
+        int, doc("How long a request is tried before its conversions stay open.", ge=0, le=86_400)
+    ] = 300
+    request_timeout_seconds: Annotated[
+        int, doc("Time for one request, from connecting to the last byte.", ge=1, le=3600)
+    ] = 30
     requests_per_second: Annotated[
         float, doc("At most so many requests, all accounts of the section together; 0: no ceiling.", ge=0)
     ] = 0

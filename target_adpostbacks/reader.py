@@ -52,7 +52,7 @@ class Overlong(bytes):
 
 
 class LineReader(GenericSingerReader[bytes]):
-    """Reads Singer messages, or plain JSON objects when the first one's ``type`` is no Singer type.
+    """Reads Singer messages; or plain JSON objects where the first one's ``type`` is no Singer type, up to a SCHEMA.
 
     Between lines, about twice a second, ``tick`` is called on the same thread, whether lines come or not.
     """
@@ -122,6 +122,8 @@ class LineReader(GenericSingerReader[bytes]):
                 message = self.deserialize_json(line)
                 if self.plain is None:
                     self._begin(message, callbacks)
+                if self.plain and _is_schema(message):
+                    self.plain = False  # a line of something else came first
                 if self.plain:
                     message = {"type": "RECORD", "stream": PLAIN_STREAM, "record": message}
                 else:
@@ -188,6 +190,14 @@ class LineReader(GenericSingerReader[bytes]):
 
     def _whole(self, rest: list[bytes], length: int) -> bytes:
         return b"".join(rest) if length <= MAX_LINE else Overlong.of(rest[0], length)
+
+
+def _is_schema(message: dict[str, Any]) -> bool:
+    return (
+        message.get("type") == "SCHEMA"
+        and isinstance(message.get("stream"), str)
+        and isinstance(message.get("schema"), dict)
+    )
 
 
 def _check(message: dict[str, Any]) -> None:

@@ -83,7 +83,6 @@ class TargetAdpostbacks(CommandTarget):
         )
         self.network_names = {alias: name for name, network in NETWORKS.items() for alias in (name, *network.aliases)}
         self.run_id = uuid.uuid4().hex
-        self.results = self._open_results()
         self.records_read = 0
         self._without_outcome = 0  # records
         self._unusable: Counter[str] = Counter()
@@ -94,6 +93,7 @@ class TargetAdpostbacks(CommandTarget):
         self.progress = Progress(lambda: summary(self.counts), self.logger.info)
         self.bookmarks = Bookmarks(self._write_bookmark)
         self.ledger = Ledger(self.general.ledger_url or default_url(os.environ), self.run_id)
+        self.results = self._open_results()  # once there is a ledger, whose file it may not be
         self.ledger.start_run(self.now().isoformat(timespec="milliseconds"), self.plugin_version)
         self.delivery = Delivery(self.ledger, HttpTransport(), log=self.logger.error, clock=self.now)
         self.network_sinks = {
@@ -168,8 +168,7 @@ class TargetAdpostbacks(CommandTarget):
             config_jsonschema["properties"].pop(name, None)
 
     # --- Messages ---------------------------------------------------------------------------------------------------
-    # These three and _validate_config override private methods of the SDK: tests/test_tripwires.py fails when they
-    # change there.
+    # These three override private methods of the SDK: tests/test_tripwires.py fails when they change there.
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         """Hand a record to its stream's sink, through its stream maps where it has any."""

@@ -52,6 +52,20 @@ def test_what_stays_open_holds_its_bookmark_and_all_after_it() -> None:
     assert bookmarks.waiting
 
 
+def test_bookmarks_behind_an_open_one_are_not_kept() -> None:
+    bookmarks = Bookmarks(lambda _: None)
+    first = bookmarks.place
+    first.added += 1
+    bookmarks.state(b"1")
+    first.hold(1)
+    for number in range(1000):
+        bookmarks.place.added += 1
+        bookmarks.state(b"%d" % number)
+    assert len(bookmarks._closed) == 1
+    assert bookmarks.owed == 1001
+    assert bookmarks.waiting
+
+
 def test_bookmarks_that_follow_each_other_directly_are_kept_as_one() -> None:
     written: list[bytes] = []
     bookmarks = Bookmarks(written.append)

@@ -197,6 +197,8 @@ def test_the_general_settings() -> None:
         ({**config(), "fields": {"given_name": "x"}}, "fields.given_name: no such setting"),
         ({**config(), "fields": "x"}, "fields: object expected; Your own names of columns"),
         ({**config(), "max_batch_age_seconds": -1}, "max_batch_age_seconds: int >= 0 expected; How long"),
+        ({**config(), "ledger_retention_days": 1_000_000}, "ledger_retention_days: int <= 36500 expected"),
+        (config(request_timeout_seconds=10**11), "tiktok.request_timeout_seconds: int <= 3600 expected"),
         ({**config(), "batch_size_rows": 0}, "batch_size_rows: int >= 1 expected"),
         ({**config(), "flattening_max_depth": "1"}, "flattening_max_depth: int expected"),
         ({**config(), "flattening_enabled": "yes"}, "flattening_enabled: true or false expected"),

@@ -165,6 +165,12 @@ def test_a_line_that_is_too_long_is_dropped_without_being_held() -> None:
     assert result.records == [{"a": 1}]
 
 
+def test_a_log_line_before_singer_messages_does_not_make_them_plain() -> None:
+    result = heard(b'{"level":"info"}\n' + SCHEMA + RECORD + b'{"type":"STATE","value":1}\n')
+    assert [message["type"] for message in result.messages] == ["SCHEMA", "RECORD", "SCHEMA", "RECORD", "STATE"]
+    assert result.records == [{"level": "info"}, {"a": 1}]
+
+
 def test_it_ticks_while_lines_trickle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("target_adpostbacks.reader.CHUNK", len(RECORD))
     clock = itertools.count(0, TICK_SECONDS / 4)

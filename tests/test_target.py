@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import json
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
+import termios
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from conftest import slow
-from run_target import COMMAND, Target, encoded, end, record, schema, state
+from run_target import COMMAND, Target, encoded, end, ended, record, schema, state
 from singer_sdk.testing import get_target_test_class
 from singer_sdk.testing.suites import target_tests
 
@@ -519,6 +523,75 @@ def test_an_id_that_yaml_made_a_number_is_no_reason_to_warn(target: Target) -> N
     ran = target.run([a_purchase()])
     assert ran.code == 0
     assert "WARNING" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [("TIKTOK", '{"access_token": "canary",}', "object"), *slow(("MAX_ATTEMPTS", "canary", "integer"))],
+)
+def test_a_variable_that_cannot_be_read_is_named(target: Target, name: str, value: str, expected: str) -> None:
+    ran = target.run([a_purchase()], "--config=ENV", env={f"TARGET_ADPOSTBACKS_{name}": value})
+    assert ran.code == 1
+    assert f"TARGET_ADPOSTBACKS_{name}: can't be read, {expected} expected\n" in ran.stderr
+    assert "canary" not in ran.stderr
+
+
+def test_results_never_take_the_place_of_the_ledger_that_is_about_to_be_made(target: Target, twin: Twin) -> None:
+    target.config["results_path"] = str(target.folder / "adpostbacks.db")
+    ran = target.run([a_purchase()])
+    assert (ran.code, twin.received) == (1, [])
+    assert "results_path: there is a file that is no results file" in ran.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_the_ledger_is_waited_for_is_no_success(target: Target, number: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        target.config["ledger_url"] = f"postgresql://ada:pw@127.0.0.1:{silent.getsockname()[1]}/x"
+        process = target.start()
+        silent.settimeout(60)
+        connection, _ = silent.accept()
+        assert end(process, number).code == -number
+        connection.close()
+
+
+@pytest.mark.slow
+def test_many_signals_at_once_end_the_run_as_two_do(target: Target, twin: Twin) -> None:
+    twin.faults = [{"hold": True}]
+    target.config["max_batch_age_seconds"] = 0
+    process = target.start()
+    assert process.stdin
+    process.stdin.write(encoded(a_purchase()))
+    process.stdin.flush()
+    while not twin.stats()["requests"]:
+        time.sleep(0.02)
+    for _ in range(60):
+        process.send_signal(signal.SIGTERM)
+    assert end(process).code == 128 + signal.SIGTERM
+    assert target.rows() == [("evt-1", "open", "no_answer")]
+
+
+def unread(pipe: IO[bytes]) -> int:
+    """Bytes that wait in a pipe."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4), sys.byteorder)
+
+
+@pytest.mark.slow
+def test_a_second_signal_ends_a_run_whose_bookmarks_nobody_reads(target: Target) -> None:
+    program = "from target_adpostbacks import __main__, command\ncommand.HURRY_SECONDS = 1\n__main__.main()"
+    process = target.start(command=[sys.executable, "-c", program])
+    assert process.stdin
+    lines = [encoded(state({"number": number, "much": "x" * 10_000})) for number in range(10)]
+    process.stdin.write(encoded(schema()) + b"".join(lines))  # more than a pipe takes
+    process.stdin.flush()
+    assert process.stdout
+    while unread(process.stdout) < 60_000:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 128 + signal.SIGTERM
+    ended(process)
 
 
 def test_an_interrupt_while_the_program_is_still_starting_ends_it_without_a_traceback(target: Target) -> None:

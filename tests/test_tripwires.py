@@ -46,6 +46,7 @@ def test_these_private_methods_of_the_sdk_are_overridden_and_no_others() -> None
         "_process_record_message",
         "_process_state_message",
         "_process_batch_message",
+        "_setup_signal_handlers",
         "_validate_config",
     }
 

@@ -22,6 +22,10 @@ CREATION = 4_115_003
 """Names the lock under which a PostgreSQL ledger's tables are created: any number, ours."""
 
 
+POSTGRES_WAITS = {"connect_timeout": 30, "tcp_user_timeout": 60_000}
+"""Seconds for a connection, and milliseconds for what goes over it to arrive, where ledger_url says nothing else."""
+
+
 class UnusableLedger(Exception):
     """The ledger can't be opened or written: says which and what to do, without the URL's password."""
 
@@ -64,7 +68,8 @@ def parsed(url: str) -> sa.URL:
 
 def engine(url: sa.URL, create: bool) -> sa.Engine:
     if url.get_backend_name() == "postgresql":
-        return sa.create_engine(url, paramstyle="format", pool_pre_ping=True)
+        waits = {name: wait for name, wait in POSTGRES_WAITS.items() if name not in url.query}
+        return sa.create_engine(url, paramstyle="format", pool_pre_ping=True, connect_args=waits)
     file = url.database
     if not file or file == ":memory:" or url.host:
         raise ValueError("ledger_url: a file expected, sqlite:///folder/adpostbacks.db (four slashes: from the root)")
