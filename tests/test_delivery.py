@@ -826,8 +826,10 @@ def test_the_reader_waits_once_too_many_are_under_way(scene: Make) -> None:
 
     reader = threading.Thread(target=submit)
     reader.start()
-    reader.join(0.5)
-    assert len(submitted) == 3  # one under way, two that wait
+    while len(submitted) < 3:  # one under way, two that wait
+        time.sleep(0.01)
+    reader.join(0.3)
+    assert len(submitted) == 3
     gate.set()
     reader.join()
     made.delivery.settle()

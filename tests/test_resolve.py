@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,3 +92,4 @@ def test_where_there_is_no_ledger_nothing_is_made(tmp_path: object) -> None:
     result = run(f"sqlite:///{tmp_path}/none.db", "evt-1", "--as", "accepted")
     assert result.exit_code == 1
     assert "there is none" in result.stderr
+    assert [*Path(str(tmp_path)).iterdir()] == []

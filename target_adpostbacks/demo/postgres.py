@@ -18,9 +18,10 @@ from typing import Any, NamedTuple
 LOOPBACK = "127.0.0.1"
 FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "autovacuum=off")
 """It need not survive a power cut."""
-# When whoever started it ends, by whatever cause, the pipe closes and PostgreSQL stops.
+# When whoever started it ends, by whatever cause, the pipe closes, PostgreSQL stops and its folder goes.
 WATCHED = (
-    '"$1" start -s -w -t 30 -D "$2" -l "$2.log" -o "$3" && echo ready && { read _; "$1" stop -s -m fast -D "$2"; }'
+    '"$1" start -s -w -t 30 -D "$2" -l "$2.log" -o "$3" && echo ready'
+    ' && { read _; "$1" stop -s -m fast -D "$2"; rm -rf "$4"; }'
 )
 
 
@@ -73,12 +74,13 @@ def _programs(folder: Path) -> tuple[Path, Mapping[str, Any]]:
     if os.geteuid() != 0:
         return bin_, {}
     nobody = pwd.getpwnam("nobody")
-    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
     # The installed ones may lie where nobody else can look. They find their libraries beside their package.
     package_folder = bin_.parent.parent
     libraries = package_folder.with_name(package_folder.name + ".libs")
     for source in filter(Path.exists, (bin_.parent, libraries)):
         shutil.copytree(source, folder / source.relative_to(package_folder.parent), symlinks=True)
+    for path, _, _ in os.walk(folder):
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
     return folder / bin_.relative_to(package_folder.parent), {
         "user": nobody.pw_uid,
         "group": nobody.pw_gid,
@@ -117,7 +119,7 @@ def _started(bin_: Path, data: Path, rights: Mapping[str, Any]) -> tuple[subproc
         port = _free_port()
         options = f"-p {port} -c listen_addresses={LOOPBACK} -c unix_socket_directories= -c " + " -c ".join(FAST)
         process = subprocess.Popen(  # noqa: S603 - our own words, and paths as arguments
-            ["/bin/sh", "-c", WATCHED, "sh", str(bin_ / "pg_ctl"), str(data), options],
+            ["/bin/sh", "-c", WATCHED, "sh", str(bin_ / "pg_ctl"), str(data), options, str(data.parent)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

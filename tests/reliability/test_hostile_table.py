@@ -300,7 +300,7 @@ ANSWERS = [
          quick=True, then=case("with a new token", None, "3 accepted", 0, 3, 2,
                    config={"tiktok": {"access_token": "canary-token-renewed"}})),
     case("a ceiling of two requests a second", None, "3 accepted", 0, 3, 3,
-         config={**ONE_BY_ONE, "requests_per_second": 2}, also=took(1)),
+         config={**ONE_BY_ONE, "requests_per_second": 2}, also=took(0.9)),
     case("413 for a batch", {"status": 413, "times": 1}, "3 accepted", 0, 3, 3),
     case("an answer that repeats what it was sent", {"body": {"code": 50000, "message": ECHO}, "times": 1},
          "3 accepted", 0, 3, 2),
