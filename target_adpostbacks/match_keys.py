@@ -80,7 +80,7 @@ def phone_e164(raw: str, country_code: str | None = None) -> str | None:
     """``'+1 (415) 555-0100'`` -> ``'+14155550100'``; None for what has no country code or not 7 to 15 digits.
 
     ``00`` is another way to write the plus. Without either, ``country_code`` (digits: ``'33'``) completes the number;
-    without that too, the digits are taken as holding the country code, unless they begin with 0: nothing is guessed.
+    without that too, the digits are taken as holding the country code, unless they begin with 0.
     """
     if _E164(raw):
         return raw

@@ -181,3 +181,14 @@ def test_no_document_names_a_place_on_somebodys_machine() -> None:
         assert not re.search(r"/work/|/root/|/home/\w|file://|https?://[^\s]*(pypi|registry)", path.read_text()), (
             path.name
         )
+
+
+@pytest.mark.parametrize("path", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda path: path.name)
+def test_every_link_to_a_file_or_heading_of_ours_leads_somewhere(path: Path) -> None:
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)", path.read_text()):
+        file = (path.parent / target).resolve() if target else path
+        assert file.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
+            slugs = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+            assert anchor in slugs, f"{target}#{anchor}"

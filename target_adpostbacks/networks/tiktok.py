@@ -97,7 +97,11 @@ class TikTokSettings(Settings, frozen=True, kw_only=True):
     )
     partner_name: Annotated[str | None, doc("Short platform name, as agreed with TikTok.")] = None
     default_phone_country_code: Annotated[
-        str | None, doc("Digits, `33`: completes national phone numbers; without it they are left out.")
+        str | None,
+        doc(
+            "Digits, `33`: completes national phone numbers; without it those with a leading 0 are left out, and others"
+            " are taken to begin with their country code."
+        ),
     ] = None
     lead_event_source: Annotated[str | None, doc("The CRM's name, for CRM events: `Salesforce`.")] = None
     hash_device_ids: Annotated[bool, doc("Send idfa and gaid hashed; TikTok takes both.")] = False
