@@ -71,7 +71,8 @@ EXPIRED_ROWS = 5000
 class Ledger:
     """One run's view of the ledger. Safe to use from several threads; every write is committed when it returns.
 
-    ``create``: False for those who only read. They get NoLedger where there is none, and in PostgreSQL they need no right to write.
+    ``create``: False for those who only read. They get NoLedger where there is none; in PostgreSQL they need no right
+    to write.
     """
 
     def __init__(self, url: str, run_id: str = "", *, create: bool = True) -> None:

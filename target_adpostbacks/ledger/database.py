@@ -35,8 +35,14 @@ class NoLedger(UnusableLedger):
 
 
 def default_url(environ: Mapping[str, str]) -> str:
-    """The SQLite file in the Meltano project, else in the current directory."""
-    return f"sqlite:///{Path(environ.get('MELTANO_PROJECT_ROOT') or Path.cwd()) / 'adpostbacks.db'}"
+    """The SQLite file in the Meltano project, else in the current directory. Raises UnusableLedger."""
+    try:
+        folder = Path(environ.get("MELTANO_PROJECT_ROOT") or Path.cwd())
+    except FileNotFoundError:
+        raise UnusableLedger("ledger: the current directory is gone; set ledger_url") from None
+    if "?" in str(folder):
+        raise UnusableLedger("ledger: its folder has a `?` in its name, and no URL can say that; set ledger_url")
+    return f"sqlite:///{folder / 'adpostbacks.db'}"
 
 
 def is_prepared(connection: sa.Connection) -> bool:
