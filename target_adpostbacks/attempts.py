@@ -208,7 +208,7 @@ class Attempts:
             if refused:
                 self._close_refused(refused, sent)
             if given_up:
-                self._give_up(started, again[0][0])
+                self._give_up(started, again[0][0], sent)
                 return []
             batch = [entry for _, entries in again for entry in entries]
             _mark(batch, last is not None and last.verdict is Verdict.NO_ANSWER)
@@ -316,14 +316,14 @@ class Attempts:
     def _close_refused(self, refused: Outcome, sent: Sent | None) -> None:
         if not self._way.closed:
             self._way.closed = refused
-            said = refused.said if refused.code else f"HTTP {sent and sent.http_status}, {refused.said}"
-            self._run.log(f"{self._way.account.label}: {said}. The network refuses us; nothing more is sent to it.")
+            told = f"{_told(refused, sent)}. The network refuses us; nothing more is sent to it."
+            self._run.log(f"{self._way.account.label}: {told}")
 
-    def _give_up(self, started: float, last: Outcome) -> None:
+    def _give_up(self, started: float, last: Outcome, sent: Sent) -> None:
         """Past its limits, and nothing went through meanwhile: the account's other input waits for the next run too."""
         if not self._way.closed and self._way.answered < started:
             self._way.closed = _to_others(last)
-            self._run.log(f"{self._way.account.label}: given up for this run ({last.said}).")
+            self._run.log(f"{self._way.account.label}: given up for this run ({_told(last, sent)}).")
 
 
 def _texts(batch: Sequence[Entry]) -> frozenset[str]:
@@ -333,6 +333,12 @@ def _texts(batch: Sequence[Entry]) -> frozenset[str]:
 def _mark(batch: Sequence[Entry], in_doubt: bool) -> None:
     for entry in batch:
         entry.in_doubt = in_doubt
+
+
+def _told(outcome: Outcome, sent: Sent | None) -> str:
+    """What was said; with the HTTP status, where the network gave no code of its own."""
+    status = sent and sent.http_status
+    return f"HTTP {status}, {outcome.said}" if status and not outcome.code else outcome.said
 
 
 def _refused_whole(outcomes: Sequence[Outcome]) -> bool:

@@ -444,6 +444,7 @@ def test_an_account_past_its_limits_is_given_up_for_the_run(scene: Make) -> None
     made.deliver("b", account=account)
     assert len(made.answers.batches) == 2
     assert made.delivery.counts == {"open transient": 2}
+    assert made.logged == ["tiktok.default: given up for this run (HTTP 503, transient)."]
 
 
 def test_what_was_never_sent_is_not_taken_for_unanswered_because_others_were(scene: Make) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import NOW, SETTINGS, a_conversion, an_account
 from run_target import encoded, schema
-from singer_sdk.helpers._batch import JSONLinesEncoding
+from singer_sdk.helpers._batch import BaseBatchFileEncoding
 
 from target_adpostbacks.postback import Postback, prepare
 from target_adpostbacks.reader import Overlong
@@ -58,7 +58,7 @@ def test_a_line_of_a_batch_file_that_is_too_long_is_not_held(
     monkeypatch.setattr("target_adpostbacks.sinks.MAX_LINE", 10)
     path = tmp_path / "batch.jsonl"
     path.write_bytes(b'{"a":1234}\n' + b"x" * 35 + b"\n{}\n" + b"y" * 11)
-    lines = [*batch_lines(JSONLinesEncoding(), path.as_uri())]
+    lines = [*batch_lines(BaseBatchFileEncoding(format="jsonl"), path.as_uri())]
     assert lines == [b'{"a":1234}', b"x" * 11 + b" 36", b"{}", b"y" * 11 + b" 11"]
     assert [type(line) is Overlong for line in lines] == [False, True, False, True]
 
