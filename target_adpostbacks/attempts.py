@@ -150,11 +150,11 @@ class Attempts:
 
     def _leave(self, parts: list[Part], why: Outcome) -> None:
         """These stay open, or keep the refusal that they had."""
-        every = [entry for part in parts for entry in part.batch]
         if self._refused_before:
-            self._run.keep(every)
+            self._run.keep([entry for part in parts for entry in part.batch])
         else:
-            self._run.store([(_doubt(parts[-1].last, []) or why, every)], parts[-1].wider)
+            left = [(_doubt(part.last, []) or why, list(part.batch)) for part in parts]
+            self._run.store(left, parts[-1].wider)
 
     def _picked(self, parts: list[Part]) -> tuple[list[Part], Part]:
         """All but one conversion, and that one. By chance: the next run is to try others."""
@@ -184,8 +184,11 @@ class Attempts:
                     self._run.store([(last or closed, list(batch))], sent)
                 return []
             self._run.ensure_asset(batch)
-            attempt += 1
             _mark(batch, True)
+            if self._run.stopping.is_set():  # looked at after the mark: who cuts the run short stops it first
+                _mark(batch, _doubt(last, []) is not None)
+                continue
+            attempt += 1
             sent, outcomes, wait, row = self._attempt(batch, attempt, sent.attempt_id if sent else None)
             if (len(batch) > 1 and _refused_whole(outcomes)) or (
                 part.probe and outcomes[0].verdict is Verdict.REJECTED
@@ -193,7 +196,7 @@ class Attempts:
                 self._run.store([], sent, {**row, "status": "Retried"})
                 _mark(batch, _doubt(last, []) is not None)
                 if part.probe:
-                    return [part._replace(wider=sent, said=outcomes[0])]
+                    return [part._replace(wider=sent, said=outcomes[0], last=_doubt(last, []))]
                 half = len(batch) // 2  # one bad postback can sink its whole batch: find it
                 return [Part(each, sent, outcomes[0], last) for each in (batch[:half], batch[half:])]
             done, again = self._parted(batch, outcomes)
@@ -203,7 +206,8 @@ class Attempts:
             pause = max(next(pauses), wait)
             spent = attempt >= settings.max_attempts or time.monotonic() + pause > until
             given_up = [(last or outcome, entries) for outcome, entries in again] if spent and not done else []
-            self._run.store(done + given_up, sent, {**row, "status": _status(outcomes[0], again, given_up)})
+            settled = [(outcome if outcome.verdict.final else last or outcome, entries) for outcome, entries in done]
+            self._run.store(settled + given_up, sent, {**row, "status": _status(outcomes[0], again, given_up)})
             refused = next((outcome for outcome in outcomes if outcome.verdict is Verdict.CREDENTIALS), None)
             if refused:
                 self._close_refused(refused, sent)

@@ -199,7 +199,7 @@ def scrubbed(text: str, secrets: Iterable[str], texts: Iterable[str] = (), *, ke
         text = _without_pieces(_written(secret).sub("***", text), secret)
     text = "".join(char if char.isprintable() else " " for char in text[:4000])
     lowered = text.lower()
-    for value in sorted((value for value in texts if value in lowered), key=len, reverse=True):
+    for value in sorted((value for value in texts if value.lower() in lowered), key=len, reverse=True):
         text = re.sub(re.escape(value), "***", text, flags=re.IGNORECASE)
     for pattern in _PERSONAL[:1] if keep_ids else _PERSONAL:
         text = pattern.sub("***", text)
@@ -245,10 +245,8 @@ def _without_pieces(text: str, secret: str) -> str:
 
 
 def texts_of(payloads: Iterable[bytes]) -> frozenset[str]:
-    """Every text in what was sent that is long enough to be known again, in lower case."""
-    return frozenset(
-        value.lower() for payload in payloads for value in _texts(msgspec.json.decode(payload)) if len(value) > 3
-    )
+    """Every text in what was sent that is long enough to be known again."""
+    return frozenset(value for payload in payloads for value in _texts(msgspec.json.decode(payload)) if len(value) > 3)
 
 
 def _texts(value: JSON) -> Iterable[str]:

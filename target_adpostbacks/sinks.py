@@ -232,15 +232,16 @@ def batch_lines(encoding: BaseBatchFileEncoding, path: str) -> Iterator[bytes]:
 def _bounded(file: IO[bytes] | GzipFile) -> Iterator[bytes]:
     """Lines; one that is too long is not held in memory."""
     first = True
-    while line := file.readline(MAX_LINE + 1):
-        if first and line.startswith(GZIP):
-            raise UnreadableInput("BATCH message: a file is compressed, but its encoding does not say so")
+    while line := file.readline(MAX_LINE + 1 + len(BOM)):
+        ended = line.endswith(b"\n")
         line = line.removesuffix(b"\n")
         if first:
+            if line.startswith(GZIP):
+                raise UnreadableInput("BATCH message: a file is compressed, but its encoding does not say so")
             line, first = line.removeprefix(BOM), False
         if len(line) > MAX_LINE:
             length = len(line)
-            while (more := file.readline(MAX_LINE)) and not more.endswith(b"\n"):
-                length += len(more)
-            line = Overlong.of(line, length + len(more))
+            while not ended and (more := file.readline(MAX_LINE)):
+                length, ended = length + len(more), more.endswith(b"\n")
+            line = Overlong.of(line, length)
         yield line

@@ -196,11 +196,20 @@ def test_what_another_run_is_sending_keeps_its_row(ledger: Ledger, ledger_url: s
     ]
 
 
-def test_what_was_sent_without_an_answer_stays_open_though_it_would_be_skipped_now(
-    ledger: Ledger, ledger_url: str
+@pytest.mark.parametrize(
+    ("status", "reason", "attempt_id"),
+    [
+        ("skipped", "event_off", None),
+        ("rejected", "too_large", None),
+        ("open", "transient", None),
+        ("open", "credentials", "a2"),
+    ],
+)
+def test_what_was_sent_without_an_answer_stays_open_whatever_is_no_verdict_on_a_request(
+    ledger: Ledger, ledger_url: str, status: str, reason: str, attempt_id: str | None
 ) -> None:
     ledger.write(NOW, [a_row(status="open", reason="no_answer", message="timed out")])
-    ledger.write(NOW, [a_row(status="skipped", reason="event_off", sent_at=None)])
+    ledger.write(NOW, [a_row(status=status, reason=reason, attempt_id=attempt_id, sent_at=None)])
     assert rows(ledger_url, "status, reason, message, sent_at") == [("open", "no_answer", "timed out", a_row().sent_at)]
     assert len(ledger.resolve("evt-1", "accepted", NOW)) == 1
 

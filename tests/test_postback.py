@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import msgspec
 import pytest
 from conftest import NOW, a_conversion, an_account
 
@@ -53,6 +54,11 @@ def skipped(account: Account | None = None, **columns: Any) -> str:
 
 
 # --- Whom it is for --------------------------------------------------------------------------------------------------
+
+
+def test_an_echo_is_found_whatever_becomes_of_it_in_lower_case() -> None:
+    texts = texts_of([msgspec.json.encode(["İstanbul Moda"])])
+    assert scrubbed("Invalid value İstanbul Moda for city", [], texts) == "Invalid value *** for city"
 
 
 def test_a_conversion_goes_to_the_network_it_is_attributed_to() -> None:

@@ -165,17 +165,19 @@ def upsert_of_json(dialect: sa.Dialect) -> str:
 def _on_conflict(insert: Any, dialect: sa.Dialect) -> str:
     """The statement's text: what was accepted stays; a repeated skip or another run's turn changes nothing.
 
-    Nor does any skip of what was sent without an answer: the network may have it, and only it or ``resolve`` can tell.
+    Nor does anything but a verdict on a request, where one went unanswered: the network may have it, and only it or
+    ``resolve`` can tell.
     """
     old, new = _WRITTEN.c, insert.excluded
-    skipped = _text("skipped")
+    skipped, unanswered = _text("skipped"), _text("no_answer")
+    is_verdict = sa.and_(new.attempt_id.is_not(None), new.status != _text("open"))
     statement = insert.on_conflict_do_update(
         index_elements=[old[name] for name in IDENTITY],
         set_={name: new[name] for name in COLUMNS if name not in IDENTITY},
         where=sa.and_(
             old.status != _text("accepted"),
             sa.or_(new.status != skipped, old.status != new.status, old.reason != new.reason),
-            sa.or_(new.status != skipped, old.reason != _text("no_answer")),
+            sa.or_(old.reason != unanswered, new.reason == unanswered, is_verdict),
             sa.or_(new.reason != _text("busy"), old.status == skipped),
         ),
     )
