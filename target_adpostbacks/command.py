@@ -41,6 +41,7 @@ class CommandTarget(Target):
     """Why the input was not read to its end."""
     exit_code: int | None = None
     """Known when the run has closed its books, at the end of ``process_endofpipe``."""
+    _owns_process = False  # as ``run`` does, which ends it
 
     @abstractmethod
     def stop(self) -> None:
@@ -117,6 +118,7 @@ class CommandTarget(Target):
 
     def run(self, file_input: IO[str] | None = None) -> None:
         """Read everything, deliver it, and exit: 0 all is settled, 1 something is open or failed, 3, 128 + signal."""
+        self._owns_process = True
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
         try:
@@ -151,7 +153,7 @@ class CommandTarget(Target):
         self.signals += (number,)
         if len(self.signals) == 1:
             self.stop()
-        elif len(self.signals) == 2:
+        elif len(self.signals) == 2 and self._owns_process:
             hurry = threading.Timer(HURRY_SECONDS, os._exit, [128 + self.signals[0]])
             hurry.daemon = True
             hurry.start()
