@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import signal
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -74,3 +76,13 @@ def test_batch_files_let_time_pass(target: TargetAdpostbacks, tmp_path: Path, mo
     target.listen(io.BytesIO(encoded(schema()) + encoded(batch)))  # type: ignore[arg-type]
     assert len(ticks) >= 2
     assert target.records_read == 300
+
+
+def test_two_signals_leave_a_process_alone_that_is_not_the_runs_own(
+    target: TargetAdpostbacks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("target_adpostbacks.command.HURRY_SECONDS", 0.05)
+    target._on_signal(signal.SIGTERM, None)
+    target._on_signal(signal.SIGTERM, None)
+    time.sleep(0.2)  # here it would end, and all tests with it
+    assert target.signals == (signal.SIGTERM, signal.SIGTERM)
