@@ -8,9 +8,11 @@ import sys
 import threading
 import traceback
 from abc import abstractmethod
+from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, Any
 
 import click
 from singer_sdk import Target
@@ -26,9 +28,6 @@ from singer_sdk.plugin_base import _ConfigInput
 from target_adpostbacks.ledger import UnusableLedger
 from target_adpostbacks.reader import UnreadableInput
 
-HURRY_SECONDS = 10
-"""From a second signal to the end, whatever is still waited for."""
-
 
 class CommandTarget(Target):
     """A target as a command: no error's text is shown, since it may hold values."""
@@ -41,6 +40,8 @@ class CommandTarget(Target):
     """Why the input was not read to its end."""
     exit_code: int | None = None
     """Known when the run has closed its books, at the end of ``process_endofpipe``."""
+    hurry_seconds: float = 10
+    """From a second signal to the end, whatever is still waited for."""
     _owns_process = False  # as ``run`` does, which ends it
 
     @abstractmethod
@@ -126,7 +127,7 @@ class CommandTarget(Target):
         except (RecordsWithoutSchemaException, UnreadableInput) as error:
             self._end_early(str(error))
         except (StreamMapConfigError, MapExpressionError) as error:
-            self._end_early(f"stream_maps: {str(error).splitlines()[0]}")
+            self._end_early(_map_mistake(self.config.get("stream_maps"), error))
         except Exception as error:  # noqa: BLE001 - its text may hold values
             self._end_early(located(error))
         code = self.exit_code if self.exit_code is not None else 1
@@ -142,7 +143,7 @@ class CommandTarget(Target):
         if self.exit_code is None:
             try:
                 self.process_endofpipe()
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:  # noqa: BLE001 - its text may hold values
                 self.logger.error(located(error))
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -154,7 +155,7 @@ class CommandTarget(Target):
         if len(self.signals) == 1:
             self.stop()
         elif len(self.signals) == 2 and self._owns_process:
-            hurry = threading.Timer(HURRY_SECONDS, os._exit, [128 + self.signals[0]])
+            hurry = threading.Timer(self.hurry_seconds, os._exit, [128 + self.signals[0]])
             hurry.daemon = True
             hurry.start()
 
@@ -163,7 +164,23 @@ def located(error: BaseException) -> str:
     """Where an unexpected error happened, without its text, which may hold values."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "target_adpostbacks" in frame.filename]
     frame = (frames or traceback.extract_tb(error.__traceback__))[-1]
-    return f"Unexpected {type(error).__name__} in {os.path.basename(frame.filename)}:{frame.lineno}; please report it."  # noqa: PTH119
+    return f"Unexpected {type(error).__name__} in {Path(frame.filename).name}:{frame.lineno}; please report it."
+
+
+def _map_mistake(stream_maps: Any, error: StreamMapConfigError | MapExpressionError) -> str:
+    """Where a stream map is wrong; the SDK's text repeats what stands there, which may hold a secret."""
+    repeated = [(text, path) for text, path in _texts(stream_maps, "stream_maps") if text and text in str(error)]
+    path = max(repeated, key=lambda each: len(each[0]))[1] if repeated else "stream_maps"
+    rule = "the expression can't be parsed" if isinstance(error, MapExpressionError) else "not what the SDK documents"
+    return f"{path}: {rule}"
+
+
+def _texts(settings: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(settings, str):
+        yield settings, path
+    elif isinstance(settings, dict):
+        for name, member in settings.items():
+            yield from _texts(member, f"{path}.{name}")
 
 
 def _claim_stdout() -> IO[str]:

@@ -57,14 +57,17 @@ class LineReader(GenericSingerReader[bytes]):
     Between lines, about twice a second, ``tick`` is called on the same thread, whether lines come or not.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, *, tick_seconds: float = TICK_SECONDS, chunk: int = CHUNK, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__()
+        self._tick_seconds, self._chunk, self._clock = tick_seconds, chunk, clock
         self.line = 0  # of the message at hand, from 1
         self.plain: bool | None = None  # None: no object has come yet
         self.bad_line: Callable[[str, BadLine], None] = lambda _digest, _bad: None
         self.tick: Callable[[], None] = lambda: None
         self.stopped = False
-        self._ticked = time.monotonic()
+        self._ticked = clock()
         self._wake_reader, self._wake_writer = os.pipe()
         self._decode = msgspec.json.Decoder().decode
         self._decode_state = msgspec.json.Decoder(_State).decode
@@ -82,8 +85,8 @@ class LineReader(GenericSingerReader[bytes]):
 
     def tick_if_due(self, *, at_once: bool = False) -> None:
         """Tick, if that was not done just now."""
-        now = time.monotonic()
-        if at_once or now - self._ticked >= TICK_SECONDS:
+        now = self._clock()
+        if at_once or now - self._ticked >= self._tick_seconds:
             self._ticked = now
             self.tick()
 
@@ -162,11 +165,11 @@ class LineReader(GenericSingerReader[bytes]):
         rest: list[bytes] = []
         length = 0
         while not self.stopped:
-            ready, _, _ = select.select([descriptor, self._wake_reader], [], [], TICK_SECONDS)
+            ready, _, _ = select.select([descriptor, self._wake_reader], [], [], self._tick_seconds)
             self.tick_if_due(at_once=not ready)
             if descriptor not in ready:
                 continue
-            chunk = os.read(descriptor, CHUNK)
+            chunk = os.read(descriptor, self._chunk)
             if not chunk:
                 break
             first, newline, others = chunk.partition(b"\n")

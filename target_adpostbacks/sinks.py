@@ -224,24 +224,24 @@ def batch_lines(encoding: BaseBatchFileEncoding, path: str) -> Iterator[bytes]:
     with StorageTarget.from_url(head).open(tail, mode="rb") as file:
         if encoding.compression == "gzip":
             with gzip_open(file) as lines:
-                yield from _bounded(lines)
+                yield from bounded(lines)
         else:
-            yield from _bounded(file)
+            yield from bounded(file)
 
 
-def _bounded(file: IO[bytes] | GzipFile) -> Iterator[bytes]:
-    """Lines; one that is too long is not held in memory."""
+def bounded(file: IO[bytes] | GzipFile, longest: int = MAX_LINE) -> Iterator[bytes]:
+    """Lines without their ends; of one that is longer than ``longest`` bytes only the head is held in memory."""
     first = True
-    while line := file.readline(MAX_LINE + 1 + len(BOM)):
+    while line := file.readline(longest + 1 + len(BOM)):
         ended = line.endswith(b"\n")
         line = line.removesuffix(b"\n")
         if first:
             if line.startswith(GZIP):
                 raise UnreadableInput("BATCH message: a file is compressed, but its encoding does not say so")
             line, first = line.removeprefix(BOM), False
-        if len(line) > MAX_LINE:
+        if len(line) > longest:
             length = len(line)
-            while not ended and (more := file.readline(MAX_LINE)):
+            while not ended and (more := file.readline(longest)):
                 length, ended = length + len(more), more.endswith(b"\n")
             line = Overlong.of(line, length)
         yield line

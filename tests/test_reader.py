@@ -8,7 +8,6 @@ import itertools
 import os
 import threading
 import time
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,11 +21,11 @@ RECORD = b'{"type":"RECORD","stream":"s","record":{"a":1}}\n'
 class Heard:
     """Everything that a reader calls back with."""
 
-    def __init__(self) -> None:
+    def __init__(self, reader: LineReader | None = None) -> None:
         self.messages: list[dict[str, Any]] = []
         self.bad: list[tuple[int, str, str]] = []
         self.ticks = 0
-        self.reader = LineReader()
+        self.reader = reader or LineReader()
         self.reader.bad_line = lambda digest, bad: self.bad.append((self.reader.line, digest, str(bad)))
         self.reader.tick = self._tick
 
@@ -171,20 +170,18 @@ def test_a_log_line_before_singer_messages_does_not_make_them_plain() -> None:
     assert result.records == [{"level": "info"}, {"a": 1}]
 
 
-def test_it_ticks_while_lines_trickle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("target_adpostbacks.reader.CHUNK", len(RECORD))
+def test_it_ticks_while_lines_trickle() -> None:
     clock = itertools.count(0, TICK_SECONDS / 4)
-    monkeypatch.setattr("target_adpostbacks.reader.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    trickle = LineReader(chunk=len(RECORD), clock=lambda: next(clock))
     source, sink = os.pipe()
     os.write(sink, SCHEMA + RECORD * 40)
     os.close(sink)
     with os.fdopen(source, "rb") as file:
-        assert Heard().read(file).ticks >= 5
+        assert Heard(trickle).read(file).ticks >= 5
 
 
-def test_it_ticks_among_bad_lines_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("target_adpostbacks.reader.TICK_SECONDS", 0)
-    assert heard(SCHEMA + b"oops\n" * 300).ticks == 2
+def test_it_ticks_among_bad_lines_too() -> None:
+    assert Heard(LineReader(tick_seconds=0)).read(io.BytesIO(SCHEMA + b"oops\n" * 300)).ticks == 2
 
 
 def test_it_ticks_while_no_line_comes_and_stops_when_told() -> None:

@@ -13,11 +13,10 @@ from pathlib import Path
 import pytest
 from conftest import NOW, SETTINGS, a_conversion, an_account
 from run_target import encoded, schema
-from singer_sdk.helpers._batch import BaseBatchFileEncoding
 
 from target_adpostbacks.postback import Postback, prepare
-from target_adpostbacks.reader import Overlong
-from target_adpostbacks.sinks import batch_lines
+from target_adpostbacks.reader import LineReader, Overlong
+from target_adpostbacks.sinks import bounded
 from target_adpostbacks.target import TargetAdpostbacks
 
 TEST_CODE = {"test_event_code": "TEST1"}
@@ -27,7 +26,7 @@ TEST_CODE = {"test_event_code": "TEST1"}
 def target(tmp_path: Path) -> Iterator[TargetAdpostbacks]:
     tiktok = {**SETTINGS["tiktok"], **TEST_CODE, "base_url": "http://127.0.0.1:1"}
     config = {"ledger_url": f"sqlite:///{tmp_path}/ledger.db", "batch_size_rows": 2, "max_attempts": 1}
-    target = TargetAdpostbacks(config={**config, "tiktok": tiktok})
+    target = TargetAdpostbacks(config={**config, "tiktok": tiktok}, message_reader=LineReader(tick_seconds=0))
     target.stdout = io.StringIO()
     yield target
     if target.exit_code is None:
@@ -54,19 +53,14 @@ def test_a_rare_envelope_beside_a_busy_one_is_due_in_its_own_time(target: Target
     assert not sink.close_due(3600)
 
 
-def test_a_line_of_a_batch_file_that_is_too_long_is_not_held(
-    target: TargetAdpostbacks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("target_adpostbacks.sinks.MAX_LINE", 10)
-    path = tmp_path / "batch.jsonl"
-    path.write_bytes(b'\xef\xbb\xbf{"a":1234}\n' + b"x" * 35 + b"\n{}\n" + b"y" * 11)
-    lines = [*batch_lines(BaseBatchFileEncoding(format="jsonl"), path.as_uri())]
+def test_a_line_of_a_batch_file_that_is_too_long_is_not_held() -> None:
+    file = io.BytesIO(b'\xef\xbb\xbf{"a":1234}\n' + b"x" * 35 + b"\n{}\n" + b"y" * 11)
+    lines = [*bounded(file, longest=10)]
     assert lines == [b'{"a":1234}', b"x" * 14 + b" 36", b"{}", b"y" * 11 + b" 11"]
     assert [type(line) is Overlong for line in lines] == [False, True, False, True]
 
 
-def test_batch_files_let_time_pass(target: TargetAdpostbacks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("target_adpostbacks.reader.TICK_SECONDS", 0)
+def test_batch_files_let_time_pass(target: TargetAdpostbacks, tmp_path: Path) -> None:
     path = tmp_path / "batch.jsonl"
     path.write_text(json.dumps({"event_name": "purchase"}) + "\n")
     path.write_bytes(path.read_bytes() * 300)
@@ -78,10 +72,8 @@ def test_batch_files_let_time_pass(target: TargetAdpostbacks, tmp_path: Path, mo
     assert target.records_read == 300
 
 
-def test_two_signals_leave_a_process_alone_that_is_not_the_runs_own(
-    target: TargetAdpostbacks, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("target_adpostbacks.command.HURRY_SECONDS", 0.05)
+def test_two_signals_leave_a_process_alone_that_is_not_the_runs_own(target: TargetAdpostbacks) -> None:
+    target.hurry_seconds = 0.05
     target._on_signal(signal.SIGTERM, None)
     target._on_signal(signal.SIGTERM, None)
     time.sleep(0.2)  # here it would end, and all tests with it
