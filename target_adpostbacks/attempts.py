@@ -173,21 +173,12 @@ class Attempts:
         pauses = self._run.pauses()
         attempt = named = 0
         while batch:
-            closed = self._closed()
-            if not closed:
-                paced, told = self._way.wait(until, self._run.stopping)
-                closed, until = told or self._closed(), until + paced
+            paced, closed = self._let_go(batch, until)
+            until += paced
             if closed:
-                if self._refused_before:
-                    self._run.keep(batch)
-                else:
-                    self._run.store([(last or closed, list(batch))], sent)
-                return []
-            self._run.ensure_asset(batch)
-            _mark(batch, True)
-            if self._run.stopping.is_set():  # looked at after the mark: who cuts the run short stops it first
                 _mark(batch, _doubt(last, []) is not None)
-                continue
+                self._leave([Part(batch, sent, last=last)], last or closed)
+                return []
             attempt += 1
             sent, outcomes, wait, row = self._attempt(batch, attempt, sent.attempt_id if sent else None)
             if (len(batch) > 1 and _refused_whole(outcomes)) or (
@@ -224,6 +215,17 @@ class Attempts:
             elif batch:
                 self._run.stopping.wait(pause)
         return []
+
+    def _let_go(self, batch: Sequence[Entry], until: float) -> tuple[float, Outcome | None]:
+        """Wait until the batch may be sent: the seconds that its turn took, and why not, if it may not be sent."""
+        if closed := self._closed():
+            return 0.0, closed
+        paced, closed = self._way.wait(until, self._run.stopping)
+        if closed := closed or self._closed():
+            return paced, closed
+        self._run.ensure_asset(batch)
+        _mark(batch, True)
+        return paced, self._closed()  # looked at after the mark: who cuts the run short stops it first
 
     def _parted(self, batch: Sequence[Any], outcomes: list[Outcome]) -> tuple[list[Group], list[Group]]:
         """What is settled, or open for this run; and what to try again."""

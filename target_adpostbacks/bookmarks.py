@@ -42,7 +42,9 @@ class Bookmarks:
     def state(self, value: bytes) -> None:
         """A bookmark has come: it covers all that was added before."""
         with self._lock:
-            if self._is_held:
+            if self._closed and self._closed[0].held:  # none comes any more in this run: they are not kept
+                while len(self._closed) > 1:
+                    self._closed.pop()
                 self._added += self.place.added
                 self.place = Place(self)
                 return
@@ -54,15 +56,6 @@ class Bookmarks:
                 self._added += self.place.added
                 self.place = Place(self)
             self._release()
-
-    @property
-    def _is_held(self) -> bool:
-        """Whether no bookmark comes any more in this run: those that wait are not kept."""
-        if not self._closed or not self._closed[0].held:
-            return False
-        while len(self._closed) > 1:
-            self._closed.pop()
-        return True
 
     def settle(self, place: Place, count: int) -> None:
         with self._lock:

@@ -168,7 +168,9 @@ class Delivery:
             found = [same for same in under_way if (same[0].postback.key in self._repeats.unanswered) is is_in_doubt]
             if found:
                 self.counts[_opened(outcome)] += sum(map(len, found))
-                self._tell_open([queued for same in found for queued in same], outcome)
+                self._why_open.update(
+                    f"{queued.postback.account.label}: {outcome.said}" for same in found for queued in same
+                )
                 rows += [row for same in found for row in self._rows(same[:1], outcome, None)]
         wait([self._writer.submit(self._ledger.write, self.now(), rows)], timeout=ABANDON_SECONDS)
 
@@ -222,7 +224,6 @@ class Delivery:
         self._release(found.accepted, "already accepted")
         if found.unanswered:
             unrecognized = Outcome(Verdict.NO_ANSWER, detail=UNRECOGNIZED)
-            self._tell_open(found.unanswered, unrecognized)
             self._release(found.unanswered, _opened(unrecognized), unrecognized.said)
         if found.new:
             Attempts(lane, self).run(found.new)
@@ -272,11 +273,11 @@ class Delivery:
                 self.counts[outcome] += len(batch)
             for queued in batch:
                 same = self._under_way.pop(queued.postback.key)
+                if why:
+                    self._why_open[f"{queued.postback.account.label}: {why}"] += len(same)
                 if len(same) > 1:
                     marks.update(later.mark for later in same[1:])
                     self.counts["already accepted" if outcome == "accepted" else outcome] += len(same) - 1
-                    if why:
-                        self._why_open[f"{queued.postback.account.label}: {why}"] += len(same) - 1
         final = not outcome.startswith("open ")
         for mark, count in marks.items():
             (mark.settle if final else mark.hold)(count)
@@ -303,18 +304,10 @@ class Delivery:
         rows = [row for outcome, batch in verdicts for row in self._rows(batch, outcome, sent)]
         self._ledger.write(self.now(), rows, [attempt] if attempt else [])
         for outcome, batch in verdicts:
-            verdict = outcome.verdict
-            if not verdict.final:
-                self._tell_open(batch, outcome)
-            if verdict.final:
-                self._release(batch, verdict.value)
+            if outcome.verdict.final:
+                self._release(batch, outcome.verdict.value)
             else:
                 self._release(batch, _opened(outcome), outcome.said)
-
-    def _tell_open(self, batch: Sequence[Queued], outcome: Outcome) -> None:
-        with self._lock:
-            for queued in batch:
-                self._why_open[f"{queued.postback.account.label}: {outcome.said}"] += 1
 
     def _rows(self, batch: Sequence[Queued], outcome: Outcome, sent: Sent | None) -> Iterator[tuple[Any, ...]]:
         """The rows of postbacks that share an outcome, in the order of Delivered."""

@@ -145,7 +145,7 @@ class TargetAdpostbacks(CommandTarget):
     def account(self, label: str) -> Account:
         """The account of that label."""
         account = self._labelled(label)
-        assert account is not None  # noqa: S101
+        assert account is not None  # noqa: S101 - only labels of accounts come here
         return account
 
     def _labelled(self, label: str) -> Account | None:
@@ -166,6 +166,14 @@ class TargetAdpostbacks(CommandTarget):
         super().append_builtin_config(config_jsonschema)
         for name in ("add_record_metadata", "load_method", "validate_records"):
             config_jsonschema["properties"].pop(name, None)
+
+    def run(self, file_input: IO[str] | None = None) -> None:
+        """Read everything, deliver it, and exit."""
+        # Records make no reference cycles, but looking for some took a fifth of a run: it is left to _tick.
+        gc.freeze()
+        gc.disable()
+        self.progress.start()
+        super().run(file_input)
 
     # --- Messages ---------------------------------------------------------------------------------------------------
     # These three override private methods of the SDK: tests/test_tripwires.py fails when they change there.
@@ -292,14 +300,6 @@ class TargetAdpostbacks(CommandTarget):
             self._unusable[what] += 1
 
     # --- Time passing -----------------------------------------------------------------------------------------------
-
-    def run(self, file_input: IO[str] | None = None) -> None:
-        """Read everything, deliver it, and exit."""
-        # Records make no reference cycles, but looking for some took a fifth of a run: it is left to _tick.
-        gc.freeze()
-        gc.disable()
-        self.progress.start()
-        super().run(file_input)
 
     def _idle(self) -> None:
         """While an account keeps the reader waiting: the others send what has waited long enough."""

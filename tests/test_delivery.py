@@ -680,23 +680,29 @@ def test_a_run_that_is_stopped_after_no_answer_keeps_the_doubt(scene: Make) -> N
     assert made.rows() == [("a", "open", "no_answer")]
 
 
-def test_the_doubt_about_an_earlier_run_outlives_a_run_that_is_cut_short(scene: Make) -> None:
-    scene(RESET).deliver("x", account=an_account(max_attempts=1))
-    asked, over = threading.Event(), threading.Event()
+def cut_short(scene: Make, asked: str, waiting: str) -> Scene:
+    """A run that is ended while one conversion is in a request and another waits for its turn."""
+    under_way, over = threading.Event(), threading.Event()
 
     def answer(_: list[str]) -> Said:
-        asked.set()
+        under_way.set()
         assert over.wait(10)
         return OK
 
     made = scene(answer)
     account = an_account(concurrency=1)
-    made.delivery.submit(account, [made.queued(account, "a")])
-    assert asked.wait(10)
-    made.delivery.submit(account, [made.queued(account, "x")])
+    made.delivery.submit(account, [made.queued(account, asked)])
+    assert under_way.wait(10)
+    made.delivery.submit(account, [made.queued(account, waiting)])
     made.delivery.stop()
     made.delivery.abandon()
     over.set()
+    return made
+
+
+def test_the_doubt_about_an_earlier_run_outlives_a_run_that_is_cut_short(scene: Make) -> None:
+    scene(RESET).deliver("x", account=an_account(max_attempts=1))
+    made = cut_short(scene, "a", "x")
     assert ("x", "open", "no_answer") in made.rows()
 
 
@@ -749,21 +755,7 @@ def test_nothing_is_sent_once_the_run_was_cut_short(scene: Make, monkeypatch: py
 
 
 def test_what_only_waited_when_the_run_was_cut_short_was_never_sent(scene: Make) -> None:
-    asked, over = threading.Event(), threading.Event()
-
-    def answer(event_ids: list[str]) -> Said:
-        asked.set()
-        assert over.wait(10)
-        return OK
-
-    made = scene(answer)
-    account = an_account(concurrency=1)
-    made.delivery.submit(account, [made.queued(account, "a")])
-    assert asked.wait(10)
-    made.delivery.submit(account, [made.queued(account, "b")])
-    made.delivery.stop()
-    made.delivery.abandon()
-    over.set()
+    made = cut_short(scene, "a", "b")
     assert +made.delivery.counts == {"open no_answer": 1, "open transient": 1}
     assert made.rows("event_id, reason, sent_at IS NULL") == [("a", "no_answer", False), ("b", "transient", True)]
 
