@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from target_adpostbacks.network import Outcome, Verdict
-from target_adpostbacks.postback import Postback, scrubbed, texts_of
+from target_adpostbacks.core.network import Outcome, Verdict
+from target_adpostbacks.core.postback import Postback, scrubbed, texts_of
 from target_adpostbacks.transport import Transport, Unreachable
 from target_adpostbacks.way import Way, seconds
 

@@ -14,9 +14,9 @@ import backoff
 import msgspec
 
 from target_adpostbacks.attempts import Attempts, Group, Sent
+from target_adpostbacks.core.network import Account, Outcome, Verdict
+from target_adpostbacks.core.postback import Facts, Key, Postback
 from target_adpostbacks.ledger import Delivered, Ledger, UnusableLedger
-from target_adpostbacks.network import Account, Outcome, Verdict
-from target_adpostbacks.postback import Facts, Key, Postback
 from target_adpostbacks.repeats import UNRECOGNIZED, Repeats
 from target_adpostbacks.transport import Transport
 from target_adpostbacks.way import Pace, Way

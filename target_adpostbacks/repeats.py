@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from target_adpostbacks.attempts import Entry, Group
+from target_adpostbacks.core.network import Outcome, Verdict
+from target_adpostbacks.core.postback import Facts, Key, Postback
 from target_adpostbacks.ledger import Earlier, Ledger
-from target_adpostbacks.network import Outcome, Verdict
-from target_adpostbacks.postback import Facts, Key, Postback
 
 COMPARED = ("event_time", "network_event", "match_keys", "value", "currency")
 """Facts that are to be the same when a conversion comes again."""

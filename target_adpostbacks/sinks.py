@@ -14,12 +14,12 @@ from singer_sdk.helpers._batch import StorageTarget
 from singer_sdk.sinks import Sink
 
 from target_adpostbacks.command import located
-from target_adpostbacks.conversion import Conversion, InvalidConversion
+from target_adpostbacks.core.conversion import Conversion, InvalidConversion
+from target_adpostbacks.core.network import Account, Skip
+from target_adpostbacks.core.postback import Facts, Key, Postback, facts, key, prepare, route
+from target_adpostbacks.core.record import is_deleted, parse
 from target_adpostbacks.delivery import Queued, skipped
-from target_adpostbacks.network import Account, Skip
-from target_adpostbacks.postback import Facts, Key, Postback, facts, key, prepare, route
 from target_adpostbacks.reader import BOM, MAX_LINE, Overlong, UnreadableInput
-from target_adpostbacks.record import is_deleted, parse
 
 if TYPE_CHECKING:
     from singer_sdk.helpers._batch import BaseBatchFileEncoding

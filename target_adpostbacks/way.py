@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from target_adpostbacks.network import Account, Outcome
+from target_adpostbacks.core.network import Account, Outcome
 
 
 class Pace:

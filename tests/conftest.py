@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from target_adpostbacks.conversion import Conversion
-from target_adpostbacks.network import Account
+from target_adpostbacks.core.conversion import Conversion
+from target_adpostbacks.core.network import Account
+from target_adpostbacks.core.record import Columns, parse
 from target_adpostbacks.networks import NETWORKS
-from target_adpostbacks.record import Columns, parse
 
 NOW = datetime(2026, 11, 20, 12, 5, tzinfo=timezone.utc)
 

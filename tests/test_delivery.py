@@ -19,11 +19,11 @@ from conftest import NOW, a_conversion, an_account
 from msgspec.structs import replace
 
 from target_adpostbacks.attempts import MAX_REQUESTS
+from target_adpostbacks.core.network import Account, Outcome, Request, Response, Verdict
+from target_adpostbacks.core.postback import Facts, Key, prepare
 from target_adpostbacks.delivery import Delivery, Queued, Skipped, pauses, skipped
 from target_adpostbacks.ledger import Ledger
-from target_adpostbacks.network import Account, Outcome, Request, Response, Verdict
 from target_adpostbacks.networks.tiktok import TikTok, TikTokSettings
-from target_adpostbacks.postback import Facts, Key, prepare
 from target_adpostbacks.transport import Unreachable
 from target_adpostbacks.way import Pace, seconds
 

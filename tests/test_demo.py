@@ -21,11 +21,11 @@ from conftest import COLUMNS, NOW
 from rich.console import Console
 
 from target_adpostbacks.cli.demo import demo
-from target_adpostbacks.conversion import InvalidConversion
+from target_adpostbacks.core.conversion import InvalidConversion
+from target_adpostbacks.core.record import parse
 from target_adpostbacks.demo.conversions import POISONED, conversions, singer
 from target_adpostbacks.demo.story import Story
 from target_adpostbacks.demo.summary import outcomes
-from target_adpostbacks.record import parse
 
 COMMAND = str(Path(sys.executable).with_name("adpostbacks"))
 MISLEADING = {

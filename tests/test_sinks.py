@@ -14,7 +14,7 @@ import pytest
 from conftest import NOW, SETTINGS, a_conversion, an_account
 from run_target import encoded, schema
 
-from target_adpostbacks.postback import Postback, prepare
+from target_adpostbacks.core.postback import Postback, prepare
 from target_adpostbacks.reader import LineReader, Overlong
 from target_adpostbacks.sinks import bounded
 from target_adpostbacks.target import TargetAdpostbacks

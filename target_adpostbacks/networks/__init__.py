@@ -7,7 +7,7 @@ import pkgutil
 from collections.abc import Mapping
 from typing import Any
 
-from target_adpostbacks.network import Network
+from target_adpostbacks.core.network import Network
 
 NETWORKS: Mapping[str, type[Network[Any]]] = {
     network.name: network

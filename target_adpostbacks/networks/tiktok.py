@@ -8,9 +8,9 @@ from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any, ClassVar
 
-from target_adpostbacks import match_keys as keys
-from target_adpostbacks.conversion import Conversion, Item
-from target_adpostbacks.network import (
+from target_adpostbacks.core import match_keys as keys
+from target_adpostbacks.core.conversion import Conversion, Item
+from target_adpostbacks.core.network import (
     JSON,
     Network,
     Outcome,

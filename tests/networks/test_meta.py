@@ -10,11 +10,11 @@ import pytest
 from conftest import NOW, a_conversion, an_account
 
 from target_adpostbacks.config import InvalidConfig
-from target_adpostbacks.match_keys import sha256
-from target_adpostbacks.network import Response, Skip, Verdict
+from target_adpostbacks.core.match_keys import sha256
+from target_adpostbacks.core.network import Response, Skip, Verdict
+from target_adpostbacks.core.postback import prepare
 from target_adpostbacks.networks import meta as module
 from target_adpostbacks.networks.meta import Meta
-from target_adpostbacks.postback import prepare
 
 LEAD = {"network": "meta", "event_name": "lead", "ttclid": None, "email": "jane@example.com"}
 APP = {**LEAD, "event_source": "app", "platform": "android", "os_version": "14", "app_id": "com.example.game"}

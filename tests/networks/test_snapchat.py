@@ -9,10 +9,10 @@ import pytest
 from conftest import NOW, a_conversion, an_account
 
 from target_adpostbacks.config import InvalidConfig
-from target_adpostbacks.match_keys import sha256
-from target_adpostbacks.network import Response, Skip, Verdict
+from target_adpostbacks.core.match_keys import sha256
+from target_adpostbacks.core.network import Response, Skip, Verdict
+from target_adpostbacks.core.postback import prepare
 from target_adpostbacks.networks.snapchat import Snapchat, phone
-from target_adpostbacks.postback import prepare
 
 PIXEL, APP = "0f2e6c1a-5b3d-4c8e-9a7f-1d2c3b4a5e6f", "7a9b8c7d-1e2f-4a3b-8c5d-6e7f8a9b0c1d"
 MAIL = {"email": "ada@example.com"}

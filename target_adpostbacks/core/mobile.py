@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from target_adpostbacks import match_keys as keys
-from target_adpostbacks.conversion import Conversion
+from target_adpostbacks.core import match_keys as keys
+from target_adpostbacks.core.conversion import Conversion
 
 IOS, ANDROID = "i2", "a2"
 PLATFORMS = {"ios": IOS, "ipados": IOS, "iphone": IOS, "ipad": IOS, "android": ANDROID}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from conftest import a_conversion
 
-from target_adpostbacks import app_data
+from target_adpostbacks.core import mobile as app_data
 
 IDFA = "6D92078A-8246-4BA4-AE5B-76104861E7DC"
 GAID = "38400000-8cf0-11bd-b23e-10b96e40000d"

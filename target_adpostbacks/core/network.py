@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from target_adpostbacks.conversion import Conversion, query_value, same_host
+from target_adpostbacks.core.conversion import Conversion, query_value, same_host
 
 JSON = Any  # what msgspec.json encodes: dict, list, str, int, float, bool, None, msgspec.Raw
 

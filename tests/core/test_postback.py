@@ -13,9 +13,9 @@ import msgspec
 import pytest
 from conftest import NOW, a_conversion, an_account
 
-from target_adpostbacks.network import Account, Skip
+from target_adpostbacks.core.network import Account, Skip
+from target_adpostbacks.core.postback import Key, Postback, facts, key, prepare, route, scrubbed, texts_of
 from target_adpostbacks.networks import NETWORKS
-from target_adpostbacks.postback import Key, Postback, facts, key, prepare, route, scrubbed, texts_of
 
 NAMES = {alias: name for name, network in NETWORKS.items() for alias in (name, *network.aliases)}
 TOKEN = "example-access-token"

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import pytest
 
-from target_adpostbacks import match_keys as keys
+from target_adpostbacks.core import match_keys as keys
 from target_adpostbacks.networks import meta, reddit
 
 HASH = sha256(b"ada@example.com").hexdigest()

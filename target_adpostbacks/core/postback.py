@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from target_adpostbacks.conversion import Conversion
-from target_adpostbacks.network import JSON, Account, Network, Skip
+from target_adpostbacks.core.conversion import Conversion
+from target_adpostbacks.core.network import JSON, Account, Network, Skip
 
 NOBODY = frozenset(
     {

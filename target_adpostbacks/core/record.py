@@ -11,7 +11,7 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
-from target_adpostbacks.columns import (
+from target_adpostbacks.core.columns import (
     COLUMN_ALIASES,
     LIST_READERS,
     READERS,
@@ -23,7 +23,7 @@ from target_adpostbacks.columns import (
     read_item,
     read_text,
 )
-from target_adpostbacks.conversion import Conversion, InvalidConversion, Item, canonical_event, query_value
+from target_adpostbacks.core.conversion import Conversion, InvalidConversion, Item, canonical_event, query_value
 
 MAX_EVENT_ID, MAX_EVENT_NAME = 500, 100
 """Characters. With both of them, and four bytes each, a delivery's identity still fits into an index of PostgreSQL."""

@@ -13,7 +13,7 @@ from typing import Any, cast
 import msgspec
 import pycountry
 
-from target_adpostbacks.conversion import Conversion, EventSource, InvalidConversion, Item
+from target_adpostbacks.core.conversion import Conversion, EventSource, InvalidConversion, Item
 
 if sys.version_info >= (3, 11):
     from_iso = datetime.fromisoformat
