@@ -18,7 +18,7 @@ from target_adpostbacks.core.conversion import Conversion, InvalidConversion
 from target_adpostbacks.core.network import Account, Skip
 from target_adpostbacks.core.postback import Facts, Key, Postback, facts, key, prepare, route
 from target_adpostbacks.core.record import is_deleted, parse
-from target_adpostbacks.delivery import Queued, skipped
+from target_adpostbacks.delivery.delivery import Queued, skipped
 from target_adpostbacks.reader import BOM, MAX_LINE, Overlong, UnreadableInput
 
 if TYPE_CHECKING:

@@ -23,20 +23,20 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.sinks import Sink
 
 from target_adpostbacks import config as configuration
-from target_adpostbacks.balance import Counts, counted, summary, too_many_rejected, unbalanced
 from target_adpostbacks.bookmarks import Bookmarks, Place
 from target_adpostbacks.command import CommandTarget, located
 from target_adpostbacks.core.network import Account
 from target_adpostbacks.core.postback import Facts
 from target_adpostbacks.core.record import Columns
-from target_adpostbacks.delivery import Delivery, Skipped, skipped
+from target_adpostbacks.delivery.balance import Counts, counted, summary, too_many_rejected, unbalanced
+from target_adpostbacks.delivery.delivery import Delivery, Skipped, skipped
+from target_adpostbacks.delivery.transport import HttpTransport
 from target_adpostbacks.ledger import Delivered, Ledger, UnusableLedger, default_url
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.progress import Progress
 from target_adpostbacks.reader import BadLine, LineReader, UnreadableInput
 from target_adpostbacks.results import Results, UnusablePath
 from target_adpostbacks.sinks import FOR_NOBODY, ConversionSink, NetworkSink, batch_lines
-from target_adpostbacks.transport import HttpTransport
 
 SKIPPED_ROWS = 500
 """Rows of conversions that are not sent, before they are written to the ledger."""

@@ -14,15 +14,16 @@ MAY_IMPORT = {
     "networks": {"core"},
     "config": {"core", "networks"},
     "ledger": {"core"},
+    "delivery": {"core", "ledger"},
     "singer": {"core", "networks", "config", "ledger", "delivery"},
     "twin": set(),
 }
 """A folder or module of the package to those that it may import; those that are not named may import everything."""
 
 ONLY_IN = {
-    "requests": {"transport.py", "delivery/transport.py"},
-    "urllib3": {"transport.py", "delivery/transport.py"},
-    "socket": {"transport.py", "delivery/transport.py"},
+    "requests": {"delivery/transport.py"},
+    "urllib3": {"delivery/transport.py"},
+    "socket": {"delivery/transport.py"},
     "sqlalchemy": {"ledger"},
     "singer_sdk": {"singer", "target", "sinks", "command", "reader", "tap"},
 }

@@ -21,8 +21,8 @@ from target_adpostbacks.core.conversion import Conversion
 from target_adpostbacks.core.network import JSON, Account, Network, Request, Response, Settings, Skip, Verdict
 from target_adpostbacks.core.postback import Postback, prepare
 from target_adpostbacks.core.record import Columns, parse
+from target_adpostbacks.delivery.transport import HttpTransport
 from target_adpostbacks.networks import NETWORKS
-from target_adpostbacks.transport import HttpTransport
 from target_adpostbacks.twin import Twin
 
 VECTORS = {

@@ -15,7 +15,7 @@ import pytest
 from local_server import Answer, LocalServer, local_server
 
 from target_adpostbacks.core.network import Request
-from target_adpostbacks.transport import MAX_BODY, HttpTransport, Unreachable
+from target_adpostbacks.delivery.transport import MAX_BODY, HttpTransport, Unreachable
 
 
 @pytest.fixture

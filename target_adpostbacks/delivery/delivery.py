@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, Protocol
 import backoff
 import msgspec
 
-from target_adpostbacks.attempts import Attempts, Group, Sent
 from target_adpostbacks.core.network import Account, Outcome, Verdict
 from target_adpostbacks.core.postback import Facts, Key, Postback
+from target_adpostbacks.delivery.attempts import Attempts, Group, Sent
+from target_adpostbacks.delivery.lane import Pace, Way
+from target_adpostbacks.delivery.repeats import UNRECOGNIZED, Repeats
+from target_adpostbacks.delivery.transport import Transport
 from target_adpostbacks.ledger import Delivered, Ledger, UnusableLedger
-from target_adpostbacks.repeats import UNRECOGNIZED, Repeats
-from target_adpostbacks.transport import Transport
-from target_adpostbacks.way import Pace, Way
 
 QUEUED = 2
 """Batches of an account that wait for each one under way, before the reader waits too."""

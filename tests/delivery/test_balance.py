@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from target_adpostbacks.balance import counted, summary, too_many_rejected, unbalanced
+from target_adpostbacks.delivery.balance import counted, summary, too_many_rejected, unbalanced
 
 DELIVERED = {"accepted": 4, "already accepted": 2, "rejected": 1, "skipped organic": 1, "open busy": 3, "filtered": 1}
 

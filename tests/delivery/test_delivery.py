@@ -18,14 +18,14 @@ import pytest
 from conftest import NOW, a_conversion, an_account
 from msgspec.structs import replace
 
-from target_adpostbacks.attempts import MAX_REQUESTS
 from target_adpostbacks.core.network import Account, Outcome, Request, Response, Verdict
 from target_adpostbacks.core.postback import Facts, Key, prepare
-from target_adpostbacks.delivery import Delivery, Queued, Skipped, pauses, skipped
+from target_adpostbacks.delivery.attempts import MAX_REQUESTS
+from target_adpostbacks.delivery.delivery import Delivery, Queued, Skipped, pauses, skipped
+from target_adpostbacks.delivery.lane import Pace, seconds
+from target_adpostbacks.delivery.transport import Unreachable
 from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.networks.tiktok import TikTok, TikTokSettings
-from target_adpostbacks.transport import Unreachable
-from target_adpostbacks.way import Pace, seconds
 
 OK = Response(status=200, body={"code": 0, "message": "OK", "request_id": "r1"})
 BAD = Response(status=200, body={"code": 40002, "message": "Invalid value."})

@@ -16,8 +16,8 @@ import msgspec
 
 from target_adpostbacks.core.network import Outcome, Verdict
 from target_adpostbacks.core.postback import Postback, scrubbed, texts_of
-from target_adpostbacks.transport import Transport, Unreachable
-from target_adpostbacks.way import Way, seconds
+from target_adpostbacks.delivery.lane import Way, seconds
+from target_adpostbacks.delivery.transport import Transport, Unreachable
 
 MAX_REQUESTS = 64
 """For one batch, retries and halves together; what is left then stays open."""

@@ -1,0 +1,1 @@
+"""Batches in, verdicts out: deduplicates, sends, retries, and writes down what became of each postback."""
