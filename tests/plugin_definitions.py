@@ -11,8 +11,8 @@ import click
 import yaml  # type: ignore[import-untyped]
 from click.testing import CliRunner
 
-from target_adpostbacks.tap import TapAdpostbacks
-from target_adpostbacks.target import TargetAdpostbacks
+from target_adpostbacks.singer.tap import TapAdpostbacks
+from target_adpostbacks.singer.target import TargetAdpostbacks
 
 PROGRAMS: Mapping[str, click.Command] = {
     "target-adpostbacks": TargetAdpostbacks.cli,

@@ -25,7 +25,7 @@ ONLY_IN = {
     "urllib3": {"delivery/transport.py"},
     "socket": {"delivery/transport.py"},
     "sqlalchemy": {"ledger"},
-    "singer_sdk": {"singer", "target", "sinks", "command", "reader", "tap"},
+    "singer_sdk": {"singer"},
 }
 """A library to the folders and files that use it."""
 

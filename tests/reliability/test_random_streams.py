@@ -31,8 +31,8 @@ from run_target import encoded, record, schema, state
 
 from target_adpostbacks.core.network import Request, Response
 from target_adpostbacks.delivery.transport import Unreachable
-from target_adpostbacks.reader import LineReader
-from target_adpostbacks.target import TargetAdpostbacks
+from target_adpostbacks.singer.reader import LineReader
+from target_adpostbacks.singer.target import TargetAdpostbacks
 
 IN_MEMORY = Path("/dev/shm")
 """No power is cut here: nothing has to be on a disk."""

@@ -15,9 +15,9 @@ from conftest import NOW, SETTINGS, a_conversion, an_account
 from run_target import encoded, schema
 
 from target_adpostbacks.core.postback import Postback, prepare
-from target_adpostbacks.reader import LineReader, Overlong
-from target_adpostbacks.sinks import bounded
-from target_adpostbacks.target import TargetAdpostbacks
+from target_adpostbacks.singer.reader import LineReader, Overlong
+from target_adpostbacks.singer.sinks import bounded
+from target_adpostbacks.singer.target import TargetAdpostbacks
 
 TEST_CODE = {"test_event_code": "TEST1"}
 

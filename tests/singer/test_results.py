@@ -15,8 +15,8 @@ from run_target import Target, encoded, end, record, schema, state, wait_for_war
 from sqlalchemy import make_url
 from test_target import a_purchase
 
-from target_adpostbacks.results import Results, UnusablePath
-from target_adpostbacks.tap import TapAdpostbacks
+from target_adpostbacks.singer.results import Results, UnusablePath
+from target_adpostbacks.singer.tap import TapAdpostbacks
 
 
 @pytest.fixture

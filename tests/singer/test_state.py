@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from target_adpostbacks.bookmarks import Bookmarks
+from target_adpostbacks.singer.state import Bookmarks
 
 
 def test_a_bookmark_with_nothing_before_it_is_written_at_once() -> None:

@@ -12,8 +12,8 @@ from singer_sdk.mapper import SameRecordTransform, StreamMap
 from singer_sdk.plugin_base import PluginBase
 from singer_sdk.sinks import Sink
 
-from target_adpostbacks.command import CommandTarget
-from target_adpostbacks.target import TargetAdpostbacks
+from target_adpostbacks.singer.command import CommandTarget
+from target_adpostbacks.singer.target import TargetAdpostbacks
 
 OVERRIDDEN = {
     Target._process_record_message: "08aaf4096e2d",

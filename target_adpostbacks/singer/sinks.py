@@ -13,18 +13,18 @@ import msgspec
 from singer_sdk.helpers._batch import StorageTarget
 from singer_sdk.sinks import Sink
 
-from target_adpostbacks.command import located
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion
 from target_adpostbacks.core.network import Account, Skip
 from target_adpostbacks.core.postback import Facts, Key, Postback, facts, key, prepare, route
 from target_adpostbacks.core.record import is_deleted, parse
 from target_adpostbacks.delivery.delivery import Queued, skipped
-from target_adpostbacks.reader import BOM, MAX_LINE, Overlong, UnreadableInput
+from target_adpostbacks.singer.command import located
+from target_adpostbacks.singer.reader import BOM, MAX_LINE, Overlong, UnreadableInput
 
 if TYPE_CHECKING:
     from singer_sdk.helpers._batch import BaseBatchFileEncoding
 
-    from target_adpostbacks.target import TargetAdpostbacks
+    from target_adpostbacks.singer.target import TargetAdpostbacks
 
 GZIP = b"\x1f\x8b"
 FOR_NOBODY = Key("", "", "", "", "", False)

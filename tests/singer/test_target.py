@@ -24,7 +24,7 @@ from singer_sdk.testing import get_target_test_class
 from singer_sdk.testing.suites import target_tests
 
 from target_adpostbacks.networks import NETWORKS
-from target_adpostbacks.target import TargetAdpostbacks
+from target_adpostbacks.singer.target import TargetAdpostbacks
 from target_adpostbacks.twin import Twin
 
 NOW = datetime.now(timezone.utc)
@@ -109,7 +109,10 @@ def test_a_record_for_two_networks_has_two_outcomes(target: Target) -> None:
     ],
 )
 def test_a_run_that_loses_a_conversion_says_so_and_exits_3(target: Target, mistake: str, told: str) -> None:
-    program = f"from target_adpostbacks.delivery import delivery, sinks, __main__\n{mistake}\n__main__.main()"
+    program = (
+        "from target_adpostbacks import __main__\nfrom target_adpostbacks.delivery import delivery\n"
+        f"from target_adpostbacks.singer import sinks\n{mistake}\n__main__.main()"
+    )
     ran = target.run([a_purchase(1), a_purchase(2)], command=[sys.executable, "-c", program])
     assert (ran.code, ran.states) == (3, [])
     assert told in ran.stderr

@@ -26,7 +26,7 @@ from singer_sdk.exceptions import (
 from singer_sdk.plugin_base import _ConfigInput
 
 from target_adpostbacks.ledger import UnusableLedger
-from target_adpostbacks.reader import UnreadableInput
+from target_adpostbacks.singer.reader import UnreadableInput
 
 
 class CommandTarget(Target):

@@ -8,8 +8,8 @@ import logging
 import pytest
 from rich.console import Console
 
-from target_adpostbacks import progress
-from target_adpostbacks.progress import Progress
+from target_adpostbacks.singer import progress
+from target_adpostbacks.singer.progress import Progress
 
 
 @pytest.fixture

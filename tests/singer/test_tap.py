@@ -23,7 +23,7 @@ from singer_sdk.testing.templates import AttributeTestTemplate
 from test_ledger import NOW, a_row, an_attempt
 
 from target_adpostbacks.ledger import Ledger
-from target_adpostbacks.tap import LedgerStream, TapAdpostbacks, Writer
+from target_adpostbacks.singer.tap import LedgerStream, TapAdpostbacks, Writer
 
 COMMAND = str(Path(sys.executable).with_name("tap-adpostbacks"))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from target_adpostbacks.reader import MAX_LINE, TICK_SECONDS, BadLine, LineReader, UnreadableInput
+from target_adpostbacks.singer.reader import MAX_LINE, TICK_SECONDS, BadLine, LineReader, UnreadableInput
 
 SCHEMA = b'{"type":"SCHEMA","stream":"s","schema":{"properties":{}},"key_properties":[]}\n'
 RECORD = b'{"type":"RECORD","stream":"s","record":{"a":1}}\n'

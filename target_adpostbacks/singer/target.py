@@ -23,8 +23,6 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.sinks import Sink
 
 from target_adpostbacks import config as configuration
-from target_adpostbacks.bookmarks import Bookmarks, Place
-from target_adpostbacks.command import CommandTarget, located
 from target_adpostbacks.core.network import Account
 from target_adpostbacks.core.postback import Facts
 from target_adpostbacks.core.record import Columns
@@ -33,10 +31,12 @@ from target_adpostbacks.delivery.delivery import Delivery, Skipped, skipped
 from target_adpostbacks.delivery.transport import HttpTransport
 from target_adpostbacks.ledger import Delivered, Ledger, UnusableLedger, default_url
 from target_adpostbacks.networks import NETWORKS
-from target_adpostbacks.progress import Progress
-from target_adpostbacks.reader import BadLine, LineReader, UnreadableInput
-from target_adpostbacks.results import Results, UnusablePath
-from target_adpostbacks.sinks import FOR_NOBODY, ConversionSink, NetworkSink, batch_lines
+from target_adpostbacks.singer.command import CommandTarget, located
+from target_adpostbacks.singer.progress import Progress
+from target_adpostbacks.singer.reader import BadLine, LineReader, UnreadableInput
+from target_adpostbacks.singer.results import Results, UnusablePath
+from target_adpostbacks.singer.sinks import FOR_NOBODY, ConversionSink, NetworkSink, batch_lines
+from target_adpostbacks.singer.state import Bookmarks, Place
 
 SKIPPED_ROWS = 500
 """Rows of conversions that are not sent, before they are written to the ledger."""
