@@ -89,7 +89,7 @@ def conversions(count: int) -> Any:
 
 
 def write_input(path: Path, records: Any) -> int:
-    """A tap's output: a schema, the records, a bookmark every 1,000. Returns the bytes of the records."""
+    """A tap's output: a schema, the records, state every 1,000. Returns the bytes of the records."""
     size = 0
     with path.open("wb") as file:
         file.write(msgspec.json.encode(SCHEMA) + b"\n")

@@ -26,7 +26,7 @@ class Ran(NamedTuple):
 
     @property
     def states(self) -> list[Any]:
-        """The bookmarks that were written."""
+        """The states that were written."""
         return [json.loads(line) for line in self.stdout.splitlines()]
 
     @property

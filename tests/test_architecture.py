@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "ledger": {"core"},
     "delivery": {"core", "ledger"},
     "singer": {"core", "networks", "config", "ledger", "delivery"},
-    "twin": set(),
+    "sandbox": set(),
 }
 """A folder or module of the package to those that it may import; those that are not named may import everything."""
 
@@ -33,7 +33,7 @@ NEVER_IN_THE_CORE = {
     *("time", "random", "logging", "threading", "queue", "os", "uuid", "secrets", "subprocess", "socket", "select"),
     *("sqlite3", "http", "ssl", "asyncio", "multiprocessing"),
 }
-ELSEWHERE = {"twin", "cli", "demo"}
+ELSEWHERE = {"sandbox", "cli", "demo"}
 """Programs beside the target, which use what they like."""
 
 

@@ -22,7 +22,7 @@ from target_adpostbacks.networks import NETWORKS
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 BIN = Path(sys.executable).parent
-TWIN = "-o /dev/null http://127.0.0.1:{}/_stats"
+SANDBOX = "-o /dev/null http://127.0.0.1:{}/_stats"
 
 
 def row(*cells: str) -> str:
@@ -103,10 +103,10 @@ def console_blocks() -> list[str]:
 
 
 def test_the_readmes_way_by_hand_gives_the_result_that_it_shows(tmp_path: Path) -> None:
-    (block,) = [block for block in console_blocks() if "adpostbacks twin" in block]
+    (block,) = [block for block in console_blocks() if "adpostbacks sandbox" in block]
     port = 20_000 + os.getpid() % 10_000  # the system gives none of these to the tests beside this one
     script = re.sub(r"^pip install .*$", "", block, flags=re.MULTILINE).replace("8765", str(port))
-    script = script.replace("&\n", f"& until curl -s {TWIN.format(port)}; do :; done\n")
+    script = script.replace("&\n", f"& until curl -s {SANDBOX.format(port)}; do :; done\n")
     env = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
     ran = subprocess.run(
         ["bash", "-mc", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
@@ -139,7 +139,7 @@ def test_every_other_command_of_the_readme_is_one_that_exists() -> None:
     [
         ("throughput.py", ["--records", "3000"], "of the bare loop"),
         ("tap.py", ["--rows", "3000"], "of the bare loop"),
-        ("bookmarks.py", ["--minutes", "0.1"], "6 STATE messages, 240 records, "),
+        ("state.py", ["--minutes", "0.1"], "6 STATE messages, 240 records, "),
     ],
 )
 def test_the_benchmarks_run(script: str, length: list[str], said: str) -> None:
@@ -159,7 +159,7 @@ def test_every_reason_of_the_readme_is_one_that_the_code_gives_and_the_other_way
     text = README.read_text()
     (listed,) = re.findall(r"the reason says why: (.*?) \|", text)
     source = "".join(
-        path.read_text() for path in (ROOT / "target_adpostbacks").rglob("*.py") if "twin" not in path.parts
+        path.read_text() for path in (ROOT / "target_adpostbacks").rglob("*.py") if "sandbox" not in path.parts
     )
     given = {*re.findall(r"Skip\(\s*\"([a-z_]+)\"", source)} | {"invalid", "deleted"}
     assert {*re.findall(r"`([a-z_]+)`", listed)} == given

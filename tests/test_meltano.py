@@ -27,7 +27,7 @@ from target_adpostbacks.demo.conversions import conversions
 from target_adpostbacks.demo.postgres import Postgres
 from target_adpostbacks.demo.programs import OFFLINE
 from target_adpostbacks.networks import NETWORKS
-from target_adpostbacks.twin import Twin
+from target_adpostbacks.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
 PROJECT = ROOT / "meltano.yml"
@@ -104,15 +104,15 @@ class Ran(NamedTuple):
 
 
 class Project(NamedTuple):
-    """The packaged project in a folder, with a warehouse and a twin."""
+    """The packaged project in a folder, with a warehouse and a sandbox."""
 
     folder: Path
     server: Postgres
-    twin: Twin
+    sandbox: Sandbox
 
     def meltano(self, *words: str, **settings: str) -> Ran:
         """Meltano in the environment ``demo``."""
-        own = {f"TARGET_ADPOSTBACKS_{network.upper()}_BASE_URL": self.twin.url for network in NETWORKS}
+        own = {f"TARGET_ADPOSTBACKS_{network.upper()}_BASE_URL": self.sandbox.url for network in NETWORKS}
         for plugin in ("TAP_POSTGRES", "TARGET_POSTGRES"):
             own[f"{plugin}_PORT"] = str(self.server.port)
             own[f"{plugin}_PASSWORD"] = self.server.password
@@ -134,11 +134,11 @@ class Project(NamedTuple):
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
     shutil.copy(PACKAGED, tmp_path)
-    with embedded_postgres() as url, Twin() as twin:
+    with embedded_postgres() as url, Sandbox() as sandbox:
         parts = make_url(url)
         assert parts.port
         server = Postgres(parts.port, str(parts.password), str(parts.username), str(parts.database))
-        yield Project(tmp_path, server, twin)
+        yield Project(tmp_path, server, sandbox)
 
 
 SOME = 200
@@ -167,9 +167,9 @@ def test_two_runs_of_the_whole_way_send_and_load_each_conversion_once(project: P
     assert second.summaries[0].startswith("read 51, ")  # the last one of the first run comes again
     assert project.query("SELECT count(*), count(DISTINCT event_id) FROM adpostbacks.deliveries") == [(250, 250)]
     assert project.query("SELECT exit_code FROM adpostbacks.runs") == [(0,), (0,)]
-    assert {event["times"] for event in project.twin.received} == {1}
+    assert {event["times"] for event in project.sandbox.received} == {1}
     assert (
-        len(project.twin.received)
+        len(project.sandbox.received)
         == project.query("SELECT count(*) FROM adpostbacks.deliveries WHERE status = 'accepted' AND NOT test")[0][0]
     )
 
@@ -188,8 +188,8 @@ def test_a_job_that_leaves_conversions_open_fails_and_the_scheduled_results_say_
     ]
     again = project.meltano("schedule", "run", "send-conversions")
     assert again.code == 0, again.log
-    assert again.summaries[0].startswith(f"read {SOME}, ")  # its bookmark had waited
-    assert {event["times"] for event in project.twin.received} == {1}
+    assert again.summaries[0].startswith(f"read {SOME}, ")  # its state had waited
+    assert {event["times"] for event in project.sandbox.received} == {1}
 
 
 @pytest.mark.slow

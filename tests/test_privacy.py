@@ -16,7 +16,7 @@ from local_server import Answer, LocalServer, Received, accepted, local_server
 from run_target import Target, encoded, record, schema, state
 from test_target import a_purchase
 
-from target_adpostbacks.twin import Twin
+from target_adpostbacks.sandbox import Sandbox
 
 
 @pytest.fixture
@@ -125,16 +125,16 @@ def test_nothing_personal_and_no_secret_is_left_behind(target: tuple[Target, Loc
 )
 def test_a_token_in_the_query_is_in_nothing_that_a_run_leaves_behind(tmp_path: Path, fault: dict[str, Any]) -> None:
     token = SECRETS["snapchat"]
-    with Twin(faults=[{"network": "snapchat", **fault}] if fault else []) as twin:
-        made = Target(tmp_path, twin.url, max_attempts=2, results_path=str(tmp_path / "results.jsonl"))
+    with Sandbox(faults=[{"network": "snapchat", **fault}] if fault else []) as sandbox:
+        made = Target(tmp_path, sandbox.url, max_attempts=2, results_path=str(tmp_path / "results.jsonl"))
         made.config["snapchat"]["access_token"] = token
         person = {"network": "snapchat", "email": "ada@example.com", "value": 19.99, "currency": "EUR"}
         now = datetime.now(timezone.utc).isoformat()
         sent = [record(**a_purchase(n, **{**person, "event_time": now, "test": n == 3})) for n in (1, 2, 3)]
         ran = made.run([schema(), *sent], env={"TARGET_ADPOSTBACKS_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"})
-        left = left_behind(made.folder, ran.stdout, ran.stderr, json.dumps(twin.requests, default=str))
-        assert twin.requests
-        assert {seen["query"]["access_token"] for seen in twin.requests} == {"***"}
+        left = left_behind(made.folder, ran.stdout, ran.stderr, json.dumps(sandbox.requests, default=str))
+        assert sandbox.requests
+        assert {seen["query"]["access_token"] for seen in sandbox.requests} == {"***"}
     assert "connectionpool" in ran.stderr or "reset" in fault  # urllib3 did log its requests
     for form in (token, quote(token, safe=""), quote(token), token[:16], token[-16:]):
         assert form.lower() not in left

@@ -29,7 +29,7 @@ from target_adpostbacks.ledger import Ledger, Line
 
 if TYPE_CHECKING:
     from target_adpostbacks.demo.postgres import Postgres
-    from target_adpostbacks.twin import Twin
+    from target_adpostbacks.sandbox import Sandbox
 
 EXTRA = "the demo needs its extra: pip install 'target-adpostbacks[demo]'"
 TEMPLATE = Path(__file__).parent.parent / "demo" / "project" / "meltano.yml"
@@ -40,7 +40,7 @@ TEMPLATE = Path(__file__).parent.parent / "demo" / "project" / "meltano.yml"
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep config and ledger in this folder.")
 @click.option("--verbose", is_flag=True, help="Show every line that the programs log.")
 def demo(*, no_postgres: bool, keep: Path | None, verbose: bool) -> None:
-    """Send 2,000 fictional conversions from a warehouse to the networks' offline twin, and load the results back.
+    """Send 2,000 fictional conversions from a warehouse to the networks' sandbox, and load the results back.
 
     Nothing leaves this machine, and nothing is left running.
     """
@@ -53,7 +53,7 @@ def demo(*, no_postgres: bool, keep: Path | None, verbose: bool) -> None:
     console.print(Text("adpostbacks demo", "bold"))
     console.print(
         "A fictional shop tells TikTok, Reddit, Meta and Snapchat what their ads have sold. Nothing leaves this"
-        " machine: the networks are played by a twin, and whatever is started here ends here."
+        " machine: the networks are played by a sandbox, and whatever is started here ends here."
     )
     try:
         with _folder(keep) as folder:
@@ -81,7 +81,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 
 
 def _scheduled(story: Story, folder: Path) -> None:
-    """PostgreSQL → tap-postgres → target-adpostbacks → twin, and tap-adpostbacks → target-postgres, by Meltano."""
+    """PostgreSQL → tap-postgres → target-adpostbacks → sandbox, and tap-adpostbacks → target-postgres, by Meltano."""
     from target_adpostbacks.demo import warehouse
     from target_adpostbacks.demo.postgres import NotStarted, postgres
 
@@ -94,9 +94,9 @@ def _scheduled(story: Story, folder: Path) -> None:
             rows = conversions(datetime.now(timezone.utc))
             warehouse.seed(server, rows)
             story.say(f"PostgreSQL on 127.0.0.1:{server.port}; its table mart.conversions has {len(rows):,} rows.")
-        twin = _twin(story, stack)
+        sandbox = _sandbox(story, stack)
         shutil.copy(TEMPLATE, folder)
-        programs = Programs(folder, story.line, _settings(server, twin))
+        programs = Programs(folder, story.line, _settings(server, sandbox))
 
         def meltano(*words: str) -> None:
             story.command("meltano", *words)
@@ -112,26 +112,26 @@ def _scheduled(story: Story, folder: Path) -> None:
             story.show(summary.plain(warehouse.by_campaign(server)))
         with story.step("Sending again, every row from the first: nothing goes out twice"):
             meltano("run", "--full-refresh", "tap-postgres", "target-adpostbacks")
-            _received(story, twin)
+            _received(story, sandbox)
 
 
-def _settings(server: Postgres, twin: Twin) -> dict[str, str]:
+def _settings(server: Postgres, sandbox: Sandbox) -> dict[str, str]:
     """What the project leaves to the environment."""
-    own = {f"TARGET_ADPOSTBACKS_{network.upper()}_BASE_URL": twin.url for network in POISONED}
+    own = {f"TARGET_ADPOSTBACKS_{network.upper()}_BASE_URL": sandbox.url for network in POISONED}
     for plugin in ("TAP_POSTGRES", "TARGET_POSTGRES"):
         own |= {f"{plugin}_PORT": str(server.port), f"{plugin}_PASSWORD": server.password}
     return own
 
 
 def _piped(story: Story, folder: Path) -> None:
-    """A Singer file → target-adpostbacks → twin, and the ledger → a Singer file."""
+    """A Singer file → target-adpostbacks → sandbox, and the ledger → a Singer file."""
     with ExitStack() as stack:
         with story.step("A Singer file, as a tap would write it"):
             rows = conversions(datetime.now(timezone.utc))
             (folder / "conversions.jsonl").write_text("".join(f"{line}\n" for line in singer(rows)))
             story.say(f"conversions.jsonl has {len(rows):,} records.")
-        twin = _twin(story, stack)
-        (folder / "config.json").write_text(json.dumps(_config(twin), indent=2))
+        sandbox = _sandbox(story, stack)
+        (folder / "config.json").write_text(json.dumps(_config(sandbox), indent=2))
         programs = Programs(folder, story.line)
 
         def send() -> None:
@@ -149,11 +149,11 @@ def _piped(story: Story, folder: Path) -> None:
             story.say(", ".join(f"{stream} {count:,}" for stream, count in sorted(counts.items())) + " records.")
         with story.step("Sending the same file again: nothing goes out twice"):
             send()
-            _received(story, twin)
+            _received(story, sandbox)
 
 
-def _config(twin: Twin) -> Mapping[str, Any]:
-    common = {"base_url": twin.url, "access_token": "EAAany-token-will-do"}
+def _config(sandbox: Sandbox) -> Mapping[str, Any]:
+    common = {"base_url": sandbox.url, "access_token": "EAAany-token-will-do"}
     return {
         "tiktok": {**common, "pixel_code": "D7VH38JC77U3LFDOLGRG", "test_event_code": "TEST04030"},
         "reddit": {**common, "pixel_id": "a2_demo1234"},
@@ -166,16 +166,16 @@ def _config(twin: Twin) -> Mapping[str, Any]:
     }
 
 
-def _twin(story: Story, stack: ExitStack) -> Twin:
-    from target_adpostbacks.twin import Twin
+def _sandbox(story: Story, stack: ExitStack) -> Sandbox:
+    from target_adpostbacks.sandbox import Sandbox
 
     with story.step("The networks"):
-        twin = stack.enter_context(Twin(faults=FAULTS))
+        sandbox = stack.enter_context(Sandbox(faults=FAULTS))
         story.say(
-            f"Their twin on {twin.url} answers as TikTok, Reddit, Meta and Snapchat do. It is a bad day: one 429 that"
-            " asks to wait 2 s, one 500, and four conversions for which a network refuses whatever batch they are in."
+            f"Their sandbox on {sandbox.url} answers as TikTok, Reddit, Meta and Snapchat do. It is a bad day: one 429"
+            " that asks to wait 2 s, one 500, and a conversion for each network that it refuses whatever its batch."
         )
-    return twin
+    return sandbox
 
 
 def _results(story: Story, folder: Path) -> None:
@@ -207,8 +207,8 @@ def _excerpt(lines: Iterable[Line]) -> Iterator[Line]:
             yield last
 
 
-def _received(story: Story, twin: Twin) -> None:
-    live, test = twin.received, twin.test_events
+def _received(story: Story, sandbox: Sandbox) -> None:
+    live, test = sandbox.received, sandbox.test_events
     most = max(event["times"] for event in (*live, *test))
     often = "every one once" if most == 1 else f"some of them up to {most} times"
-    story.say(f"The twin has {len(live):,} live conversions and {len(test):,} test ones, {often}.", "bold green")
+    story.say(f"The sandbox has {len(live):,} live conversions and {len(test):,} test ones, {often}.", "bold green")

@@ -31,7 +31,7 @@ class Verdict(enum.Enum):
 
     @property
     def final(self) -> bool:
-        """Whether nothing more will be tried; otherwise the postback is open and its bookmark waits."""
+        """Whether nothing more will be tried; otherwise the postback is open and its state waits."""
         return self in (Verdict.ACCEPTED, Verdict.REJECTED, Verdict.SKIPPED)
 
 

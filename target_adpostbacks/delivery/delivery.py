@@ -1,4 +1,4 @@
-"""Batches in, verdicts out: deduplicates, sends in the background, and lets a bookmark pass once it is written down."""
+"""Batches in, verdicts out: deduplicates, sends in the background, and lets state pass once it is written down."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ABANDON_SECONDS = 2
 
 
 class Mark(Protocol):
-    """A place in the input: how a bookmark learns what became of the postbacks before it."""
+    """A place in the input: how state learns what became of the postbacks before it."""
 
     def settle(self, count: int) -> None:
         """So many have a final verdict."""
@@ -208,7 +208,7 @@ class Delivery:
     # --- In the background -------------------------------------------------------------------------------------------
 
     def _guarded(self, work: Callable[[], None], otherwise: Callable[[Any], None], entries: Sequence[Any]) -> None:
-        """What goes wrong in the background keeps the bookmark back and ends the run, without a word of the data."""
+        """What goes wrong in the background keeps state back and ends the run, without a word of the data."""
         try:
             work()
         except Exception as error:  # noqa: BLE001 - reported by the main thread
@@ -263,7 +263,7 @@ class Delivery:
             mark.settle(count)
 
     def _release(self, batch: Iterable[Queued], outcome: str, why: str = "") -> None:
-        """What became of it is in the ledger: bookmarks may pass, and the keys may come again."""
+        """What became of it is in the ledger: state may be written, and the keys may come again."""
         batch = list(batch)
         marks = Counter([queued.mark for queued in batch])
         with self._lock:
@@ -298,7 +298,7 @@ class Delivery:
         self._release(batch, "rejected")
 
     def store(self, verdicts: Sequence[Group], sent: Sent | None, attempt: Mapping[str, Any] | None = None) -> None:
-        """Commit verdicts and the attempt that gave them, then let bookmarks pass."""
+        """Commit verdicts and the attempt that gave them, then let state be written."""
         if self._repeats.unanswered:
             verdicts = [group for each in verdicts for group in self._repeats.doubted(each)]
         rows = [row for outcome, batch in verdicts for row in self._rows(batch, outcome, sent)]

@@ -45,13 +45,13 @@ POISONED = {
     "meta": "evt-poisoned-m",
     "snapchat": "evt-poisoned-s",
 }
-"""Event ids that the twin refuses, as a network refuses a conversion that it finds something wrong with."""
+"""Event ids that the sandbox refuses, as a network refuses a conversion that it finds something wrong with."""
 FAULTS: Sequence[Mapping[str, Any]] = (
     {"network": "tiktok", "retry_after": "2", "times": 1},
     {"network": "reddit", "status": 500, "times": 1},
     *({"refuse_event_id": event_id, "silent": True} for event_id in POISONED.values()),
 )
-"""What the twin does wrong: a 429 with Retry-After, a 500, and whole batches refused for one bad conversion in them."""
+"""What the sandbox does wrong: a 429 with Retry-After, a 500, and batches refused for one bad conversion in them."""
 
 EVENTS = {"view_content": 30, "add_to_cart": 20, "begin_checkout": 10, "purchase": 30, "sign_up": 10}
 WITH_VALUE = {"add_to_cart", "begin_checkout", "purchase"}
@@ -176,7 +176,7 @@ def _person(number: int, kind: Kind, country: str, chance: random.Random) -> dic
 
 
 def singer(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """The rows as a tap would write them: a schema, records, and a bookmark now and then."""
+    """The rows as a tap would write them: a schema, records, and state now and then."""
     properties = {column: {"type": ["null", _json_type(kind)]} for column, kind in COLUMNS.items()}
     own = {"stream": "mart-conversions"}
     yield json.dumps(

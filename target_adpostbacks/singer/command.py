@@ -1,4 +1,4 @@
-"""The command that Meltano starts: what can't begin in one line, bookmarks alone on stdout, signals, the exit code."""
+"""The command that Meltano starts: what can't begin in one line, state alone on stdout, signals, the exit code."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class CommandTarget(Target):
     """A target as a command: no error's text is shown, since it may hold values."""
 
     stdout: IO[str] | None = None
-    """Where bookmarks go. None: ``sys.stdout``."""
+    """Where state goes. None: ``sys.stdout``."""
     signals: tuple[int, ...] = ()
     """Those that came, first to last."""
     failure: str | None = None
@@ -100,7 +100,7 @@ class CommandTarget(Target):
         command = super().get_singer_command()
         command.help = (
             "Deliver conversions to ad networks. Reads Singer messages or plain JSON lines from standard input; "
-            "writes bookmarks to standard output, everything else to standard error. "
+            "writes state to standard output, everything else to standard error. "
             "`adpostbacks log` shows what became of each conversion."
         )
         return command
@@ -184,12 +184,12 @@ def _texts(settings: Any, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _claim_stdout() -> IO[str]:
-    """The real standard output, for bookmarks alone: Meltano takes every line there for state.
+    """The real standard output, for state alone: Meltano takes every line there for state.
 
     Whatever else is printed, by any library, goes to standard error.
     """
     if sys.stdout is None:
-        raise UnreadableInput("standard output is closed: bookmarks have no place to go")
+        raise UnreadableInput("standard output is closed: state has no place to go")
     sys.stdout.flush()
     stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

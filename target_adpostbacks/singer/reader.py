@@ -40,7 +40,7 @@ class BadLine(ValueError):
 
 
 class UnreadableInput(Exception):
-    """Input that can't be passed over: the run ends, the bookmarks after it stay back."""
+    """Input that can't be passed over: the run ends, the state after it stay back."""
 
 
 class Overlong(bytes):

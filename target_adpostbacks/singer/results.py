@@ -41,10 +41,10 @@ class Results:
             for row in ledger.changes_of_run():
                 file.write(encode({"type": "RECORD", "stream": STREAM, "record": row}) + b"\n")
                 last = row["seq"]
-            file.write(encode({"type": "STATE", "value": _bookmark(last)}) + b"\n")
+            file.write(encode({"type": "STATE", "value": _state(last)}) + b"\n")
 
 
-def _bookmark(seq: int) -> dict[str, Any]:
+def _state(seq: int) -> dict[str, Any]:
     """As tap-adpostbacks would have it after the same rows."""
     return {"bookmarks": {STREAM: {"replication_key": "seq", "replication_key_value": seq}}}
 
@@ -59,7 +59,7 @@ def _may_be_replaced(path: Path) -> bool:
 
 def _opened(path: str) -> IO[bytes]:
     if path in ("-", "/dev/stdout"):
-        raise UnusablePath("standard output is for bookmarks alone")
+        raise UnusablePath("standard output is for state alone")
     given = DESCRIPTOR(path)
     if not given:
         if not _may_be_replaced(Path(path)):

@@ -1,4 +1,4 @@
-"""Holds each bookmark back until every postback before it has a final verdict in the ledger."""
+"""Holds each state back until every postback before it has a final verdict in the ledger."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from collections.abc import Callable
 
 
 class Place:
-    """A stretch of the input between two bookmarks. Only the reading thread adds; any thread settles."""
+    """A stretch of the input between two states. Only the reading thread adds; any thread settles."""
 
-    __slots__ = ("_bookmarks", "added", "held", "settled", "state")
+    __slots__ = ("_states", "added", "held", "settled", "state")
 
-    def __init__(self, bookmarks: Bookmarks) -> None:
-        self._bookmarks = bookmarks
+    def __init__(self, states: States) -> None:
+        self._states = states
         self.added = 0  # outcomes that its records are owed
         self.settled = 0
         self.held = 0
-        self.state: bytes | None = None  # the bookmark that ends it
+        self.state: bytes | None = None  # state that ends it
 
     def settle(self, count: int) -> None:
         """So many postbacks have a final verdict."""
-        self._bookmarks.settle(self, count)
+        self._states.settle(self, count)
 
     def hold(self, count: int) -> None:
-        """So many stay open, or were not even read: this bookmark and all after it are not written in this run."""
+        """So many stay open, or were not even read: this state and all after it are not written in this run."""
         self.held += count
 
 
-class Bookmarks:
-    """Bookmarks in the order of the input; the newest free one is written as soon as it is free."""
+class States:
+    """States in the order of the input; the newest free one is written as soon as it is free."""
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
         self.place = Place(self)
@@ -40,7 +40,7 @@ class Bookmarks:
         self._added = 0  # before the place at hand
 
     def state(self, value: bytes) -> None:
-        """A bookmark has come: it covers all that was added before."""
+        """State has come: it covers all that was added before."""
         with self._lock:
             if self._closed and self._closed[0].held:  # none comes any more in this run: they are not kept
                 while len(self._closed) > 1:
@@ -70,7 +70,7 @@ class Bookmarks:
 
     @property
     def waiting(self) -> bool:
-        """Whether a bookmark is held back."""
+        """Whether state is held back."""
         return bool(self._closed)
 
     def _release(self) -> None:

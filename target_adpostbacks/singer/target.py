@@ -36,7 +36,7 @@ from target_adpostbacks.singer.progress import Progress
 from target_adpostbacks.singer.reader import BadLine, LineReader, UnreadableInput
 from target_adpostbacks.singer.results import Results, UnusablePath
 from target_adpostbacks.singer.sinks import FOR_NOBODY, ConversionSink, NetworkSink, batch_lines
-from target_adpostbacks.singer.state import Bookmarks, Place
+from target_adpostbacks.singer.state import Place, States
 
 SKIPPED_ROWS = 500
 """Rows of conversions that are not sent, before they are written to the ledger."""
@@ -91,7 +91,7 @@ class TargetAdpostbacks(CommandTarget):
         self._direct: dict[str, tuple[Any, ConversionSink]] = {}
         self._started = self._collected = time.monotonic()
         self.progress = Progress(lambda: summary(self.counts), self.logger.info)
-        self.bookmarks = Bookmarks(self._write_bookmark)
+        self.states = States(self._write_state)
         self.ledger = Ledger(self.general.ledger_url or default_url(os.environ), self.run_id)
         self.results = self._open_results()  # once there is a ledger, whose file it may not be
         self.ledger.start_run(self.now().isoformat(timespec="milliseconds"), self.plugin_version)
@@ -158,7 +158,7 @@ class TargetAdpostbacks(CommandTarget):
 
     def place(self) -> Place:
         """The place in the input that is being read."""
-        return self.bookmarks.place
+        return self.states.place
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
@@ -187,7 +187,7 @@ class TargetAdpostbacks(CommandTarget):
                 self._process_mapped(stream, message_dict["record"])
                 return
             direct = self._direct[stream]
-        place = self.bookmarks.place
+        place = self.states.place
         owed = place.added
         self.records_read += 1
         direct[1].process_record(message_dict["record"], NO_CONTEXT)
@@ -229,7 +229,7 @@ class TargetAdpostbacks(CommandTarget):
 
     @property
     def _outcomes(self) -> int:
-        return self.bookmarks.owed + self.delivery.counts["filtered"]
+        return self.states.owed + self.delivery.counts["filtered"]
 
     def _conversion_sink(self, stream: str) -> ConversionSink:
         if not self.sink_exists(stream):
@@ -240,15 +240,15 @@ class TargetAdpostbacks(CommandTarget):
         return sink
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
-        """A bookmark waits for every postback before it."""
-        self.bookmarks.state(msgspec.json.encode(message_dict["value"]))
+        """State waits for every postback before it."""
+        self.states.state(msgspec.json.encode(message_dict["value"]))
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         """The lines of a BATCH message's files take the way of RECORD messages."""
         stream = message_dict["stream"]
         for number, line in enumerate(_batch_lines(message_dict)):
             if self.message_reader.stopped:
-                self.place().hold(1)  # what was not read is not covered by the next bookmark
+                self.place().hold(1)  # what was not read is not covered by the next state
                 return
             if not number & 127:
                 self.message_reader.tick_if_due()
@@ -267,7 +267,7 @@ class TargetAdpostbacks(CommandTarget):
     # --- What is not sent -------------------------------------------------------------------------------------------
 
     def skip(self, row: Delivered) -> None:
-        """A conversion that is not sent: the bookmark passes once its row is in the ledger."""
+        """A conversion that is not sent: state passes once its row is in the ledger."""
         place = self.place()
         place.added += 1
         self._skipped_since = self._skipped_since or time.monotonic()
@@ -317,7 +317,7 @@ class TargetAdpostbacks(CommandTarget):
                 self.drain_one(sink)
         if self._skipped and time.monotonic() - self._skipped_since >= age:
             self._write_skipped()
-        if self.delivery.failed or self.bookmarks.failed:
+        if self.delivery.failed or self.states.failed:
             self.message_reader.stop()
         self.progress.show()
         if time.monotonic() - self._collected >= COLLECT_SECONDS:
@@ -349,7 +349,7 @@ class TargetAdpostbacks(CommandTarget):
     @property
     def counts(self) -> Counts:
         """What became of the run's records so far: Singer's way in, the ledger's way out."""
-        return counted(self.records_read, self.bookmarks.owed, dict(self.delivery.counts))
+        return counted(self.records_read, self.states.owed, dict(self.delivery.counts))
 
     def _finish(self) -> None:
         for what, count in self._unusable.items():
@@ -372,10 +372,8 @@ class TargetAdpostbacks(CommandTarget):
             self._expire()
             self.ledger.end_run(self.now().isoformat(timespec="milliseconds"), code, counts)
             self.ledger.close()
-        if is_open or self.bookmarks.waiting:
-            self.logger.error(
-                "A bookmark is held back: the next run reads again from the last one, and sends what is open."
-            )
+        if is_open or self.states.waiting:
+            self.logger.error("State is held back: the next run reads again from the last one, and sends what is open.")
         self.exit_code = code
         self.logger.info("Done in %.1f s: %s", time.monotonic() - self._started, summary(counts))
 
@@ -401,11 +399,11 @@ class TargetAdpostbacks(CommandTarget):
         error = self.delivery.failed
         if error is not None:
             return str(error) if isinstance(error, UnusableLedger) else located(error)
-        if self.bookmarks.failed:
-            return "Bookmarks can't be written: standard output is closed."
+        if self.states.failed:
+            return "State can't be written: standard output is closed."
         return self.failure
 
-    def _write_bookmark(self, state: bytes) -> None:
+    def _write_state(self, state: bytes) -> None:
         stdout = self.stdout or sys.stdout
         stdout.write(state.decode() + "\n")
         stdout.flush()

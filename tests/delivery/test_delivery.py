@@ -139,7 +139,7 @@ def refusing(*bad: str) -> Callable[[list[str]], Said]:
     return lambda event_ids: BAD if {*bad} & {*event_ids} else OK
 
 
-def test_an_accepted_batch_is_in_the_ledger_and_its_bookmark_may_pass(scene: Make) -> None:
+def test_an_accepted_batch_is_in_the_ledger_and_its_state_may_pass(scene: Make) -> None:
     result = scene(OK).deliver("a", "b")
     assert result.rows() == [("a", "accepted", ""), ("b", "accepted", "")]
     assert (result.place.settled, result.place.held) == (2, 0)
@@ -827,7 +827,7 @@ def test_different_words_for_each_of_many_are_not_all_searched_and_not_all_kept(
     assert not [message for message in messages if "evt-" in message]
 
 
-def test_skips_are_stored_and_let_their_bookmark_pass(scene: Make) -> None:
+def test_skips_are_stored_and_let_their_state_pass(scene: Make) -> None:
     made = scene(OK)
     key = Key("", "", "purchase", "evt-1", "", False)
     made.delivery.skip([Skipped(skipped(key, "", Facts("s", 4, None), "organic"), made.place)])
@@ -837,7 +837,7 @@ def test_skips_are_stored_and_let_their_bookmark_pass(scene: Make) -> None:
     assert made.delivery.counts == {"skipped organic": 1}
 
 
-def test_a_ledger_that_fails_keeps_the_bookmark_and_ends_the_run(scene: Make) -> None:
+def test_a_ledger_that_fails_keeps_state_and_ends_the_run(scene: Make) -> None:
     made = scene(OK)
     connection = sqlite3.connect(made.path)
     connection.execute("DROP TABLE deliveries")

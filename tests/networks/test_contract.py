@@ -23,7 +23,7 @@ from target_adpostbacks.core.postback import Postback, prepare
 from target_adpostbacks.core.record import Columns, parse
 from target_adpostbacks.delivery.transport import HttpTransport
 from target_adpostbacks.networks import NETWORKS
-from target_adpostbacks.twin import Twin
+from target_adpostbacks.sandbox import Sandbox
 
 VECTORS = {
     name: json.loads((Path(__file__).parent / "vectors" / f"{name}.json").read_text("utf-8")) for name in NETWORKS
@@ -320,18 +320,18 @@ def test_a_request_is_the_golden_one(name: str, row: Any) -> None:
 
 
 @every_network
-def test_the_twin_takes_every_golden_request_as_the_network_would(name: str) -> None:
+def test_the_sandbox_takes_every_golden_request_as_the_network_would(name: str) -> None:
     clock = [NOW]
-    with Twin(now=lambda: clock[0]) as twin:
+    with Sandbox(now=lambda: clock[0]) as sandbox:
         for row in VECTORS[name]["requests"]:
             clock[0] = datetime.fromisoformat(row["now"].replace("Z", "+00:00"))
-            account = account_of(name, {**row["settings"], "base_url": twin.url})
+            account = account_of(name, {**row["settings"], "base_url": sandbox.url})
             assert account.network is not None
             for request in built(account, row)[0]:
                 response = HttpTransport()(request, 10)
                 (outcome, *_) = account.network.outcomes(response, 1)
                 assert outcome.verdict is Verdict.ACCEPTED, f"{row['name']}: {outcome.said}"
-        assert twin.received
+        assert sandbox.received
 
 
 # --- The promises ----------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ import trustme
 from canaries import PERSONAL, SECRETS, canaries_in, left_behind
 from run_target import COMMAND, Target, encoded, record, schema, state
 
-from target_adpostbacks.twin import Twin
+from target_adpostbacks.sandbox import Sandbox
 
 SECONDS = 120
 """How long anything is waited for before the test fails: the machine may be slow."""
@@ -54,7 +54,7 @@ def purchase(number: int = 1, *, hours_ago: float = 1, lean: bool = False, **col
 
 
 def purchases(count: int, first: int = 1, **columns: Any) -> list[Any]:
-    """A stream of purchases, each followed by a bookmark of its number."""
+    """A stream of purchases, each followed by state of its number."""
     lines: list[Any] = [schema()]
     for number in range(first, first + count):
         lines += [record(**purchase(number, **columns)), state(number)]
@@ -67,10 +67,12 @@ THREE = purchases(3)
 class Stage:
     """A run under way, and what can be done to it."""
 
-    def __init__(self, target: Target, twin: Twin, process: subprocess.Popen[bytes], lines: Sequence[Any]) -> None:
-        self.target, self.twin, self.process = target, twin, process
+    def __init__(
+        self, target: Target, sandbox: Sandbox, process: subprocess.Popen[bytes], lines: Sequence[Any]
+    ) -> None:
+        self.target, self.sandbox, self.process = target, sandbox, process
         self.folder = target.folder
-        self._before = requested(twin)
+        self._before = requested(sandbox)
         self._stdout, self._stderr = (Collected(pipe) for pipe in (process.stdout, process.stderr))
         self._feeder = threading.Thread(target=self._feed, args=(b"".join(encoded(line) for line in lines),))
         self._feeder.start()
@@ -102,19 +104,19 @@ class Stage:
         self.wait_until(lambda: text in self.stderr)
 
     def wait_for_request(self, count: int = 1) -> None:
-        """Until the twin has so many requests of this run."""
+        """Until the sandbox has so many requests of this run."""
         self.wait_until(lambda: self.requests >= count)
 
-    def wait_for_bookmark(self, value: Any) -> None:
+    def wait_for_state(self, value: Any) -> None:
         """Until it is the last one on standard output."""
-        self.wait_until(lambda: self.bookmarks[-1:] == [value])
+        self.wait_until(lambda: self.states[-1:] == [value])
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
     def release(self) -> None:
-        """The twin gives the answers that it holds; from now on all is well."""
-        self.twin.faults = []
+        """The sandbox gives the answers that it holds; from now on all is well."""
+        self.sandbox.faults = []
 
     def end(self) -> None:
         """Close what is open and wait until the process has ended."""
@@ -129,8 +131,8 @@ class Stage:
 
     @property
     def requests(self) -> int:
-        """How many requests of this run the twin has received."""
-        return requested(self.twin) - self._before
+        """How many requests of this run the sandbox has received."""
+        return requested(self.sandbox) - self._before
 
     def attempted(self) -> list[Any]:
         """When each request that the ledger knows of was made."""
@@ -147,13 +149,13 @@ class Stage:
         return self._stderr.text
 
     @property
-    def bookmarks(self) -> list[Any]:
+    def states(self) -> list[Any]:
         """What was written to standard output; a line that is cut off counts for nothing."""
         return [json.loads(line) for line in self.stdout.splitlines(keepends=True) if line.endswith("\n")]
 
 
-def requested(twin: Twin) -> int:
-    return int(twin.stats()["requests"])
+def requested(sandbox: Sandbox) -> int:
+    return int(sandbox.stats()["requests"])
 
 
 class Collected:
@@ -187,13 +189,13 @@ def let_it_run(_: Stage) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One run of the command. ``then``: the run after it, on the same ledger and the same twin."""
+    """One run of the command. ``then``: the run after it, on the same ledger and the same sandbox."""
 
     name: str
     faults: Sequence[Any]
     rows: str
     code: int
-    bookmark: Any
+    state: Any
     requests: int | Container[int]
     feed: Sequence[Any] = field(default_factory=lambda: THREE)
     config: dict[str, Any] = field(default_factory=dict)
@@ -213,21 +215,21 @@ def case(
     faults: Any,
     rows: str,
     code: int,
-    bookmark: Any,
+    state: Any,
     requests: int | Container[int],
     **more: Any,
 ) -> Row:
     """A row of the table.
 
-    ``faults``: one of the twin's rules, or a list of them; ``rows``: what is in the ledger, counted; ``bookmark``: the
-    last on standard output, None: none came; ``requests``: what the twin received, exactly or within a range. ``feed``,
-    ``config``: where they differ; ``act``: what happens to the process, its input still open; ``prepare``: to its
-    folder, before; ``says``: a word on standard error; ``clock``: how far the network's clock is ahead; ``stdout``:
-    where bookmarks go; ``prefix``: the command's command; ``also``: what else must be so; ``then``: the run after it;
-    ``quick``: it belongs to every change.
+    ``faults``: one of the sandbox's rules, or a list of them; ``rows``: what is in the ledger, counted; ``state``:
+    the last on standard output, None: none came; ``requests``: what the sandbox received, exactly or within a range.
+    ``feed``, ``config``: where they differ; ``act``: what happens to the process, its input still open; ``prepare``:
+    to its folder, before; ``says``: a word on standard error; ``clock``: how far the network's clock is ahead;
+    ``stdout``: where state goes; ``prefix``: the command's command; ``also``: what else must be so; ``then``: the run
+    after it; ``quick``: it belongs to every change.
     """
     rules = faults if isinstance(faults, list) else [faults] if faults else []
-    return Row(name=name, faults=rules, rows=rows, code=code, bookmark=bookmark, requests=requests, **more)
+    return Row(name=name, faults=rules, rows=rows, code=code, state=state, requests=requests, **more)
 
 
 def at_most(count: int) -> range:
@@ -239,22 +241,22 @@ def play(row: Row, folder: Path) -> None:
     """Do what the row says, run after run, and hold each promise against what came of it."""
     with ExitStack() as stack:
         places = {place: stack.enter_context(made()) for place, made in PLACES.items() if place in repr(row)}
-        twin = stack.enter_context(Twin(now=lambda: datetime.now(timezone.utc) + row.clock))
-        target = Target(folder, twin.url)
+        sandbox = stack.enter_context(Sandbox(now=lambda: datetime.now(timezone.utc) + row.clock))
+        target = Target(folder, sandbox.url)
         run: Row | None = row
         while run:
-            _play(run, target, twin, places)
+            _play(run, target, sandbox, places)
             run = run.then
 
 
-def _play(row: Row, target: Target, twin: Twin, places: dict[str, str]) -> None:
+def _play(row: Row, target: Target, sandbox: Sandbox, places: dict[str, str]) -> None:
     row.prepare(target.folder)
-    twin.faults = _placed(row.faults, places)
+    sandbox.faults = _placed(row.faults, places)
     stdout = row.stdout()
     process = start(target, row.prefix, stdout, **_placed(row.config, places))
     if stdout != subprocess.PIPE:
         os.close(stdout)
-    stage = Stage(target, twin, process, row.feed)
+    stage = Stage(target, sandbox, process, row.feed)
     try:
         row.act(stage)
     except BaseException:
@@ -265,7 +267,7 @@ def _play(row: Row, target: Target, twin: Twin, places: dict[str, str]) -> None:
     told = f"{row.name}\n{stage.stderr}"
     assert stage.process.returncode == row.code, told
     assert row.says in stage.stderr, told
-    assert (stage.bookmarks or [None])[-1] == row.bookmark, told
+    assert (stage.states or [None])[-1] == row.state, told
     assert counted(target) == row.rows, told
     wanted = row.requests if isinstance(row.requests, Container) else (row.requests,)
     assert stage.requests in wanted, f"{stage.requests} requests. {told}"
@@ -301,26 +303,26 @@ def counted(target: Target) -> str:
 
 
 def keeps_its_promises(stage: Stage, feed: Sequence[Any]) -> None:
-    """Whatever happened: no bookmark ahead of a verdict, the same bytes each time, nothing personal, a right sum."""
+    """Whatever happened: no state ahead of a verdict, the same bytes each time, nothing personal, a right sum."""
     assert canaries_in(left_behind(stage.folder, stage.stdout, stage.stderr)) == []
     assert "Traceback" not in stage.stderr
     assert "please report" not in stage.stderr
     if counted(stage.target) not in (NO_LEDGER, TORN):
         assert without_verdict(stage, feed) == []
-        assert accepted_by_us(stage.target) <= accepted_by(stage.twin)
-    assert sent_with_other_bytes(stage.twin) == []
+        assert accepted_by_us(stage.target) <= accepted_by(stage.sandbox)
+    assert sent_with_other_bytes(stage.sandbox) == []
     if "Done in " in stage.stderr:
         assert balances(stage.stderr)
 
 
 def without_verdict(stage: Stage, feed: Sequence[Any]) -> list[str]:
-    """The event ids that a bookmark has passed although no verdict of theirs is in the ledger."""
-    if not stage.bookmarks:
+    """The event ids that state has passed although no verdict of theirs is in the ledger."""
+    if not stage.states:
         return []
     final = {row[0] for row in stage.target.rows("event_id", "deliveries WHERE status != 'open'")}
     before: list[str] = []
     for line in feed:
-        if isinstance(line, dict) and line.get("type") == "STATE" and line["value"] == stage.bookmarks[-1]:
+        if isinstance(line, dict) and line.get("type") == "STATE" and line["value"] == stage.states[-1]:
             break
         if isinstance(line, dict) and line.get("type") == "RECORD" and "event_id" in line["record"]:
             before.append(line["record"]["event_id"])
@@ -331,22 +333,22 @@ def accepted_by_us(target: Target) -> set[tuple[str, ...]]:
     return set(target.rows("network, asset, event_id", "deliveries WHERE status = 'accepted'"))
 
 
-def accepted_by(twin: Twin) -> set[tuple[str, ...]]:
-    events = [*twin.received, *twin.test_events]
+def accepted_by(sandbox: Sandbox) -> set[tuple[str, ...]]:
+    events = [*sandbox.received, *sandbox.test_events]
     return {(event["network"], event["asset"], event["event_id"]) for event in events}
 
 
-def sent_with_other_bytes(twin: Twin) -> list[str]:
+def sent_with_other_bytes(sandbox: Sandbox) -> list[str]:
     """The event ids that came more than once, and not with the same bytes."""
     seen: dict[tuple[str, str], set[bytes]] = {}
-    for path, event_id, event in sent_events(twin):
+    for path, event_id, event in sent_events(sandbox):
         seen.setdefault((path, event_id), set()).add(json.dumps(event).encode())
     return [event_id for (_, event_id), payloads in seen.items() if len(payloads) > 1]
 
 
-def sent_events(twin: Twin) -> Iterator[tuple[str, str, Any]]:
+def sent_events(sandbox: Sandbox) -> Iterator[tuple[str, str, Any]]:
     """Each event of each request: its path, its id, itself."""
-    for request in twin.requests:
+    for request in sandbox.requests:
         body = request["body"]
         if isinstance(body, dict) and "data" in body:
             data = body["data"]
@@ -378,9 +380,9 @@ def nobody_listens() -> Iterator[str]:
 @contextmanager
 def another_host() -> Iterator[str]:
     """A network where nothing may arrive."""
-    with Twin() as twin:
-        yield twin.url
-        assert twin.requests == []
+    with Sandbox() as sandbox:
+        yield sandbox.url
+        assert sandbox.requests == []
 
 
 @contextmanager
@@ -388,9 +390,9 @@ def untrusted_certificate() -> Iterator[str]:
     """A network whose certificate nobody has signed that we know; nothing may arrive."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-    with Twin(tls=context) as twin:
-        yield twin.url
-        assert twin.requests == []
+    with Sandbox(tls=context) as sandbox:
+        yield sandbox.url
+        assert sandbox.requests == []
 
 
 @contextmanager

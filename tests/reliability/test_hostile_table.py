@@ -1,6 +1,6 @@
-"""What goes wrong, and what must come of it: a row each, the real command in a process of its own against the twin.
+"""What goes wrong, and what must come of it: a row each, the real command in a process of its own against the sandbox.
 
-Every row also keeps the promises of ``hostile.keeps_its_promises``: no bookmark ahead of a verdict, the same bytes each
+Every row also keeps the promises of ``hostile.keeps_its_promises``: no state ahead of a verdict, the same bytes each
 time, no value of a person or a secret anywhere, a last line that adds up.
 """
 
@@ -127,7 +127,7 @@ def answer_once_the_others_are_through(stage: Stage) -> None:
 
 
 def answer_once_reddit_has_its_own(stage: Stage) -> None:
-    stage.wait_until(lambda: stage.twin.stats()["networks"]["reddit"]["requests"])
+    stage.wait_until(lambda: stage.sandbox.stats()["networks"]["reddit"]["requests"])
     stage.release()
 
 
@@ -209,7 +209,7 @@ def came(times: int) -> Callable[[Stage], None]:
     """Each event came so often, and counts once."""
 
     def check(stage: Stage) -> None:
-        assert [event["times"] for event in stage.twin.received] == [times] * 3
+        assert [event["times"] for event in stage.sandbox.received] == [times] * 3
 
     return check
 
@@ -233,7 +233,7 @@ def a_batch(*files: str) -> dict[str, Any]:
 ECHO = "\x1b[2J\r\nFORGED line\x00 canary.mail@example.com canary-token-tiktok +14155550199 203.0.113.77 CanaryClick"
 
 # --- The table -------------------------------------------------------------------------------------------------------
-# What happens · the twin's faults · what the ledger has · exit code · last bookmark · requests that the twin received
+# What happens · the sandbox's faults · what the ledger has · exit code · last state · requests that it received
 
 # fmt: off
 SIGNALS = [

@@ -1,4 +1,4 @@
-"""The process is killed at random moments, started again from its last bookmark as a pipeline would, until it is done.
+"""The process is killed at random moments, started again from its last state as a pipeline would, until it is done.
 
 ``make test-kills KILLS=200 SEED=7`` kills more often, at other moments; without them twenty kills, always the same.
 """
@@ -29,7 +29,7 @@ from hostile import (
 from run_target import Target, record, schema, state
 
 from target_adpostbacks.ledger import Ledger
-from target_adpostbacks.twin import Twin
+from target_adpostbacks.sandbox import Sandbox
 
 KILLS = int(os.environ.get("KILLS") or 20)
 SEED = os.environ.get("SEED") or "1"
@@ -47,15 +47,15 @@ Sent = tuple[str, str]
 class Story:
     """An input, the network that receives it, and a process that is killed again and again."""
 
-    def __init__(self, seed: str, folder: Path, twin: Twin, ledger_url: str | None = None) -> None:
+    def __init__(self, seed: str, folder: Path, sandbox: Sandbox, ledger_url: str | None = None) -> None:
         self.random = Random(seed)
-        self.twin = twin
-        self.target = Target(folder, twin.url, max_batch_age_seconds=0, **AT_ONCE)
+        self.sandbox = sandbox
+        self.target = Target(folder, sandbox.url, max_batch_age_seconds=0, **AT_ONCE)
         self.ledger_url = ledger_url or f"sqlite:///{folder / LEDGER}"
         self.target.config["ledger_url"] = self.ledger_url
         self.records = [purchase(number, network=self._network()) for number in range(1, RECORDS + 1)]
         self.states = {*self.random.sample(range(1, RECORDS), RECORDS // 3), RECORDS}
-        self.bookmark = 0  # how many records the last one covers
+        self.state = 0  # how many records the last one covers
         self.kills = 0
         self.repeats_allowed = 0
         self.times_once_settled: dict[Sent, int] = {}
@@ -66,9 +66,9 @@ class Story:
 
     @property
     def lines(self) -> list[Any]:
-        """What the tap sends: everything after the bookmark."""
+        """What the tap sends: everything after state."""
         lines: list[Any] = [schema()]
-        for number, columns in enumerate(self.records[self.bookmark :], self.bookmark + 1):
+        for number, columns in enumerate(self.records[self.state :], self.state + 1):
             lines.append(record(**columns))
             if number in self.states:
                 lines.append(state(number))
@@ -79,25 +79,25 @@ class Story:
         while self.kills < KILLS_EACH:
             if self._run(self._kill_some_time) == 0:
                 break  # nothing was left to do
-        if self.bookmark < RECORDS:
+        if self.state < RECORDS:
             assert self._run(lambda _: None, calm=True) == 0
         self._compare()
 
     def _run(self, act: Any, *, calm: bool = False) -> int:
         """One run, and what must hold after it, however it ended."""
-        self.twin.faults = [] if calm else self._faults()
-        stage = Stage(self.target, self.twin, start(self.target), self.lines)
+        self.sandbox.faults = [] if calm else self._faults()
+        stage = Stage(self.target, self.sandbox, start(self.target), self.lines)
         try:
             act(stage)
         finally:
             stage.end()
-        if stage.bookmarks:
-            assert stage.bookmarks == sorted(stage.bookmarks)
-            self.bookmark = stage.bookmarks[-1]
+        if stage.states:
+            assert stage.states == sorted(stage.states)
+            self.state = stage.states[-1]
         assert canaries_in(left_behind(stage.folder, stage.stdout, stage.stderr)) == []
         settled, accepted = self._ledger()
-        before_bookmark = {sent for columns in self.records[: self.bookmark] for sent in receivers(columns)}
-        assert before_bookmark - settled == set(), "a bookmark is ahead of a verdict"
+        before_state = {sent for columns in self.records[: self.state] for sent in receivers(columns)}
+        assert before_state - settled == set(), "state is ahead of a verdict"
         times = self._times()
         assert accepted - times.keys() == set(), "accepted, and the network never had it"
         for sent in accepted:
@@ -115,15 +115,15 @@ class Story:
         return [{**effect, "after": self.random.randrange(9), "times": 1}, slow]
 
     def _kill_some_time(self, stage: Stage) -> None:
-        """In the beginning, or once some requests have come or some bookmarks are out; and then a moment later."""
-        kind = self.random.choice(["beginning", "requests", "requests", "bookmarks", "end"])
-        count = self.random.randint(1, 1 + (RECORDS - self.bookmark) // AT_ONCE["batch_size_rows"])
+        """In the beginning, or once some requests have come or some states are out; and then a moment later."""
+        kind = self.random.choice(["beginning", "requests", "requests", "states", "end"])
+        count = self.random.randint(1, 1 + (RECORDS - self.state) // AT_ONCE["batch_size_rows"])
         later = self.random.random() * (1.5 if kind == "beginning" else 0.05)
         if kind == "end":
             stage.close_input()
         until = time.monotonic() + self.random.uniform(2, 6)  # that much may never come: then it is killed anyway
         while kind != "beginning" and time.monotonic() < until and stage.process.poll() is None:
-            if (stage.requests if kind in ("requests", "end") else len(stage.bookmarks)) >= count:
+            if (stage.requests if kind in ("requests", "end") else len(stage.states)) >= count:
                 break
             time.sleep(0.002)
         time.sleep(later)
@@ -142,18 +142,18 @@ class Story:
 
     def _times(self) -> Counter[Sent]:
         """How often each conversion came to each network."""
-        return Counter({(event["network"], event["event_id"]): event["times"] for event in self.twin.received})
+        return Counter({(event["network"], event["event_id"]): event["times"] for event in self.sandbox.received})
 
     def _compare(self) -> None:
         wanted = {sent for columns in self.records for sent in receivers(columns) if sent[0]}
         times = self._times()
         assert times.keys() == wanted, "what the network has is not what was fed"
-        assert {(network, event_id) for network, _, event_id in accepted_by(self.twin)} == wanted
+        assert {(network, event_id) for network, _, event_id in accepted_by(self.sandbox)} == wanted
         assert self._ledger()[1] == wanted, "the ledger does not agree"
-        assert sent_with_other_bytes(self.twin) == []
-        assert len({event_id for _, event_id, _ in sent_events(self.twin)}) == len({sent[1] for sent in wanted})
+        assert sent_with_other_bytes(self.sandbox) == []
+        assert len({event_id for _, event_id, _ in sent_events(self.sandbox)}) == len({sent[1] for sent in wanted})
         assert sum(times.values()) - len(times) <= self.repeats_allowed, "more was sent again than was under way"
-        assert self.bookmark == RECORDS
+        assert self.state == RECORDS
 
 
 def receivers(columns: dict[str, Any]) -> set[Sent]:
@@ -166,11 +166,11 @@ def receivers(columns: dict[str, Any]) -> set[Sent]:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(max(1, KILLS // KILLS_EACH)), ids=lambda number: f"SEED={SEED}, {number}")
 def test_killed_at_any_moment_it_loses_nothing_and_repeats_only_what_was_under_way(number: int, tmp_path: Path) -> None:
-    with Twin() as twin:
-        Story(f"{SEED}-{number}", tmp_path, twin).play()
+    with Sandbox() as sandbox:
+        Story(f"{SEED}-{number}", tmp_path, sandbox).play()
 
 
 @pytest.mark.slow
 def test_the_same_holds_with_a_ledger_in_postgresql(tmp_path: Path, postgres_url: str) -> None:
-    with Twin() as twin:
-        Story(f"{SEED}-postgresql", tmp_path, twin, postgres_url).play()
+    with Sandbox() as sandbox:
+        Story(f"{SEED}-postgresql", tmp_path, sandbox, postgres_url).play()

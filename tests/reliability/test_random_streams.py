@@ -146,7 +146,7 @@ class Network:
 
 
 class RandomStreams(RuleBasedStateMachine):
-    """A source that grows, and a target that is run on what follows its last bookmark."""
+    """A source that grows, and a target that is run on what follows its last state."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -158,7 +158,7 @@ class RandomStreams(RuleBasedStateMachine):
         self.network = Network(self.ledger)
         self.source: list[bytes] = []
         self.owed: list[set[Sent]] = []  # line by line, who is to receive something
-        self.bookmark = 0  # lines of the source that the last one covers
+        self.state = 0  # lines of the source that the last one covers
         self.logged = ""
 
     # --- What happens ------------------------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ class RandomStreams(RuleBasedStateMachine):
             self._append("state")
             target = self._run()
             assert target.exit_code == 0, self.logged
-            assert self.bookmark == len(self.source)
+            assert self.state == len(self.source)
             wanted = {sent for owed in self.owed for sent in owed}
             assert {*self.network.received} == {sent for sent in wanted if sent[1] not in BAD}
             final = statuses(self.ledger)
@@ -213,7 +213,7 @@ class RandomStreams(RuleBasedStateMachine):
     # --- A run, and what must hold after it --------------------------------------------------------------------------
 
     def _run(self) -> TargetAdpostbacks:
-        feed: Any = io.BytesIO(b"".join([*map(encoded, (schema("a"), schema("b"))), *self.source[self.bookmark :]]))
+        feed: Any = io.BytesIO(b"".join([*map(encoded, (schema("a"), schema("b"))), *self.source[self.state :]]))
         logged = io.StringIO()
         with logged_into(logged):
             target = self._target()
@@ -225,7 +225,7 @@ class RandomStreams(RuleBasedStateMachine):
         assert isinstance(target.stdout, io.StringIO)
         written = [int(line) for line in target.stdout.getvalue().splitlines()]
         assert written == sorted(written)
-        self.bookmark = max([self.bookmark, *written])
+        self.state = max([self.state, *written])
         assert self.network.mistakes == []
         assert target.exit_code in (0, 1, 128 + signal.SIGTERM), self.logged
         assert canaries_in(left_behind(self.folder, target.stdout.getvalue(), self.logged)) == []
@@ -244,7 +244,7 @@ class RandomStreams(RuleBasedStateMachine):
 
     def _check_ledger(self) -> None:
         now = statuses(self.ledger)
-        passed, to_come = self.owed[: self.bookmark], self.owed[self.bookmark :]
+        passed, to_come = self.owed[: self.state], self.owed[self.state :]
         refused_and_here_again = {sent for sent in set().union(*to_come) if sent[1] in BAD}
         final = {sent for sent, row in now.items() if row in ("accepted", "rejected")}
         assert set().union(*passed) - final - refused_and_here_again == set()

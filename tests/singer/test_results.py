@@ -122,8 +122,8 @@ def test_what_a_descriptor_held_before_stays(target: Target) -> None:
 @pytest.mark.parametrize(
     ("path", "why"),
     [
-        ("-", "standard output is for bookmarks alone"),
-        ("/dev/stdout", "standard output is for bookmarks alone"),
+        ("-", "standard output is for state alone"),
+        ("/dev/stdout", "standard output is for state alone"),
         ("/dev/fd/1", "standard input, output and error are taken"),
         ("/proc/self/fd/1", "standard input, output and error are taken"),
         ("/dev/fd/999", "Bad file descriptor"),

@@ -1,78 +1,78 @@
-"""Bookmarks wait for verdicts, keep their order, and flow."""
+"""State waits for verdicts, keep their order, and flow."""
 
 from __future__ import annotations
 
-from target_adpostbacks.singer.state import Bookmarks
+from target_adpostbacks.singer.state import States
 
 
-def test_a_bookmark_with_nothing_before_it_is_written_at_once() -> None:
+def test_state_with_nothing_before_it_is_written_at_once() -> None:
     written: list[bytes] = []
-    Bookmarks(written.append).state(b"1")
+    States(written.append).state(b"1")
     assert written == [b"1"]
 
 
-def test_a_bookmark_waits_for_every_postback_before_it() -> None:
+def test_state_waits_for_every_postback_before_it() -> None:
     written: list[bytes] = []
-    bookmarks = Bookmarks(written.append)
-    first = bookmarks.place
+    states = States(written.append)
+    first = states.place
     first.added += 2
-    bookmarks.state(b"1")
+    states.state(b"1")
     first.settle(1)
     assert written == []
     first.settle(1)
     assert written == [b"1"]
 
 
-def test_a_later_bookmark_never_overtakes_an_earlier_one() -> None:
+def test_a_later_state_never_overtakes_an_earlier_one() -> None:
     written: list[bytes] = []
-    bookmarks = Bookmarks(written.append)
-    first = bookmarks.place
+    states = States(written.append)
+    first = states.place
     first.added += 1
-    bookmarks.state(b"1")
-    second = bookmarks.place
+    states.state(b"1")
+    second = states.place
     second.added += 1
-    bookmarks.state(b"2")
+    states.state(b"2")
     second.settle(1)
     assert written == []
     first.settle(1)
     assert written == [b"2"]  # the newest free one is enough
 
 
-def test_what_stays_open_holds_its_bookmark_and_all_after_it() -> None:
+def test_what_stays_open_holds_its_state_and_all_after_it() -> None:
     written: list[bytes] = []
-    bookmarks = Bookmarks(written.append)
-    bookmarks.state(b"0")
-    first = bookmarks.place
+    states = States(written.append)
+    states.state(b"0")
+    first = states.place
     first.added += 2
-    bookmarks.state(b"1")
+    states.state(b"1")
     first.settle(1)
     first.hold(1)
-    bookmarks.state(b"2")
+    states.state(b"2")
     assert written == [b"0"]
-    assert bookmarks.waiting
+    assert states.waiting
 
 
-def test_bookmarks_behind_an_open_one_are_not_kept() -> None:
-    bookmarks = Bookmarks(lambda _: None)
-    first = bookmarks.place
+def test_states_behind_an_open_one_are_not_kept() -> None:
+    states = States(lambda _: None)
+    first = states.place
     first.added += 1
-    bookmarks.state(b"1")
+    states.state(b"1")
     first.hold(1)
     for number in range(1000):
-        bookmarks.place.added += 1
-        bookmarks.state(b"%d" % number)
-    assert len(bookmarks._closed) == 1
-    assert bookmarks.owed == 1001
-    assert bookmarks.waiting
+        states.place.added += 1
+        states.state(b"%d" % number)
+    assert len(states._closed) == 1
+    assert states.owed == 1001
+    assert states.waiting
 
 
-def test_bookmarks_that_follow_each_other_directly_are_kept_as_one() -> None:
+def test_states_that_follow_each_other_directly_are_kept_as_one() -> None:
     written: list[bytes] = []
-    bookmarks = Bookmarks(written.append)
-    first = bookmarks.place
+    states = States(written.append)
+    first = states.place
     first.added += 1
     for number in range(1000):
-        bookmarks.state(b"%d" % number)
+        states.state(b"%d" % number)
     first.settle(1)
     assert written == [b"999"]
 
@@ -81,7 +81,7 @@ def test_a_closed_output_is_remembered_and_nothing_more_is_written() -> None:
     def closed(_: bytes) -> None:
         raise BrokenPipeError
 
-    bookmarks = Bookmarks(closed)
-    bookmarks.state(b"1")
-    bookmarks.state(b"2")
-    assert bookmarks.failed
+    states = States(closed)
+    states.state(b"1")
+    states.state(b"2")
+    assert states.failed

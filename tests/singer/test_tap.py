@@ -40,7 +40,7 @@ class Read(NamedTuple):
 
     @property
     def state(self) -> Any:
-        """The last bookmark."""
+        """The last state."""
         return [each["value"] for each in self.messages if each["type"] == "STATE"][-1]
 
 
@@ -101,7 +101,7 @@ def test_what_changed_comes_again_and_nothing_else(tmp_path: Path, ledger: Ledge
     ]
 
 
-def test_a_bookmark_comes_after_its_records(tmp_path: Path, ledger: Ledger, ledger_url: str) -> None:
+def test_state_comes_after_its_records(tmp_path: Path, ledger: Ledger, ledger_url: str) -> None:
     fill(ledger, 10_500)
     read_so_far = 0
     for message in read(tmp_path, ledger_url).messages:

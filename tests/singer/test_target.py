@@ -24,8 +24,8 @@ from singer_sdk.testing import get_target_test_class
 from singer_sdk.testing.suites import target_tests
 
 from target_adpostbacks.networks import NETWORKS
+from target_adpostbacks.sandbox import Sandbox
 from target_adpostbacks.singer.target import TargetAdpostbacks
-from target_adpostbacks.twin import Twin
 
 NOW = datetime.now(timezone.utc)
 
@@ -43,56 +43,56 @@ def a_purchase(number: int = 1, **columns: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def twin() -> Iterator[Twin]:
-    with Twin() as twin:
-        yield twin
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
 
 
 @pytest.fixture
-def target(tmp_path: Path, twin: Twin) -> Target:
-    return Target(tmp_path, twin.url)
+def target(tmp_path: Path, sandbox: Sandbox) -> Target:
+    return Target(tmp_path, sandbox.url)
 
 
-def ids(twin: Twin) -> list[str]:
+def ids(sandbox: Sandbox) -> list[str]:
     """The live events that the networks have, in the order in which they came."""
-    return [event["event_id"] for event in twin.received]
+    return [event["event_id"] for event in sandbox.received]
 
 
-def batches(twin: Twin) -> list[list[str]]:
+def batches(sandbox: Sandbox) -> list[list[str]]:
     """The event ids of each request."""
-    return [[event["event_id"] for event in request["body"]["data"]] for request in twin.requests]
+    return [[event["event_id"] for event in request["body"]["data"]] for request in sandbox.requests]
 
 
 # --- The main job ----------------------------------------------------------------------------------------------------
 
 
-def test_plain_json_lines_are_delivered_and_a_second_run_sends_nothing(target: Target, twin: Twin) -> None:
+def test_plain_json_lines_are_delivered_and_a_second_run_sends_nothing(target: Target, sandbox: Sandbox) -> None:
     lines = [a_purchase(1), a_purchase(2, network="reddit", rdt_cid="123"), a_purchase(3)]
     first = target.run(lines)
     assert (first.code, first.stdout) == (0, "")
     assert first.summary == "read 3, accepted 3, already accepted 0, rejected 0, skipped 0, open 0"
-    assert sorted(ids(twin)) == ["evt-1", "evt-2", "evt-3"]
+    assert sorted(ids(sandbox)) == ["evt-1", "evt-2", "evt-3"]
     second = target.run(lines)
     assert second.summary == "read 3, accepted 0, already accepted 3, rejected 0, skipped 0, open 0"
-    assert len(ids(twin)) == 3
+    assert len(ids(sandbox)) == 3
 
 
-def test_singer_messages_are_delivered_and_the_bookmark_follows(target: Target) -> None:
+def test_singer_messages_are_delivered_and_state_follows(target: Target) -> None:
     ran = target.run([schema(), record(**a_purchase()), state({"bookmarks": {"a": 1.10}})])
     assert (ran.code, ran.states) == (0, [{"bookmarks": {"a": 1.1}}])
 
 
-def test_nothing_but_bookmarks_is_ever_on_standard_output(target: Target) -> None:
+def test_nothing_but_states_is_ever_on_standard_output(target: Target) -> None:
     lines = [schema(), b"garbage", record(**a_purchase()), record(nothing=1), state({"line": 1})]
     ran = target.run(lines, env={"TARGET_ADPOSTBACKS_LOGLEVEL": "DEBUG"})
     assert ran.stdout == '{"line": 1}\n'
 
 
-def test_input_can_come_from_a_file(target: Target, twin: Twin) -> None:
+def test_input_can_come_from_a_file(target: Target, sandbox: Sandbox) -> None:
     path = target.folder / "input.jsonl"
     path.write_bytes(encoded(a_purchase()))
     assert target.run([], "--input", str(path)).code == 0
-    assert ids(twin) == ["evt-1"]
+    assert ids(sandbox) == ["evt-1"]
 
 
 def test_a_record_for_two_networks_has_two_outcomes(target: Target) -> None:
@@ -129,8 +129,10 @@ def test_a_mistake_of_ours_about_a_conversion_is_told_with_its_place(target: Tar
 
 
 @pytest.mark.parametrize(("percent", "code"), [(49.9, 1), *slow((50, 0), (0, 1))])
-def test_too_many_rejected_conversions_fail_the_run(target: Target, twin: Twin, percent: float, code: int) -> None:
-    twin.faults = [{"refuse_event_id": "evt-1", "silent": True}]
+def test_too_many_rejected_conversions_fail_the_run(
+    target: Target, sandbox: Sandbox, percent: float, code: int
+) -> None:
+    sandbox.faults = [{"refuse_event_id": "evt-1", "silent": True}]
     target.config["fail_above_rejected_percent"] = percent
     ran = target.run([a_purchase(1), a_purchase(2)])
     assert ran.code == code
@@ -175,53 +177,53 @@ def test_the_run_is_in_the_ledger_with_its_counts(target: Target) -> None:
     }
 
 
-def test_several_streams_share_a_networks_batches(target: Target, twin: Twin) -> None:
+def test_several_streams_share_a_networks_batches(target: Target, sandbox: Sandbox) -> None:
     lines = [schema("a"), schema("b"), record("a", **a_purchase(1)), record("b", **a_purchase(2))]
     assert target.run(lines).code == 0
-    assert batches(twin) == [["evt-1", "evt-2"]]
+    assert batches(sandbox) == [["evt-1", "evt-2"]]
 
 
-def test_test_events_travel_in_requests_of_their_own(target: Target, twin: Twin) -> None:
+def test_test_events_travel_in_requests_of_their_own(target: Target, sandbox: Sandbox) -> None:
     target.config["tiktok"]["test_event_code"] = "TEST1"
     target.run([a_purchase(1), a_purchase(2, test=True), a_purchase(3, test="no")])
-    assert ids(twin) == ["evt-1", "evt-3"]
-    assert [event["event_id"] for event in twin.test_events] == ["evt-2"]
+    assert ids(sandbox) == ["evt-1", "evt-3"]
+    assert [event["event_id"] for event in sandbox.test_events] == ["evt-2"]
 
 
-def test_a_test_event_without_a_code_never_leaves(target: Target, twin: Twin) -> None:
+def test_a_test_event_without_a_code_never_leaves(target: Target, sandbox: Sandbox) -> None:
     target.run([a_purchase(test=True)])
-    assert twin.requests == []
+    assert sandbox.requests == []
     assert target.rows() == [("evt-1", "skipped", "test_without_code")]
 
 
-def test_a_test_send_does_not_suppress_the_live_one(target: Target, twin: Twin) -> None:
+def test_a_test_send_does_not_suppress_the_live_one(target: Target, sandbox: Sandbox) -> None:
     target.config["tiktok"]["test_event_code"] = "TEST1"
     target.run([a_purchase(test=True)])
     target.run([a_purchase()])
-    assert (ids(twin), len(twin.test_events)) == (["evt-1"], 1)
+    assert (ids(sandbox), len(sandbox.test_events)) == (["evt-1"], 1)
 
 
-def test_a_batch_is_as_large_as_the_network_allows(target: Target, twin: Twin) -> None:
+def test_a_batch_is_as_large_as_the_network_allows(target: Target, sandbox: Sandbox) -> None:
     assert target.run([a_purchase(number) for number in range(2500)]).code == 0
-    assert sorted(len(batch) for batch in batches(twin)) == [500, 1000, 1000]
+    assert sorted(len(batch) for batch in batches(sandbox)) == [500, 1000, 1000]
 
 
-def test_batch_size_rows_makes_batches_smaller(target: Target, twin: Twin) -> None:
+def test_batch_size_rows_makes_batches_smaller(target: Target, sandbox: Sandbox) -> None:
     target.config["batch_size_rows"] = 2
     target.run([a_purchase(number) for number in range(5)])
-    assert sorted(len(batch) for batch in batches(twin)) == [1, 2, 2]
+    assert sorted(len(batch) for batch in batches(sandbox)) == [1, 2, 2]
 
 
-def test_one_event_too_large_for_a_request_is_refused_here(target: Target, twin: Twin) -> None:
+def test_one_event_too_large_for_a_request_is_refused_here(target: Target, sandbox: Sandbox) -> None:
     target.run([a_purchase(1, description="x" * 1_100_000), a_purchase(2)])
-    assert ids(twin) == ["evt-2"]
+    assert ids(sandbox) == ["evt-2"]
     assert ("evt-1", "rejected", "too_large") in target.rows()
 
 
 # --- Bad input -------------------------------------------------------------------------------------------------------
 
 
-def test_a_bad_record_is_a_row_and_a_warning_and_the_run_goes_on(target: Target, twin: Twin) -> None:
+def test_a_bad_record_is_a_row_and_a_warning_and_the_run_goes_on(target: Target, sandbox: Sandbox) -> None:
     deep = b"[" * 900 + b"]" * 900
     bad = {
         b"{oops": "line: malformed JSON",
@@ -233,7 +235,7 @@ def test_a_bad_record_is_a_row_and_a_warning_and_the_run_goes_on(target: Target,
     }
     ran = target.run([a_purchase(1), *bad, a_purchase(2)])
     assert ran.code == 0
-    assert ids(twin) == ["evt-1", "evt-2"]
+    assert ids(sandbox) == ["evt-1", "evt-2"]
     rows = target.rows("network, line, message", "deliveries WHERE reason = 'invalid'")
     for number, message in enumerate(bad.values(), 2):
         ((network, said),) = [(network, said) for network, line, said in rows if line == number]
@@ -242,18 +244,18 @@ def test_a_bad_record_is_a_row_and_a_warning_and_the_run_goes_on(target: Target,
         assert ran.stderr.count(f"Line {number}: ") == 1
 
 
-def test_numbers_as_ids_become_text(target: Target, twin: Twin) -> None:
+def test_numbers_as_ids_become_text(target: Target, sandbox: Sandbox) -> None:
     target.run([a_purchase(event_id=9007199254740993), a_purchase(event_id=7.5)])
-    assert ids(twin) == ["9007199254740993", "7.5"]
+    assert ids(sandbox) == ["9007199254740993", "7.5"]
 
 
-def test_deep_properties_stop_nothing(target: Target, twin: Twin) -> None:
+def test_deep_properties_stop_nothing(target: Target, sandbox: Sandbox) -> None:
     deep: Any = 1
     for _ in range(900):
         deep = {"a": deep}
     ran = target.run([a_purchase(1, properties={"deep": deep}), a_purchase(2, user=deep), a_purchase(3)])
     assert ran.code == 0
-    assert "evt-3" in ids(twin)
+    assert "evt-3" in ids(sandbox)
 
 
 def test_a_record_that_lacks_its_key_property_is_a_row_not_an_exception(target: Target) -> None:
@@ -262,16 +264,16 @@ def test_a_record_that_lacks_its_key_property_is_a_row_not_an_exception(target: 
     assert target.rows("status, reason") == [("skipped", "invalid")]
 
 
-def test_a_missing_event_id_is_derived_from_the_key_and_stays_the_same(target: Target, twin: Twin) -> None:
+def test_a_missing_event_id_is_derived_from_the_key_and_stays_the_same(target: Target, sandbox: Sandbox) -> None:
     purchase = {**a_purchase(), "event_id": None, "id": 17}
     lines = [schema(key=["id"]), record(**purchase)]
     target.run(lines)
     target.run(lines)
-    (event_id,) = ids(twin)
+    (event_id,) = ids(sandbox)
     assert event_id.startswith("conversions-")
 
 
-def test_rows_that_the_source_deleted_are_not_sent(target: Target, twin: Twin) -> None:
+def test_rows_that_the_source_deleted_are_not_sent(target: Target, sandbox: Sandbox) -> None:
     target.config["stream_maps"] = {"mapped": {"event_name": "event_name", "_sdc_deleted_at": None}}
     deleted = {"_sdc_deleted_at": "2026-11-20T00:00:00Z"}
     lines = [
@@ -281,14 +283,14 @@ def test_rows_that_the_source_deleted_are_not_sent(target: Target, twin: Twin) -
         record("mapped", **a_purchase(2, **deleted)),
     ]
     assert target.run(lines).code == 0
-    assert twin.requests == []
+    assert sandbox.requests == []
     assert [row[1:] for row in target.rows()] == [("skipped", "deleted")] * 2
 
 
 # --- Stream maps, BATCH ----------------------------------------------------------------------------------------------
 
 
-def test_stream_maps_rename_filter_and_drop(target: Target, twin: Twin) -> None:
+def test_stream_maps_rename_filter_and_drop(target: Target, sandbox: Sandbox) -> None:
     target.config["stream_maps"] = {
         "orders": {"event_name": "'purchase'", "event_id": "str(order)", "__filter__": "amount > 5"},
         "other": None,
@@ -298,10 +300,10 @@ def test_stream_maps_rename_filter_and_drop(target: Target, twin: Twin) -> None:
     lines.append(record("other", **a_purchase(99)))
     ran = target.run(lines)
     assert ran.code == 0
-    assert ids(twin) == ["6", "7"]
+    assert ids(sandbox) == ["6", "7"]
 
 
-def test_an_expression_that_fails_costs_one_row_and_shows_no_value(target: Target, twin: Twin) -> None:
+def test_an_expression_that_fails_costs_one_row_and_shows_no_value(target: Target, sandbox: Sandbox) -> None:
     target.config["stream_maps"] = {"orders": {"event_id": "str(int(order))"}}
     lines = [
         schema("orders"),
@@ -310,20 +312,20 @@ def test_an_expression_that_fails_costs_one_row_and_shows_no_value(target: Targe
     ]
     ran = target.run(lines)
     assert ran.code == 0
-    assert ids(twin) == ["7"]
+    assert ids(sandbox) == ["7"]
     assert "canary" not in ran.stderr
 
 
-def test_fields_map_the_users_own_columns(target: Target, twin: Twin) -> None:
+def test_fields_map_the_users_own_columns(target: Target, sandbox: Sandbox) -> None:
     target.config["fields"] = {"event_time": "converted_at", "email": "customer.email"}
     purchase = a_purchase()
     purchase["converted_at"] = purchase.pop("event_time")
     target.run([{**purchase, "customer": {"email": "ada@example.com"}}])
-    assert "email" in twin.received[0]["payload"]["user"]
+    assert "email" in sandbox.received[0]["payload"]["user"]
 
 
 @pytest.mark.parametrize("compression", ["gzip", *slow("none")])
-def test_batch_files_take_the_way_of_records(target: Target, twin: Twin, compression: str) -> None:
+def test_batch_files_take_the_way_of_records(target: Target, sandbox: Sandbox, compression: str) -> None:
     path = target.folder / "batch.jsonl"
     data = b"\xef\xbb\xbf" + b"".join(encoded(line) for line in (a_purchase(1), b"oops", b" ", a_purchase(2)))
     path.write_bytes(gzip.compress(data) if compression == "gzip" else data)
@@ -335,7 +337,7 @@ def test_batch_files_take_the_way_of_records(target: Target, twin: Twin, compres
     }
     ran = target.run([schema(), batch, state({"line": 1})])
     assert (ran.code, ran.states) == (0, [{"line": 1}])
-    assert ids(twin) == ["evt-1", "evt-2"]
+    assert ids(sandbox) == ["evt-1", "evt-2"]
     assert "skipped 1 (invalid 1)" in ran.summary
 
 
@@ -359,7 +361,7 @@ FILES = {
         ),
     ],
 )
-def test_a_batch_of_another_compression_keeps_the_bookmark_back(
+def test_a_batch_of_another_compression_keeps_state_back(
     target: Target, compression: str, file: str, said: str
 ) -> None:
     path = target.folder / "batch.jsonl"
@@ -372,7 +374,7 @@ def test_a_batch_of_another_compression_keeps_the_bookmark_back(
 
 
 @pytest.mark.parametrize("manifest", ["file:///nowhere/b.jsonl", *slow([1, None])])
-def test_a_batch_that_cannot_be_read_keeps_the_bookmark_back(target: Target, manifest: Any) -> None:
+def test_a_batch_that_cannot_be_read_keeps_state_back(target: Target, manifest: Any) -> None:
     encoding = {"format": "jsonl", "compression": "none"}
     batch = {"type": "BATCH", "stream": "conversions", "encoding": encoding, "manifest": manifest}
     ran = target.run([schema(), state(1), batch, state(2)])
@@ -382,8 +384,10 @@ def test_a_batch_that_cannot_be_read_keeps_the_bookmark_back(target: Target, man
 # --- State -----------------------------------------------------------------------------------------------------------
 
 
-def test_what_stays_open_keeps_its_bookmark_back_and_everything_else_is_delivered(target: Target, twin: Twin) -> None:
-    twin.faults = [{"network": "tiktok", "status": 503}]
+def test_what_stays_open_keeps_its_state_back_and_everything_else_is_delivered(
+    target: Target, sandbox: Sandbox
+) -> None:
+    sandbox.faults = [{"network": "tiktok", "status": 503}]
     target.config["max_attempts"] = 1
     lines = [
         schema(),
@@ -402,7 +406,7 @@ def test_what_stays_open_keeps_its_bookmark_back_and_everything_else_is_delivere
         ("evt-3", "accepted", ""),
     ]
     assert "Open: 1 for tiktok.default: transient" in ran.stderr
-    twin.faults = []
+    sandbox.faults = []
     again = target.run(lines)
     assert (again.code, again.states[-1]) == (0, 3)
     assert again.summary.startswith("read 3, accepted 1, already accepted 2,")
@@ -411,7 +415,7 @@ def test_what_stays_open_keeps_its_bookmark_back_and_everything_else_is_delivere
 # --- Routing ---------------------------------------------------------------------------------------------------------
 
 
-def test_who_gets_a_conversion(target: Target, twin: Twin) -> None:
+def test_who_gets_a_conversion(target: Target, sandbox: Sandbox) -> None:
     unattributed = {"network": None, "ttclid": None}
     target.run(
         [
@@ -439,7 +443,7 @@ def test_send_all_sends_what_names_no_network_too(target: Target) -> None:
     assert target.rows("event_id, network, status") == [("evt-1", "tiktok", "accepted")]
 
 
-def test_several_accounts_of_a_section_each_get_it_or_the_one_that_is_named(target: Target, twin: Twin) -> None:
+def test_several_accounts_of_a_section_each_get_it_or_the_one_that_is_named(target: Target, sandbox: Sandbox) -> None:
     pixels = {"game_a": {"pixel_code": "AAAAAAAAAAAAAAAAAAAA"}, "game_b": {"pixel_code": "BBBBBBBBBBBBBBBBBBBB"}}
     target.config["tiktok"] = {**target.config["tiktok"], "accounts": {**pixels, "old": {"enabled": False}}}
     target.run([a_purchase(1), a_purchase(2, account="game_b"), a_purchase(3, account="old")])
@@ -455,7 +459,7 @@ def test_several_accounts_of_a_section_each_get_it_or_the_one_that_is_named(targ
 # --- The configuration -----------------------------------------------------------------------------------------------
 
 
-def test_every_mistake_in_the_config_is_named_before_the_first_record(target: Target, twin: Twin) -> None:
+def test_every_mistake_in_the_config_is_named_before_the_first_record(target: Target, sandbox: Sandbox) -> None:
     target.config["tiktok"] = {"access_token": ["canary-token"], "pixel_code": "My Pixel", "pixel": "canary-pixel"}
     target.config["reddit"] = {"pixel_id": "oops"}
     target.config["colour"] = "canary-colour"
@@ -470,7 +474,7 @@ def test_every_mistake_in_the_config_is_named_before_the_first_record(target: Ta
         assert ran.stderr.count(said) == 1, said
     assert "canary" not in ran.stderr
     assert "Traceback" not in ran.stderr
-    assert twin.requests == []
+    assert sandbox.requests == []
 
 
 def test_a_config_without_a_network_says_what_to_add(target: Target) -> None:
@@ -480,13 +484,13 @@ def test_a_config_without_a_network_says_what_to_add(target: Target) -> None:
     assert f"no network: add a section for one of {', '.join(sorted(NETWORKS))}" in ran.stderr
 
 
-def test_a_section_can_come_from_the_environment(target: Target, twin: Twin) -> None:
+def test_a_section_can_come_from_the_environment(target: Target, sandbox: Sandbox) -> None:
     section = json.dumps(target.config.pop("tiktok"))
     path = target.folder / "config.json"
     ran = target.run([a_purchase()], "--config", "ENV", env={"TARGET_ADPOSTBACKS_TIKTOK": section})
     assert path.exists()
     assert ran.code == 0
-    assert ids(twin) == ["evt-1"]
+    assert ids(sandbox) == ["evt-1"]
 
 
 @pytest.mark.parametrize("content", [None, "{oops", *slow("null", "[1]", "[" * 100_000)])
@@ -542,10 +546,10 @@ def test_a_variable_that_cannot_be_read_is_named(target: Target, name: str, valu
     assert "canary" not in ran.stderr
 
 
-def test_results_never_take_the_place_of_the_ledger_that_is_about_to_be_made(target: Target, twin: Twin) -> None:
+def test_results_never_take_the_place_of_the_ledger_that_is_about_to_be_made(target: Target, sandbox: Sandbox) -> None:
     target.config["results_path"] = str(target.folder / "adpostbacks.db")
     ran = target.run([a_purchase()])
-    assert (ran.code, twin.received) == (1, [])
+    assert (ran.code, sandbox.received) == (1, [])
     assert "results_path: there is a file that is no results file" in ran.stderr
 
 
@@ -562,14 +566,14 @@ def test_a_signal_while_the_ledger_is_waited_for_is_no_success(target: Target, n
 
 
 @pytest.mark.slow
-def test_many_signals_at_once_end_the_run_as_two_do(target: Target, twin: Twin) -> None:
-    twin.faults = [{"hold": True}]
+def test_many_signals_at_once_end_the_run_as_two_do(target: Target, sandbox: Sandbox) -> None:
+    sandbox.faults = [{"hold": True}]
     target.config["max_batch_age_seconds"] = 0
     process = target.start()
     assert process.stdin
     process.stdin.write(encoded(a_purchase()))
     process.stdin.flush()
-    while not twin.stats()["requests"]:
+    while not sandbox.stats()["requests"]:
         time.sleep(0.02)
     for _ in range(60):
         process.send_signal(signal.SIGTERM)
@@ -583,7 +587,7 @@ def unread(pipe: IO[bytes]) -> int:
 
 
 @pytest.mark.slow
-def test_a_second_signal_ends_a_run_whose_bookmarks_nobody_reads(target: Target) -> None:
+def test_a_second_signal_ends_a_run_whose_states_nobody_reads(target: Target) -> None:
     program = (
         "from target_adpostbacks import __main__, command\ncommand.CommandTarget.hurry_seconds = 1\n__main__.main()"
     )

@@ -20,7 +20,7 @@ OVERRIDDEN = {
     Target._process_state_message: "e27158e2b1e7",
     Target._process_batch_message: "f26fbe519745",
     Target._process_schema_message: "ed6e8449bc8f",  # registers the stream maps that ours looks up
-    Target.drain_all: "1da0109210d3",  # writes no bookmark while _latest_state is unset
+    Target.drain_all: "1da0109210d3",  # writes no state while _latest_state is unset
     SameRecordTransform.transform: "db46d82cacfd",
     StreamMap.transform: "3d21910fbf85",
     PluginBase._validate_config: "0584b9e347e3",  # called by the constructor
