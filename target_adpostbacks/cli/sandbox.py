@@ -29,8 +29,9 @@ def sandbox(port: int, faults: Path | None, host: str) -> None:
         script = read(faults) if faults else Script([])
     except FaultError as error:
         raise click.ClickException(str(error)) from None
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # before the server's thread, which inherits it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # ahead of the server's thread, which inherits it
     with ExitStack() as stack:
+        stack.callback(signal.pthread_sigmask, signal.SIG_SETMASK, before)
         server = Sandbox(port=port, faults=script.faults, tokens=script.tokens, assets=script.assets)
         try:
             stack.enter_context(server)

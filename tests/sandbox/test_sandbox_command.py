@@ -80,6 +80,12 @@ def test_a_port_in_use_is_said() -> None:
     assert "in use" in result.output
 
 
+def test_signals_reach_the_process_again_when_the_command_is_over() -> None:
+    with a_sandbox() as other:
+        CliRunner().invoke(command, ["--port", other.url.rpartition(":")[2]])
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()) & {signal.SIGINT, signal.SIGTERM}
+
+
 def test_without_the_extra_the_command_says_what_to_install() -> None:
     block = "import sys; sys.modules['aiohttp'] = None; "
     program = [sys.executable, "-c", block + PROGRAM[2]]
