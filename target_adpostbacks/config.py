@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec.structs import fields
 
+from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.columns import known_columns
-from target_adpostbacks.core.network import DELIVERY_SETTINGS, Account, Settings, doc
+from target_adpostbacks.core.settings import DELIVERY_SETTINGS, Settings, doc
 from target_adpostbacks.networks import NETWORKS
 
 ACCOUNT_NAME = re.compile(r"[a-z][a-z0-9_]*").fullmatch

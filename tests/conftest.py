@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.conversion import Conversion
-from target_adpostbacks.core.network import Account
 from target_adpostbacks.core.record import Columns, parse
 from target_adpostbacks.networks import NETWORKS
 

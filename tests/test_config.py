@@ -12,7 +12,7 @@ from conftest import SETTINGS, an_account
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from target_adpostbacks.config import InvalidConfig, SdkSettings, hints, read, schema
-from target_adpostbacks.core.network import DELIVERY_SETTINGS
+from target_adpostbacks.core.settings import DELIVERY_SETTINGS
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.networks.tiktok import TikTokSettings
 

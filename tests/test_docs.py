@@ -16,7 +16,8 @@ from msgspec.structs import fields
 
 from target_adpostbacks import config
 from target_adpostbacks.core.columns import known_columns
-from target_adpostbacks.core.network import Network, Settings
+from target_adpostbacks.core.network import Network
+from target_adpostbacks.core.settings import Settings
 from target_adpostbacks.networks import NETWORKS
 
 ROOT = Path(__file__).parent.parent

@@ -2,149 +2,17 @@
 
 from __future__ import annotations
 
-import enum
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-import msgspec
-
+from target_adpostbacks.core.answers import JSON, STATUSES, Outcome, Request, Response, Skip, Verdict
 from target_adpostbacks.core.conversion import Conversion, query_value, same_host
-
-JSON = Any  # what msgspec.json encodes: dict, list, str, int, float, bool, None, msgspec.Raw
-
-
-class Verdict(enum.Enum):
-    """What an answer means for one postback."""
-
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-    SKIPPED = "skipped"
-    THROTTLED = "throttled"
-    TRANSIENT = "transient"
-    NO_ANSWER = "no_answer"
-    CREDENTIALS = "credentials"
-    BUSY = "busy"  # nobody was asked: another run is sending there
-
-    @property
-    def final(self) -> bool:
-        """Whether nothing more will be tried; otherwise the postback is open and its state waits."""
-        return self in (Verdict.ACCEPTED, Verdict.REJECTED, Verdict.SKIPPED)
-
-
-class Outcome(NamedTuple):
-    """A verdict with what the network said, nothing if it is an ordinary success. ``shared``: of the whole request."""
-
-    verdict: Verdict
-    code: str = ""
-    detail: str = ""
-    shared: bool = False
-    reason: str = ""  # "unconfirmed", "too_large": for rejected postbacks whose code alone does not say it
-
-    @property
-    def said(self) -> str:
-        """``'throttled: 40100: Too many requests'``."""
-        return ": ".join(filter(None, (self.verdict.value, self.code, self.detail)))
-
-
-class Skip(Exception):
-    """Why a conversion is not sent: a reason of the record's list, and what to do about it."""
-
-    def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.detail = detail
-
-
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One HTTP request. ``url`` is safe to log; query, headers and body may hold secrets or personal data."""
-
-    url: str
-    method: str = "POST"
-    query: Mapping[str, str] = {}
-    headers: Mapping[str, str] = {}
-    body: JSON = None
-
-
-class Response(msgspec.Struct, frozen=True, kw_only=True):
-    """``body``: decoded JSON, the text of a short answer that is none, or None. Header names in lower case."""
-
-    status: int
-    body: Any = None
-    headers: Mapping[str, str] = {}
-    latency_ms: int = 0
-
-
-def doc(description: str, *, secret: bool = False, ge: float | None = None, le: float | None = None) -> msgspec.Meta:
-    """How a setting is described in ``--about``, meltano.yml and the README."""
-    extra = {"secret": True, "writeOnly": True} if secret else None
-    return msgspec.Meta(description=description, ge=ge, le=le, extra_json_schema=extra)
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """A network's section of the config; the fields are its schema. Texts are trimmed, empty ones are missing."""
-
-    enabled: Annotated[bool, doc("false: conversions for it are skipped, `disabled`.")] = True
-    base_url: Annotated[
-        str | None, doc("Replaces scheme and host of the API, for tests and proxies; plain http to loopback only.")
-    ] = None
-    event_map: Annotated[
-        Mapping[str, str | None], doc("Your event names to the network's (any other name: a custom event); null: off.")
-    ] = {}
-    send: Annotated[
-        Literal["attributed", "all"],
-        doc("Conversions that name no network: `attributed`: only those with its click id; `all`: every one."),
-    ] = "attributed"
-    max_event_age_days: Annotated[
-        int | None, doc("Conversions older than this are not sent; without it the network's own limit holds.")
-    ] = None
-    concurrency: Annotated[int, doc("Requests under way at once, for each account.", ge=1, le=32)] = 4
-    max_attempts: Annotated[
-        int, doc("How often a request is tried before its conversions stay open.", ge=1, le=1000)
-    ] = 6
-    max_retry_seconds: Annotated[
-        int, doc("How long a request is tried before its conversions stay open.", ge=0, le=86_400)
-    ] = 300
-    request_timeout_seconds: Annotated[
-        int, doc("Time for one request, from connecting to the last byte.", ge=1, le=3600)
-    ] = 30
-    requests_per_second: Annotated[
-        float, doc("At most so many requests, all accounts of the section together; 0: no ceiling.", ge=0)
-    ] = 0
-
-    def problems(self) -> Iterable[str]:
-        """What is wrong with the settings' form: ``"pixel_code: looks like a name; …"``. Never a value."""
-        return ()
-
-    def hints(self) -> Iterable[str]:
-        """What is unusual about the settings, though it may work."""
-        return ()
-
-
-def country_code_problems(country_code: str | None) -> Iterable[str]:
-    """What is wrong with ``default_phone_country_code``, a setting of the networks that take national numbers."""
-    if country_code and not re.fullmatch(r"[1-9][0-9]{0,2}", country_code):
-        yield "default_phone_country_code: one to three digits without plus or leading 0 expected, `33`"
-
-
-DELIVERY_SETTINGS = (
-    *("concurrency", "max_attempts", "max_retry_seconds", "request_timeout_seconds", "requests_per_second"),
-)
-"""Settings that may also stand at the top of the config, for every network."""
+from target_adpostbacks.core.settings import Settings
 
 S = TypeVar("S", bound=Settings)
-
-STATUSES: Mapping[int, Verdict] = {
-    401: Verdict.CREDENTIALS,
-    403: Verdict.CREDENTIALS,
-    408: Verdict.TRANSIENT,
-    425: Verdict.TRANSIENT,
-    429: Verdict.THROTTLED,
-}
-"""What an HTTP status means unless a network says otherwise; 2xx without a code: ACCEPTED; 3xx, 5xx: TRANSIENT."""
 
 
 class Network(ABC, Generic[S]):
@@ -321,59 +189,3 @@ def _click_urls(conversion: Conversion) -> Iterable[str | None]:
     yield conversion.event_source_url
     if same_host(conversion.referrer_url, conversion.event_source_url):
         yield conversion.referrer_url
-
-
-class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """One of a section's accounts; ``network`` is None where ``enabled: false`` switches it off."""
-
-    section: str
-    name: str = "default"
-    network: Network[Any] | None
-    secrets: tuple[str, ...] = ()
-
-    @property
-    def label(self) -> str:
-        """``'tiktok.default'``."""
-        return f"{self.section}.{self.name}"
-
-
-def prune(fields: Mapping[str, JSON]) -> dict[str, JSON]:
-    """Without what is None, empty text, or an empty list or object; 0 and False stay."""
-    return {key: value for key, value in fields.items() if value or (value is not None and value == 0)}
-
-
-def one_or_many(values: Sequence[str]) -> str | list[str] | None:
-    """One value as it is, several as a list, none as None."""
-    return values[0] if len(values) == 1 else list(values) or None
-
-
-def as_text(value: JSON) -> str | None:
-    """A property where a text is wanted: ``7`` and ``7.0`` -> ``'7'``; None for flags, lists, objects, empty texts."""
-    if isinstance(value, str):
-        return value.strip() or None
-    number = as_number(value)
-    return None if number is None else str(int(number)) if number == int(number) else str(number)
-
-
-def as_texts(value: JSON) -> list[str] | None:
-    """A property where a list of texts is wanted: one text is a list of one."""
-    texts = [as_text(member) for member in (value if isinstance(value, list) else [value])]
-    return [text for text in texts if text] or None
-
-
-def as_number(value: JSON) -> int | float | None:
-    """A property where a number is wanted: ``'9.5'`` -> ``9.5``; None for what is none, or beyond 64 bits."""
-    if isinstance(value, str):
-        try:
-            value = int(value) if value.strip().isdecimal() else float(value)
-        except ValueError:
-            return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return value if abs(value) < 1 << 63 else None  # nor infinite, nor not a number
-
-
-def as_integer(value: JSON) -> int | None:
-    """A property where a whole number is wanted: ``'12'``, ``12.0`` -> ``12``."""
-    number = as_number(value)
-    return int(number) if number is not None and number == int(number) else None

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from target_adpostbacks.core.network import Outcome, Verdict
-from target_adpostbacks.core.postback import Postback, scrubbed, texts_of
+from target_adpostbacks.core.answers import Outcome, Verdict
+from target_adpostbacks.core.postback import Postback
 from target_adpostbacks.delivery.lane import Way, seconds
+from target_adpostbacks.delivery.scrub import scrubbed, texts_of
 from target_adpostbacks.delivery.transport import Transport, Unreachable
 
 MAX_REQUESTS = 64

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, Protocol
 import backoff
 import msgspec
 
-from target_adpostbacks.core.network import Account, Outcome, Verdict
+from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.core.answers import Outcome, Verdict
 from target_adpostbacks.core.postback import Facts, Key, Postback
 from target_adpostbacks.delivery.attempts import Attempts, Group, Sent
 from target_adpostbacks.delivery.lane import Pace, Way

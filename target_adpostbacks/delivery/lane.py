@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from target_adpostbacks.core.network import Account, Outcome
+from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.core.answers import Outcome
 
 
 class Pace:

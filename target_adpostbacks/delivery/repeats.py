@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from target_adpostbacks.core.network import Outcome, Verdict
+from target_adpostbacks.core.answers import Outcome, Verdict
 from target_adpostbacks.core.postback import Facts, Key, Postback
 from target_adpostbacks.delivery.attempts import Entry, Group
 from target_adpostbacks.ledger import Earlier, Ledger

@@ -17,7 +17,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from target_adpostbacks.core.network import Request, Response
+from target_adpostbacks.core.answers import Request, Response
 
 MAX_BODY = 1024 * 1024
 """Bytes of an answer that are read, after decompression; a longer answer counts as none."""

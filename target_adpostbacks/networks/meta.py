@@ -20,24 +20,11 @@ import msgspec
 
 from target_adpostbacks.core import match_keys as keys
 from target_adpostbacks.core import mobile as app_data
+from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict
 from target_adpostbacks.core.conversion import Conversion, Item
-from target_adpostbacks.core.network import (
-    JSON,
-    Network,
-    Outcome,
-    Request,
-    Response,
-    Settings,
-    Skip,
-    Verdict,
-    as_integer,
-    as_number,
-    as_text,
-    as_texts,
-    country_code_problems,
-    doc,
-    prune,
-)
+from target_adpostbacks.core.network import Network
+from target_adpostbacks.core.payloads import as_integer, as_number, as_text, as_texts, prune
+from target_adpostbacks.core.settings import Settings, country_code_problems, doc
 
 URL = "https://graph.facebook.com/{api_version}/{pixel_id}/events"
 

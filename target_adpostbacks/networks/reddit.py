@@ -9,19 +9,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote
 
 from target_adpostbacks.core import match_keys as keys
+from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict
 from target_adpostbacks.core.conversion import Conversion, Item
-from target_adpostbacks.core.network import (
-    JSON,
-    Network,
-    Outcome,
-    Request,
-    Response,
-    Settings,
-    Skip,
-    Verdict,
-    doc,
-    prune,
-)
+from target_adpostbacks.core.network import Network
+from target_adpostbacks.core.payloads import prune
+from target_adpostbacks.core.settings import Settings, doc
 
 URL = "https://ads-api.reddit.com/api/v3/pixels/{pixel_id}/conversion_events"
 

@@ -11,22 +11,11 @@ from urllib.parse import quote
 
 from target_adpostbacks.core import match_keys as keys
 from target_adpostbacks.core import mobile as app_data
+from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict
 from target_adpostbacks.core.conversion import Conversion, Item
-from target_adpostbacks.core.network import (
-    JSON,
-    Network,
-    Outcome,
-    Request,
-    Response,
-    Settings,
-    Skip,
-    Verdict,
-    as_number,
-    as_text,
-    country_code_problems,
-    doc,
-    prune,
-)
+from target_adpostbacks.core.network import Network
+from target_adpostbacks.core.payloads import as_number, as_text, prune
+from target_adpostbacks.core.settings import Settings, country_code_problems, doc
 
 URL = "https://tr.snapchat.com/v3/{asset_id}/{endpoint}"
 LIVE, VALIDATE = "events", "events/validate"

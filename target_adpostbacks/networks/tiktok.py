@@ -9,21 +9,11 @@ from functools import partial
 from typing import Annotated, Any, ClassVar
 
 from target_adpostbacks.core import match_keys as keys
+from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict
 from target_adpostbacks.core.conversion import Conversion, Item
-from target_adpostbacks.core.network import (
-    JSON,
-    Network,
-    Outcome,
-    Request,
-    Response,
-    Settings,
-    Skip,
-    Verdict,
-    country_code_problems,
-    doc,
-    one_or_many,
-    prune,
-)
+from target_adpostbacks.core.network import Network
+from target_adpostbacks.core.payloads import one_or_many, prune
+from target_adpostbacks.core.settings import Settings, country_code_problems, doc
 
 URL = "https://business-api.tiktok.com/open_api/v1.3/event/track/"
 

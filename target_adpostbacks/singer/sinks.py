@@ -13,9 +13,10 @@ import msgspec
 from singer_sdk.helpers._batch import StorageTarget
 from singer_sdk.sinks import Sink
 
+from target_adpostbacks.core.accounts import Account, route
+from target_adpostbacks.core.answers import Skip
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion
-from target_adpostbacks.core.network import Account, Skip
-from target_adpostbacks.core.postback import Facts, Key, Postback, facts, key, prepare, route
+from target_adpostbacks.core.postback import Facts, Key, Postback, facts, key, prepare
 from target_adpostbacks.core.record import is_deleted, parse
 from target_adpostbacks.delivery.delivery import Queued, skipped
 from target_adpostbacks.singer.command import located

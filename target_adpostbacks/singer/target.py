@@ -23,7 +23,7 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.sinks import Sink
 
 from target_adpostbacks import config as configuration
-from target_adpostbacks.core.network import Account
+from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.postback import Facts
 from target_adpostbacks.core.record import Columns
 from target_adpostbacks.delivery.balance import Counts, counted, summary, too_many_rejected, unbalanced

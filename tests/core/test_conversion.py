@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from target_adpostbacks.core.columns import COUNTRY_NAMES, alpha2, known_columns
-from target_adpostbacks.core.conversion import ALIASES, CANONICAL, Conversion, InvalidConversion, query_value
+from target_adpostbacks.core.conversion import Conversion, InvalidConversion, query_value
+from target_adpostbacks.core.events import ALIASES, CANONICAL
 from target_adpostbacks.core.record import Columns, is_deleted, parse
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)

@@ -13,8 +13,10 @@ import msgspec
 import pytest
 from conftest import NOW, a_conversion, an_account
 
-from target_adpostbacks.core.network import Account, Skip
-from target_adpostbacks.core.postback import Key, Postback, facts, key, prepare, route, scrubbed, texts_of
+from target_adpostbacks.core.accounts import Account, route
+from target_adpostbacks.core.answers import Skip
+from target_adpostbacks.core.postback import Key, Postback, facts, key, prepare
+from target_adpostbacks.delivery.scrub import scrubbed, texts_of
 from target_adpostbacks.networks import NETWORKS
 
 NAMES = {alias: name for name, network in NETWORKS.items() for alias in (name, *network.aliases)}

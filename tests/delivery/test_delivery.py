@@ -18,7 +18,8 @@ import pytest
 from conftest import NOW, a_conversion, an_account
 from msgspec.structs import replace
 
-from target_adpostbacks.core.network import Account, Outcome, Request, Response, Verdict
+from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.core.answers import Outcome, Request, Response, Verdict
 from target_adpostbacks.core.postback import Facts, Key, prepare
 from target_adpostbacks.delivery.attempts import MAX_REQUESTS
 from target_adpostbacks.delivery.delivery import Delivery, Queued, Skipped, pauses, skipped

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from local_server import Answer, LocalServer, local_server
 
-from target_adpostbacks.core.network import Request
+from target_adpostbacks.core.answers import Request
 from target_adpostbacks.delivery.transport import MAX_BODY, HttpTransport, Unreachable
 
 

@@ -17,10 +17,13 @@ import pytest
 from conftest import COLUMNS, NOW
 
 from target_adpostbacks.config import accounts, schema
+from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.core.answers import JSON, Request, Response, Skip, Verdict
 from target_adpostbacks.core.conversion import Conversion
-from target_adpostbacks.core.network import JSON, Account, Network, Request, Response, Settings, Skip, Verdict
+from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.postback import Postback, prepare
 from target_adpostbacks.core.record import Columns, parse
+from target_adpostbacks.core.settings import Settings
 from target_adpostbacks.delivery.transport import HttpTransport
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.sandbox import Sandbox

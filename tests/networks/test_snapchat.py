@@ -9,8 +9,8 @@ import pytest
 from conftest import NOW, a_conversion, an_account
 
 from target_adpostbacks.config import InvalidConfig
+from target_adpostbacks.core.answers import Response, Skip, Verdict
 from target_adpostbacks.core.match_keys import sha256
-from target_adpostbacks.core.network import Response, Skip, Verdict
 from target_adpostbacks.core.postback import prepare
 from target_adpostbacks.networks.snapchat import Snapchat, phone
 

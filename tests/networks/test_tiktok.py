@@ -9,7 +9,7 @@ import pytest
 from conftest import NOW, a_conversion, an_account
 
 from target_adpostbacks.config import InvalidConfig
-from target_adpostbacks.core.network import Response, Skip, Verdict
+from target_adpostbacks.core.answers import Response, Skip, Verdict
 from target_adpostbacks.core.postback import prepare
 from target_adpostbacks.networks.tiktok import TikTok
 

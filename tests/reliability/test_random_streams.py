@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 from run_target import encoded, record, schema, state
 
-from target_adpostbacks.core.network import Request, Response
+from target_adpostbacks.core.answers import Request, Response
 from target_adpostbacks.delivery.transport import Unreachable
 from target_adpostbacks.singer.reader import LineReader
 from target_adpostbacks.singer.target import TargetAdpostbacks

@@ -1,0 +1,63 @@
+"""The accounts of a config, and which of them a conversion is for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from target_adpostbacks.core.answers import Skip
+from target_adpostbacks.core.conversion import Conversion
+from target_adpostbacks.core.network import Network
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """One of a section's accounts; ``network`` is None where ``enabled: false`` switches it off."""
+
+    section: str
+    name: str = "default"
+    network: Network[Any] | None
+    secrets: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """``'tiktok.default'``."""
+        return f"{self.section}.{self.name}"
+
+
+NOBODY = frozenset(
+    {
+        *("organic", "organic search", "organic_search", "direct", "none", "(none)", "unattributed", "unassigned"),
+        *("(not set)", "not set", "not_set", "unknown", "untracked", "null", "n/a"),
+    }
+)
+"""Values of ``network`` that name nobody."""
+
+
+def route(conversion: Conversion, accounts: Mapping[str, Sequence[Account]], names: Mapping[str, str]) -> list[Account]:
+    """The accounts that a conversion is for; raises Skip where it is for none.
+
+    ``accounts``: section → its accounts; ``names``: every name and alias of a network → its section or own name.
+    """
+    name = conversion.network
+    if name is None:
+        found = [account for section in accounts.values() for account in section if _wants(account, conversion)]
+        if not found:
+            raise Skip("not_attributed", "no network and no click id of a configured one; send: all asks for neither")
+    elif name in NOBODY:
+        raise Skip("organic")
+    else:
+        found = list(accounts.get(names.get(name, ""), ()))
+        if not found:
+            raise Skip("other_network", "no section of the config is for this network")
+    if conversion.account is not None:
+        found = [account for account in found if account.name == conversion.account]
+        if not found:
+            raise Skip("other_network", "account: no account of that name in the network's section")
+    return found
+
+
+def _wants(account: Account, conversion: Conversion) -> bool:
+    network = account.network
+    return network is not None and (network.settings.send == "all" or network.click_id(conversion) is not None)

@@ -1,0 +1,82 @@
+"""What goes to a network and what comes back: requests, answers, and verdicts on each postback."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+JSON = Any  # what msgspec.json encodes: dict, list, str, int, float, bool, None, msgspec.Raw
+
+
+class Verdict(enum.Enum):
+    """What an answer means for one postback."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    SKIPPED = "skipped"
+    THROTTLED = "throttled"
+    TRANSIENT = "transient"
+    NO_ANSWER = "no_answer"
+    CREDENTIALS = "credentials"
+    BUSY = "busy"  # nobody was asked: another run is sending there
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more will be tried; otherwise the postback is open and its state waits."""
+        return self in (Verdict.ACCEPTED, Verdict.REJECTED, Verdict.SKIPPED)
+
+
+class Outcome(NamedTuple):
+    """A verdict with what the network said, nothing if it is an ordinary success. ``shared``: of the whole request."""
+
+    verdict: Verdict
+    code: str = ""
+    detail: str = ""
+    shared: bool = False
+    reason: str = ""  # "unconfirmed", "too_large": for rejected postbacks whose code alone does not say it
+
+    @property
+    def said(self) -> str:
+        """``'throttled: 40100: Too many requests'``."""
+        return ": ".join(filter(None, (self.verdict.value, self.code, self.detail)))
+
+
+class Skip(Exception):
+    """Why a conversion is not sent: a reason of the record's list, and what to do about it."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP request. ``url`` is safe to log; query, headers and body may hold secrets or personal data."""
+
+    url: str
+    method: str = "POST"
+    query: Mapping[str, str] = {}
+    headers: Mapping[str, str] = {}
+    body: JSON = None
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
+    """``body``: decoded JSON, the text of a short answer that is none, or None. Header names in lower case."""
+
+    status: int
+    body: Any = None
+    headers: Mapping[str, str] = {}
+    latency_ms: int = 0
+
+
+STATUSES: Mapping[int, Verdict] = {
+    401: Verdict.CREDENTIALS,
+    403: Verdict.CREDENTIALS,
+    408: Verdict.TRANSIENT,
+    425: Verdict.TRANSIENT,
+    429: Verdict.THROTTLED,
+}
+"""What an HTTP status means unless a network says otherwise; 2xx without a code: ACCEPTED; 3xx, 5xx: TRANSIENT."""

@@ -1,0 +1,44 @@
+"""Canonical event names and their aliases."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+ALIASES = {
+    "purchase": "completepayment ordercompleted orderplaced placedorder completedorder transaction sale",
+    "game_launch": "gamelaunch launchapp",
+    "install": "appinstall installapp",
+    "session_start": "sessionstart appopen openapp",
+    "sign_up": "signup register registration completeregistration",
+    "lead": "generatelead submitform",
+    "email_acquired": "emailacquired emailcaptured",
+    "add_to_cart": "addtocart addedtocart productadded",
+    "wishlist_add": "wishlistadd addtowishlist",
+    "wishlist_remove": "wishlistremove removefromwishlist",
+    "begin_checkout": "begincheckout initiatecheckout initiatedcheckout checkoutstarted startcheckout",
+    "add_payment_info": "addpaymentinfo addedpaymentinfo addbilling",
+    "view_content": "viewcontent viewitem productviewed",
+    "search": "productssearched",
+    "start_trial": "starttrial trialstarted",
+    "subscribe": "subscription",
+    "contact": "",
+    "download": "",
+    "schedule": "",
+    "submit_application": "submitapplication",
+    "level_achieved": "levelachieved achievelevel levelup",
+    "tutorial_complete": "tutorialcomplete completetutorial tutorialcompleted",
+    "ad_click": "adclick inappadclick",
+    "ad_impression": "adimpression inappadimpr",
+    "page_view": "pageview pagevisit",
+}
+"""Canonical event names, each with its aliases written without case, spaces and punctuation."""
+
+
+CANONICAL = {alias: name for name, aliases in ALIASES.items() for alias in (name, *aliases.split())}
+
+
+@lru_cache(maxsize=10_000)
+def canonical_event(name: str) -> str:
+    """``'Add To Cart'`` -> ``'add_to_cart'``; a name that is no alias is a custom event and keeps its spelling."""
+    folded = name.lower()
+    return CANONICAL.get(folded) or CANONICAL.get("".join(filter(str.isalnum, folded)), name)

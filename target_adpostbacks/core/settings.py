@@ -1,0 +1,67 @@
+"""A network's section of the config: the settings that all networks share, and how a setting is described."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal
+
+import msgspec
+
+
+def doc(description: str, *, secret: bool = False, ge: float | None = None, le: float | None = None) -> msgspec.Meta:
+    """How a setting is described in ``--about``, meltano.yml and the README."""
+    extra = {"secret": True, "writeOnly": True} if secret else None
+    return msgspec.Meta(description=description, ge=ge, le=le, extra_json_schema=extra)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """A network's section of the config; the fields are its schema. Texts are trimmed, empty ones are missing."""
+
+    enabled: Annotated[bool, doc("false: conversions for it are skipped, `disabled`.")] = True
+    base_url: Annotated[
+        str | None, doc("Replaces scheme and host of the API, for tests and proxies; plain http to loopback only.")
+    ] = None
+    event_map: Annotated[
+        Mapping[str, str | None], doc("Your event names to the network's (any other name: a custom event); null: off.")
+    ] = {}
+    send: Annotated[
+        Literal["attributed", "all"],
+        doc("Conversions that name no network: `attributed`: only those with its click id; `all`: every one."),
+    ] = "attributed"
+    max_event_age_days: Annotated[
+        int | None, doc("Conversions older than this are not sent; without it the network's own limit holds.")
+    ] = None
+    concurrency: Annotated[int, doc("Requests under way at once, for each account.", ge=1, le=32)] = 4
+    max_attempts: Annotated[
+        int, doc("How often a request is tried before its conversions stay open.", ge=1, le=1000)
+    ] = 6
+    max_retry_seconds: Annotated[
+        int, doc("How long a request is tried before its conversions stay open.", ge=0, le=86_400)
+    ] = 300
+    request_timeout_seconds: Annotated[
+        int, doc("Time for one request, from connecting to the last byte.", ge=1, le=3600)
+    ] = 30
+    requests_per_second: Annotated[
+        float, doc("At most so many requests, all accounts of the section together; 0: no ceiling.", ge=0)
+    ] = 0
+
+    def problems(self) -> Iterable[str]:
+        """What is wrong with the settings' form: ``"pixel_code: looks like a name; …"``. Never a value."""
+        return ()
+
+    def hints(self) -> Iterable[str]:
+        """What is unusual about the settings, though it may work."""
+        return ()
+
+
+def country_code_problems(country_code: str | None) -> Iterable[str]:
+    """What is wrong with ``default_phone_country_code``, a setting of the networks that take national numbers."""
+    if country_code and not re.fullmatch(r"[1-9][0-9]{0,2}", country_code):
+        yield "default_phone_country_code: one to three digits without plus or leading 0 expected, `33`"
+
+
+DELIVERY_SETTINGS = (
+    *("concurrency", "max_attempts", "max_retry_seconds", "request_timeout_seconds", "requests_per_second"),
+)
+"""Settings that may also stand at the top of the config, for every network."""
