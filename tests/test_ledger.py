@@ -26,6 +26,7 @@ from target_adpostbacks.ledger import (
     key,
     schema,
 )
+from target_adpostbacks.ledger.database import compiled_upsert, repeated
 from target_adpostbacks.ledger.tables import FORGOTTEN
 
 NOW = "2026-11-20T12:06:00.000+00:00"
@@ -122,6 +123,10 @@ def test_every_column_of_a_row_is_stored_under_its_name(ledger: Ledger, ledger_u
 def test_any_number_of_rows_is_written_once(ledger: Ledger, ledger_url: str, count: int) -> None:
     ledger.write(NOW, [a_row(f"evt-{number}") for number in range(count)])
     assert rows(ledger_url, "count(*), count(DISTINCT event_id), min(seq), max(seq)") == [(count, count, 1, count)]
+
+
+def test_the_insert_of_many_rows_is_what_sqlalchemy_compiles() -> None:
+    assert repeated(compiled_upsert(1), 3) == compiled_upsert(3)
 
 
 @pytest.mark.parametrize("later", ["rejected", "skipped", "open"])

@@ -24,7 +24,7 @@ from target_adpostbacks.ledger.database import (
     parsed,
     storable,
     upsert_of_json,
-    upsert_of_rows,
+    upserts_of_rows,
     write_json,
     write_rows,
 )
@@ -100,7 +100,7 @@ class Ledger:
             )
         else:
             self._locks = FileLocks(str(address.database))
-            inserts = {rows: upsert_of_rows(self._engine.dialect, rows) for rows in CHUNKS}
+            inserts = upserts_of_rows()
             self._upsert = lambda connection, rows: write_rows(connection, inserts, rows)
 
     def _prepare(self, create: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -139,10 +140,22 @@ def write_rows(connection: sa.Connection, inserts: Mapping[int, str], rows: list
             done += size
 
 
-def upsert_of_rows(dialect: sa.Dialect, rows: int) -> str:
-    """INSERT of so many rows in the order of COLUMNS."""
+@cache
+def upserts_of_rows() -> Mapping[int, str]:
+    """How many rows to their INSERT into SQLite, in the order of COLUMNS."""
+    return {rows: repeated(compiled_upsert(1), rows) for rows in CHUNKS}
+
+
+def compiled_upsert(rows: int) -> str:
     insert = sqlite.insert(_WRITTEN).values([dict.fromkeys(COLUMNS)] * rows)
-    return _on_conflict(insert, dialect)
+    return _on_conflict(insert, sqlite.dialect(paramstyle="qmark"))
+
+
+def repeated(insert: str, rows: int) -> str:
+    """An INSERT of one row as one of many: to compile 250 rows takes SQLAlchemy longer than all else at the start."""
+    values = f"({', '.join('?' * len(COLUMNS))})"
+    head, _, tail = insert.partition(values)
+    return head + ", ".join([values] * rows) + tail
 
 
 def write_json(connection: sa.Connection, insert: str, rows: list[tuple[Any, ...]]) -> None:
