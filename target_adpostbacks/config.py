@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import fields
 
 from target_adpostbacks.core.accounts import Account
-from target_adpostbacks.core.columns import known_columns
+from target_adpostbacks.core.columns import READERS
 from target_adpostbacks.core.settings import DELIVERY_SETTINGS, Settings, doc
 from target_adpostbacks.networks import NETWORKS
 
@@ -182,7 +182,7 @@ def _general(config: Mapping[str, Any], mistakes: list[str]) -> General:
 
 
 def _columns() -> set[str]:
-    return set(known_columns()) | {name for network in NETWORKS.values() for name in network.ids}
+    return set(READERS) | {name for network in NETWORKS.values() for name in network.ids}
 
 
 def _section(section: str, given: Any, common: Mapping[str, Any], mistakes: list[str]) -> Iterable[Account]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Any, cast
@@ -370,9 +370,15 @@ def _epoch(field: str, number: float) -> datetime:
         raise InvalidConversion(field, "time out of range") from None
 
 
+DERIVED = frozenset({"event_spelling", "ids", "unusable"})
+"""Fields of the conversion that are no columns of a record."""
+
+TIMES = frozenset({"event_time", "click_time", "view_time"})
+
 READERS: dict[str, Reader] = {
-    **dict.fromkeys(Conversion.__struct_fields__, read_text),
-    **dict.fromkeys(("event_id", "order_id"), _identifier),
+    **dict.fromkeys((name for name in Conversion.__struct_fields__ if name not in DERIVED), read_text),
+    **dict.fromkeys(("event_name", "event_id", "order_id"), _identifier),
+    **dict.fromkeys(TIMES, moment),
     **dict.fromkeys(("network", "platform"), _lower),
     **dict.fromkeys(("event_source_url", "referrer_url", "landing_url"), _url),
     "language": _language,
@@ -384,7 +390,6 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys(
         ("test", "consent", "ad_user_data", "ad_personalization", "ad_storage", "limited_data_use", "opt_out"), _truth
     ),
-    "given_name": _identifier,
     "att_status": _att_status,
     "event_source": _event_source,
     "adjustment": _adjustment,
@@ -394,8 +399,7 @@ READERS: dict[str, Reader] = {
     "contents": _contents,
     "properties": _properties,
 }
-for _field in ("event_name", "event_time", "click_time", "view_time", "ids", "unusable"):
-    del READERS[_field]  # read by Columns itself
+"""The columns of the conversion record, but the click ids, which are the networks'. Times are read in UTC here."""
 
 TEXT_READERS = frozenset({read_text, _identifier, _label, _att_status})
 LIST_READERS = frozenset({_texts, _contents})
@@ -408,10 +412,4 @@ ITEM_READERS: dict[str, Reader] = {
     "price": _number,
 }
 
-COLUMN_ALIASES = {"event_name": "given_name", "mobile": "phone", "phone_number": "phone"}
-TIMES = frozenset({"event_time", "click_time", "view_time"})
-
-
-def known_columns() -> Collection[str]:
-    """Every column of the conversion record but the click ids, which are the networks'."""
-    return (READERS.keys() - {"given_name"}) | TIMES | {"event_name"}
+COLUMN_ALIASES = {"mobile": "phone", "phone_number": "phone"}

@@ -41,7 +41,7 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     event_name: str
-    given_name: str  # the event's name as the record spells it: a network's own name wins over an alias
+    event_spelling: str  # the event's name as the record spells it: a network's own name wins over an alias
     event_id: str
     event_time: datetime  # aware, UTC
     event_source: EventSource = "web"

@@ -107,7 +107,7 @@ class Network(ABC, Generic[S]):
 
         First ``event_map``, then the network's own exact names, then the canonical table, then a custom event.
         """
-        key = (conversion.given_name, conversion.event_source)
+        key = (conversion.event_spelling, conversion.event_source)
         known = self._events.get(key)
         if known is None:
             try:
@@ -125,14 +125,14 @@ class Network(ABC, Generic[S]):
         native = self.native_events(conversion)
         mapped = self.settings.event_map
         table = self.canonical_events(conversion)
-        for name in (conversion.given_name, conversion.event_name):
+        for name in (conversion.event_spelling, conversion.event_name):
             if name in mapped:
                 found = mapped[name]
                 break
         else:
-            if conversion.given_name in native:
-                return conversion.given_name
-            found = table.get(conversion.event_name, conversion.given_name)
+            if conversion.event_spelling in native:
+                return conversion.event_spelling
+            found = table.get(conversion.event_name, conversion.event_spelling)
         if found is None:
             raise Skip("event_off", "switch it on with event_map")
         return found if found in native else self.custom_event(found, conversion)

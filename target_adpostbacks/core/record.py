@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timezone, tzinfo
+from functools import partial
 from operator import itemgetter
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
@@ -13,6 +14,7 @@ import msgspec
 
 from target_adpostbacks.core.columns import (
     COLUMN_ALIASES,
+    DERIVED,
     LIST_READERS,
     READERS,
     TEXT_READERS,
@@ -71,10 +73,9 @@ class Columns:
         self.zone = zone
         self.readers: dict[str, Reader] = {**dict.fromkeys(self.ids, read_text), **READERS}
         for field in TIMES:
-            self.readers[field] = lambda field, value: moment(field, value, zone)
+            self.readers[field] = partial(moment, zone=zone)
         for alias, column in COLUMN_ALIASES.items():
             self.readers[alias] = self.readers[column]
-        del self.readers["given_name"]  # a record's own column of that name is a person's
         self._shapes: dict[tuple[str, ...], Shape | None] = {}
 
     def shape(self, record: Mapping[str, Any]) -> Shape | None:
@@ -123,8 +124,8 @@ def _dig(record: Any, path: Sequence[str]) -> Any:
     return record
 
 
-NEEDS_CARE = frozenset({*COLUMN_ALIASES.keys() - {"event_name"}, "given_name", "ids", "unusable"})
-"""Columns that say something of others, or that only have the name of one of the conversion's fields."""
+NEEDS_CARE = COLUMN_ALIASES.keys() | DERIVED
+"""Columns that stand for others, or that only have the name of one of the conversion's fields."""
 
 
 def parse(record: Mapping[str, Any], columns: Columns, key: Sequence[str] = (), stream: str = "") -> Conversion:
@@ -157,8 +158,8 @@ def _at_once(record: Mapping[str, Any], columns: Columns) -> Conversion | None:
     try:
         if not _are_clean(texts(record)) or not "".join(printable(record)).isprintable():
             return None
-        given = record["event_name"]
-        out = {**record, "given_name": given, "event_name": canonical_event(given)}
+        spelling = record["event_name"]
+        out = {**record, "event_spelling": spelling, "event_name": canonical_event(spelling)}
         for field, reader in others:
             out[field] = reader(field, record[field])
         for field in lists:
@@ -212,16 +213,15 @@ def _with_care(record: Mapping[str, Any], columns: Columns, key: Sequence[str], 
     for alias, column in COLUMN_ALIASES.items():
         if alias in out:
             out.setdefault(column, out.pop(alias))
-    given = out.get("given_name")
-    if given is None:
+    spelling = out.get("event_name")
+    if spelling is None:
         raise InvalidConversion("event_name", "missing; map the column that names the event")
-    if not given.isprintable():
-        raise InvalidConversion("event_name", "holds a control character")
-    out["event_name"] = canonical_event(given)
+    out["event_spelling"] = spelling
+    out["event_name"] = canonical_event(spelling)
     if "event_time" not in out:
         raise InvalidConversion("event_time", "missing; map the column that says when it happened")
     if "event_id" not in out:
-        out["event_id"] = out.get("order_id") or _derived_id(record, key, stream, given)
+        out["event_id"] = out.get("order_id") or _derived_id(record, key, stream, spelling)
     if "value" not in out or "currency" not in out:  # one without the other means nothing
         out.pop("value", None)
         out.pop("currency", None)

@@ -15,7 +15,7 @@ from conftest import COLUMNS, a_conversion, a_record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from target_adpostbacks.core.columns import COUNTRY_NAMES, alpha2, known_columns
+from target_adpostbacks.core.columns import COUNTRY_NAMES, READERS, alpha2
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion, query_value
 from target_adpostbacks.core.events import ALIASES, CANONICAL
 from target_adpostbacks.core.record import Columns, is_deleted, parse
@@ -42,7 +42,7 @@ def test_a_required_column_is_asked_for(column: str, missing: Any) -> None:
 def test_a_record_with_the_required_columns_alone_is_a_conversion() -> None:
     record = {"event_name": "purchase", "event_id": "evt-1", "event_time": "2026-11-20T12:00:00Z"}
     assert parse(record, COLUMNS) == Conversion(
-        event_name="purchase", given_name="purchase", event_id="evt-1", event_time=NOON
+        event_name="purchase", event_spelling="purchase", event_id="evt-1", event_time=NOON
     )
 
 
@@ -106,9 +106,9 @@ def test_a_canonical_name_is_told_by_any_spelling_of_it(name: str) -> None:
         *(("complete_payment", "purchase"), ("order_completed", "purchase"), ("Order Completed", "purchase")),
     ],
 )
-def test_an_alias_is_folded_and_the_given_name_is_kept(alias: str, name: str) -> None:
+def test_an_alias_is_folded_and_its_spelling_is_kept(alias: str, name: str) -> None:
     conversion = a_conversion(event_name=alias)
-    assert (conversion.event_name, conversion.given_name) == (name, alias)
+    assert (conversion.event_name, conversion.event_spelling) == (name, alias)
 
 
 @pytest.mark.parametrize("name", ["VIP upgrade", "Level-Up 3", "購入"])
@@ -120,9 +120,9 @@ def test_no_alias_has_two_meanings() -> None:
     assert len(CANONICAL) == sum(len({name, *aliases.split()}) for name, aliases in ALIASES.items())
 
 
-def test_a_column_given_name_is_a_persons_and_never_the_events() -> None:
-    conversion = a_conversion(given_name="Ada", unusable=["x"], ids={"ttclid": "x"})
-    assert (conversion.event_name, conversion.given_name) == ("purchase", "purchase")
+def test_a_column_that_has_the_name_of_a_derived_field_says_nothing() -> None:
+    conversion = a_conversion(event_spelling="Ada", unusable=["x"], ids={"ttclid": "x"})
+    assert (conversion.event_name, conversion.event_spelling) == ("purchase", "purchase")
     assert not conversion.unusable
 
 
@@ -277,7 +277,7 @@ def test_unknown_columns_are_ignored() -> None:
 
 @pytest.mark.parametrize("empty", [None, "", "   ", "\t\n"])
 def test_empty_text_is_missing_in_every_column(empty: Any) -> None:
-    columns = set(known_columns()) - {"event_name", "event_time", "event_id", "network"}
+    columns = set(READERS) - {"event_name", "event_time", "event_id", "network"}
     assert a_conversion(**dict.fromkeys(columns, empty)) == a_conversion()
 
 
@@ -541,7 +541,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=6,
 )
-NAMES = st.sampled_from(sorted({*known_columns(), "ttclid", "mobile", "user", "given_name"})) | TEXTS
+NAMES = st.sampled_from(sorted({*READERS, "ttclid", "mobile", "user", "event_spelling"})) | TEXTS
 PLAUSIBLE = st.fixed_dictionaries({}, optional=dict.fromkeys(a_record(), VALUES))
 
 
@@ -632,9 +632,7 @@ ODD: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize(
-    "column", sorted({*known_columns(), "ttclid", "mobile", "given_name", "ids", "unusable", "user"})
-)
+@pytest.mark.parametrize("column", sorted({*READERS, "ttclid", "mobile", "event_spelling", "ids", "unusable", "user"}))
 def test_a_record_read_at_once_is_the_one_read_with_care(column: str) -> None:
     def outcome(record: dict[str, Any]) -> Any:
         try:

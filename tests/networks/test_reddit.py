@@ -60,7 +60,7 @@ def test_base_url_replaces_scheme_and_host_and_keeps_its_path() -> None:
     assert url == "https://proxy.example/reddit/api/v3/pixels/a2_demo1234/conversion_events"
 
 
-def test_event_map_is_asked_by_the_given_name_first_then_by_the_canonical_one() -> None:
+def test_event_map_is_asked_by_the_records_spelling_first_then_by_the_canonical_name() -> None:
     network = reddit(event_map={"purchase": "LEAD", "Order Completed": "My Order", "PURCHASE": None})
     assert network.event(a_conversion(event_name="purchase")) == "LEAD"
     assert network.event(a_conversion(event_name="Order Completed")) == "My Order"

@@ -76,7 +76,7 @@ def test_base_url_replaces_scheme_and_host() -> None:
     )
 
 
-def test_event_map_is_asked_by_the_given_name_first_then_by_the_canonical_one() -> None:
+def test_event_map_is_asked_by_the_records_spelling_first_then_by_the_canonical_name() -> None:
     network = tiktok(event_map={"purchase": "Subscribe", "CompletePayment": None, "Order Completed": "vip_order"})
     assert network.event(a_conversion(event_name="purchase")) == "Subscribe"
     assert network.event(a_conversion(event_name="Transaction")) == "Subscribe"
