@@ -16,7 +16,6 @@ class Verdict(enum.Enum):
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
-    SKIPPED = "skipped"
     THROTTLED = "throttled"
     TRANSIENT = "transient"
     NO_ANSWER = "no_answer"
@@ -26,7 +25,7 @@ class Verdict(enum.Enum):
     @property
     def final(self) -> bool:
         """Whether nothing more will be tried; otherwise the postback is open and its state waits."""
-        return self in (Verdict.ACCEPTED, Verdict.REJECTED, Verdict.SKIPPED)
+        return self in (Verdict.ACCEPTED, Verdict.REJECTED)
 
 
 class Outcome(NamedTuple):

@@ -32,8 +32,6 @@ class Network(ABC, Generic[S]):
     codes: ClassVar[Mapping[str, Verdict]] = {}
     statuses: ClassVar[Mapping[int, Verdict]] = {}
     currencies: ClassVar[frozenset[str] | None] = None  # that it takes; None: all
-    adjustments: ClassVar[frozenset[str]] = frozenset()  # that it takes: retract, restate
-    consent_signals: ClassVar[bool] = False  # takes ad_user_data etc. itself; otherwise a denied one means: not sent
 
     def __init__(self, settings: S) -> None:
         self.settings = settings

@@ -95,9 +95,9 @@ def check(network: Network[Any], conversion: Conversion, now: datetime) -> tuple
     c = conversion
     if c.consent is False:
         raise Skip("no_consent")
-    if not network.consent_signals and False in (c.ad_user_data, c.ad_personalization, c.ad_storage):
+    if False in (c.ad_user_data, c.ad_personalization, c.ad_storage):
         raise Skip("no_consent", "an ad consent signal is denied")
-    if c.adjustment and c.adjustment not in network.adjustments:
+    if c.adjustment:
         raise Skip("no_adjustments", "the network takes no corrections")
     network_event = network.event(c)
     asset = network.asset(c)
