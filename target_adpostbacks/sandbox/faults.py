@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 from target_adpostbacks.sandbox.networks import SANDBOX_NETWORKS
 from target_adpostbacks.sandbox.schema import first_problem, validator
 
+SCHEMAS = Path(__file__).with_suffix(".json")
 SELECTORS = {"network", "path", "times", "after", "processed", "gzip"}
 # What takes the answer's place; unless ``processed`` says otherwise, nothing was received then.
 REPLACES = ("status", "error", "redirect", "html", "retry_after")
@@ -105,7 +106,7 @@ def fault(rule: Any, place: str = "fault") -> Fault:
 
 
 def check(schema: str, content: Any, place: str) -> None:
-    if problem := first_problem(validator("faults", schema), content):
+    if problem := first_problem(validator(SCHEMAS, schema), content):
         raise FaultError(f"{place}: {problem.field}: {problem.rule}")
 
 

@@ -22,9 +22,9 @@ class Problem:
 
 
 @cache
-def validator(network: str, name: str) -> Draft4Validator:
-    """The schema ``name`` of ``schemas/<network>.json``."""
-    schema = json.loads(Path(__file__).with_name("schemas").joinpath(f"{network}.json").read_text("utf-8"))
+def validator(file: Path, name: str) -> Draft4Validator:
+    """The definition ``name`` of a file of JSON Schemas."""
+    schema = json.loads(file.read_text("utf-8"))
     return Draft4Validator(
         {"$ref": f"#/definitions/{name}", "definitions": schema["definitions"]}, validate_formats=True
     )

@@ -9,7 +9,7 @@ from target_adpostbacks.sandbox.networks import SANDBOX_NETWORKS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "sandbox.md").read_text("utf-8")
-RULE = json.loads((ROOT / "target_adpostbacks/sandbox/schemas/faults.json").read_text("utf-8"))["definitions"]["rule"]
+RULE = json.loads((ROOT / "target_adpostbacks/sandbox/faults.json").read_text("utf-8"))["definitions"]["rule"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """TikTok's OAuth for advertisers, and the list of their pixels."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from target_adpostbacks.sandbox.network import Answer, Call, Refused
@@ -9,13 +10,14 @@ from target_adpostbacks.sandbox.schema import Problem, first_problem, validator
 if TYPE_CHECKING:
     from target_adpostbacks.sandbox.networks.tiktok import TikTok
 
+SCHEMAS = Path(__file__).with_name("tiktok.json")
 ADVERTISERS = {"7000000000000000001": "Example Games", "7000000000000000002": "Example Shop"}
 
 
 def checked(network: "TikTok", call: Call, schema: str) -> dict[str, Any]:
     """The body of an OAuth endpoint, its app and secret known."""
     body: dict[str, Any] = network.json(call)
-    wrong = first_problem(validator(network.name, schema), body)
+    wrong = first_problem(validator(SCHEMAS, schema), body)
     if wrong is not None:
         raise Refused(network.refused(call, wrong))
     app(network, call, body)

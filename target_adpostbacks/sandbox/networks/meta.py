@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from target_adpostbacks.sandbox.network import NOT_JSON, Answer, Batch, Call, Event, Refused, SandboxNetwork
 from target_adpostbacks.sandbox.schema import Problem, first_problem, validator
 
+SCHEMAS = Path(__file__).with_suffix(".json")
 PATH = re.compile(r"/(v[0-9]{2}\.[0-9])/([^/]+)/events\Z")
 OURS = re.compile(r"/v[0-9]+\.[0-9]+(/|\Z)|/[0-9]+/events\Z")
 PIXEL = re.compile(r"[0-9]{5,20}\Z")
@@ -112,7 +114,7 @@ class Meta(SandboxNetwork):
         json_sent = call.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
         if call.body is NOT_JSON or not json_sent:
             raise Refused(self.refused(call, Problem("body", "not valid JSON")))
-        wrong = first_problem(validator(self.name, "events"), call.body, ("data",))
+        wrong = first_problem(validator(SCHEMAS, "events"), call.body, ("data",))
         if wrong is not None and wrong.index is None:
             if wrong.field == "appsecret_proof":
                 raise Refused(self.error(call, "appsecret_proof_invalid"))

@@ -5,12 +5,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from target_adpostbacks.sandbox.network import NOT_JSON, Answer, Batch, Call, Event, Refused, SandboxNetwork
 from target_adpostbacks.sandbox.schema import Problem, first_problem, validator
 
+SCHEMAS = Path(__file__).with_suffix(".json")
 PATH = re.compile(r"/api/v3/pixels/([^/]+)/conversion_events\Z")
 PIXEL = re.compile(r"(a2|t2)_[A-Za-z0-9]+\Z")
 SHA256 = re.compile(r"[0-9a-fA-F]{64}\Z")
@@ -103,7 +105,7 @@ class Reddit(SandboxNetwork):
         json_sent = call.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
         if call.body is NOT_JSON or not json_sent:
             raise Refused(v3(400, "JSON error"))
-        wrong = first_problem(validator(self.name, "conversion_events"), call.body, ("data", "events"))
+        wrong = first_problem(validator(SCHEMAS, "conversion_events"), call.body, ("data", "events"))
         if wrong is not None and wrong.index is None:
             raise Refused(self.refused(call, wrong))
         events = call.body["data"]["events"]

@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from target_adpostbacks.sandbox.network import NOT_JSON, Answer, Batch, Call, Event, Refused, SandboxNetwork
 from target_adpostbacks.sandbox.schema import Problem, first_problem, validator
 
+SCHEMAS = Path(__file__).with_suffix(".json")
 PATH = re.compile(r"/v3/([A-Za-z0-9._-]+)/events(/validate)?\Z")
 MAX_AGE, MAX_AHEAD = timedelta(days=37), timedelta(minutes=5)
 MATCH_KEYS, PAIRED_KEYS = {"em", "ph", "madid"}, {"client_ip_address", "client_user_agent"}
@@ -88,7 +90,7 @@ class Snapchat(SandboxNetwork):
         json_sent = call.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
         if call.body is NOT_JSON or not json_sent:
             raise Refused(said(400, "INVALID", "The body is not valid JSON."))
-        if wrong := first_problem(validator(self.name, "envelope"), call.body):
+        if wrong := first_problem(validator(SCHEMAS, "envelope"), call.body):
             raise Refused(self.refused(call, wrong))
         events: list[Any] = call.body["data"]
         return events
@@ -125,7 +127,7 @@ def validating(call: Call) -> bool:
 
 def problems(events: list[Any], call: Call) -> dict[int, Problem]:
     """The first problem of each event that has one."""
-    schema, found = validator("snapchat", "event"), {}
+    schema, found = validator(SCHEMAS, "event"), {}
     for index, event in enumerate(events):
         wrong = first_problem(schema, event) or next(event_problems(event, events[0], call), None)
         if wrong is not None:

@@ -4,12 +4,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from target_adpostbacks.sandbox.network import NOT_JSON, Answer, Batch, Call, Event, Refused, SandboxNetwork
 from target_adpostbacks.sandbox.networks import _tiktok_oauth as oauth
 from target_adpostbacks.sandbox.schema import Problem, first_problem, validator
 
+SCHEMAS = Path(__file__).with_suffix(".json")
 ROOT = "/open_api/"
 V13 = f"{ROOT}v1.3/"
 BATCH_SIZE = 1000
@@ -141,7 +143,7 @@ class TikTok(SandboxNetwork):
         body = self.json(call)
         if isinstance(body, dict) and isinstance(body.get("data"), list) and len(body["data"]) > BATCH_SIZE:
             raise Refused(self.error(call, "invalid_batch_size"))
-        wrong = first_problem(validator(self.name, "track"), body, ("data",))
+        wrong = first_problem(validator(SCHEMAS, "track"), body, ("data",))
         if wrong is not None and wrong.index is None:
             raise Refused(self.refused(call, wrong))
         self.envelope(call, token)
