@@ -13,7 +13,7 @@ from target_adpostbacks.sandbox import wire
 from target_adpostbacks.sandbox.access import Access
 from target_adpostbacks.sandbox.faults import NO_FAULT, Fault, FaultError, Rules, fault
 from target_adpostbacks.sandbox.network import HTML, NOT_JSON, Answer, Call, Refused, SandboxNetwork
-from target_adpostbacks.sandbox.networks import SANDBOX_NETWORKS
+from target_adpostbacks.sandbox.networks import network_of
 from target_adpostbacks.sandbox.records import Records, Seen
 from target_adpostbacks.sandbox.schema import Problem
 
@@ -35,7 +35,7 @@ class Handler:
         self.calls = 0
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        network = next((network for network in SANDBOX_NETWORKS.values() if network.owns(request.path)), None)
+        network = network_of(request.path)
         if network is None:
             return web.json_response({"error": "no network of the sandbox has this path"}, status=404)
         version = self.rules.version
@@ -60,8 +60,8 @@ class Handler:
     async def fault(self, network: SandboxNetwork, request: web.Request) -> tuple[Fault, Body | None]:
         """The fault that meets the request, and its body where it had to be looked at."""
         if HEADER in request.headers:
-            told = from_header(request.headers[HEADER])
-            return told if told.meets(network.name, request.path) else NO_FAULT, None
+            rule = from_header(request.headers[HEADER])
+            return rule if rule.meets(network.name, request.path) else NO_FAULT, None
         body = None
         if self.rules.look_at_events(network.name, request.path):
             body = await read(request)
@@ -85,8 +85,8 @@ class Handler:
 
     def answer(self, network: SandboxNetwork, call: Call, struck: Fault) -> Answer:
         """The network's own answer, then what the fault makes of it."""
-        own = self.process(network, call, struck) if struck.processes else Answer()
-        answer = replaced(network, call, struck) if struck.replaces else own
+        answer = self.process(network, call, struck) if struck.processes else Answer()
+        answer = replaced(network, call, struck) if struck.replaces else answer
         if struck.retry_after is not None:
             answer = replace(answer, headers={**answer.headers, "Retry-After": str(struck.retry_after)})
         if struck.empty:
@@ -137,9 +137,9 @@ def refuse(constant: str) -> None:
     raise ValueError(constant)
 
 
-def from_header(given: str) -> Fault:
+def from_header(text: str) -> Fault:
     try:
-        return fault(json.loads(given), HEADER)
+        return fault(json.loads(text), HEADER)
     except FaultError:
         raise
     except ValueError:

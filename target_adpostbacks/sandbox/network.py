@@ -1,4 +1,4 @@
-"""What the sandbox must be told of a network: which paths are its own, what it refuses, and how it answers."""
+"""What a network of the sandbox is: the paths that it owns, what it refuses, and how it answers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
@@ -68,7 +68,7 @@ class Refused(Exception):
 
 
 class SandboxNetwork(ABC):
-    """One network. Everything but ``receive`` is a few lines; ``receive`` reads a request as the network would."""
+    """One network of the sandbox. Everything but ``receive`` is a few lines; ``receive`` reads a request as the network would."""
 
     name: ClassVar[str]
     errors: ClassVar[Collection[str]]  # names that a fault's ``error`` may use

@@ -136,8 +136,8 @@ class Records:
 
     def events(self, *, test: bool, network: str | None = None) -> list[dict[str, Any]]:
         with self._lock:
-            found = [e for e in self._events.values() if e.test == test and network in (None, e.network)]
-            return [event.shown() for event in found]
+            wanted = [e for e in self._events.values() if e.test == test and network in (None, e.network)]
+            return [event.shown() for event in wanted]
 
     def requests(self) -> list[dict[str, Any]]:
         with self._lock:

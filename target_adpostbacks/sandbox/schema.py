@@ -35,7 +35,7 @@ def first_problem(schema: Draft4Validator, body: Any, events: tuple[str, ...] = 
     if schema.is_valid(body):
         return None
     problems = (problem(error, events) for error in schema.iter_errors(body))
-    return min(problems, key=lambda found: -1 if found.index is None else found.index)
+    return min(problems, key=lambda each: -1 if each.index is None else each.index)
 
 
 def problem(error: ValidationError, events: tuple[str, ...]) -> Problem:

@@ -93,13 +93,13 @@ class Sandbox:
         loop.close()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        own = {
+        endpoint = {
             ("GET", "/_received"): self._show_received,
             ("GET", "/_stats"): self._show_stats,
             ("POST", "/_reset"): self._take_reset,
             ("POST", "/_faults"): self._take_faults,
         }.get((request.method, request.path))
-        return await (own or self._handler.handle)(request)
+        return await (endpoint or self._handler.handle)(request)
 
     @property
     def received(self) -> list[dict[str, Any]]:
@@ -152,5 +152,5 @@ class Sandbox:
         return web.json_response({"faults": len(self.faults)})
 
 
-def rules(given: Sequence[Fault | Mapping[str, Any]]) -> list[Fault]:
-    return [rule if isinstance(rule, Fault) else fault(dict(rule), f"rule {n}") for n, rule in enumerate(given, 1)]
+def rules(faults: Sequence[Fault | Mapping[str, Any]]) -> list[Fault]:
+    return [rule if isinstance(rule, Fault) else fault(dict(rule), f"rule {n}") for n, rule in enumerate(faults, 1)]

@@ -13,3 +13,8 @@ SANDBOX_NETWORKS: dict[str, SandboxNetwork] = {
         if not module.name.startswith("_")
     )
 }
+
+
+def network_of(path: str) -> SandboxNetwork | None:
+    """The network that a request for ``path`` is for."""
+    return next((network for network in SANDBOX_NETWORKS.values() if network.owns(path)), None)

@@ -100,7 +100,7 @@ class Meta(SandboxNetwork):
         return Batch(asset=path[2], test="test_event_code" in body, events=[read(event) for event in body["data"]])
 
     def admit(self, call: Call, pixel: str) -> None:
-        token = told_token(call)
+        token = token_of(call)
         if call.access.expired(token):
             raise Refused(self.error(call, "token_expired"))
         if not token or not call.access.good(token):
@@ -133,28 +133,28 @@ class Meta(SandboxNetwork):
     def refused(self, call: Call, problem: Problem) -> Answer:
         """The whole request, whichever event has the problem; ``"silent": false`` names it in ``error_data``."""
         answer = self.error(call, problem.code or "invalid_parameter")
-        said = f"{problem.field}: {problem.value if call.echo else problem.rule}"
+        message = f"{problem.field}: {problem.value if call.echo else problem.rule}"
         answer.body["error"].setdefault("error_user_title", "Invalid Parameter")
-        answer.body["error"]["error_user_msg"] = said
+        answer.body["error"]["error_user_msg"] = message
         if call.silent is False:
             place = ["data", problem.index] if problem.index is not None else []
             answer.body["error"]["error_data"] = {"blame_field_specs": [[*place, *problem.field.split(".")]]}
         return answer
 
     def error(self, call: Call, name: str) -> Answer:
-        found = ERRORS.get(name) or by_number(name)
-        error = {
-            "message": found.message,
+        error = ERRORS.get(name) or by_number(name)
+        body = {
+            "message": error.message,
             "type": "OAuthException",
-            "code": found.code,
-            **({"error_subcode": found.subcode} if found.subcode else {}),
-            "is_transient": found.is_transient,
-            **({"error_user_title": found.title} if found.title else {}),
+            "code": error.code,
+            **({"error_subcode": error.subcode} if error.subcode else {}),
+            "is_transient": error.is_transient,
+            **({"error_user_title": error.title} if error.title else {}),
             "fbtrace_id": fbtrace_id(call),
         }
-        headers = {"X-Business-Use-Case-Usage": USAGE} if found.code == ERRORS["business_limit"].code else {}
-        code = f"{found.code}/{found.subcode}" if found.subcode else str(found.code)
-        return Answer(status=found.status, body={"error": error}, headers=headers, code=code)
+        headers = {"X-Business-Use-Case-Usage": USAGE} if error.code == ERRORS["business_limit"].code else {}
+        code = f"{error.code}/{error.subcode}" if error.subcode else str(error.code)
+        return Answer(status=error.status, body={"error": body}, headers=headers, code=code)
 
     def failed(self, status: int) -> Answer:
         return Answer(status=status, body=PAGE if status < 502 else None, code=str(status))
@@ -171,12 +171,12 @@ def by_number(name: str) -> Error:
     return Error(int(code), int(subcode) or None)
 
 
-def told_token(call: Call) -> str:
+def token_of(call: Call) -> str:
     """From the header, the query or the body: Meta takes each."""
     scheme, _, token = call.headers.get("authorization", "").partition(" ")
     body = call.body if isinstance(call.body, dict) else {}
-    found = token if scheme.lower() == "bearer" else call.query.get("access_token") or body.get("access_token")
-    return found.strip() if isinstance(found, str) else ""
+    sent = token if scheme.lower() == "bearer" else call.query.get("access_token") or body.get("access_token")
+    return sent.strip() if isinstance(sent, str) else ""
 
 
 def event_problems(event: Mapping[str, Any], call: Call) -> Iterator[Problem]:

@@ -121,7 +121,7 @@ class Reddit(SandboxNetwork):
 
     def refused(self, call: Call, problem: Problem) -> Answer:
         """Names no event unless a fault says ``"silent": false``: most bodies that were seen have no ``fields``."""
-        answer = v3(400, said(problem, call))
+        answer = v3(400, message_for(problem, call))
         if call.silent is not False or problem.index is None:
             return answer
         field = f"data.events[{problem.index}].{problem.field}"
@@ -143,7 +143,7 @@ class Reddit(SandboxNetwork):
             return []
 
 
-def said(problem: Problem, call: Call) -> str:
+def message_for(problem: Problem, call: Call) -> str:
     last = problem.field.rpartition(".")[2]
     if problem.kind == "unknown":
         return f'JSON error "unknown field" on field "{last}"'

@@ -17,7 +17,7 @@ MATCH_KEYS, PAIRED_KEYS = {"em", "ph", "madid"}, {"client_ip_address", "client_u
 SUCCESS = "Events have been processed successfully."
 
 
-def said(status: int, word: str, reason: str, **more: Any) -> Answer:
+def answer(status: int, word: str, reason: str, **more: Any) -> Answer:
     code = "" if status == 200 and word == "VALID" else word if status == 200 else str(status)
     return Answer(status=status, body={"status": word, "reason": reason, **more}, code=code)
 
@@ -31,20 +31,20 @@ def errors(*messages: str) -> dict[str, list[str]]:
 
 
 ERRORS = {
-    "invalid": said(200, "INVALID", "value is missing", event=0, errors=errors("value is missing")),
-    "failed": said(200, "FAILED", "value is missing"),
-    "partial": said(200, "SUCCESS", "", error_records=[{"reason": "value is missing", "record_indexes": [0]}]),
-    "unknown_status": said(200, "DEFERRED", "Events have been deferred."),
-    "bad_request": said(400, "INVALID", "event_time is missing", event=0, errors=errors("event_time is missing")),
-    "invalid_token": said(400, "INVALID", "The access token is invalid."),
-    "unauthorized": said(401, "INVALID", "Unauthorized"),
-    "forbidden": said(403, "INVALID", "Forbidden"),
+    "invalid": answer(200, "INVALID", "value is missing", event=0, errors=errors("value is missing")),
+    "failed": answer(200, "FAILED", "value is missing"),
+    "partial": answer(200, "SUCCESS", "", error_records=[{"reason": "value is missing", "record_indexes": [0]}]),
+    "unknown_status": answer(200, "DEFERRED", "Events have been deferred."),
+    "bad_request": answer(400, "INVALID", "event_time is missing", event=0, errors=errors("event_time is missing")),
+    "invalid_token": answer(400, "INVALID", "The access token is invalid."),
+    "unauthorized": answer(401, "INVALID", "Unauthorized"),
+    "forbidden": answer(403, "INVALID", "Forbidden"),
     "not_found": bare(404),
     "method_not_allowed": bare(405),
     "timeout": bare(408),
     "too_large": bare(413),
     "rate_limited": bare(429),
-    "rate_limited_text": said(429, "INVALID", "Too many requests"),
+    "rate_limited_text": answer(429, "INVALID", "Too many requests"),
     "internal_error": bare(500),
     "bad_gateway": bare(502, "<html><body>Bad Gateway</body></html>"),
     "unavailable": bare(503),
@@ -69,10 +69,10 @@ class Snapchat(SandboxNetwork):
         self.admit(call, asset[1])
         events = self.checked(call)
         test = validating(call)
-        found = problems(events, call)
-        if not test and found:
-            raise Refused(self.refused(call, found[min(found)]))
-        sound = [read(event) for index, event in enumerate(events) if index not in found]
+        wrong = problems(events, call)
+        if not test and wrong:
+            raise Refused(self.refused(call, wrong[min(wrong)]))
+        sound = [read(event) for index, event in enumerate(events) if index not in wrong]
         return Batch(asset=asset[1], test=test, events=sound)
 
     def admit(self, call: Call, asset: str) -> None:
@@ -89,7 +89,7 @@ class Snapchat(SandboxNetwork):
     def checked(self, call: Call) -> list[Any]:
         json_sent = call.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
         if call.body is NOT_JSON or not json_sent:
-            raise Refused(said(400, "INVALID", "The body is not valid JSON."))
+            raise Refused(answer(400, "INVALID", "The body is not valid JSON."))
         if wrong := first_problem(validator(SCHEMAS, "envelope"), call.body):
             raise Refused(self.refused(call, wrong))
         events: list[Any] = call.body["data"]
@@ -97,15 +97,15 @@ class Snapchat(SandboxNetwork):
 
     def accepted(self, call: Call, count: int) -> Answer:
         if not validating(call):
-            return said(200, "VALID", SUCCESS)
+            return answer(200, "VALID", SUCCESS)
         return validated(call, problems(call.body["data"], call))
 
     def refused(self, call: Call, problem: Problem) -> Answer:
         if validating(call) and problem.index is not None and not call.silent:
             return validated(call, {problem.index: problem})
-        rule = told(problem, call)
+        rule = reason_for(problem, call)
         named = {} if problem.index is None or call.silent else {"event": problem.index}
-        return said(200, "INVALID", rule, **named, errors=errors(rule))
+        return answer(200, "INVALID", rule, **named, errors=errors(rule))
 
     def error(self, call: Call, name: str) -> Answer:
         return ERRORS[name]
@@ -127,29 +127,29 @@ def validating(call: Call) -> bool:
 
 def problems(events: list[Any], call: Call) -> dict[int, Problem]:
     """The first problem of each event that has one."""
-    schema, found = validator(SCHEMAS, "event"), {}
+    schema, first = validator(SCHEMAS, "event"), {}
     for index, event in enumerate(events):
         wrong = first_problem(schema, event) or next(event_problems(event, events[0], call), None)
         if wrong is not None:
-            found[index] = replace(wrong, index=index)
-    return found
+            first[index] = replace(wrong, index=index)
+    return first
 
 
-def validated(call: Call, found: Mapping[int, Problem]) -> Answer:
+def validated(call: Call, problems: Mapping[int, Problem]) -> Answer:
     """What a validation answers: every event's own status, warnings and errors."""
     logs = []
     for index, event in enumerate(call.body["data"]):
-        wrong = found.get(index)
+        wrong = problems.get(index)
         logs.append(
             {
                 "event": index,
                 "status": "INVALID" if wrong else "VALID",
                 "warnings": warnings(event) if isinstance(event, Mapping) else [],
-                "errors": errors(told(wrong, call)) if wrong else errors(),
+                "errors": errors(reason_for(wrong, call)) if wrong else errors(),
             }
         )
-    word, reason = ("INVALID", "Some events are invalid.") if found else ("VALID", SUCCESS)
-    return said(200, word, reason, test_event=True, event_logs=logs)
+    word, reason = ("INVALID", "Some events are invalid.") if problems else ("VALID", SUCCESS)
+    return answer(200, word, reason, test_event=True, event_logs=logs)
 
 
 def warnings(event: Mapping[str, Any]) -> list[str]:
@@ -157,7 +157,7 @@ def warnings(event: Mapping[str, Any]) -> list[str]:
     return [f"{field} is missing" for field in (*wanted, "event_id") if field not in event]
 
 
-def told(problem: Problem, call: Call) -> str:
+def reason_for(problem: Problem, call: Call) -> str:
     if problem.kind == "missing":
         return f"{problem.field} is missing"
     if problem.kind == "unknown":
