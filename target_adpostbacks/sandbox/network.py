@@ -68,7 +68,7 @@ class Refused(Exception):
 
 
 class SandboxNetwork(ABC):
-    """One network of the sandbox. Everything but ``receive`` is a few lines; ``receive`` reads a request as the network would."""
+    """A network of the sandbox; ``receive`` reads a request as the network would, the rest is a few lines each."""
 
     name: ClassVar[str]
     errors: ClassVar[Collection[str]]  # names that a fault's ``error`` may use
