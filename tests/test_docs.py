@@ -38,7 +38,7 @@ def networks_table() -> str:
     lines.append(row("click ids", *(_code(network.click_ids) for network in networks)))
     lines.append(row("other ids", *(_code(sorted({*network.ids} - {*network.click_ids})) for network in networks)))
     lines.append(row("called in `network`", *(_code((network.name, *network.aliases)) for network in networks)))
-    lines.append(row("events in a request", *(f"{network.batch_size:,}" for network in networks)))
+    lines.append(row("events in a request", *(f"{network.request_limits.events:,}" for network in networks)))
     events = dict.fromkeys(event for network in networks for event in network.events)
     lines += [row(f"`{event}`", *(_event(network, event) for network in networks)) for event in events]
     return "\n".join(lines)

@@ -79,3 +79,21 @@ STATUSES: Mapping[int, Verdict] = {
     429: Verdict.THROTTLED,
 }
 """What an HTTP status means unless a network says otherwise; 2xx without a code: ACCEPTED; 3xx, 5xx: TRANSIENT."""
+
+
+def by_status(status: int, statuses: Mapping[int, Verdict] = STATUSES) -> Verdict:
+    """What an HTTP status means; ``statuses``: what a network says of some."""
+    if (listed := statuses.get(status, STATUSES.get(status))) is not None:
+        return listed
+    if 200 <= status < 300:
+        return Verdict.ACCEPTED
+    # A redirect is a portal's or a proxy's word, never the API's: nobody has judged the conversions.
+    return Verdict.TRANSIENT if status >= 500 or status < 400 else Verdict.REJECTED
+
+
+def by_code(code: str, status: int, codes: Mapping[str, Verdict]) -> Verdict:
+    """What a network's code means, or the HTTP status where the code is in no list; never a success by that."""
+    if (listed := codes.get(code)) is not None:
+        return listed
+    verdict = by_status(status)
+    return Verdict.REJECTED if verdict is Verdict.ACCEPTED and code else verdict

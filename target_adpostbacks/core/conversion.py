@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 EventSource = Literal["web", "app", "offline", "crm"]
+EVENT_SOURCES: tuple[EventSource, ...] = get_args(EventSource)
 Adjustment = Literal["retract", "restate"]
 
 

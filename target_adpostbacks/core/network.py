@@ -5,14 +5,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from target_adpostbacks.core.answers import JSON, STATUSES, Outcome, Request, Response, Skip, Verdict
+from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict
 from target_adpostbacks.core.conversion import Conversion, query_value, same_host
 from target_adpostbacks.core.settings import Settings
 
 S = TypeVar("S", bound=Settings)
+
+
+class Limits(NamedTuple):
+    """What one request holds at most."""
+
+    events: int
+    bytes: int = 1_000_000
 
 
 class Network(ABC, Generic[S]):
@@ -25,9 +32,13 @@ class Network(ABC, Generic[S]):
     events: ClassVar[Mapping[str, str | None]]  # canonical → native; None: off unless event_map switches it on
     click_ids: ClassVar[tuple[str, ...]]  # what its ads put on the landing URL, the usual one first
     ids: ClassVar[tuple[str, ...]]  # every identifier that it wants kept from the record, click ids too
-    batch_size: ClassVar[int]
-    batch_bytes: ClassVar[int] = 1_000_000
+    standard_events: ClassVar[frozenset[str]]  # its own names, which pass unchanged
+    assets: ClassVar[Mapping[str, str]]  # event_source → the setting that names what receives it
+    test_setting: ClassVar[str | None] = None  # the setting with the code of its test tool
+    request_limits: ClassVar[Limits]
+    max_age: ClassVar[timedelta]
     max_ahead: ClassVar[timedelta]
+    dedup_window: ClassVar[timedelta | None] = None  # while it lasts, a resend with the same event id is harmless
     throttled_seconds: ClassVar[float] = 0  # least wait after an answer that throttles and does not say how long
     codes: ClassVar[Mapping[str, Verdict]] = {}
     statuses: ClassVar[Mapping[int, Verdict]] = {}
@@ -37,21 +48,17 @@ class Network(ABC, Generic[S]):
         self.settings = settings
         self._events: dict[tuple[str, str], tuple[str, Skip | None]] = {}
 
-    @abstractmethod
     def asset(self, conversion: Conversion) -> str:
         """What receives it at the network (pixel, data set, app …), part of the identity; empty: none is configured."""
+        return getattr(self.settings, self.assets[conversion.event_source]) or ""
 
-    @abstractmethod
-    def max_age(self, conversion: Conversion) -> timedelta:
+    def age_limit(self, conversion: Conversion) -> timedelta:
         """Older conversions are not sent."""
+        return self.max_age
 
-    def dedup_window(self, conversion: Conversion) -> timedelta | None:
-        """While it lasts, a resend with the same event id is harmless; None: never."""
-        return None
-
-    @abstractmethod
     def native_events(self, conversion: Conversion) -> frozenset[str]:
-        """The network's own event names, which pass unchanged."""
+        """The network's own event names for this conversion's kind of source."""
+        return self.standard_events
 
     def custom_event(self, name: str, conversion: Conversion) -> str:
         """A name that is no standard event, as the network takes it; raises Skip("unsupported")."""
@@ -73,10 +80,17 @@ class Network(ABC, Generic[S]):
     def request(self, envelope: Mapping[str, JSON], payloads: Sequence[JSON]) -> Request:
         """The request that sends these payloads."""
 
+    def limits(self, envelope: Mapping[str, JSON]) -> Limits:
+        """How much a request of this envelope holds."""
+        return self.request_limits
+
+    @abstractmethod
     def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
         """The names (never values) of what identifies the person in a payload."""
-        user = payload.get("user")
-        return user if user.__class__ is dict else ()
+
+    @abstractmethod
+    def outcomes(self, response: Response, count: int) -> list[Outcome]:
+        """A verdict for each of ``count`` postbacks, in order."""
 
     def note(self, payload: Mapping[str, JSON]) -> str:
         """What a payload lacks that the network wants, though it takes it without: kept with the verdict."""
@@ -151,28 +165,14 @@ class Network(ABC, Generic[S]):
                     return found
         return None
 
-    def outcomes(self, response: Response, count: int) -> list[Outcome]:
-        """A verdict for each of ``count`` postbacks, in order; override for answers that name single events."""
-        return [self.classify(response)] * count
-
-    def classify(self, response: Response) -> Outcome:
-        """The verdict on the request as a whole: by the network's code, then by the HTTP status."""
-        code, message = self.error(response.body)
-        verdict = self.codes.get(code)
-        if verdict is None:
-            verdict = self.status_verdict(response.status)
-            if verdict is Verdict.ACCEPTED and code:
-                verdict = Verdict.REJECTED  # a code that nobody knows is never taken for success
-        return Outcome(verdict, code, message, shared=True)
-
-    def status_verdict(self, status: int) -> Verdict:
-        """What the HTTP status alone means."""
-        if (listed := self.statuses.get(status, STATUSES.get(status))) is not None:
-            return listed
-        if 200 <= status < 300:
-            return Verdict.ACCEPTED
-        # A redirect is a portal's or a proxy's word, never the API's: nobody has judged the conversions.
-        return Verdict.TRANSIENT if status >= 500 or status < 400 else Verdict.REJECTED
+    def test_code(self, conversion: Conversion) -> str | None:
+        """The code of the network's test tool for a test, else None; raises Skip("test_without_code")."""
+        if not conversion.test or self.test_setting is None:
+            return None
+        code: str | None = getattr(self.settings, self.test_setting)
+        if not code:
+            raise Skip("test_without_code", f"set {self.test_setting}")
+        return code
 
     def url(self, default: str) -> str:
         """``default`` with scheme and host from the ``base_url`` setting, if there is one."""

@@ -71,7 +71,7 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
     except (RecursionError, msgspec.MsgspecError, UnicodeEncodeError):
         raise Skip("invalid", "properties: can't be written as JSON") from None
     note = network.note(payload)
-    window = network.dedup_window(conversion)
+    window = network.dedup_window
     return Postback(
         account,
         _key(account.section, asset, conversion),
@@ -105,7 +105,7 @@ def check(network: Network[Any], conversion: Conversion, now: datetime) -> tuple
         raise Skip("unsupported", f"no id is configured for {c.event_source} events")
     age = now - c.event_time
     own_limit = network.settings.max_event_age_days
-    if age > network.max_age(c) or (own_limit and age.total_seconds() > own_limit * 86_400):
+    if age > network.age_limit(c) or (own_limit and age.total_seconds() > own_limit * 86_400):
         raise Skip("too_old")
     if -age > network.max_ahead:
         raise Skip("in_future", "event_time is ahead of the clock; is its time zone right?")

@@ -20,9 +20,9 @@ import msgspec
 
 from target_adpostbacks.core import match_keys as keys
 from target_adpostbacks.core import mobile as app_data
-from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict
-from target_adpostbacks.core.conversion import Conversion, Item
-from target_adpostbacks.core.network import Network
+from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
+from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
+from target_adpostbacks.core.network import Limits, Network
 from target_adpostbacks.core.payloads import as_integer, as_number, as_text, as_texts, prune
 from target_adpostbacks.core.settings import Settings, country_code_problems, doc
 
@@ -51,13 +51,11 @@ STANDARD = frozenset(
     "InitiateCheckout Lead PageView Purchase Schedule Search StartTrial SubmitApplication Subscribe "
     "ViewContent".split()
 )
-NATIVE = {"web": STANDARD, "app": STANDARD | {"MobileAppInstall"}, "offline": STANDARD | {"Other"}, "crm": STANDARD}
+ONLY_OF = {"app": frozenset({"MobileAppInstall"}), "offline": frozenset({"Other"})}
 SPECIAL = frozenset({"AppendValue", "AppendAttribution"})  # corrections by measurement partners
 
-# One event too old refuses its whole batch: the margin is for batching and retries.
-MAX_AGE = timedelta(days=7) - timedelta(minutes=5)
-MAX_AGE_IN_STORE = timedelta(days=62) - timedelta(minutes=5)
-DEDUP_WINDOW = timedelta(hours=48)
+MARGIN = timedelta(minutes=5)  # for batching and retries: one event too old refuses its whole batch
+MAX_AGE_IN_STORE = timedelta(days=62) - MARGIN
 
 TOO_LITTLE: tuple[frozenset[str], ...] = (
     frozenset({"ct", "country", "st", "zp", "ge", "client_user_agent"}),
@@ -218,24 +216,23 @@ class Meta(Network[MetaSettings]):
     }
     click_ids = ("fbclid",)
     ids = ("fbclid", "fbc", "fbp")
-    batch_size = 500
+    standard_events = STANDARD
+    assets: ClassVar[Mapping[str, str]] = dict.fromkeys(EVENT_SOURCES, "pixel_id")
+    test_setting = "test_event_code"
+    request_limits = Limits(events=500)
+    max_age = timedelta(days=7) - MARGIN
     max_ahead = timedelta(minutes=1)
+    dedup_window = timedelta(hours=48)
     throttled_seconds = 60
-
-    def asset(self, conversion: Conversion) -> str:
-        return self.settings.pixel_id
 
     def action_source(self, conversion: Conversion) -> str:
         return self.settings.action_source or ACTION_SOURCES[conversion.event_source]
 
-    def max_age(self, conversion: Conversion) -> timedelta:
-        return MAX_AGE_IN_STORE if self.action_source(conversion) == "physical_store" else MAX_AGE
-
-    def dedup_window(self, conversion: Conversion) -> timedelta:
-        return DEDUP_WINDOW
+    def age_limit(self, conversion: Conversion) -> timedelta:
+        return MAX_AGE_IN_STORE if self.action_source(conversion) == "physical_store" else self.max_age
 
     def native_events(self, conversion: Conversion) -> frozenset[str]:
-        return NATIVE[conversion.event_source]
+        return STANDARD | ONLY_OF.get(conversion.event_source, frozenset())
 
     def custom_event(self, name: str, conversion: Conversion) -> str:
         if name in SPECIAL:
@@ -249,11 +246,8 @@ class Meta(Network[MetaSettings]):
         return super().click_id(conversion) or _cookie(conversion.ids.get("fbc"))
 
     def envelope(self, conversion: Conversion) -> dict[str, JSON]:
-        if not conversion.test:
-            return {}
-        if not self.settings.test_event_code:
-            raise Skip("test_without_code", "set test_event_code")
-        return {"test_event_code": self.settings.test_event_code}
+        code = self.test_code(conversion)
+        return {"test_event_code": code} if code else {}
 
     def payload(self, conversion: Conversion) -> JSON:
         c = conversion
@@ -443,7 +437,7 @@ class Meta(Network[MetaSettings]):
     def outcomes(self, response: Response, count: int) -> list[Outcome]:
         body = response.body
         if not 200 <= response.status < 300 or not isinstance(body, Mapping) or "error" in body:
-            return [self.classify(response)] * count
+            return [self._judged(response)] * count
         received = body.get("events_received")
         messages = body.get("messages")
         told = "; ".join(str(message) for message in messages) if isinstance(messages, list) else ""
@@ -452,11 +446,11 @@ class Meta(Network[MetaSettings]):
         # Some of them were taken, and nobody says which: not sent again by itself.
         return [Outcome(Verdict.REJECTED, "", told, reason="unconfirmed")] * count
 
-    def classify(self, response: Response) -> Outcome:
+    def _judged(self, response: Response) -> Outcome:
         # The error's code says it; its HTTP status is often another one's: throttling comes as 400, 403 or 500.
         code, message = self.error(response.body)
         error = _error(response.body)
-        verdict = _code_verdict(error) or self.status_verdict(response.status)
+        verdict = _code_verdict(error) or by_status(response.status)
         if verdict is Verdict.ACCEPTED or (verdict is Verdict.REJECTED and response.status != 413):
             verdict = Verdict.REJECTED if error else Verdict.TRANSIENT  # not Meta's words: nobody has judged the events
         return Outcome(verdict, code, message, shared=True)

@@ -9,9 +9,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote
 
 from target_adpostbacks.core import match_keys as keys
-from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict
-from target_adpostbacks.core.conversion import Conversion, Item
-from target_adpostbacks.core.network import Network
+from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
+from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
+from target_adpostbacks.core.network import Limits, Network
 from target_adpostbacks.core.payloads import prune
 from target_adpostbacks.core.settings import Settings, doc
 
@@ -26,8 +26,6 @@ ACTION_SOURCES: Mapping[str, ActionSource] = {
 }
 
 TRACKING_TYPES = frozenset("PAGE_VISIT VIEW_CONTENT SEARCH ADD_TO_CART ADD_TO_WISHLIST PURCHASE LEAD SIGN_UP".split())
-MAX_AGE = timedelta(hours=168) - timedelta(minutes=10)  # one stale event refuses its whole batch
-DEDUP_WINDOW = timedelta(hours=48)
 MAX_SCREEN = 32767
 NO_MATCH_KEYS = frozenset({"screen_dimensions", "data_processing_options"})
 WITHOUT_VALUE = frozenset({"PAGE_VISIT", "VIEW_CONTENT", "SEARCH"})
@@ -98,22 +96,14 @@ class Reddit(Network[RedditSettings]):
     }
     click_ids = ("rdt_cid",)
     ids = ("rdt_cid", "rdt_uuid")
-    batch_size = 1000
-    batch_bytes = 1024 * 1024
+    standard_events = TRACKING_TYPES
+    assets: ClassVar[Mapping[str, str]] = dict.fromkeys(EVENT_SOURCES, "pixel_id")
+    test_setting = "test_id"
+    request_limits = Limits(events=1000, bytes=1024 * 1024)
+    max_age = timedelta(hours=168) - timedelta(minutes=10)  # one stale event refuses its whole batch
     max_ahead = timedelta(minutes=5)
+    dedup_window = timedelta(hours=48)
     statuses: ClassVar[Mapping[int, Verdict]] = {404: Verdict.CREDENTIALS}
-
-    def asset(self, conversion: Conversion) -> str:
-        return self.settings.pixel_id
-
-    def max_age(self, conversion: Conversion) -> timedelta:
-        return MAX_AGE
-
-    def dedup_window(self, conversion: Conversion) -> timedelta:
-        return DEDUP_WINDOW
-
-    def native_events(self, conversion: Conversion) -> frozenset[str]:
-        return TRACKING_TYPES
 
     def custom_event(self, name: str, conversion: Conversion) -> str:
         if len(name) > 64:
@@ -121,11 +111,8 @@ class Reddit(Network[RedditSettings]):
         return name
 
     def envelope(self, conversion: Conversion) -> dict[str, JSON]:
-        if not conversion.test:
-            return {}
-        if not self.settings.test_id:
-            raise Skip("test_without_code", "set test_id")
-        return {"test_id": self.settings.test_id}
+        code = self.test_code(conversion)
+        return {"test_id": code} if code else {}
 
     def payload(self, conversion: Conversion) -> JSON:
         c = conversion
@@ -215,13 +202,13 @@ class Reddit(Network[RedditSettings]):
 
     def outcomes(self, response: Response, count: int) -> list[Outcome]:
         if not 200 <= response.status < 300:
-            return [self.classify(response)] * count
+            return [self._judged(response)] * count
         return [self._processed(response.body, count)] * count
 
-    def classify(self, response: Response) -> Outcome:
+    def _judged(self, response: Response) -> Outcome:
         # The status says it all; the code in a body repeats it.
         code, message = self.error(response.body)
-        return Outcome(self.status_verdict(response.status), code, message, shared=True)
+        return Outcome(by_status(response.status, self.statuses), code, message, shared=True)
 
     def _processed(self, body: Any, count: int) -> Outcome:
         """Reddit says how many events of the request it processed, in words."""

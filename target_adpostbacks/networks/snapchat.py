@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 from target_adpostbacks.core import match_keys as keys
 from target_adpostbacks.core import mobile as app_data
-from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict
-from target_adpostbacks.core.conversion import Conversion, Item
-from target_adpostbacks.core.network import Network
+from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
+from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
+from target_adpostbacks.core.network import Limits, Network
 from target_adpostbacks.core.payloads import as_number, as_text, prune
 from target_adpostbacks.core.settings import Settings, country_code_problems, doc
 
@@ -28,8 +28,7 @@ EVENTS = frozenset(
 )
 ACTION_SOURCES: Mapping[str, str] = {"web": "WEB", "app": "MOBILE_APP", "offline": "OFFLINE", "crm": "OFFLINE"}
 
-MAX_AGE_DAYS, MOST_AGE_DAYS = 7, 37  # Snap's pages say both: eligible for reporting for 37, not older than 7
-DEDUP_WINDOW = timedelta(hours=48)
+MOST_AGE_DAYS = 37  # eligible for reporting so long, says Snap, though another of its pages says not older than 7
 
 MATCH_KEYS, PAIRED_KEYS = frozenset({"em", "ph", "madid"}), frozenset({"client_ip_address", "client_user_agent"})
 
@@ -116,21 +115,17 @@ class Snapchat(Network[SnapchatSettings]):
     }
     click_ids = ("sc_click_id", "ScCid", "sccid")  # the column, then as the landing URL has it
     ids = (*click_ids, "sc_cookie1")
-    batch_size = 2000
+    standard_events = EVENTS
+    assets: ClassVar[Mapping[str, str]] = {**dict.fromkeys(EVENT_SOURCES, "pixel_id"), "app": "snap_app_id"}
+    test_setting = "test_event_code"
+    request_limits = Limits(events=2000)
+    max_age = timedelta(days=7)
     max_ahead = timedelta(minutes=5)
+    dedup_window = timedelta(hours=48)
 
-    def asset(self, conversion: Conversion) -> str:
-        settings = self.settings
-        return (settings.snap_app_id if conversion.event_source == "app" else settings.pixel_id) or ""
-
-    def max_age(self, conversion: Conversion) -> timedelta:
-        return timedelta(days=self.settings.max_event_age_days or MAX_AGE_DAYS)
-
-    def dedup_window(self, conversion: Conversion) -> timedelta:
-        return DEDUP_WINDOW
-
-    def native_events(self, conversion: Conversion) -> frozenset[str]:
-        return EVENTS
+    def age_limit(self, conversion: Conversion) -> timedelta:
+        days = self.settings.max_event_age_days
+        return timedelta(days=days) if days else self.max_age
 
     def canonical_events(self, conversion: Conversion) -> Mapping[str, str | None]:
         return {**self.events, "game_launch": "APP_OPEN"} if conversion.event_source == "app" else self.events
@@ -248,7 +243,7 @@ class Snapchat(Network[SnapchatSettings]):
         return codes[0] if codes else "", "; ".join(told)
 
     def outcomes(self, response: Response, count: int) -> list[Outcome]:
-        whole, body = self.classify(response), response.body
+        whole, body = self._judged(response), response.body
         if not 200 <= response.status < 300 or not isinstance(body, Mapping):
             return [whole] * count
         if not whole.shared and (records := _list(body, "error_records")):
@@ -259,11 +254,11 @@ class Snapchat(Network[SnapchatSettings]):
             return [logged.get(index, whole) for index in range(count)]
         return [whole] * count
 
-    def classify(self, response: Response) -> Outcome:
+    def _judged(self, response: Response) -> Outcome:
         code, message = self.error(response.body)
         if 200 <= response.status < 300:
             return _processed(response.body, code, message)
-        verdict = self.status_verdict(response.status)
+        verdict = by_status(response.status)
         if response.status == 400 and _CREDENTIALS.search(" ".join(_told(response.body))):
             verdict = Verdict.CREDENTIALS
         return Outcome(verdict, code, message, shared=True)

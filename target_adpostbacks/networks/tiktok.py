@@ -9,9 +9,9 @@ from functools import partial
 from typing import Annotated, Any, ClassVar
 
 from target_adpostbacks.core import match_keys as keys
-from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict
+from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
 from target_adpostbacks.core.conversion import Conversion, Item
-from target_adpostbacks.core.network import Network
+from target_adpostbacks.core.network import Limits, Network
 from target_adpostbacks.core.payloads import one_or_many, prune
 from target_adpostbacks.core.settings import Settings, country_code_problems, doc
 
@@ -29,7 +29,6 @@ APP = frozenset(
     "Rate Registration Search SpendCredits StartTrial Subscribe UnlockAchievement ViewContent "
     "ImpressionLevelAdRevenue".split()
 )
-NATIVE = {"web": WEB | LEGACY, "app": APP, "offline": WEB | LEGACY, "crm": WEB | LEGACY}
 
 APP_EVENTS = {
     "game_launch": "LaunchAPP",
@@ -49,15 +48,6 @@ APP_EVENTS = {
     "ad_impression": "InAppADImpr",
     "page_view": "page_view",
 }
-
-ASSETS = {
-    "web": "pixel_code",
-    "app": "tiktok_app_id",
-    "offline": "offline_event_set_id",
-    "crm": "crm_event_set_id",
-}
-MAX_AGE = timedelta(days=28)
-DEDUP_WINDOW = timedelta(hours=48)
 
 ATT_STATUSES = frozenset({"AUTHORIZED", "DENIED", "NOT_DETERMINED", "RESTRICTED", "NOT_APPLICABLE"})
 CONTENT_TYPES = ("product", "product_group")
@@ -153,8 +143,18 @@ class TikTok(Network[TikTokSettings]):
     }
     click_ids = ("ttclid",)
     ids = ("ttclid", "ttp")
-    batch_size = 1000
+    standard_events = WEB | LEGACY
+    assets: ClassVar[Mapping[str, str]] = {
+        "web": "pixel_code",
+        "app": "tiktok_app_id",
+        "offline": "offline_event_set_id",
+        "crm": "crm_event_set_id",
+    }
+    test_setting = "test_event_code"
+    request_limits = Limits(events=1000)
+    max_age = timedelta(days=28)
     max_ahead = timedelta(minutes=10)
+    dedup_window = timedelta(hours=48)
     currencies = frozenset(
         "AED ARS AUD BDT BGN BHD BIF BOB BRL CAD CHF CLP CNY COP CRC CZK DKK DZD EGP EUR GBP GTQ HKD HNL HUF IDR ILS "
         "INR IQD ISK JOD JPY KES KHR KRW KWD KZT LBP MAD MOP MXN MYR NGN NIO NOK NZD OMR PEN PHP PKR PLN PYG QAR RON "
@@ -171,18 +171,8 @@ class TikTok(Network[TikTokSettings]):
         ),
     }
 
-    def asset(self, conversion: Conversion) -> str:
-        asset: str | None = getattr(self.settings, ASSETS[conversion.event_source])
-        return asset or ""
-
-    def max_age(self, conversion: Conversion) -> timedelta:
-        return MAX_AGE
-
-    def dedup_window(self, conversion: Conversion) -> timedelta:
-        return DEDUP_WINDOW
-
     def native_events(self, conversion: Conversion) -> frozenset[str]:
-        return NATIVE[conversion.event_source]
+        return APP if conversion.event_source == "app" else self.standard_events
 
     def canonical_events(self, conversion: Conversion) -> Mapping[str, str | None]:
         return {**self.events, **APP_EVENTS} if conversion.event_source == "app" else self.events
@@ -199,17 +189,10 @@ class TikTok(Network[TikTokSettings]):
             {
                 "event_source": conversion.event_source,
                 "event_source_id": self.asset(conversion),
-                "test_event_code": self._test_event_code(conversion),
+                "test_event_code": self.test_code(conversion),
                 "partner_name": self.settings.partner_name,
             }
         )
-
-    def _test_event_code(self, conversion: Conversion) -> str | None:
-        if not conversion.test:
-            return None
-        if not self.settings.test_event_code:
-            raise Skip("test_without_code", "set test_event_code")
-        return self.settings.test_event_code
 
     def payload(self, conversion: Conversion) -> JSON:
         c = conversion
@@ -293,6 +276,9 @@ class TikTok(Network[TikTokSettings]):
     def _lead(self, c: Conversion) -> dict[str, JSON]:
         return prune({"lead_id": c.lead_id, "lead_event_source": self.settings.lead_event_source})
 
+    def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
+        return [*payload.get("user", ())]
+
     def request(self, envelope: Mapping[str, JSON], payloads: Sequence[JSON]) -> Request:
         return Request(
             url=self.url(URL),
@@ -310,7 +296,7 @@ class TikTok(Network[TikTokSettings]):
         return str(response.body.get("request_id") or "") if isinstance(response.body, Mapping) else ""
 
     def outcomes(self, response: Response, count: int) -> list[Outcome]:
-        outcome = self.classify(response)
+        outcome = self._judged(response)
         if outcome.verdict is Verdict.REJECTED and not outcome.reason and count > 1:
             named = _INDEX.search(outcome.detail)
             if named and int(named[1]) < count:
@@ -319,14 +305,14 @@ class TikTok(Network[TikTokSettings]):
                 return [outcome if index == int(named[1]) else rest for index in range(count)]
         return [outcome] * count
 
-    def classify(self, response: Response) -> Outcome:
+    def _judged(self, response: Response) -> Outcome:
         # TikTok answers HTTP 200 and puts the truth in `code`; from 500 up the status counts, whatever the body says.
         code, message = self.error(response.body)
         if response.status >= 500:
             return Outcome(Verdict.TRANSIENT, "", message, shared=True)
         if not code:
             ok = 200 <= response.status < 300
-            verdict = Verdict.TRANSIENT if ok else self.status_verdict(response.status)
+            verdict = Verdict.TRANSIENT if ok else by_status(response.status)
             return Outcome(verdict, "", message, shared=True)
         if code == "20001":  # partly accepted, and nobody says which: not sent again by itself
             return Outcome(Verdict.REJECTED, code, message, reason="unconfirmed")

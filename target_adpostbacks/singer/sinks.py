@@ -16,6 +16,7 @@ from singer_sdk.sinks import Sink
 from target_adpostbacks.core.accounts import Account, route
 from target_adpostbacks.core.answers import Skip
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion
+from target_adpostbacks.core.network import Limits
 from target_adpostbacks.core.postback import Facts, Key, Postback, facts, key, prepare
 from target_adpostbacks.core.record import is_deleted, parse
 from target_adpostbacks.delivery.delivery import Queued, skipped
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from target_adpostbacks.singer.target import TargetAdpostbacks
 
 GZIP = b"\x1f\x8b"
+ENVELOPE_BYTES = 4096
+"""Of a request's bytes, what is left for its envelope."""
 FOR_NOBODY = Key("", "", "", "", "", False)
 
 
@@ -134,9 +137,10 @@ def _digest(value: Any, line: int) -> str:
 class Batch:
     """Postbacks of one envelope on their way to one request."""
 
-    __slots__ = ("queued", "since", "size")
+    __slots__ = ("limits", "queued", "since", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
         self.queued: list[Queued] = []
         self.size = 0
         self.since = time.monotonic()
@@ -153,8 +157,7 @@ class NetworkSink(Sink):
         self.account = target.account(stream_name)
         network = self.account.network
         assert network is not None  # noqa: S101 - target.py makes no sink for a disabled account
-        self._rows = min(network.batch_size, self.batch_size_rows or network.batch_size)
-        self._bytes = network.batch_bytes - 4096  # the envelope
+        self._network = network
         self._filling: dict[tuple[Any, ...], Batch] = {}
         self._full: list[Batch] = []
 
@@ -165,24 +168,29 @@ class NetworkSink(Sink):
         """Queue one postback; a full batch is handed to delivery at once."""
         place = self.adpostbacks.place()
         length = len(postback.payload) + 1
-        if length > self._bytes:
+        envelope = (postback.key.asset, *postback.envelope.items())
+        batch = self._filling.get(envelope)
+        limits = batch.limits if batch else self._limits(postback.envelope)
+        if length > limits.bytes:
             detail = "larger than the network takes in a request"
             row = skipped(postback.key, self.account.name, postback.facts, "too_large", detail, "rejected")
             self.adpostbacks.skip(row)
             return
-        envelope = (postback.key.asset, *postback.envelope.items())
-        batch = self._filling.get(envelope)
-        if batch is None or batch.size + length > self._bytes:
+        if batch is None or batch.size + length > limits.bytes:
             if batch:
                 self._full.append(batch)
-            batch = self._filling[envelope] = Batch()
+            batch = self._filling[envelope] = Batch(limits)
         place.added += 1
         batch.queued.append(Queued(postback, place))
         batch.size += length
-        if len(batch.queued) >= self._rows:
+        if len(batch.queued) >= limits.events:
             self._full.append(self._filling.pop(envelope))
         if self._full:
             self.adpostbacks.drain_one(self)
+
+    def _limits(self, envelope: Mapping[str, Any]) -> Limits:
+        limits = self._network.limits(envelope)
+        return Limits(min(limits.events, self.batch_size_rows or limits.events), limits.bytes - ENVELOPE_BYTES)
 
     @property
     def current_size(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -18,9 +18,9 @@ from conftest import COLUMNS, NOW
 
 from target_adpostbacks.config import accounts, schema
 from target_adpostbacks.core.accounts import Account
-from target_adpostbacks.core.answers import JSON, Request, Response, Skip, Verdict
+from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_code
 from target_adpostbacks.core.conversion import Conversion
-from target_adpostbacks.core.network import Network
+from target_adpostbacks.core.network import Limits, Network
 from target_adpostbacks.core.postback import Postback, prepare
 from target_adpostbacks.core.record import Columns, parse
 from target_adpostbacks.core.settings import Settings
@@ -162,12 +162,11 @@ every_source = pytest.mark.parametrize("source", SOURCES)
 @every_network
 def test_the_limits_are_the_documented_ones(name: str) -> None:
     limits, network = VECTORS[name]["limits"], network_of(name)
-    assert network.batch_size == limits["batch_size"]
-    assert network.batch_bytes == limits["batch_bytes"]
+    assert network.limits(envelope_of(name)) == (limits["batch_size"], limits["batch_bytes"])
     assert network.max_ahead == timedelta(seconds=limits["max_ahead_seconds"])
     for source, hours in limits["max_age_hours"].items():
-        assert network.max_age(conversion_of(name, event_source=source)) == timedelta(hours=hours), source
-    assert network.dedup_window(conversion_of(name)) == timedelta(hours=limits["dedup_window_hours"])
+        assert network.age_limit(conversion_of(name, event_source=source)) == timedelta(hours=hours), source
+    assert network.dedup_window == timedelta(hours=limits["dedup_window_hours"])
 
 
 @pytest.mark.parametrize(("name", "source", "event", "native"), by_source("standard_events"))
@@ -441,10 +440,11 @@ def test_secrets_are_marked_and_stay_out_of_the_url(name: str) -> None:
 @pytest.mark.parametrize("full", [False, True], ids=["one payload", "a full batch"])
 def test_encoded_payloads_are_spliced_into_the_body(name: str, full: bool) -> None:
     network = network_of(name)
-    count = network.batch_size if full else 1
+    limits = network.limits(envelope_of(name))
+    count = limits.events if full else 1
     request = network.request(envelope_of(name), [msgspec.Raw(b'{"n":1.10}')] * count)
     assert msgspec.json.encode(request.body).count(b'{"n":1.10}') == count
-    assert network.batch_bytes >= 1000
+    assert limits.bytes >= 1000
 
 
 @every_network
@@ -472,18 +472,12 @@ class Plain(Network[Settings]):
     settings_type = Settings
     events: ClassVar[Mapping[str, str | None]] = {"purchase": "Purchase", "ad_click": None}
     click_ids = ids = ("plainid",)
-    batch_size = 10
+    standard_events = frozenset({"Purchase"})
+    assets: ClassVar[Mapping[str, str]] = dict.fromkeys(SOURCES, "pixel")
+    request_limits = Limits(events=10)
+    max_age = timedelta(days=1)
     max_ahead = timedelta(minutes=1)
     codes: ClassVar[Mapping[str, Verdict]] = {"0": Verdict.ACCEPTED, "7": Verdict.THROTTLED}
-
-    def asset(self, conversion: Conversion) -> str:
-        return "asset"
-
-    def max_age(self, conversion: Conversion) -> timedelta:
-        return timedelta(days=1)
-
-    def native_events(self, conversion: Conversion) -> frozenset[str]:
-        return frozenset({"Purchase"})
 
     def payload(self, conversion: Conversion) -> JSON:
         return {"event": self.event(conversion)}
@@ -496,6 +490,13 @@ class Plain(Network[Settings]):
 
     def error(self, body: Any) -> tuple[str, str]:
         return (str(body["code"]), "said") if isinstance(body, dict) else ("", "")
+
+    def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
+        return ()
+
+    def outcomes(self, response: Response, count: int) -> list[Outcome]:
+        code, message = self.error(response.body)
+        return [Outcome(by_code(code, response.status, self.codes), code, message, shared=True)] * count
 
 
 @pytest.mark.parametrize(
@@ -530,7 +531,7 @@ def test_an_answer_is_classified_by_the_networks_code_then_by_the_status(status:
 
 def test_without_more_said_a_resend_is_never_harmless_and_custom_events_pass() -> None:
     network = Plain(Settings())
-    assert network.dedup_window(conversion_of("plain")) is None
+    assert network.dedup_window is None
     assert network.event(conversion_of("plain", event_name="VIP upgrade")) == "VIP upgrade"
     assert (network.retry_after(Response(status=429)), network.request_id(Response(status=200))) == ("", "")
 

@@ -279,8 +279,8 @@ def test_a_test_event_needs_a_code() -> None:
 
 def test_the_action_source_decides_how_old_an_event_may_be_and_whether_an_app_is_needed() -> None:
     web = a_conversion(**LEAD)
-    assert meta(action_source="physical_store").max_age(web).days == 61
-    assert meta().max_age(web).days == 6
+    assert meta(action_source="physical_store").age_limit(web).days == 61
+    assert meta().age_limit(web).days == 6
     with pytest.raises(Skip, match="unsupported"):
         meta(action_source="app").payload(web)
 
