@@ -60,6 +60,12 @@ def distinct_hashed(raws: Iterable[str], normalize: Callable[..., str | None], *
     return [*dict.fromkeys(each_hashed(raws, normalize, *context))]
 
 
+def hashed_list(raw: str | None, normalize: Callable[..., str | None], *context: Any) -> list[str]:
+    """``hashed`` as the only member of a list; empty where it is None."""
+    digest = hashed(raw, normalize, *context)
+    return [digest] if digest else []
+
+
 def first_hashed(raws: Iterable[str], normalize: Callable[[str], str | None]) -> str | None:
     """``hashed`` of the first value that can be used."""
     for raw in raws:

@@ -70,6 +70,16 @@ def tracking_allowed(c: Conversion, version: str) -> bool:
     return not (c.opt_out or c.limited_data_use or status in REFUSED)
 
 
+def idfa(c: Conversion) -> str | None:
+    """The advertising id of an Apple device, as the record has it."""
+    return c.idfa or (c.advertising_id if c.platform == "ios" else None)
+
+
+def gaid(c: Conversion) -> str | None:
+    """The advertising id of an Android device, as the record has it."""
+    return c.gaid or (c.advertising_id if c.platform == "android" else None)
+
+
 def advertising_id(c: Conversion, version: str | None) -> str | None:
     """The device's advertising id as it is written: the platform's own column, then the general one."""
     for raw in (c.idfa, c.advertising_id) if version == IOS else (c.gaid, c.advertising_id, c.idfa):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from target_adpostbacks.core.answers import JSON
+from target_adpostbacks.core.conversion import Conversion
 
 
 def prune(fields: Mapping[str, JSON]) -> dict[str, JSON]:
@@ -15,6 +16,11 @@ def prune(fields: Mapping[str, JSON]) -> dict[str, JSON]:
 def one_or_many(values: Sequence[str]) -> str | list[str] | None:
     """One value as it is, several as a list, none as None."""
     return values[0] if len(values) == 1 else list(values) or None
+
+
+def item_count(c: Conversion) -> int | None:
+    """``num_items``, or the quantities of ``contents`` together; None where neither says."""
+    return c.num_items if c.num_items is not None else sum([item.quantity or 0 for item in c.contents]) or None
 
 
 def as_text(value: JSON) -> str | None:

@@ -19,7 +19,7 @@ from urllib.parse import quote
 import msgspec
 
 from target_adpostbacks.core import match_keys as keys
-from target_adpostbacks.core import mobile as app_data
+from target_adpostbacks.core import mobile
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
 from target_adpostbacks.core.network import Limits, Network
@@ -99,7 +99,7 @@ PERSONAL_WORDS = frozenset(
     "lastname surname nickname username fullname gender birthday birthdate birth dob passport ssn ip".split()
 )
 """What a personal property's name has among its words: ``billing_city``, ``customerPhone``."""
-DEVICE = frozenset(name.replace("_", "") for name in app_data.DEVICE_PROPERTIES)
+DEVICE = frozenset(name.replace("_", "") for name in mobile.DEVICE_PROPERTIES)
 
 VERDICTS: Mapping[int, Verdict] = {
     **dict.fromkeys((3, 10, 102, 104, 190, *range(200, 300), 803, 2635), Verdict.CREDENTIALS),
@@ -362,16 +362,16 @@ class Meta(Network[MetaSettings]):
         )
 
     def _app_data(self, c: Conversion) -> dict[str, JSON]:
-        version = app_data.version(c)
+        version = mobile.version(c)
         if version is None:
             raise Skip("unsupported", "an app event needs platform: ios or android")
         tracking = c.properties.get("application_tracking_enabled", self.settings.app_tracking_default)
         return prune(
             {
-                "advertiser_tracking_enabled": int(app_data.tracking_allowed(c, version)),
+                "advertiser_tracking_enabled": int(mobile.tracking_allowed(c, version)),
                 "application_tracking_enabled": int(tracking in (1, "1", "true")),
                 "vendor_id": c.idfv,
-                "extinfo": app_data.extinfo(c, version, c.app_id),
+                "extinfo": mobile.extinfo(c, version, c.app_id),
                 **_from_properties(c, APP_PROPERTIES),
             }
         )
@@ -483,8 +483,7 @@ def _fits(pattern: str, text: str) -> bool:
 def _hashed(raw: str | None, normalize: Callable[..., str | None], *context: Any) -> list[str] | None:
     if raw is None or keys.is_md5(raw):  # Meta documents SHA-256 alone
         return None
-    digest = keys.hashed(raw, normalize, *context)
-    return [digest] if digest else None
+    return keys.hashed_list(raw, normalize, *context)
 
 
 def _cookie(raw: str | None) -> str | None:
@@ -497,11 +496,11 @@ def _created(cookie: str) -> int:
 
 
 def _madid(c: Conversion) -> str | None:
-    version = app_data.version(c)
-    asked = version == app_data.IOS or (version is None and c.att_status is not None)
-    if asked and not app_data.tracking_allowed(c, app_data.IOS):
+    version = mobile.version(c)
+    asked = version == mobile.IOS or (version is None and c.att_status is not None)
+    if asked and not mobile.tracking_allowed(c, mobile.IOS):
         return None
-    return app_data.advertising_id(c, version)
+    return mobile.advertising_id(c, version)
 
 
 def _external_id(raw: str) -> str | None:

@@ -9,10 +9,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote
 
 from target_adpostbacks.core import match_keys as keys
+from target_adpostbacks.core import mobile
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
 from target_adpostbacks.core.network import Limits, Network
-from target_adpostbacks.core.payloads import prune
+from target_adpostbacks.core.payloads import item_count, prune
 from target_adpostbacks.core.settings import Settings, doc
 
 URL = "https://ads-api.reddit.com/api/v3/pixels/{pixel_id}/conversion_events"
@@ -144,8 +145,7 @@ class Reddit(Network[RedditSettings]):
         return "a click id (rdt_cid) or an email is needed; match_policy: any_match_key asks for less"
 
     def _user(self, c: Conversion) -> dict[str, JSON]:
-        idfa = c.idfa or (c.advertising_id if c.platform == "ios" else None)
-        aaid = c.gaid or (c.advertising_id if c.platform == "android" else None)
+        idfa, aaid = mobile.idfa(c), mobile.gaid(c)
         return prune(
             {
                 "email": keys.first_hashed(c.email, email),
@@ -262,14 +262,13 @@ def _limited_data_use(c: Conversion) -> dict[str, JSON]:
 def _metadata(c: Conversion, event: str) -> dict[str, JSON]:
     valued = event not in WITHOUT_VALUE
     counted = event not in WITHOUT_ITEM_COUNT
-    count = c.num_items if c.num_items is not None else sum([item.quantity or 0 for item in c.contents]) or None
     return prune(
         {
             "conversion_id": c.event_id,
             "order_id": c.order_id,
             "currency": c.currency if valued else None,
             "value": c.value if valued else None,
-            "item_count": count if counted else None,
+            "item_count": item_count(c) if counted else None,
             "products": [_product(item) for item in c.contents if item.id],
         }
     )

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 from urllib.parse import quote
 
 from target_adpostbacks.core import match_keys as keys
-from target_adpostbacks.core import mobile as app_data
+from target_adpostbacks.core import mobile
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
 from target_adpostbacks.core.network import Limits, Network
-from target_adpostbacks.core.payloads import as_number, as_text, prune
+from target_adpostbacks.core.payloads import as_number, as_text, item_count, prune
 from target_adpostbacks.core.settings import Settings, country_code_problems, doc
 
 URL = "https://tr.snapchat.com/v3/{asset_id}/{endpoint}"
@@ -175,19 +175,19 @@ class Snapchat(Network[SnapchatSettings]):
 
     def _user_data(self, c: Conversion) -> dict[str, JSON]:
         app = c.event_source == "app"
-        madid = app_data.advertising_id(c, self._version(c)) if app else None
+        madid = mobile.advertising_id(c, self._version(c)) if app else None
         user_data = prune(
             {
                 "em": keys.distinct_hashed(c.email, keys.email),
                 "ph": keys.distinct_hashed(c.phone, phone, self.settings.default_phone_country_code),
                 "external_id": keys.distinct_hashed(c.external_id, keys.folded),
-                "fn": _hashed(c.first_name, keys.unpunctuated),
-                "ln": _hashed(c.last_name, keys.unpunctuated),
-                "ge": _hashed(c.gender, keys.gender),
-                "ct": _hashed(c.city, keys.unpunctuated),
-                "st": _hashed(c.state, keys.state, c.country),
-                "zp": _hashed(c.postal_code, keys.postal_code, c.country),
-                "country": _hashed(c.country, keys.folded),
+                "fn": keys.hashed_list(c.first_name, keys.unpunctuated),
+                "ln": keys.hashed_list(c.last_name, keys.unpunctuated),
+                "ge": keys.hashed_list(c.gender, keys.gender),
+                "ct": keys.hashed_list(c.city, keys.unpunctuated),
+                "st": keys.hashed_list(c.state, keys.state, c.country),
+                "zp": keys.hashed_list(c.postal_code, keys.postal_code, c.country),
+                "country": keys.hashed_list(c.country, keys.folded),
                 "db": keys.hashed(c.date_of_birth, keys.date_of_birth) if self.settings.send_date_of_birth else None,
                 "client_ip_address": c.ip_address and keys.public_ip(c.ip_address),
                 "client_user_agent": c.user_agent,
@@ -209,8 +209,8 @@ class Snapchat(Network[SnapchatSettings]):
         version = self._version(c)
         return {
             "app_id": app_id,
-            "advertiser_tracking_enabled": int(app_data.tracking_allowed(c, version)),
-            "extinfo": app_data.extinfo(c, version, c.app_name if app_id.isdecimal() else app_id),
+            "advertiser_tracking_enabled": int(mobile.tracking_allowed(c, version)),
+            "extinfo": mobile.extinfo(c, version, c.app_name if app_id.isdecimal() else app_id),
         }
 
     def _app_id(self, c: Conversion) -> str:
@@ -218,7 +218,7 @@ class Snapchat(Network[SnapchatSettings]):
 
     def _version(self, c: Conversion) -> str:
         # The App Store numbers apps; elsewhere the id is the package.
-        return app_data.version(c) or (app_data.IOS if self._app_id(c).isdecimal() else app_data.ANDROID)
+        return mobile.version(c) or (mobile.IOS if self._app_id(c).isdecimal() else mobile.ANDROID)
 
     def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
         return [*payload["user_data"]]
@@ -266,9 +266,6 @@ class Snapchat(Network[SnapchatSettings]):
     def warning(self, response: Response) -> str:
         text = response.body if 200 <= response.status < 300 and isinstance(response.body, str) else ""
         return "the answer is no JSON; taken for a success" if text.strip() and not _is_page(text) else ""
-
-
-# --- The answer ------------------------------------------------------------------------------------------------------
 
 
 def _processed(body: Any, code: str, message: str) -> Outcome:
@@ -343,9 +340,6 @@ def _list(holder: Mapping[str, Any], key: str, kind: Any = Mapping) -> list[Any]
     return [member for member in members if isinstance(member, kind)] if isinstance(members, list) else []
 
 
-# --- The payload -----------------------------------------------------------------------------------------------------
-
-
 def phone(raw: str, country_code: str | None) -> str | None:
     """``'+44-0447-234-2344'`` -> ``'444472342344'``: digits with the country code, as Snap's own libraries write them.
 
@@ -363,20 +357,14 @@ def phone(raw: str, country_code: str | None) -> str | None:
     return digits if 7 <= len(digits) <= 15 else None
 
 
-def _hashed(raw: str | None, normalize: Callable[..., str | None], *context: Any) -> list[str] | None:
-    digest = keys.hashed(raw, normalize, *context)
-    return [digest] if digest else None
-
-
 def _custom_data(c: Conversion) -> dict[str, JSON]:
     items = [item for item in c.contents if item.id]
-    quantity = sum(item.quantity or 0 for item in c.contents) or None
     return prune(
         {
             "currency": c.currency,
             "value": c.value,
             "order_id": c.order_id,
-            "num_items": quantity if c.num_items is None else c.num_items,
+            "num_items": item_count(c),
             "content_ids": [item.id for item in items],
             "content_type": c.content_type,
             "content_name": c.contents[0].name if c.contents else None,

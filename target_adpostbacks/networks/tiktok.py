@@ -9,10 +9,11 @@ from functools import partial
 from typing import Annotated, Any, ClassVar
 
 from target_adpostbacks.core import match_keys as keys
+from target_adpostbacks.core import mobile
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
 from target_adpostbacks.core.conversion import Conversion, Item
 from target_adpostbacks.core.network import Limits, Network
-from target_adpostbacks.core.payloads import one_or_many, prune
+from target_adpostbacks.core.payloads import item_count, one_or_many, prune
 from target_adpostbacks.core.settings import Settings, country_code_problems, doc
 
 URL = "https://business-api.tiktok.com/open_api/v1.3/event/track/"
@@ -248,8 +249,7 @@ class TikTok(Network[TikTokSettings]):
         return ttclid if ttclid and len(ttclid) <= 1000 else None  # a shortened one matches nothing
 
     def _device(self, c: Conversion) -> dict[str, JSON]:
-        idfa = c.idfa or (c.advertising_id if c.platform == "ios" else None)
-        gaid = c.gaid or (c.advertising_id if c.platform == "android" else None)
+        idfa, gaid = mobile.idfa(c), mobile.gaid(c)
         att_status = (c.att_status or "").upper()
         return {
             "idfa": idfa and self._device_id(idfa, keys.idfa),
@@ -361,7 +361,7 @@ def _properties(c: Conversion) -> dict[str, JSON]:
             "value": c.value,
             "content_type": c.content_type if c.content_type in CONTENT_TYPES else "product" if items else None,
             "content_ids": [item.id for item in items if item.id],
-            "num_items": sum([item.quantity or 0 for item in items]) or None if c.num_items is None else c.num_items,
+            "num_items": item_count(c),
             "search_string": c.search_query,
             "order_id": c.order_id,
             "description": c.description,
