@@ -26,11 +26,13 @@ class Network(ABC, Generic[S]):
     """One network's conversion API, for one account's settings. Everything is pure: no clock, no socket, no log."""
 
     name: ClassVar[str]
+    title: ClassVar[str]  # its name as people write it
     docs: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()  # what a record's `network` may call it
     settings_type: ClassVar[type[Settings]]
     events: ClassVar[Mapping[str, str | None]]  # canonical → native; None: off unless event_map switches it on
     click_ids: ClassVar[tuple[str, ...]]  # what its ads put on the landing URL, the usual one first
+    click_id_example: ClassVar[str]
     ids: ClassVar[tuple[str, ...]]  # every identifier that it wants kept from the record, click ids too
     standard_events: ClassVar[frozenset[str]]  # its own names, which pass unchanged
     assets: ClassVar[Mapping[str, str]]  # event_source → the setting that names what receives it

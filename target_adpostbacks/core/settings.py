@@ -4,15 +4,53 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec.structs import fields
 
 
-def doc(description: str, *, secret: bool = False, ge: float | None = None, le: float | None = None) -> msgspec.Meta:
-    """How a setting is described in ``--about``, meltano.yml and the README."""
-    extra = {"secret": True, "writeOnly": True} if secret else None
-    return msgspec.Meta(description=description, ge=ge, le=le, extra_json_schema=extra)
+def doc(
+    description: str,
+    *,
+    where: str = "",
+    example: str | None = None,
+    secret: bool = False,
+    ge: float | None = None,
+    le: float | None = None,
+) -> msgspec.Meta:
+    """A setting as ``--about``, meltano.yml and the documents describe it.
+
+    ``where``: the place where a person finds its value; ``example``: a value of the right form, for a setting that an
+    ordinary section has.
+    """
+    extra: dict[str, Any] = {"secret": True, "writeOnly": True} if secret else {}
+    if where:
+        extra["where"] = where
+    if example is not None:
+        extra["examples"] = [example]
+    text = f"{description} {where}." if where else description
+    return msgspec.Meta(description=text, ge=ge, le=le, extra_json_schema=extra or None)
+
+
+def extras(settings: type[msgspec.Struct]) -> dict[str, Mapping[str, Any]]:
+    """Each setting to what ``doc`` says of it beside its description: ``secret``, ``where``, ``examples``."""
+    return {
+        field.name: meta.extra_json_schema or {}
+        for field in fields(settings)
+        for meta in getattr(field.type, "__metadata__", ())
+        if isinstance(meta, msgspec.Meta)
+    }
+
+
+def examples(settings: type[msgspec.Struct]) -> dict[str, str]:
+    """An ordinary section: every setting that has an example, with it."""
+    return {name: extra["examples"][0] for name, extra in extras(settings).items() if "examples" in extra}
+
+
+def secrets(settings: type[msgspec.Struct]) -> set[str]:
+    """The settings that nobody may see."""
+    return {name for name, extra in extras(settings).items() if extra.get("secret")}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -118,18 +118,39 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 class MetaSettings(Settings, frozen=True, kw_only=True):
-    pixel_id: Annotated[str, doc("The data set's id: Events Manager > Data sources > the data set > Settings.")]
+    pixel_id: Annotated[
+        str,
+        doc(
+            "The data set's id, 15 or 16 digits.",
+            where="Events Manager > Data sources > the data set > Settings",
+            example="123456789012345",
+        ),
+    ]
     access_token: Annotated[
-        str, doc("The same Settings page > Conversions API > Generate access token: `EAA…`.", secret=True)
+        str,
+        doc(
+            "A system user's token for this data set: `EAA…`.",
+            where="Events Manager > Data sources > the data set > Settings > Conversions API > Generate access token",
+            example="EAAyour-system-user-token",
+            secret=True,
+        ),
     ]
     app_secret: Annotated[
         str | None,
-        doc("Only if the token's app has Require App Secret on: App dashboard > Settings > Basic.", secret=True),
+        doc(
+            "32 hex digits, only if the token's app has Require App Secret on.",
+            where="App dashboard > Settings > Basic",
+            secret=True,
+        ),
     ] = None
     api_version: Annotated[str, doc("Version of the Graph API.")] = "v25.0"
     test_event_code: Annotated[
         str | None,
-        doc("For records with `test: true`: Events Manager > the data set > Test events, `TEST…`. Meta counts them."),
+        doc(
+            "For records with `test: true`, which Meta counts all the same.",
+            where="Events Manager > Data sources > the data set > Test events",
+            example="TEST12345",
+        ),
     ] = None
     partner_agent: Annotated[str | None, doc("Short platform name, as agreed with Meta or your own.")] = None
     action_source: Annotated[ActionSource | None, doc("Overrides the one derived from `event_source`.")] = None
@@ -181,6 +202,7 @@ class MetaSettings(Settings, frozen=True, kw_only=True):
 
 class Meta(Network[MetaSettings]):
     name = "meta"
+    title = "Meta"
     aliases = (
         *("meta ads", "meta_ads", "facebook", "facebook ads", "facebook_ads", "fb", "instagram", "instagram ads"),
         *("instagram_ads", "ig"),
@@ -215,6 +237,7 @@ class Meta(Network[MetaSettings]):
         "page_view": "PageView",
     }
     click_ids = ("fbclid",)
+    click_id_example = "IwAR1"
     ids = ("fbclid", "fbc", "fbp")
     standard_events = STANDARD
     assets: ClassVar[Mapping[str, str]] = dict.fromkeys(EVENT_SOURCES, "pixel_id")

@@ -38,11 +38,27 @@ _NOT_ALPHANUMERIC = bytes({*range(256)} - {*b"abcdefghijklmnopqrstuvwxyz01234567
 
 
 class RedditSettings(Settings, frozen=True, kw_only=True):
-    pixel_id: Annotated[str, doc("Events Manager, beside the pixel's name: `a2_…`.")]
-    access_token: Annotated[
-        str, doc("Events Manager > the pixel > Conversions API > Generate Conversion Access Token.", secret=True)
+    pixel_id: Annotated[
+        str,
+        doc(
+            "The pixel's id: `a2_…`, of old accounts `t2_…`.",
+            where="Ads Manager > Events Manager, beside the pixel's name",
+            example="a2_demo1234",
+        ),
     ]
-    test_id: Annotated[str | None, doc("For records with `test: true`: Events Manager > Event testing.")] = None
+    access_token: Annotated[
+        str,
+        doc(
+            "Token of the Conversions API; any admin of the ad account makes it, and it does not expire.",
+            where="Events Manager > the pixel > Conversions API > Generate Conversion Access Token",
+            example="your-conversion-access-token",
+            secret=True,
+        ),
+    ]
+    test_id: Annotated[
+        str | None,
+        doc("For records with `test: true`.", where="Events Manager > Event testing", example="t2_demo_test"),
+    ] = None
     user_agent: Annotated[
         str, doc("How we introduce ourselves to Reddit, which throttles generic agents: name your account in it.")
     ] = "server:target-adpostbacks:0.1.0 (by /u/target-adpostbacks)"
@@ -65,6 +81,7 @@ class RedditSettings(Settings, frozen=True, kw_only=True):
 
 class Reddit(Network[RedditSettings]):
     name = "reddit"
+    title = "Reddit"
     aliases = ("reddit ads", "reddit_ads")
     docs = "https://business.reddithelp.com/s/article/Conversions-API"
     settings_type = RedditSettings
@@ -96,6 +113,7 @@ class Reddit(Network[RedditSettings]):
         "page_view": "PAGE_VISIT",
     }
     click_ids = ("rdt_cid",)
+    click_id_example = "3184742045291813272"
     ids = ("rdt_cid", "rdt_uuid")
     standard_events = TRACKING_TYPES
     assets: ClassVar[Mapping[str, str]] = dict.fromkeys(EVENT_SOURCES, "pixel_id")

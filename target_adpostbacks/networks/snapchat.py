@@ -44,17 +44,38 @@ _CREDENTIALS = re.compile(r"token(?!i[sz])|authori[sz]|authenticat|credential", 
 class SnapchatSettings(Settings, frozen=True, kw_only=True):
     access_token: Annotated[
         str,
-        doc("Ads Manager > Business Details > Conversions API Tokens; an organization admin makes it.", secret=True),
+        doc(
+            "Token of the Conversions API; an admin of the organization makes it, and it does not expire.",
+            where="Ads Manager > Business Details > Conversions API Tokens",
+            example="your-conversions-api-token",
+            secret=True,
+        ),
     ]
     pixel_id: Annotated[
-        str | None, doc("For web, offline and CRM events: Ads Manager > Events Manager > the pixel.")
+        str | None,
+        doc(
+            "For web, offline and CRM events, a UUID.",
+            where="Ads Manager > Events Manager > the pixel",
+            example="0f2e6c1a-5b3d-4c8e-9a7f-1d2c3b4a5e6f",
+        ),
     ] = None
-    snap_app_id: Annotated[str | None, doc("For app events: Ads Manager > Business > Snap App IDs.")] = None
+    snap_app_id: Annotated[
+        str | None,
+        doc(
+            "For app events, usually a UUID.",
+            where="Ads Manager > Business > Snap App IDs",
+            example="7a9b8c7d-1e2f-4a3b-8c5d-6e7f8a9b0c1d",
+        ),
+    ] = None
     app_id: Annotated[str | None, doc("App Store number or Android package, for app events whose record has none.")] = (
         None
     )
     test_event_code: Annotated[
-        str | None, doc("Shows records with `test: true` in Events Manager > Test events; they are validated without.")
+        str | None,
+        doc(
+            "Shows records with `test: true`, which are validated without it too.",
+            where="Events Manager > Test events",
+        ),
     ] = None
     default_phone_country_code: Annotated[
         str | None, doc("Digits, `33`: completes national phone numbers; without it their digits are sent as they are.")
@@ -83,6 +104,7 @@ class SnapchatSettings(Settings, frozen=True, kw_only=True):
 
 class Snapchat(Network[SnapchatSettings]):
     name = "snapchat"
+    title = "Snapchat"
     aliases = ("snap", "snapchat ads", "snapchat_ads", "snap ads", "snap_ads")
     docs = "https://developers.snap.com/api/marketing-api/Conversions-API/Introduction"
     settings_type = SnapchatSettings
@@ -114,6 +136,7 @@ class Snapchat(Network[SnapchatSettings]):
         "page_view": "PAGE_VIEW",
     }
     click_ids = ("sc_click_id", "ScCid", "sccid")  # the column, then as the landing URL has it
+    click_id_example = "9f86d081-884c-4d65-9a2f-eaa0c55ad015"
     ids = (*click_ids, "sc_cookie1")
     standard_events = EVENTS
     assets: ClassVar[Mapping[str, str]] = {**dict.fromkeys(EVENT_SOURCES, "pixel_id"), "app": "snap_app_id"}

@@ -63,14 +63,43 @@ _INDEX = re.compile(r"(?:\bdata[.\[]|\bBatch\.|\bindex )(\d{1,9})\b")
 
 class TikTokSettings(Settings, frozen=True, kw_only=True):
     access_token: Annotated[
-        str, doc("Events Manager > the pixel > Settings > Events API > Generate access token.", secret=True)
+        str,
+        doc(
+            "Token of the Events API; an admin or operator of the account makes it, and sees it once.",
+            where="Events Manager > the pixel > Settings > Events API > Generate access token",
+            example="your-events-api-token",
+            secret=True,
+        ),
     ]
-    pixel_code: Annotated[str | None, doc("For web events: the code beside the pixel's name in Events Manager.")] = None
-    tiktok_app_id: Annotated[str | None, doc("For app events: Events Manager > App events.")] = None
-    offline_event_set_id: Annotated[str | None, doc("For offline events: Events Manager > Offline.")] = None
-    crm_event_set_id: Annotated[str | None, doc("For CRM events: Events Manager > CRM.")] = None
+    pixel_code: Annotated[
+        str | None,
+        doc(
+            "For web events: the pixel's code, 20 or 21 capitals and digits; not its numeric id.",
+            where="Events Manager, beside the pixel's name",
+            example="D7VH38JC77U3LFDOLGRG",
+        ),
+    ] = None
+    tiktok_app_id: Annotated[
+        str | None,
+        doc(
+            "For app events, which TikTok has to allow first: 19 digits.",
+            where="Events Manager > App events",
+            example="7012345678901234567",
+        ),
+    ] = None
+    offline_event_set_id: Annotated[
+        str | None, doc("For offline events: 19 digits.", where="Events Manager > Offline, under the set's name")
+    ] = None
+    crm_event_set_id: Annotated[
+        str | None, doc("For CRM events: 19 digits.", where="Events Manager > CRM, top left")
+    ] = None
     test_event_code: Annotated[
-        str | None, doc("For records with `test: true`: Events Manager > the pixel > Test events, `TEST…`.")
+        str | None,
+        doc(
+            "For records with `test: true`.",
+            where="Events Manager > the pixel > Test events",
+            example="TEST04030",
+        ),
     ] = None
     default_page_url: Annotated[str | None, doc("`page.url` of web events whose record has none.")] = None
     app_id: Annotated[str | None, doc("App Store number or Android package, for app events whose record has none.")] = (
@@ -112,6 +141,7 @@ class TikTokSettings(Settings, frozen=True, kw_only=True):
 
 class TikTok(Network[TikTokSettings]):
     name = "tiktok"
+    title = "TikTok"
     aliases = ("tiktok ads", "tiktok_ads", "tik tok", "tiktok for business", "bytedance", "tt")
     docs = "https://business-api.tiktok.com/portal/docs?id=1771101303285761"
     settings_type = TikTokSettings
@@ -143,6 +173,7 @@ class TikTok(Network[TikTokSettings]):
         "page_view": "Pageview",
     }
     click_ids = ("ttclid",)
+    click_id_example = "E.C.P.abc"
     ids = ("ttclid", "ttp")
     standard_events = WEB | LEGACY
     assets: ClassVar[Mapping[str, str]] = {
