@@ -140,6 +140,7 @@ def test_every_other_command_of_the_readme_is_one_that_exists() -> None:
     [
         ("throughput.py", ["--records", "3000"], "of the bare loop"),
         ("tap.py", ["--rows", "3000"], "of the bare loop"),
+        ("record.py", ["--rounds", "2"], "times its decoding"),
         ("state.py", ["--minutes", "0.1"], "6 STATE messages, 240 records, "),
     ],
 )

@@ -64,12 +64,12 @@ def _identifier(field: str, value: Any) -> str | None:
 
 
 def _url(field: str, value: Any) -> str | None:
-    url = read_text(field, value)
-    if url is not None and not _WEB_URL(url):
+    url = value.strip() if value.__class__ is str else read_text(field, value)
+    if not url:
+        return None
+    if not _WEB_URL(url):
         raise Unusable("no http or https URL")
-    if url is not None and not url.startswith("http"):
-        url = url[:5].lower() + url[5:]
-    return url
+    return url if url.startswith("http") else url[:5].lower() + url[5:]
 
 
 def _language(field: str, value: Any) -> str | None:
@@ -102,6 +102,12 @@ def _texts(field: str, value: Any) -> tuple[str, ...] | None:
         value = value.strip()
         return (value,) if value else None
     members = value if isinstance(value, (list, tuple)) else [value]
+    try:
+        texts = tuple(map(str.strip, members))
+    except TypeError:
+        texts = ("",)
+    if "" not in texts:
+        return texts or None
     return tuple([text for member in members if member is not None and (text := read_text(field, member))]) or None
 
 
@@ -233,8 +239,11 @@ def _contents(field: str, value: Any) -> list[dict[str, Any]] | None:
         value = _decoded(field, value)
     if value is None:
         return None
-    if not isinstance(value, list) or not all(isinstance(line, dict) for line in value):
+    if not isinstance(value, list):
         raise InvalidConversion(field, "a list of objects expected")
+    for line in value:
+        if not isinstance(line, dict):
+            raise InvalidConversion(field, "a list of objects expected")
     return value
 
 
@@ -401,10 +410,8 @@ READERS: dict[str, Reader] = {
 }
 """The columns of the conversion record, but the click ids, which are the networks'. Times are read in UTC here."""
 
-TEXT_READERS = frozenset({read_text, _identifier, _label, _att_status})
-LIST_READERS = frozenset({_texts, _contents})
-"""Readers that leave a value as it is, if its type is right, its texts are trimmed, printable and not empty, and its
-numbers are in range."""
+PRINTABLE_READERS = frozenset({_identifier, _label, _att_status})
+"""Readers that, as ``read_text`` does, only trim a text, if all its characters are printable."""
 
 ITEM_READERS: dict[str, Reader] = {
     **dict.fromkeys(Item.__struct_fields__, read_text),

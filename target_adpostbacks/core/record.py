@@ -15,9 +15,8 @@ import msgspec
 from target_adpostbacks.core.columns import (
     COLUMN_ALIASES,
     DERIVED,
-    LIST_READERS,
+    PRINTABLE_READERS,
     READERS,
-    TEXT_READERS,
     TIMES,
     Reader,
     Unusable,
@@ -48,8 +47,8 @@ class Shape(NamedTuple):
     """How a clean record with certain columns is read at once, without a look at each of them."""
 
     texts: Values  # of the columns that are text
-    printable: Values  # of those that may hold no control character
-    lists: tuple[str, ...]  # columns that may be a list of texts
+    text_columns: tuple[str, ...]  # those that may hold no control character first
+    printable: int  # how many of them these are
     others: tuple[tuple[str, Reader], ...]
     unknown: tuple[str, ...]
     ids: tuple[str, ...]
@@ -93,15 +92,16 @@ class Columns:
         if not {"event_name", "event_id", "event_time"}.issubset(names) or not NEEDS_CARE.isdisjoint(names):
             return None
         readers = {name: self.readers.get(name) for name in names}
-        texts = [name for name, reader in readers.items() if reader in TEXT_READERS]
+        plain = [name for name, reader in readers.items() if reader is read_text]
+        printable = [name for name, reader in readers.items() if reader in PRINTABLE_READERS]
         return Shape(
-            texts=itemgetter(*texts),
-            printable=itemgetter(*(name for name in texts if readers[name] is not read_text)),
-            lists=tuple(name for name, reader in readers.items() if reader in LIST_READERS),
+            texts=itemgetter(*printable, *plain),
+            text_columns=(*printable, *plain),
+            printable=len(printable),
             others=tuple(
                 (name, reader)
                 for name, reader in readers.items()
-                if reader and reader not in TEXT_READERS and reader not in LIST_READERS
+                if reader and reader is not read_text and reader not in PRINTABLE_READERS
             ),
             unknown=tuple(name for name, reader in readers.items() if reader is None),
             ids=tuple(self.ids.intersection(names)),
@@ -136,7 +136,9 @@ def parse(record: Mapping[str, Any], columns: Columns, key: Sequence[str] = (), 
     """
     if columns.fields:
         record = columns.mapped(record)
-    c = _at_once(record, columns) or _mended(record, columns) or _with_care(record, columns, key, stream)
+    if not all(record.values()):
+        record = {name: value for name, value in record.items() if value is not None and value != ""}
+    c = _at_once(record, columns) or _with_care(record, columns, key, stream)
     if len(c.event_id) > MAX_EVENT_ID:
         raise InvalidConversion("event_id", f"longer than {MAX_EVENT_ID} characters")
     if len(c.event_name) > MAX_EVENT_NAME:
@@ -145,54 +147,42 @@ def parse(record: Mapping[str, Any], columns: Columns, key: Sequence[str] = (), 
 
 
 def _at_once(record: Mapping[str, Any], columns: Columns) -> Conversion | None:
-    """The conversion, where everything is as it should be; None where something has to be mended or refused.
+    """The conversion, where every column can be used; None where one needs a look, or has to be refused.
 
-    Types are checked in one call, and texts all together: three times as fast as a look at each column.
+    Types are checked in one call, and texts all together: in half the time of a look at each column.
     """
     shape = columns.shape(record)
     if shape is None:
         return None
-    texts, printable, lists, others, unknown, ids = shape
+    text_values, text_columns, printable, others, unknown, ids = shape
     if unknown and any(record[name].__class__ is dict for name in unknown):
         return None
     try:
-        if not _are_clean(texts(record)) or not "".join(printable(record)).isprintable():
+        texts = text_values(record)
+        try:
+            trimmed = tuple(map(_strip, texts))
+        except TypeError:  # an id that is a number
+            trimmed = tuple([read_text("", value) or "" for value in texts])
+        if "" in trimmed or not "".join(trimmed[:printable]).isprintable():
             return None
-        spelling = record["event_name"]
-        out = {**record, "event_spelling": spelling, "event_name": canonical_event(spelling)}
-        for field, reader in others:
-            out[field] = reader(field, record[field])
-        for field in lists:
-            if record[field].__class__ is str:
-                out[field] = (record[field],)
+        out = {**record}
+        if trimmed != texts:
+            out.update(zip(text_columns, trimmed, strict=True))
+        spelling = out["event_spelling"] = out["event_name"]
+        out["event_name"] = canonical_event(spelling)
+        for column, reader in others:
+            out[column] = reader(column, record[column])
         if ids:
-            out["ids"] = {name: record[name] for name in ids}
+            out["ids"] = {name: out[name] for name in ids}
         if "landing_url" in out:
             _read_landing_url(out)
         c = msgspec.convert(out, Conversion)
     except (TypeError, ValueError, Unusable, msgspec.ValidationError):
         return None
-    valued = (c.value is None) is (c.currency is None)
-    clean = valued and _are_clean(c.email + c.phone + c.external_id) and all(map(_is_clean, c.contents))
-    return c if clean else None
+    return c if (c.value is None) is (c.currency is None) and all(map(_is_clean, c.contents)) else None
 
 
-def _mended(record: Mapping[str, Any], columns: Columns) -> Conversion | None:
-    """``_at_once`` of the record without nulls and empty texts, with the ids that are numbers as texts."""
-    mended = {
-        name: str(value) if value.__class__ is int and columns.readers.get(name) in TEXT_READERS else value
-        for name, value in record.items()
-        if value is not None and value != ""
-    }
-    return _at_once(mended, columns) if mended != record else None
-
-
-def _are_clean(texts: tuple[str, ...]) -> bool:
-    """Whether each is trimmed and not empty. Raises TypeError where one is no text."""
-    return "" not in texts and tuple(map(_stripped, texts)) == texts
-
-
-_stripped = str.strip
+_strip = str.strip
 
 
 def _is_clean(item: Item) -> bool:

@@ -1,0 +1,72 @@
+"""How long it takes to read a record of each kind, beside decoding its JSON in the same run.
+
+The kinds take turns, so that a busy machine is busy for all of them, and the best turn of each counts.
+``--rounds`` changes how many turns there are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+from throughput import records
+
+from target_adpostbacks.core.columns import READERS
+from target_adpostbacks.core.record import Columns, parse
+from target_adpostbacks.networks import NETWORKS
+
+CALLS = 500
+"""In each turn."""
+
+
+def kinds() -> dict[str, dict[str, Any]]:
+    """A record of each kind: clean, and as taps write them."""
+    clean = next(records(1))
+    absent = [column for column in sorted(READERS) if column not in clean]
+    email = clean["email"][0]
+    return {
+        "clean": clean,
+        "2 nulls": {**clean, **dict.fromkeys(absent[:2])},
+        "15 nulls": {**clean, **dict.fromkeys(absent[:15])},
+        "2 empty texts": {**clean, **dict.fromkeys(absent[:2], "")},
+        "an order id that is a number": {**clean, "order_id": 1001},
+        "an external id that is a number": {**clean, "external_id": 1001},
+        "an untrimmed e-mail": {**clean, "email": f" {email}"},
+        "an untrimmed city": {**clean, "city": "Cluj-Napoca "},
+        "phone_number for phone": {"phone_number": clean["phone"][0], **clean, "phone": None},
+        "an object around the person": {**clean, "email": None, "user": {"email": email}},
+        "no event_id": {**clean, "event_id": None},
+    }
+
+
+def microseconds(call: Callable[[], Any]) -> float:
+    """What one call took, on average over a turn."""
+    begun = time.perf_counter()
+    for _ in range(CALLS):
+        call()
+    return (time.perf_counter() - begun) / CALLS * 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=100)
+    columns = Columns(ids=[name for network in NETWORKS.values() for name in network.ids])
+    calls: dict[tuple[str, str], Callable[[], Any]] = {}
+    for kind, record in kinds().items():
+        calls[kind, "decoded"] = partial(msgspec.json.Decoder().decode, msgspec.json.encode(record))
+        calls[kind, "read"] = partial(parse, record, columns)
+    best = dict.fromkeys(calls, float("inf"))
+    for _ in range(parser.parse_args().rounds):
+        for name, call in calls.items():
+            best[name] = min(best[name], microseconds(call))
+    for kind in kinds():
+        read, decoded = best[kind, "read"], best[kind, "decoded"]
+        print(f"{kind:32} {read:5.1f} µs, {read / decoded:4.1f} times its decoding")
+
+
+if __name__ == "__main__":
+    main()
