@@ -147,23 +147,28 @@ def empty_target() -> None:
     EmptyTarget.cli(args=[])
 
 
+def accepted(path: str, body: bytes) -> bytes:
+    """The sandbox's answer to a request whose events are all accepted."""
+    from target_adpostbacks.sandbox.access import Access  # here, since the other commands would start more slowly
+    from target_adpostbacks.sandbox.network import Call
+    from target_adpostbacks.sandbox.networks import network_of
+
+    network, decoded = network_of(path), msgspec.json.decode(body)
+    assert network is not None, path
+    now = datetime.now(timezone.utc)
+    call = Call(method="POST", path=path, query={}, headers={}, body=decoded, now=now, number=1, access=Access())
+    return msgspec.json.encode(network.accepted(call, len(network.event_ids(decoded))).body)
+
+
 class Answers(BaseHTTPRequestHandler):
-    """Says yes to everything, in the words of the network, after a while."""
+    """Accepts everything, after a while."""
 
     protocol_version = "HTTP/1.1"
     after_seconds = 0.0
 
     def do_POST(self) -> None:
-        """Count the events and thank for them."""
-        body = self.rfile.read(int(self.headers["content-length"]))
-        if self.path.startswith("/open_api"):
-            answer = b'{"code":0,"message":"OK","request_id":"20260621","data":{}}'
-        elif self.path.startswith("/v3/"):
-            answer = b'{"status":"VALID","reason":"Events have been processed successfully."}'
-        elif self.path.endswith("/events"):
-            answer = b'{"events_received":%d,"messages":[],"fbtrace_id":"A8sXbq1"}' % body.count(b'"event_name":')
-        else:
-            answer = b'{"data":{"message":"Successfully processed %d conversion events."}}' % body.count(b'"event_at":')
+        """Answer as the network does when all is well."""
+        answer = accepted(self.path.partition("?")[0], self.rfile.read(int(self.headers["content-length"])))
         time.sleep(self.after_seconds)
         # In one piece: the second of two would wait for the first one's acknowledgement, 40 ms.
         self.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(answer), answer))

@@ -10,8 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from target_adpostbacks.sandbox.access import Access
+from target_adpostbacks.sandbox.network import Call, SandboxNetwork
+from target_adpostbacks.sandbox.networks import network_of
 
 
 class Received(NamedTuple):
@@ -24,10 +30,15 @@ class Received(NamedTuple):
 
     @property
     def event_ids(self) -> list[str]:
-        """The ids of its events, TikTok's, Meta's, Snapchat's or Reddit's."""
-        if "/event/track" in self.path or self.path.endswith("/events") or self.path.startswith("/v3/"):
-            return [event["event_id"] for event in self.body["data"]]
-        return [event["metadata"]["conversion_id"] for event in self.body["data"]["events"]]
+        """The ids of its events."""
+        return self.network.event_ids(self.body)
+
+    @property
+    def network(self) -> SandboxNetwork:
+        """The network whose path it is."""
+        network = network_of(urlsplit(self.path).path)
+        assert network is not None, self.path
+        return network
 
 
 class Answer(NamedTuple):
@@ -43,14 +54,19 @@ class Answer(NamedTuple):
 
 
 def accepted(request: Received) -> Answer:
-    """What TikTok, Meta, Snapchat or Reddit answers when all is well."""
-    if "/event/track" in request.path:
-        return Answer(body={"code": 0, "message": "OK", "request_id": "req-1", "data": {}})
-    if request.path.endswith("/events"):
-        return Answer(body={"events_received": len(request.event_ids), "messages": [], "fbtrace_id": "A8sXbq1"})
-    if request.path.startswith("/v3/"):
-        return Answer(body={"status": "VALID", "reason": "Events have been processed successfully."})
-    return Answer(body={"data": {"message": f"Successfully processed {len(request.event_ids)} conversion events."}})
+    """What the network answers when all is well."""
+    call = Call(
+        method=request.method,
+        path=urlsplit(request.path).path,
+        query={},
+        headers=request.headers,
+        body=request.body,
+        now=datetime.now(timezone.utc),
+        number=1,
+        access=Access(),
+    )
+    answer = request.network.accepted(call, len(request.event_ids))
+    return Answer(answer.status, answer.body, {**answer.headers})
 
 
 class LocalServer:
