@@ -44,6 +44,7 @@ class Network(ABC, Generic[S]):
     throttled_seconds: ClassVar[float] = 0  # least wait after an answer that throttles and does not say how long
     codes: ClassVar[Mapping[str, Verdict]] = {}
     statuses: ClassVar[Mapping[int, Verdict]] = {}
+    advice: ClassVar[Mapping[str, str]] = {}  # code, or HTTP status where there is none → what to do next
     currencies: ClassVar[frozenset[str] | None] = None  # that it takes; None: all
 
     def __init__(self, settings: S) -> None:

@@ -101,16 +101,15 @@ PERSONAL_WORDS = frozenset(
 """What a personal property's name has among its words: ``billing_city``, ``customerPhone``."""
 DEVICE = frozenset(name.replace("_", "") for name in mobile.DEVICE_PROPERTIES)
 
-VERDICTS: Mapping[int, Verdict] = {
-    **dict.fromkeys((3, 10, 102, 104, 190, *range(200, 300), 803, 2635), Verdict.CREDENTIALS),
-    **dict.fromkeys((4, 17, 32, 341, 613, *range(80000, 80015)), Verdict.THROTTLED),
-    **dict.fromkeys((100, 105), Verdict.REJECTED),
-    **dict.fromkeys((1, 2, 368, 5000, 21009, *range(-9, 0)), Verdict.TRANSIENT),
+VERDICTS: Mapping[Verdict, Sequence[object]] = {
+    Verdict.CREDENTIALS: (3, 10, "100/33", 102, 104, 190, *range(200, 300), 803, 2635),
+    Verdict.THROTTLED: (4, 17, 32, 341, 613, *range(80000, 80015)),
+    Verdict.REJECTED: (100, 105),
+    Verdict.TRANSIENT: (1, 2, 368, 5000, 21009, *range(-9, 0)),
 }
-"""What an error's code means, whatever HTTP status it comes with."""
+"""Codes, and codes with a subcode, by what they mean, whatever HTTP status they come with."""
 USAGE = ("X-App-Usage", "X-Business-Use-Case-Usage", "X-Ad-Account-Usage")
 NEARLY_USED_UP = 90  # percent of a rate limit
-OUT_OF_REACH = (100, 33)  # code and subcode: the data set does not exist, or not for this token
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+").findall
 _COOKIE = re.compile(r"fb\.\d+\.\d{10,13}\.\S+", re.ASCII).fullmatch
@@ -247,6 +246,26 @@ class Meta(Network[MetaSettings]):
     max_ahead = timedelta(minutes=1)
     dedup_window = timedelta(hours=48)
     throttled_seconds = 60
+    codes: ClassVar[Mapping[str, Verdict]] = {str(code): verdict for verdict in VERDICTS for code in VERDICTS[verdict]}
+    advice: ClassVar[Mapping[str, str]] = {
+        "3": "Give the token's app the capability that the message names.",
+        "10": "Give the token's system user permission to the data set, in Business settings.",
+        "100/33": "Compare pixel_id with Events Manager, or generate a token that has access to this data set.",
+        "100/2804003": "Send sooner: Meta takes an event for seven days, a store's for 62.",
+        "100/2804009": "Map the column value: a purchase needs it.",
+        "100/2804010": "Map the column currency with an ISO 4217 code: a purchase needs it.",
+        "100/2804016": "Look for a custom property that holds personal data, and leave it out.",
+        "100/2804050": "Map more columns that identify the person: a click id, email, phone or external_id.",
+        "102": "Generate a new access_token.",
+        "104": "Set app_secret to the secret of the app that the token belongs to.",
+        "190": "Generate a new access_token: this one has expired, was revoked, or its user changed the password.",
+        "200": "Give the token's system user permission to the data set, in Business settings.",
+        "368": "Wait: Meta blocks the account for a while. If it stays so, ask Meta's support.",
+        "613": "Lower requests_per_second; the next run sends what is open.",
+        "803": "Compare pixel_id with Events Manager.",
+        "2635": "Set api_version to a version that Meta still serves.",
+        "80004": "Lower requests_per_second; the next run sends what is open.",
+    }
 
     def action_source(self, conversion: Conversion) -> str:
         return self.settings.action_source or ACTION_SOURCES[conversion.event_source]
@@ -473,10 +492,20 @@ class Meta(Network[MetaSettings]):
         # The error's code says it; its HTTP status is often another one's: throttling comes as 400, 403 or 500.
         code, message = self.error(response.body)
         error = _error(response.body)
-        verdict = _code_verdict(error) or by_status(response.status)
+        verdict = self._listed(error) or by_status(response.status)
         if verdict is Verdict.ACCEPTED or (verdict is Verdict.REJECTED and response.status != 413):
             verdict = Verdict.REJECTED if error else Verdict.TRANSIENT  # not Meta's words: nobody has judged the events
         return Outcome(verdict, code, message, shared=True)
+
+    def _listed(self, error: Mapping[str, Any]) -> Verdict | None:
+        """What code, subcode and ``is_transient`` mean; None where the HTTP status has to say it."""
+        code = error.get("code")
+        if code == 100 and "appsecret_proof" in str(error.get("message")):
+            return Verdict.CREDENTIALS
+        listed = None
+        if type(code) is int:
+            listed = self.codes.get(f"{code}/{error.get('error_subcode')}") or self.codes.get(str(code))
+        return listed or (Verdict.TRANSIENT if error.get("is_transient") is True else None)
 
 
 def email(raw: str) -> str | None:
@@ -582,15 +611,6 @@ def _content(item: Item) -> dict[str, JSON]:
 def _error(body: Any) -> Mapping[str, Any]:
     error = body.get("error") if isinstance(body, Mapping) else None
     return error if isinstance(error, Mapping) else {}
-
-
-def _code_verdict(error: Mapping[str, Any]) -> Verdict | None:
-    """What code, subcode and ``is_transient`` mean; None where the HTTP status has to say it."""
-    code, proof = error.get("code"), "appsecret_proof" in str(error.get("message"))
-    if code == 100 and (proof or (code, error.get("error_subcode")) == OUT_OF_REACH):
-        return Verdict.CREDENTIALS
-    listed = VERDICTS.get(code) if type(code) is int else None
-    return listed or (Verdict.TRANSIENT if error.get("is_transient") is True else None)
 
 
 def _usages(headers: Mapping[str, str]) -> list[_Usage]:

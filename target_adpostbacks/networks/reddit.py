@@ -123,6 +123,14 @@ class Reddit(Network[RedditSettings]):
     max_ahead = timedelta(minutes=5)
     dedup_window = timedelta(hours=48)
     statuses: ClassVar[Mapping[int, Verdict]] = {404: Verdict.CREDENTIALS}
+    advice: ClassVar[Mapping[str, str]] = {
+        "400": "Correct the field that the message names, or leave its column out.",
+        "401": "Generate a new access_token: this one is wrong or was revoked.",
+        "403": "Generate the token as an admin of the ad account that the pixel belongs to.",
+        "404": "Compare pixel_id with Events Manager: there is no such pixel, or the token can't see it.",
+        "410": "Update target-adpostbacks: Reddit has switched this version of its API off.",
+        "429": "Lower requests_per_second, and name your account in user_agent.",
+    }
 
     def custom_event(self, name: str, conversion: Conversion) -> str:
         if len(name) > 64:

@@ -145,6 +145,13 @@ class Snapchat(Network[SnapchatSettings]):
     max_age = timedelta(days=7)
     max_ahead = timedelta(minutes=5)
     dedup_window = timedelta(hours=48)
+    advice: ClassVar[Mapping[str, str]] = {
+        "400": "Correct the field that the message names; if it speaks of the token, generate a new access_token.",
+        "401": "Generate a new access_token: this one is wrong or was revoked.",
+        "403": "Take a token of the organization that the pixel or app belongs to.",
+        "404": "Compare pixel_id and snap_app_id with Ads Manager.",
+        "429": "Lower requests_per_second; the next run sends what is open.",
+    }
 
     def age_limit(self, conversion: Conversion) -> timedelta:
         days = self.settings.max_event_age_days

@@ -202,6 +202,24 @@ class TikTok(Network[TikTokSettings]):
             Verdict.CREDENTIALS,
         ),
     }
+    advice: ClassVar[Mapping[str, str]] = {
+        "20001": "Compare with Events Manager: TikTok took a part of the request and does not say which.",
+        "40001": "Take a token of an admin or operator of the account that the pixel belongs to.",
+        "40002": "Correct the field that the message names, or leave its column out.",
+        "40051": "Update target-adpostbacks: TikTok no longer serves this version of its API.",
+        "40062": "Look in properties for personal data that is not hashed, and leave it out.",
+        "40063": "Correct partner_name, or leave it out.",
+        "40100": "Lower requests_per_second; the next run sends what is open.",
+        "40102": "Generate a new access_token: this one has expired.",
+        "40104": "Set access_token.",
+        "40105": "Generate a new access_token: this one is wrong or was revoked.",
+        "40113": "Ask TikTok's support: the token's app may not use the Events API.",
+        "40118": "Ask TikTok to allow the account this kind of event.",
+        "40300": "Compare the token's account with the pixel's in Events Manager.",
+        "40301": "Give the token's user the role of an admin or operator.",
+        "40309": "Log in to TikTok Ads Manager, then generate a new access_token.",
+        "41000": "Ask TikTok's support: the account is blocked.",
+    }
 
     def native_events(self, conversion: Conversion) -> frozenset[str]:
         return APP if conversion.event_source == "app" else self.standard_events
