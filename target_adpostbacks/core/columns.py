@@ -382,7 +382,7 @@ def _epoch(field: str, number: float) -> datetime:
 DERIVED = frozenset({"event_spelling", "ids", "unusable"})
 """Fields of the conversion that are no columns of a record."""
 
-TIMES = frozenset({"event_time", "click_time", "view_time"})
+TIMES = frozenset({"event_time", "click_time"})
 
 READERS: dict[str, Reader] = {
     **dict.fromkeys((name for name in Conversion.__struct_fields__ if name not in DERIVED), read_text),

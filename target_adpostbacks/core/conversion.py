@@ -52,7 +52,6 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     account: str | None = None
     click_id: str | None = None
     click_time: datetime | None = None
-    view_time: datetime | None = None
     email: tuple[str, ...] = ()
     phone: tuple[str, ...] = ()
     external_id: tuple[str, ...] = ()
@@ -77,13 +76,11 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     app_version: str | None = None
     os_version: str | None = None
     device_model: str | None = None
-    device_brand: str | None = None
     carrier: str | None = None
     timezone: str | None = None
     screen_width: int | None = None
     screen_height: int | None = None
     att_status: str | None = None
-    anonymous_id: str | None = None
     campaign_id: str | None = None
     campaign_name: str | None = None
     ad_group_id: str | None = None

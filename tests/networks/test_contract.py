@@ -55,7 +55,6 @@ PERSONAL = {
     "idfa": "BBBBBBBB-0000-4000-8000-00000000CAFE",
     "gaid": "CCCCCCCC-0000-4000-8000-00000000CAFE",
     "idfv": "DDDDDDDD-0000-4000-8000-00000000CAFE",
-    "anonymous_id": "canary-anonymous-7",
     "device_model": "CanaryPhone 9",
     "carrier": "Canary Mobile",
     "timezone": "Europe/Vaduz",
