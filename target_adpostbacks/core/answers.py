@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Generator, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -69,6 +69,11 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     body: Any = None
     headers: Mapping[str, str] = {}
     latency_ms: int = 0
+
+
+T = TypeVar("T")
+Flow = Generator[Request, Response, T]
+"""Requests that build on one another: yields each, is sent its answer, and returns what came of them all."""
 
 
 STATUSES: Mapping[int, Verdict] = {

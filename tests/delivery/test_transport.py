@@ -36,6 +36,14 @@ def test_a_request_arrives_as_it_was_built_and_its_answer_comes_back_decoded(ser
     assert (response.status, response.body, response.headers["retry-after"]) == (201, {"ok": True}, "3")
 
 
+def test_a_question_is_asked_by_get_and_has_no_body(server: LocalServer) -> None:
+    server.answer = lambda _: Answer(200, {"state": "DONE"})
+    response = HttpTransport()(Request(url=f"{server.url}/status", method="GET", query={"id": "7"}), 5)
+    (received,) = server.received
+    assert (received.method, received.path, received.body) == ("GET", "/status?id=7", None)
+    assert response.body == {"state": "DONE"}
+
+
 @pytest.mark.parametrize("answer", [Answer(), Answer(302, {}, {"Location": "/x?q=canary"}), Answer(reset=True)])
 def test_a_query_reaches_the_network_and_no_log(
     server: LocalServer,
