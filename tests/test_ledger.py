@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -376,6 +378,16 @@ def test_runs_that_begin_at_once_make_one_ledger(ledger_url: str) -> None:
         [*pool.map(begin, range(8))]
     assert rows(ledger_url, "count(*), max(seq)") == [(8, 8)]
     assert rows(ledger_url, "id, value", "sequence") == [(1, 8)]
+
+
+def test_a_run_waits_while_another_is_making_the_ledger(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other, ThreadPoolExecutor(1) as pool:
+        other.execute("BEGIN IMMEDIATE")
+        opening = pool.submit(Ledger, f"sqlite:///{path}", "run-1")
+        assert not wait([opening], timeout=0.2).done
+        other.execute("COMMIT")
+        opening.result(10).close()
 
 
 @pytest.mark.slow

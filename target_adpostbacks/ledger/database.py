@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import backoff
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
@@ -19,6 +21,8 @@ CHUNKS = (250, 25, 1)
 CHECKPOINT_PAGES = 8_000
 """Pages of 4 KiB that SQLite writes to its -wal file before it copies them to the database: a page of an index changes
 with many commits, and is copied once."""
+SQLITE_WAIT = 60
+"""Seconds that a connection waits while another one has the file locked."""
 CREATION = 4_115_003
 """Names the lock under which a PostgreSQL ledger's tables are created: any number, ours."""
 
@@ -86,7 +90,7 @@ def engine(url: sa.URL, create: bool) -> sa.Engine:
         if not create:
             raise NoLedger(f"ledger: there is none at {file} yet; target-adpostbacks makes it")
         _create_private(file)
-    engine = sa.create_engine(url, connect_args={"timeout": 60})
+    engine = sa.create_engine(url, connect_args={"timeout": SQLITE_WAIT})
     sa.event.listen(engine, "connect", _configure_sqlite)
     return engine
 
@@ -96,9 +100,26 @@ def _create_private(file: str) -> None:
     os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
+@backoff.on_exception(
+    backoff.constant,
+    sqlite3.OperationalError,
+    interval=0.1,
+    max_time=SQLITE_WAIT,
+    giveup=lambda error: "lock" not in str(error),
+    logger=None,
+)
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Switch a new file to WAL, so that readers do not wait for the writer.
+
+    SQLite's own timeout does not cover the switch. Two connections that switch at once would wait for each other, so
+    SQLite refuses one of them immediately. Trying again also helps when another program is the one that writes.
+    """
+    cursor.execute("PRAGMA journal_mode=WAL")
+
+
 def _configure_sqlite(connection: Any, _: Any) -> None:
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")  # readers don't wait for the writer
+    _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous=FULL")  # what is committed survives a power cut: it must never be sent again
     cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
     cursor.close()
