@@ -1,0 +1,7 @@
+"""The configuration: read and checked without ever echoing a value, and described."""
+
+from target_adpostbacks.config.describing import described, schema
+from target_adpostbacks.config.general import General, SdkSettings
+from target_adpostbacks.config.reading import InvalidConfig, accounts, hints, read
+
+__all__ = ["General", "InvalidConfig", "SdkSettings", "accounts", "described", "hints", "read", "schema"]

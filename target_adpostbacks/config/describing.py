@@ -1,0 +1,54 @@
+"""The config as a JSON Schema, for ``--about`` and Meltano."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from target_adpostbacks.config.general import General
+from target_adpostbacks.core.settings import DELIVERY_SETTINGS
+from target_adpostbacks.networks import NETWORKS
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of the config, for ``--about`` and Meltano: it describes, checking is ``read``'s."""
+    properties = described(General)
+    delivery = {}
+    for name, network in NETWORKS.items():
+        settings = described(network.settings_type)
+        delivery = {field: settings[field] for field in DELIVERY_SETTINGS}
+        per_account = {
+            "type": "object",
+            "description": "Several accounts: your own name for each to the settings that differ.",
+            "additionalProperties": {"type": "object", "properties": settings},
+        }
+        properties[name] = {
+            "type": "object",
+            "title": name,
+            "description": f"Conversions to {name}: present means switched on. {network.docs}",
+            "properties": {**settings, "accounts": per_account},
+        }
+    return {"type": "object", "properties": {**properties, **delivery}}
+
+
+def described(settings: type[msgspec.Struct]) -> dict[str, Any]:
+    """A Settings type as JSON Schema properties, without defaults: the SDK would fill them into every account."""
+    described = msgspec.json.schema(settings)
+    (own,) = described["$defs"].values()
+    return {name: _plain(property_) for name, property_ in own["properties"].items()}
+
+
+def _plain(property_: Mapping[str, Any]) -> dict[str, Any]:
+    plain = {key: value for key, value in property_.items() if key not in ("default", "anyOf", "minimum", "maximum")}
+    if "anyOf" in property_:
+        types = [choice.get("type") for choice in property_["anyOf"]]
+        plain["type"] = [*dict.fromkeys(type_ for type_ in types if type_)]
+        choices = [choice["enum"] for choice in property_["anyOf"] if "enum" in choice]
+        if choices:
+            plain["type"] = ["string", "null"]
+            plain["enum"] = [*choices[0], None]
+    if "enum" in plain and "type" not in plain:
+        plain["type"] = "string"
+    return plain

@@ -1,0 +1,76 @@
+"""The settings at the top of the config, beside the networks' sections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timezone, tzinfo
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from target_adpostbacks.core.settings import doc
+
+
+class General(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings at the top of the config."""
+
+    ledger_url: Annotated[
+        str | None,
+        doc(
+            "Database of the ledger, an SQLAlchemy URL: `postgresql+psycopg://…`. Default: the SQLite file"
+            " `adpostbacks.db` in the Meltano project, else in the current directory.",
+            secret=True,
+        ),
+    ] = None
+    fields: Annotated[
+        Mapping[str, str],
+        doc('Your own names of columns: `{"event_time": "converted_at", "email": "customer.email"}`.'),
+    ] = {}
+    default_timezone: Annotated[str, doc("Zone of times that name none, `Europe/Berlin`. Default: UTC.")] = "UTC"
+    max_batch_age_seconds: Annotated[
+        int, doc("How long a conversion waits for its batch to fill before it is sent. Default: 5.", ge=0, le=3600)
+    ] = 5
+    results_path: Annotated[
+        str | None,
+        doc(
+            "File for the run's deliveries as Singer messages (SCHEMA, RECORD, STATE), written at its end;"
+            " `{run_id}` in it is replaced. `/dev/fd/3` works, standard output does not."
+        ),
+    ] = None
+
+    ledger_retention_days: Annotated[
+        int,
+        doc(
+            "The ledger forgets requests, runs and what deliveries say beyond identity and status after so many days;"
+            " 0: never. Default: 180.",
+            ge=0,
+            le=36_500,
+        ),
+    ] = 180
+    fail_above_rejected_percent: Annotated[
+        float,
+        doc(
+            "Exit 1 if the networks rejected more than this share of what they judged. Default: 100, never.",
+            ge=0,
+            le=100,
+        ),
+    ] = 100
+
+    @property
+    def zone(self) -> tzinfo:
+        return timezone.utc if self.default_timezone == "UTC" else ZoneInfo(self.default_timezone)
+
+
+class SdkSettings(msgspec.Struct):
+    """Settings that the SDK describes and reads."""
+
+    stream_maps: dict[str, Any] | None = None
+    stream_map_config: dict[str, Any] | None = None
+    faker_config: dict[str, Any] | None = None
+    flattening_enabled: bool | None = None
+    flattening_max_depth: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    flattening_max_key_length: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    flattening_separator: str | None = None
+    batch_config: dict[str, Any] | None = None
+    batch_size_rows: Annotated[int, msgspec.Meta(ge=1)] | None = None
