@@ -14,13 +14,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import pytest
+from ledger_rows import NOW, a_row, an_attempt
 from singer_sdk import Stream, Tap
 from singer_sdk.io_base import SingerWriter
 from singer_sdk.singerlib import RecordMessage
 from singer_sdk.testing import get_tap_test_class
 from singer_sdk.testing.suites import tap_stream_attribute_tests, tap_stream_tests, tap_tests
 from singer_sdk.testing.templates import AttributeTestTemplate
-from test_ledger import NOW, a_row, an_attempt
 
 from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.singer.tap import LedgerStream, TapAdpostbacks, Writer

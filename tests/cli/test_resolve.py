@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from test_ledger import NOW, a_row, rows
+from ledger_rows import NOW, a_row, rows
 
 from target_adpostbacks.cli.resolve import resolve
 from target_adpostbacks.ledger import Ledger

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from ledger_rows import a_row, an_attempt
 from rich.cells import cell_len
-from test_ledger import a_row, an_attempt
 
 from target_adpostbacks.cli.log import Layout, log
 from target_adpostbacks.ledger import Ledger, Line

@@ -1,0 +1,76 @@
+"""Rows for a ledger, and what its database holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from target_adpostbacks.ledger import Delivered
+
+NOW = "2026-11-20T12:06:00.000+00:00"
+
+
+def a_row(event_id: str = "evt-1", status: str = "accepted", **changes: Any) -> Delivered:
+    return Delivered(
+        network="tiktok",
+        asset="PIXEL",
+        event_name="purchase",
+        event_id=event_id,
+        adjustment="",
+        test=False,
+        account="default",
+        status=status,
+        reason="",
+        code="0",
+        message="",
+        http_status=200,
+        latency_ms=12,
+        attempts=1,
+        attempt_id="a1",
+        network_request_id="r1",
+        sent_at="2026-11-20T12:05:00.000+00:00",
+        stream="conversions",
+        line=7,
+        event_time="2026-11-20T12:00:00.000+00:00",
+        network_event="Purchase",
+        match_keys="ttclid,email",
+        campaign_id=None,
+        campaign_name=None,
+        ad_group_id=None,
+        ad_id=None,
+        creative_id=None,
+        placement=None,
+        value=19.99,
+        currency="USD",
+    )._replace(**changes)
+
+
+def an_attempt(attempt_id: str = "a1", parent_id: str | None = None, **changes: Any) -> dict[str, Any]:
+    return {
+        "attempt_id": attempt_id,
+        "parent_id": parent_id,
+        "network": "tiktok",
+        "account": "default",
+        "asset": "PIXEL",
+        "started_at": "2026-11-20T12:05:00.000+00:00",
+        "latency_ms": 5,
+        "http_status": 200,
+        "attempt": 1,
+        "events": 2,
+        "status": "Success",
+        "code": "0",
+        "message": "OK",
+        "network_request_id": "r1",
+        **changes,
+    }
+
+
+def rows(url: str, columns: str = "event_id, status", table: str = "deliveries") -> list[Any]:
+    """What a database holds, asked without the ledger."""
+    engine = sa.create_engine(url)
+    try:
+        with engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(sa.text(f"SELECT {columns} FROM {table} ORDER BY 1"))]
+    finally:
+        engine.dispose()
