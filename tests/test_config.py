@@ -12,7 +12,7 @@ from conftest import SETTINGS, an_account
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from target_adpostbacks.config import InvalidConfig, SdkSettings, hints, read, schema
-from target_adpostbacks.core.settings import DELIVERY_SETTINGS
+from target_adpostbacks.core.settings import DELIVERY_SETTINGS, examples
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.networks.tiktok import TikTokSettings
 
@@ -67,8 +67,8 @@ def test_an_accounts_secrets_are_its_own() -> None:
 
 @pytest.mark.parametrize("name", ["Game", "game-a", "7th", "", "a.b", "_a", "game a", "gäme"])
 def test_an_accounts_name_is_one_that_meltano_takes(name: str) -> None:
-    rule = "tiktok.accounts: names are a lower-case letter, then lower-case letters, digits or _"
-    assert mistakes(config(accounts={name: {}})) == [rule]
+    rule = "not a name; a lower-case letter, then lower-case letters, digits or _ expected"
+    assert mistakes(config(accounts={name: {}})) == [f"tiktok.accounts.{name}: {rule}"]
 
 
 def test_delivery_settings_at_the_top_are_defaults_for_every_network() -> None:
@@ -179,7 +179,7 @@ def test_the_general_settings() -> None:
         (config(concurrency="many"), "tiktok.concurrency: int expected; Requests under way at once"),
         (config(hash_device_ids="maybe"), "tiktok.hash_device_ids: true or false expected; Send idfa"),
         (config(pixel_code=["X"]), "tiktok.pixel_code: text expected; For web events"),
-        (config(event_map={"lead": 5}), "tiktok.event_map: text expected; Your event names"),
+        (config(event_map={"lead": 5}), "tiktok.event_map.lead: text expected; Your event names"),
         (config(event_map={"lead": " "}), "tiktok.event_map.lead: empty; a name of the network's, or null: off"),
         (config(event_map=["lead"]), "tiktok.event_map: object expected; Your event names"),
         (config(max_event_age_days=0), "tiktok.max_event_age_days: 1 or more expected"),
@@ -213,17 +213,60 @@ def test_a_mistake_names_path_rule_and_next_step(given: dict[str, Any], mistake:
     assert said.startswith(mistake)
 
 
-def test_every_mistake_is_told_in_one_go() -> None:
-    given = {
-        "tiktok": {"pixel_code": "my pixel", "concurrency": 0, "accounts": {"a": {"access_token": "x"}, "B": {}}},
-        "reddit": {"pixel_id": "demo", "access_token": "a b"},
-        "redit": {},
-        "default_timezone": "Mars",
-    }
-    assert [mistake.partition(":")[0] for mistake in mistakes(given)] == [
-        *("redit", "default_timezone", "reddit.pixel_id", "reddit.access_token"),
-        *("tiktok.concurrency", "tiktok.accounts"),
-    ]
+@pytest.mark.parametrize(
+    ("given", "paths"),
+    [
+        (
+            {"tiktok": {"access_token": "x y", "pixel_code": "my pixel", "pixelcode": 1}},
+            ["tiktok.pixelcode", "tiktok.access_token", "tiktok.pixel_code"],
+        ),
+        (
+            {"tiktok": {"pixel_code": "my pixel", "base_url": "x", "send": "some"}, "reddit": {"pixel_id": "demo"}},
+            [
+                *("reddit.access_token", "reddit.pixel_id", "tiktok.send", "tiktok.access_token", "tiktok.base_url"),
+                "tiktok.pixel_code",
+            ],
+        ),
+        (
+            {"tiktok": {"access_token": "x y", "concurrency": 0, "tiktok_app_id": "a1", "accounts": "x"}},
+            ["tiktok.concurrency", "tiktok.accounts", "tiktok.access_token", "tiktok.tiktok_app_id"],
+        ),
+        ({"tiktok": {"accounts": "x"}}, ["tiktok.accounts"]),
+        ({"tiktok": {"accounts": {"a": "x"}, "base_url": "x"}}, ["tiktok.accounts.a", "tiktok.base_url"]),
+        (
+            {"tiktok": {"access_token": "x", "accounts": {"A": {"pixel_code": "my pixel"}, "b": {"send": "x"}}}},
+            [
+                *("tiktok.accounts.A", "tiktok.accounts.A.pixel_code"),
+                *("tiktok.accounts.b.send", "tiktok.accounts.b.pixel_code"),
+            ],
+        ),
+        (
+            {"tiktok": {"access_token": "x", "pixel_code": ["X"], "tiktok_app_id": ["1"], "base_url": "x"}},
+            ["tiktok.pixel_code", "tiktok.tiktok_app_id", "tiktok.base_url"],
+        ),
+        ({"tiktok": {"access_token": "x", "tiktok_app_id": ["1"]}}, ["tiktok.tiktok_app_id"]),
+        (
+            config(event_map={"a": 5, "b": " "}, accounts={"c": {"event_map": {"d": 5}}}),
+            ["tiktok.event_map.a", "tiktok.event_map.b", "tiktok.accounts.c.event_map.d"],
+        ),
+        (
+            {**config(), "redit": {}, "default_timezone": "Mars", "fields": {"emial": "a", "city": 5}, "concurrency": 0},
+            ["redit", "fields.city", "fields.emial", "default_timezone", "concurrency"],
+        ),
+        (
+            {"ledger_retention_days": "x", "results_path": [], "flattening_enabled": 1, **config(pixel_code=None)},
+            ["flattening_enabled", "results_path", "ledger_retention_days", "tiktok.pixel_code"],
+        ),
+    ],
+)
+def test_every_mistake_is_told_in_one_go(given: dict[str, Any], paths: list[str]) -> None:
+    assert [mistake.partition(":")[0] for mistake in mistakes(given)] == paths
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_an_example_can_stand_in_for_every_required_setting(name: str) -> None:
+    settings_type = NETWORKS[name].settings_type
+    assert [*settings_type(**examples(settings_type)).problems()] == []
 
 
 def test_a_mistake_in_the_section_is_told_once_however_many_accounts_there_are() -> None:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfoNotFoundError
 
 from target_adpostbacks.config.general import General, SdkSettings
-from target_adpostbacks.config.values import description, read_values, struct_fields, unknown
+from target_adpostbacks.config.values import (
+    Level,
+    Merged,
+    description,
+    merged,
+    read_level,
+    setting_of,
+    struct_fields,
+    unknown,
+)
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.columns import READERS
-from target_adpostbacks.core.settings import DELIVERY_SETTINGS, Settings, secrets
+from target_adpostbacks.core.settings import DELIVERY_SETTINGS, Settings, examples, secrets
 from target_adpostbacks.networks import NETWORKS
 
 ACCOUNT_NAME = re.compile(r"[a-z][a-z0-9_]*").fullmatch
@@ -30,10 +39,10 @@ class InvalidConfig(ValueError):
 def read(config: Mapping[str, Any]) -> tuple[General, dict[str, list[Account]]]:
     """The general settings and every section's accounts. Raises InvalidConfig with all mistakes at once."""
     mistakes: list[str] = []
-    known = {field.name for kind in (General, SdkSettings) for field in struct_fields(kind)}
-    known |= NETWORKS.keys() | set(DELIVERY_SETTINGS)
-    mistakes += [unknown(name, name, known) for name in config if name not in known]
-    read_values(str, SdkSettings, config, mistakes, strict=True)  # the SDK converts nothing
+    settings = {field.name for kind in (General, SdkSettings) for field in struct_fields(kind)}
+    settings |= NETWORKS.keys() | set(DELIVERY_SETTINGS)
+    mistakes += [unknown(name, name, settings) for name in config if name not in settings]
+    read_level("", SdkSettings, config, mistakes, strict=True)  # the SDK converts nothing
     general = _general(config, mistakes)
     sections: dict[str, list[Account]] = {}
     try:
@@ -50,15 +59,16 @@ def read(config: Mapping[str, Any]) -> tuple[General, dict[str, list[Account]]]:
 def accounts(config: Mapping[str, Any]) -> dict[str, list[Account]]:
     """Section → its accounts, of the networks that the config has. Raises InvalidConfig with all mistakes at once."""
     mistakes: list[str] = []
-    common = read_values(str, Settings, {name: config.get(name) for name in DELIVERY_SETTINGS}, mistakes)
-    found = {
-        section: list(_section(section, config[section], common, mistakes))
+    delivery = {name: config[name] for name in DELIVERY_SETTINGS if name in config}
+    common = read_level("", Settings, delivery, mistakes)
+    sections = {
+        section: _section(section, config[section], common, mistakes)
         for section in NETWORKS
         if config.get(section) is not None
     }
     if mistakes:
         raise InvalidConfig(dict.fromkeys(mistakes))  # a section's own mistake would be told for each account
-    return found
+    return sections
 
 
 def hints(sections: Mapping[str, Iterable[Account]]) -> list[str]:
@@ -73,103 +83,114 @@ def hints(sections: Mapping[str, Iterable[Account]]) -> list[str]:
 
 
 def _general(config: Mapping[str, Any], mistakes: list[str]) -> General:
-    given = {field.name: config[field.name] for field in struct_fields(General) if field.name in config}
-    values = read_values(str, General, given, mistakes)
-    if not isinstance(values.get("fields"), Mapping):
-        values.pop("fields", None)
-    columns = _columns()
-    mistakes += [unknown(f"fields.{name}", name, columns) for name in values.get("fields", ()) if name not in columns]
+    general = read_level("", General, config, mistakes).values
+    columns = set(READERS) | {name for network in NETWORKS.values() for name in network.ids}
+    names = config.get("fields")
+    if isinstance(names, Mapping):
+        mistakes += [unknown(f"fields.{name}", name, columns) for name in names if name not in columns]
     try:
-        General(default_timezone=values.get("default_timezone", "UTC")).zone  # noqa: B018 - it raises
+        General(default_timezone=general.get("default_timezone", "UTC")).zone  # noqa: B018 - it raises
     except (ZoneInfoNotFoundError, ValueError, OSError):
         mistakes.append("default_timezone: no zone of that name; `Europe/Berlin` is one")
-        del values["default_timezone"]
-    return General(**values)
+        del general["default_timezone"]
+    return General(**general)
 
 
-def _columns() -> set[str]:
-    return set(READERS) | {name for network in NETWORKS.values() for name in network.ids}
-
-
-def _section(section: str, given: Any, common: Mapping[str, Any], mistakes: list[str]) -> Iterable[Account]:
-    if not isinstance(given, Mapping):
+def _section(section: str, config: Any, common: Level, mistakes: list[str]) -> list[Account]:
+    if not isinstance(config, Mapping):
         mistakes.append(f"{section}: an object expected, as in sample_config.json")
-        return
-    shared = {**common, **{name: value for name, value in given.items() if name != "accounts"}}
-    several = given.get("accounts") or {}
+        return []
+    shared = _level(section, section, {name: value for name, value in config.items() if name != "accounts"}, mistakes)
+    several = config.get("accounts") or {}
     if not isinstance(several, Mapping):
         mistakes.append(f"{section}.accounts: an object expected: your own name for each account to its settings")
-        return
+        mistakes += _problems(section, merged(common, shared), in_part=True)
+        return []
     if not several:
-        if account := _account(section, "default", shared, lambda field: f"{section}.{field}", mistakes):
-            yield account
-        return
-    for name, own in several.items():
+        return _account(section, "default", merged(common, shared), mistakes)
+    accounts: list[Account] = []
+    for name, settings in several.items():
+        path = f"{section}.accounts.{name}"
         if not ACCOUNT_NAME(name):
-            mistakes.append(f"{section}.accounts: names are a lower-case letter, then lower-case letters, digits or _")
-        elif not isinstance(own, Mapping):
-            mistakes.append(f"{section}.accounts.{name}: an object expected")
-        elif account := _account(section, name, _merged(shared, own), _path(section, name, shared, own), mistakes):
-            yield account
+            mistakes.append(f"{path}: not a name; a lower-case letter, then lower-case letters, digits or _ expected")
+        if isinstance(settings, Mapping):
+            level = _level(section, path, settings, mistakes)
+            accounts += _account(section, name, merged(common, shared, level), mistakes)
+        else:
+            mistakes.append(f"{path}: an object expected")
+            mistakes += _problems(section, merged(common, shared), in_part=True)
+    return accounts
 
 
-def _path(section: str, name: str, shared: Mapping[str, Any], own: Mapping[str, Any]) -> Callable[[str], str]:
-    """Where a field of an account (or ``"field: what is wrong"``) stands: there, or in the section it is taken from."""
-
-    def path(field: str) -> str:
-        setting = re.split(r"[.:]", field, maxsplit=1)[0]
-        inherited = setting in shared and setting not in own
-        return f"{section}.{field}" if inherited else f"{section}.accounts.{name}.{field}"
-
-    return path
-
-
-def _merged(section: Mapping[str, Any], account: Mapping[str, Any]) -> dict[str, Any]:
-    merged = {**section, **account}
-    if isinstance(section.get("event_map"), Mapping) and isinstance(account.get("event_map"), Mapping):
-        merged["event_map"] = {**section["event_map"], **account["event_map"]}
-    return merged
+def _level(section: str, path: str, given: Mapping[str, Any], mistakes: list[str]) -> Level:
+    settings = NETWORKS[section].settings_type
+    names = {field.name for field in struct_fields(settings)}
+    mistakes += [unknown(f"{path}.{name}", name, names) for name in given if name not in names]
+    level = read_level(f"{path}.", settings, given, mistakes)
+    mistakes += [
+        f"{path}.event_map.{event}: empty; a name of the network's, or null: off"
+        for event, native in level.values.get("event_map", {}).items()
+        if native == ""
+    ]
+    return level
 
 
-def _account(
-    section: str, name: str, given: Mapping[str, Any], path: Callable[[str], str], mistakes: list[str]
-) -> Account | None:
+def _account(section: str, name: str, settings: Merged, mistakes: list[str]) -> list[Account]:
+    """The account; nothing where something is wrong with its settings."""
     network = NETWORKS[section]
-    before = len(mistakes)
-    known = {field.name for field in struct_fields(network.settings_type)}
-    mistakes += [unknown(path(key), key, known) for key in given if key not in known]
-    values = read_values(path, network.settings_type, given, mistakes)
+    if not settings.values.get("enabled", True):
+        return [Account(section=section, name=name, network=None)]
+    problems = _problems(section, settings)
+    mistakes += problems
+    if problems or settings.wrong:
+        return []
+    secret = tuple(settings.values[name] for name in sorted(secrets(network.settings_type)) if name in settings.values)
+    return [
+        Account(
+            section=section, name=name, network=network(network.settings_type(**settings.values)), secrets=secret
+        )
+    ]
+
+
+def _problems(section: str, settings: Merged, *, in_part: bool = False) -> list[str]:
+    """What is wrong with an account's settings beside their types; ``in_part``: settings that it has are not known.
+
+    An example stands in for each setting that is missing or wrong, so that the others can be checked.
+    """
+    type_, values = NETWORKS[section].settings_type, settings.values
     if not values.get("enabled", True):
-        return Account(section=section, name=name, network=None)
-    told = {mistake.partition(":")[0] for mistake in mistakes}
-    for field in struct_fields(network.settings_type):
-        if field.required and field.name not in values and path(field.name) not in told:
-            mistakes.append(f"{path(field.name)}: missing; {description(field.type)}")
-    if len(mistakes) > before:
-        return None
-    settings = network.settings_type(**values)
-    secret = {name: values[name] for name in secrets(network.settings_type) if values.get(name)}
-    mistakes += [path(problem) for problem in (*_problems(settings), *settings.problems())]
-    for name_, text in secret.items():
-        if re.search(r"[^!-~]", text):  # no header takes it; an invisible character is easily copied along
-            mistakes.append(f"{path(name_)}: white space or a character that can't be sent; copy it once more")
-    return Account(section=section, name=name, network=network(settings), secrets=tuple(secret.values()))
+        return []
+    problems: list[str] = []
+    if not in_part:
+        problems += [
+            f"{field.name}: missing; {description(field.type)}"
+            for field in struct_fields(type_)
+            if field.required and field.name not in {*values, *settings.wrong}
+        ]
+    for name in sorted(secrets(type_)):
+        if re.search(r"[^!-~]", values.get(name, "")):  # no header takes it; an invisible character is easily copied
+            problems.append(f"{name}: white space or a character that can't be sent; copy it once more")
+    problems += _format_problems(values)
+    reported = settings.wrong | {setting_of(problem) for problem in problems}
+    stand_ins = {name: value for name, value in examples(type_).items() if in_part or name in reported}
+    problems += [
+        problem for problem in type_(**{**stand_ins, **values}).problems() if setting_of(problem) not in reported
+    ]
+    return [settings.path(problem) for problem in problems]
 
 
-def _problems(settings: Settings) -> Iterable[str]:
-    if settings.max_event_age_days is not None and settings.max_event_age_days < 1:
+def _format_problems(values: Mapping[str, Any]) -> Iterable[str]:
+    if values.get("max_event_age_days", 1) < 1:
         yield "max_event_age_days: 1 or more expected"
-    for name, native in settings.event_map.items():
-        if native == "":
-            yield f"event_map.{name}: empty; a name of the network's, or null: off"
-    if not settings.base_url:
+    base_url = values.get("base_url", "")
+    if not base_url:
         return
     try:
-        base = urlsplit(settings.base_url)
+        base = urlsplit(base_url)
         host, _ = base.hostname, base.port
     except ValueError:
         base, host = urlsplit(""), None
-    more = base.username or base.query or base.fragment or re.search(r"\s", settings.base_url)
+    more = base.username or base.query or base.fragment or re.search(r"\s", base_url)
     if not host or more or base.scheme not in ("http", "https"):
         yield "base_url: scheme and host expected, https://host.example"
     elif base.scheme == "http" and host not in LOOPBACK:

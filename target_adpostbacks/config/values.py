@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 from msgspec.structs import fields
@@ -13,16 +14,25 @@ from msgspec.structs import fields
 struct_fields = cache(fields)  # half a millisecond each, asked for again and again
 
 
-def read_values(
-    path: Callable[[str], str],
+class Level(NamedTuple):
+    """The settings that stand in one place: at the top of the config, in a section, or in one of its accounts."""
+
+    path: str  # of the place, with a dot at its end; empty for the top
+    given: Mapping[str, Any]
+    values: dict[str, Any]  # trimmed and converted, without what is empty or wrong
+    wrong: frozenset[str]  # settings that can't be converted; of an object the members that can be stay in ``values``
+
+
+def read_level(
+    path: str,
     settings: type[msgspec.Struct],
     given: Mapping[str, Any],
     mistakes: list[str],
     *,
     strict: bool = False,
-) -> dict[str, Any]:
-    """The fields that are given, trimmed and converted; missing and empty ones are left out."""
-    values = {}
+) -> Level:
+    """The settings of one place; what can't be converted is added to ``mistakes``."""
+    values, wrong = {}, set()
     for field in struct_fields(settings):
         value = _trimmed(given.get(field.name))
         if value is None:
@@ -32,8 +42,26 @@ def read_values(
         try:
             values[field.name] = msgspec.convert(value, field.type, strict=strict)
         except msgspec.ValidationError as error:
-            told = (_rule(str(error)), description(field.type))
-            mistakes.append(f"{path(field.name)}: {'; '.join(filter(None, told))}")
+            wrong.add(field.name)
+            if isinstance(value, Mapping) and field.name in MEMBERS_COUNT:
+                values[field.name] = _members(f"{path}{field.name}", field.type, value, mistakes)
+            else:
+                mistakes.append(_mistake(f"{path}{field.name}", field.type, error))
+    return Level(path, given, values, frozenset(wrong))
+
+
+MEMBERS_COUNT = frozenset({"fields", "event_map"})
+"""Settings that are objects of the user's own names: each member is right or wrong by itself."""
+
+
+def _members(path: str, type_: Any, members: Mapping[str, Any], mistakes: list[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, value in members.items():
+        member = {name: value}
+        try:
+            values |= msgspec.convert(member, type_)
+        except msgspec.ValidationError as error:
+            mistakes.append(_mistake(f"{path}.{name}", type_, error))
     return values
 
 
@@ -49,12 +77,46 @@ def _takes_text(annotation: Any) -> bool:
     return get_args(annotation)[0] in (str, str | None)
 
 
+def _mistake(path: str, type_: Any, error: msgspec.ValidationError) -> str:
+    return f"{path}: {'; '.join(filter(None, (_rule(str(error)), description(type_))))}"
+
+
 def _rule(message: str) -> str:
     """What msgspec found wrong, in words; its text of an invalid choice holds the value, so that is left out."""
     if message.startswith("Expected"):
         rule = message.partition(" - at ")[0].partition(", got ")[0].replace("`", "").replace(" | null", "")
         return rule.replace("Expected ", "").replace("str", "text").replace("bool", "true or false") + " expected"
     return "none of its choices"
+
+
+class Merged(NamedTuple):
+    """The settings of an account: each as it stands in the last of the levels that name it."""
+
+    values: dict[str, Any]
+    wrong: frozenset[str]
+    paths: Mapping[str, str]
+    path_of_missing: str
+
+    def path(self, problem: str) -> str:
+        """``"setting: what is wrong"`` with the place where the setting stands."""
+        return self.paths.get(setting_of(problem), self.path_of_missing) + problem
+
+
+def merged(*levels: Level) -> Merged:
+    """The settings of several levels, the last one's before those of the others; event maps are joined."""
+    level_of = {name: level for level in levels for name in level.given}
+    values = {name: level.values[name] for name, level in level_of.items() if name in level.values}
+    if "event_map" in values:
+        values["event_map"] = {
+            event: native for level in levels for event, native in level.values.get("event_map", {}).items()
+        }
+    wrong = frozenset(name for name, level in level_of.items() if name in level.wrong)
+    return Merged(values, wrong, {name: level.path for name, level in level_of.items()}, levels[-1].path)
+
+
+def setting_of(problem: str) -> str:
+    """``"event_map.lead: what is wrong"`` -> ``"event_map"``."""
+    return re.split(r"[.:]", problem, maxsplit=1)[0]
 
 
 def unknown(path: str, name: str, known: Iterable[str]) -> str:
