@@ -250,7 +250,7 @@ def test_a_mistake_names_path_rule_and_next_step(given: dict[str, Any], mistake:
             ["tiktok.event_map.a", "tiktok.event_map.b", "tiktok.accounts.c.event_map.d"],
         ),
         (
-            {**config(), "redit": {}, "default_timezone": "Mars", "fields": {"emial": "a", "city": 5}, "concurrency": 0},
+            {**config(), "redit": {}, "default_timezone": "X", "fields": {"emial": "a", "city": 5}, "concurrency": 0},
             ["redit", "fields.city", "fields.emial", "default_timezone", "concurrency"],
         ),
         (

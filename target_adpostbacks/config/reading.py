@@ -146,9 +146,7 @@ def _account(section: str, name: str, settings: Merged, mistakes: list[str]) -> 
         return []
     secret = tuple(settings.values[name] for name in sorted(secrets(network.settings_type)) if name in settings.values)
     return [
-        Account(
-            section=section, name=name, network=network(network.settings_type(**settings.values)), secrets=secret
-        )
+        Account(section=section, name=name, network=network(network.settings_type(**settings.values)), secrets=secret)
     ]
 
 
