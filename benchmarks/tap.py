@@ -34,13 +34,17 @@ def fill(url: str, count: int) -> None:
     ledger.close()
 
 
-def _row(number: int) -> tuple[Any, ...]:
-    own = ("tiktok", "D7VH38JC77U3LFDOLGRG", "purchase", f"evt_{number:012d}", "", False, "default")
-    sent: tuple[Any, ...] = ("accepted", "", "0", "", 200, 118, 1, "0" * 32, "20261120120500", AT)
+def _row(number: int) -> Any:
+    from target_adpostbacks.core.postback import Facts, Key
+    from target_adpostbacks.ledger import NO_REQUEST, Delivered, Sent, Status
+
+    key = Key("tiktok", "D7VH38JC77U3LFDOLGRG", "purchase", f"evt_{number:012d}", "", False)
+    status, sent = Status("accepted", "", "0", ""), Sent(200, 118, 1, "0" * 32, "20261120120500", AT)
     if number % 10 == 0:
-        sent = ("skipped", "too_old", "", "", None, None, 0, None, "", None)
-    facts = ("conversions", number, AT, "Purchase", "ttclid,email,phone", "17", "Autumn launch", None, None, None, None)
-    return (*own, *sent, *facts, 19.99, "EUR")
+        status, sent = Status("skipped", "too_old", "", ""), NO_REQUEST
+    campaign = {"campaign_id": "17", "campaign_name": "Autumn launch", "value": 19.99, "currency": "EUR"}
+    facts = Facts("conversions", number, AT, "Purchase", "ttclid,email,phone", **campaign)  # type: ignore[arg-type]
+    return Delivered(key, "default", status, sent, facts)
 
 
 def bare_loop(path: str) -> None:

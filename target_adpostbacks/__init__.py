@@ -1,1 +1,51 @@
-"""Posts attributed conversions back to ad networks, server to server."""
+"""Posts attributed conversions back to ad networks, server to server.
+
+``deliver`` is the door for Python; Singer's is the command ``target-adpostbacks``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import os
+
+    from target_adpostbacks.delivery.balance import Tally
+
+__all__ = ["__version__", "deliver"]
+
+__version__: str
+
+
+def deliver(
+    records: Iterable[Mapping[str, Any]],
+    config: Mapping[str, Any] | str | os.PathLike[str],
+    *,
+    stream: str = "conversions",
+    key: Sequence[str] = ("event_id",),
+) -> Tally:
+    """Deliver conversion records and return what became of them.
+
+    ``records``: mappings of columns, as the target reads them; a generator is read as it comes. ``config``: the
+    target's settings, or the path of a JSON file that holds them. ``stream``: the name that the ledger keeps of where
+    they came from; ``key``: the columns that make a record one record, for records without ``event_id``.
+
+    The tally has ``read``, ``accepted``, ``already_accepted`` and ``rejected`` as numbers, ``skipped`` and ``open`` by
+    reason. What is open is sent by the next call with the same records, and nothing accepted is sent twice.
+
+    Raises ``config.InvalidConfig`` for mistakes in the config, ``ledger.UnusableLedger`` where the ledger can't be
+    opened or written, and whatever ``records`` raises, once everything before it is delivered. Data raises nothing.
+    May be called from any thread; installs no signal handler, writes nothing to standard output.
+    """
+    from target_adpostbacks.run import deliver
+
+    return deliver(records, config, stream=stream, key=key)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("target-adpostbacks")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,44 +6,58 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from target_adpostbacks.ledger import Delivered
+from target_adpostbacks.core.postback import Facts, Key
+from target_adpostbacks.ledger import Delivered, Sent, Status
+from target_adpostbacks.ledger.tables import WRITTEN
 
 NOW = "2026-11-20T12:06:00.000+00:00"
 
 
 def a_row(event_id: str = "evt-1", status: str = "accepted", **changes: Any) -> Delivered:
-    return Delivered(
-        network="tiktok",
-        asset="PIXEL",
-        event_name="purchase",
-        event_id=event_id,
-        adjustment="",
-        test=False,
-        account="default",
-        status=status,
-        reason="",
-        code="0",
-        message="",
-        http_status=200,
-        latency_ms=12,
-        attempts=1,
-        attempt_id="a1",
-        network_request_id="r1",
-        sent_at="2026-11-20T12:05:00.000+00:00",
-        stream="conversions",
-        line=7,
-        event_time="2026-11-20T12:00:00.000+00:00",
-        network_event="Purchase",
-        match_keys="ttclid,email",
-        campaign_id=None,
-        campaign_name=None,
-        ad_group_id=None,
-        ad_id=None,
-        creative_id=None,
-        placement=None,
-        value=19.99,
-        currency="USD",
-    )._replace(**changes)
+    """A row of deliveries, with ``changes`` by the names of its columns."""
+    columns: dict[str, Any] = {
+        "network": "tiktok",
+        "asset": "PIXEL",
+        "event_name": "purchase",
+        "event_id": event_id,
+        "adjustment": "",
+        "test": False,
+        "account": "default",
+        "status": status,
+        "reason": "",
+        "code": "0",
+        "message": "",
+        "http_status": 200,
+        "latency_ms": 12,
+        "attempts": 1,
+        "attempt_id": "a1",
+        "network_request_id": "r1",
+        "sent_at": "2026-11-20T12:05:00.000+00:00",
+        "stream": "conversions",
+        "line": 7,
+        "event_time": "2026-11-20T12:00:00.000+00:00",
+        "network_event": "Purchase",
+        "match_keys": "ttclid,email",
+        "campaign_id": None,
+        "campaign_name": None,
+        "ad_group_id": None,
+        "ad_id": None,
+        "creative_id": None,
+        "placement": None,
+        "value": 19.99,
+        "currency": "USD",
+    } | changes
+    assert columns.keys() == {*WRITTEN}
+
+    def group(kind: Any) -> Any:
+        return kind(**{name: columns[name] for name in kind._fields})
+
+    return Delivered(group(Key), columns["account"], group(Status), group(Sent), group(Facts))
+
+
+def columns_of(row: Delivered) -> dict[str, Any]:
+    """A row's values by the names of their columns."""
+    return dict(zip(WRITTEN, row.flat(), strict=True))
 
 
 def an_attempt(attempt_id: str = "a1", parent_id: str | None = None, **changes: Any) -> dict[str, Any]:

@@ -15,7 +15,8 @@ MAY_IMPORT = {
     "config": {"core", "networks"},
     "ledger": {"core"},
     "delivery": {"core", "ledger"},
-    "singer": {"core", "networks", "config", "ledger", "delivery"},
+    "run": {"core", "networks", "config", "ledger", "delivery"},
+    "singer": {"core", "config", "ledger", "delivery", "run"},
     "sandbox": set(),
 }
 """A folder or module of the package to those that it may import; those that are not named may import everything."""

@@ -15,11 +15,20 @@ from target_adpostbacks.core.settings import Settings
 S = TypeVar("S", bound=Settings)
 
 
+ENVELOPE_BYTES = 4096
+"""Of a request's size that are kept for its envelope."""
+
+
 class Limits(NamedTuple):
     """What one request holds at most."""
 
     events: int
     bytes: int = 1_000_000
+
+    @property
+    def payload_bytes(self) -> int:
+        """For the payloads together; the rest is for what is said once."""
+        return self.bytes - ENVELOPE_BYTES
 
 
 class Network(ABC, Generic[S]):

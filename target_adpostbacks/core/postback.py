@@ -1,8 +1,9 @@
-"""Conversion × account → Postback, or Skip: whom a conversion is for, and what each of them gets."""
+"""Conversion × account → Postback, or Skip: what each account gets of a conversion."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,7 +26,7 @@ class Key(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What the ledger keeps of a conversion: nothing personal. In the order of the ledger's columns."""
+    """What the ledger keeps of a conversion: nothing personal. Each field is a column of deliveries."""
 
     stream: str
     line: int
@@ -45,7 +46,7 @@ class Facts(NamedTuple):
 class Postback(msgspec.Struct, frozen=True, gc=False):
     """One conversion made ready for one account: hashed, encoded, nothing raw in it."""
 
-    account: Account
+    account: str  # the account's label
     key: Key
     envelope: dict[str, JSON]
     payload: bytes  # JSON
@@ -53,13 +54,37 @@ class Postback(msgspec.Struct, frozen=True, gc=False):
     resend_seconds: float | None  # how long a resend with the same id is harmless; None: never
     note: str = ""
 
+    @property
+    def account_name(self) -> str:
+        """The account's own name in its section."""
+        return self.account.partition(".")[2]
+
+
+class NotSent(NamedTuple):
+    """What no request is made for, and why."""
+
+    key: Key
+    account: str  # its own name in its section; empty: it is for none
+    facts: Facts
+    reason: str
+    message: str = ""
+    status: str = "skipped"  # or rejected
+
+
+class TooLarge(Exception):
+    """A postback that is larger than the network takes in a request."""
+
+    def __init__(self, not_sent: NotSent) -> None:
+        super().__init__(not_sent.reason)
+        self.not_sent = not_sent
+
 
 def prepare(account: Account, conversion: Conversion, now: datetime, stream: str = "", line: int = 0) -> Postback:
-    """One conversion made ready for one account. Everything personal is hashed here; raises Skip."""
+    """One conversion made ready for one account. Everything personal is hashed here; raises Skip and TooLarge."""
     network = account.network
     if network is None:
         raise Skip("disabled", "enabled: false")
-    network_event, asset = check(network, conversion, now)
+    network_event, asset = admit(network, conversion, now)
     dropped = ""
     if network.currencies is not None and conversion.currency and conversion.currency not in network.currencies:
         conversion = msgspec.structs.replace(conversion, value=None, currency=None)
@@ -72,12 +97,17 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
         raise Skip("invalid", "properties: can't be written as JSON") from None
     note = network.note(payload)
     window = network.dedup_window
+    known = facts(conversion, stream, line, network_event, ",".join(network.match_keys(payload)))
+    identity = _key(account.section, asset, conversion)
+    if len(encoded) >= network.limits(envelope).payload_bytes:
+        message = "larger than the network takes in a request"
+        raise TooLarge(NotSent(identity, account.name, known, "too_large", message, "rejected"))
     return Postback(
-        account,
-        _key(account.section, asset, conversion),
+        account.label,
+        identity,
         envelope,
         encoded,
-        facts(conversion, stream, line, network_event, ",".join(network.match_keys(payload))),
+        known,
         None if window is None else window.total_seconds(),
         f"{dropped}; {note}" if dropped and note else dropped or note,
     )
@@ -87,7 +117,7 @@ _new = tuple.__new__  # a NamedTuple's own call takes twice as long
 _encode = msgspec.json.Encoder().encode
 
 
-def check(network: Network[Any], conversion: Conversion, now: datetime) -> tuple[str, str]:
+def admit(network: Network[Any], conversion: Conversion, now: datetime) -> tuple[str, str]:
     """The network's name of the event and the asset that receives it.
 
     Raises Skip for what no payload has to be built for: consent, adjustment, event, asset, age.
@@ -123,25 +153,12 @@ def _key(section: str, asset: str, c: Conversion) -> Key:
 
 def facts(conversion: Conversion, stream: str, line: int, network_event: str = "", match_keys: str = "") -> Facts:
     """What the ledger keeps of a conversion."""
-    c = conversion
-    return _new(
-        Facts,
-        (
-            stream,
-            line,
-            _milliseconds(c.event_time),
-            network_event,
-            match_keys,
-            c.campaign_id,
-            c.campaign_name,
-            c.ad_group_id,
-            c.ad_id,
-            c.creative_id,
-            c.placement,
-            c.value,
-            c.currency,
-        ),
-    )
+    known = (stream, line, _milliseconds(conversion.event_time), network_event, match_keys)
+    return _new(Facts, (*known, *_copied(conversion)))
+
+
+_copied = attrgetter(*Facts._fields[5:])
+"""The facts that a conversion has under the same names."""
 
 
 def _milliseconds(utc: datetime) -> str:

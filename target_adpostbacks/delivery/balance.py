@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-Counts = Mapping[str, Any]
-"""As ``counted`` makes it; JSON in the ledger."""
+import msgspec
 
 
-def counted(read: int, owed: int, delivered: Mapping[str, int]) -> Counts:
-    """Records in; the outcomes that they were owed; how ``Delivery.counts`` says that it ended for each."""
-    return {
-        "read": read,
-        "outcomes": owed,
-        "accepted": delivered.get("accepted", 0),
-        "already_accepted": delivered.get("already accepted", 0),
-        "rejected": delivered.get("rejected", 0),
-        "skipped": _by_reason("skipped ", delivered),
-        "open": _by_reason("open ", delivered),
-        "filtered": delivered.get("filtered", 0),
-    }
+class Tally(msgspec.Struct, frozen=True):
+    """Records in, outcomes out; as JSON, ``runs.counts`` of the ledger. ``skipped`` and ``open``: reason → count."""
+
+    read: int = 0
+    outcomes: int = 0  # rows that the records were owed: one for each account that a record is for
+    accepted: int = 0
+    already_accepted: int = 0
+    rejected: int = 0
+    skipped: dict[str, int] = {}
+    open: dict[str, int] = {}
+    filtered: int = 0  # that a stream map or a rule dropped
+
+
+def counted(read: int, owed: int, filtered: int, delivered: Mapping[str, int]) -> Tally:
+    """The outcomes that records were owed, and how ``Delivery.counts`` says that it ended for each."""
+    return Tally(
+        read=read,
+        outcomes=owed,
+        accepted=delivered.get("accepted", 0),
+        already_accepted=delivered.get("already accepted", 0),
+        rejected=delivered.get("rejected", 0),
+        skipped=_by_reason("skipped ", delivered),
+        open=_by_reason("open ", delivered),
+        filtered=filtered,
+    )
 
 
 def _by_reason(prefix: str, delivered: Mapping[str, int]) -> dict[str, int]:
@@ -29,34 +40,34 @@ def _by_reason(prefix: str, delivered: Mapping[str, int]) -> dict[str, int]:
     }
 
 
-def unbalanced(counts: Counts, without_outcome: int) -> str | None:
+def unbalanced(tally: Tally, without_outcome: int) -> str | None:
     """What is wrong if a record has no outcome, or an outcome was not counted: a mistake of ours."""
-    found = sum(counts[name] for name in ("accepted", "already_accepted", "rejected"))
-    found += sum(counts["skipped"].values()) + sum(counts["open"].values())
-    if found == counts["outcomes"] and not without_outcome:
+    ended = tally.accepted + tally.already_accepted + tally.rejected
+    ended += sum(tally.skipped.values()) + sum(tally.open.values())
+    if ended == tally.outcomes and not without_outcome:
         return None
     return (
-        f"The run does not balance: {without_outcome} of {counts['read']} records have no outcome, "
-        f"{found} of {counts['outcomes']} outcomes were counted. Please report it; the ledger says what was sent."
+        f"The run does not balance: {without_outcome} of {tally.read} records have no outcome, "
+        f"{ended} of {tally.outcomes} outcomes were counted. Please report it; the ledger says what was sent."
     )
 
 
-def too_many_rejected(counts: Counts, limit_percent: float) -> str | None:
+def too_many_rejected(tally: Tally, limit_percent: float) -> str | None:
     """What is wrong if the networks rejected more than that share of what they judged."""
-    judged = counts["accepted"] + counts["rejected"]
-    if 100 * counts["rejected"] <= limit_percent * judged:
+    judged = tally.accepted + tally.rejected
+    if 100 * tally.rejected <= limit_percent * judged:
         return None
     return (
-        f"{counts['rejected']} of {judged} conversions were rejected, more than {limit_percent:g} %: "
+        f"{tally.rejected} of {judged} conversions were rejected, more than {limit_percent:g} %: "
         "`adpostbacks log --status failed` says why."
     )
 
 
-def summary(counts: Counts) -> str:
+def summary(tally: Tally) -> str:
     """``read 7, accepted 4, already accepted 0, rejected 1, skipped 2 (organic 1, too_old 1), open 0``."""
-    usual = {"outcomes": counts["read"], "filtered": 0}  # and then not worth a word
+    usual = {"outcomes": tally.read, "filtered": 0}  # and then not worth a word
     parts = []
-    for name, count in counts.items():
+    for name, count in msgspec.structs.asdict(tally).items():
         if isinstance(count, dict):
             reasons = ", ".join(f"{reason} {number}" for reason, number in count.items())
             parts.append(f"{name} {sum(count.values())}" + (f" ({reasons})" if reasons else ""))

@@ -1,4 +1,4 @@
-"""What all requests of an account share: whether it is closed for this run, and when the next one may go out."""
+"""One account's way to its network: its threads, whether it is halted, and when the next request may go out."""
 
 from __future__ import annotations
 
@@ -6,10 +6,17 @@ import email.utils
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 
 from target_adpostbacks.core.accounts import Account
-from target_adpostbacks.core.answers import Outcome
+from target_adpostbacks.core.answers import Outcome, Verdict
+
+WAITING_BATCHES = 2
+"""Batches of an account that wait for each one under way, before the reader waits too."""
+
+Wait = Callable[[float], bool]
+"""Waits for so many seconds, or until the run is stopped; whether it is stopped."""
 
 
 class Pace:
@@ -29,58 +36,98 @@ class Pace:
             return turn - now
 
 
-class Way:
-    """What all requests of an account share: whether it is closed for this run, and how long it is to wait."""
+class Lane:
+    """What all requests of an account share."""
 
-    def __init__(self, account: Account, pace: Pace | None = None) -> None:
+    def __init__(self, account: Account, wait: Wait, log: Callable[[str], None], pace: Pace | None = None) -> None:
         assert account.network is not None  # noqa: S101 - disabled accounts get no postbacks
         self.account = account
         self.network = account.network
-        self.closed: Outcome | None = None
-        self.answered = 0.0  # monotonic: when the network last accepted something
+        self.wait = wait
+        self.log = log
+        self.halted: Outcome | None = None  # why nothing more is sent to the account in this run
+        self.accepted_at = 0.0  # monotonic: when the network last accepted something; 0: not in this run
+        self.futures: set[Future[None]] = set()
+        concurrency = self.network.settings.concurrency
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=account.label)
+        self._slots = threading.Semaphore(concurrency * (1 + WAITING_BATCHES))
         self._not_before = 0.0  # monotonic
-        self._told: Outcome | None = None
+        self._asked: Outcome | None = None  # the answer that asked to wait until then
         self._pace = pace
         self._warned: set[str] = set()
 
-    def warn(self, warning: str, log: Callable[[str], None]) -> None:
+    def has_room(self) -> bool:
+        """Whether there is a free slot."""
+        if free := self._slots.acquire(blocking=False):
+            self._slots.release()
+        return free
+
+    def submit(self, work: Callable[[], None], waiting: Callable[[], bool]) -> None:
+        """Do it on a thread, after waiting for a free slot as long as ``waiting`` says so."""
+        while not self._slots.acquire(timeout=0.2) and waiting():
+            pass
+        future = self._pool.submit(work)
+        self.futures.add(future)
+        future.add_done_callback(self._finished)
+
+    def _finished(self, future: Future[None]) -> None:
+        self.futures.discard(future)
+        self._slots.release()
+
+    def close(self) -> None:
+        """Let the threads end once their work is done."""
+        self._pool.shutdown(wait=False)
+
+    def warn(self, warning: str) -> None:
         """Log what the network warns of, once."""
         if warning not in self._warned:
             self._warned.add(warning)
-            log(f"{self.account.label}: the network warns: {warning}")
+            self.log(f"{self.account.label}: the network warns: {warning}")
 
-    def wait(self, until: float, stopping: threading.Event) -> tuple[float, Outcome | None]:
-        """Wait until a request may go out: for as long as the network asked, then for a turn.
+    def halt(self, why: Outcome, explanation: str) -> None:
+        """Send nothing more to the account in this run; what was meant for it stays open."""
+        if not self.halted:
+            self.halted = why
+            self.log(f"{self.account.label}: {explanation}")
 
-        The seconds that the turn took, which ``until`` does not count; and what is to wait for, if that comes later.
+    def hold_off(self, seconds: float, asked: Outcome) -> None:
+        """No request of the account goes out before the time is over that the network asked for."""
+        self._not_before, self._asked = max(self._not_before, time.monotonic() + seconds), others(asked)
+
+    def await_turn(self, until: float) -> tuple[float, Outcome | None]:
+        """Wait until a request may go out: for as long as the network asked, then for a turn of its pace.
+
+        The seconds that the turn took, which ``until`` (monotonic) does not count; and the answer that asked to wait
+        for longer than that, if one did.
         """
         paced = 0.0
         while True:
-            if told := self._hold_off_over(until + paced, stopping):
-                return paced, told
+            if asked := self._await_hold_off(until + paced):
+                return paced, asked
             before = self._not_before
-            paced += self._take_turn(stopping)
+            paced += self._take_turn()
             if self._not_before == before:  # nothing was asked meanwhile
                 return paced, None
 
-    def _take_turn(self, stopping: threading.Event) -> float:
-        pause = self._pace.turn() if self._pace and not self.closed else 0.0
+    def _take_turn(self) -> float:
+        pause = self._pace.turn() if self._pace and not self.halted else 0.0
         if pause > 0:
-            stopping.wait(pause)
+            self.wait(pause)
         return pause
 
-    def hold_off(self, wait_seconds: float, told: Outcome) -> None:
-        """No request of the account goes out before the time is over that the network asked for."""
-        self._not_before, self._told = max(self._not_before, time.monotonic() + wait_seconds), told
-
-    def _hold_off_over(self, until: float, stopping: threading.Event) -> Outcome | None:
+    def _await_hold_off(self, until: float) -> Outcome | None:
         waited_for = 0.0
         while self._not_before > max(waited_for, time.monotonic()):
             if self._not_before > until:
-                return self._told
+                return self._asked
             waited_for = self._not_before
-            stopping.wait(waited_for - time.monotonic())
+            self.wait(waited_for - time.monotonic())
         return None
+
+
+def others(answer: Outcome) -> Outcome:
+    """What was answered to one batch, as the reason why others were not sent: nobody owes them an answer."""
+    return answer._replace(verdict=Verdict.TRANSIENT) if answer.verdict is Verdict.NO_ANSWER else answer
 
 
 def seconds(retry_after: str, now: datetime) -> float:

@@ -48,6 +48,12 @@ class HttpTransport:
 
     def __init__(self) -> None:
         self._local = threading.local()
+        self._sessions: list[requests.Session] = []
+
+    def close(self) -> None:
+        """Give back every connection; requests under way are not cut."""
+        for session in self._sessions:
+            session.close()
 
     def __call__(self, request: Request, timeout_seconds: float) -> Response:
         session = self._session()
@@ -89,6 +95,7 @@ class HttpTransport:
             session.mount("https://", adapter)
             session.mount("http://", adapter)
             self._local.session = session
+            self._sessions.append(session)
         return session
 
 

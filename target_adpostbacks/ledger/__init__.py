@@ -36,11 +36,14 @@ from target_adpostbacks.ledger.tables import (
     FORGOTTEN,
     IDENTITY,
     METADATA,
+    NO_REQUEST,
     RUNS,
     SEQUENCE,
     TABLES,
     Delivered,
     Earlier,
+    Sent,
+    Status,
     key,
     schema,
 )
@@ -49,6 +52,7 @@ __all__ = [
     "CHUNKS",
     "EXPIRED_ROWS",
     "IDENTITY",
+    "NO_REQUEST",
     "READ_ROWS",
     "RETRIED",
     "STATUSES",
@@ -58,6 +62,8 @@ __all__ = [
     "Ledger",
     "Line",
     "NoLedger",
+    "Sent",
+    "Status",
     "UnusableLedger",
     "default_url",
     "key",
@@ -155,17 +161,19 @@ class Ledger:
         asked = set(keys)
         return {known: earlier for known, earlier in found.items() if known in asked}
 
-    def write(self, now: str, rows: Iterable[tuple[Any, ...]], attempts: Sequence[Mapping[str, Any]] = ()) -> None:
-        """Store what became of postbacks (each a Delivered), and the requests that said so.
+    def write(self, now: str, rows: Iterable[Delivered], attempts: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Store what became of postbacks, and the requests that said so.
 
         Accepted rows are never changed; a repeated skip changes nothing either, so that reading a source once more
         leaves the ledger as it is.
         """
-        last = {row[:6]: row for row in rows}  # one identity, one row
+        last = {row.key: row for row in rows}  # one identity, one row
         with self._writing(len(last) + len(attempts)) as (connection, seqs):
             if last:
                 common = (self.run_id, now)
-                self._upsert(connection, [(seq, *common, *row) for row, seq in zip(last.values(), seqs, strict=False)])
+                self._upsert(
+                    connection, [(seq, *common, *row.flat()) for row, seq in zip(last.values(), seqs, strict=False)]
+                )
             if attempts:
                 own = [
                     {

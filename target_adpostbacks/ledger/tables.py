@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from target_adpostbacks.core.postback import Facts, Key
+
 METADATA = sa.MetaData()
 _Seq = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
@@ -94,39 +96,45 @@ SEQUENCE = sa.Table(
 in order: whoever has read up to one misses nothing before it."""
 
 
-class Delivered(NamedTuple):
-    """A row of deliveries as it is written, but for seq, run_id and updated_at."""
+class Status(NamedTuple):
+    """What became of a postback. Each field is a column of deliveries."""
 
-    network: str
-    asset: str
-    event_name: str
-    event_id: str
-    adjustment: str
-    test: bool
-    account: str
     status: str
     reason: str
     code: str
     message: str
+
+
+class Sent(NamedTuple):
+    """The newest request that a postback was in. Each field is a column of deliveries."""
+
     http_status: int | None
     latency_ms: int | None
-    attempts: int
+    attempts: int  # requests of its batch so far
     attempt_id: str | None
     network_request_id: str
     sent_at: str | None
-    stream: str
-    line: int
-    event_time: str | None
-    network_event: str
-    match_keys: str
-    campaign_id: str | None
-    campaign_name: str | None
-    ad_group_id: str | None
-    ad_id: str | None
-    creative_id: str | None
-    placement: str | None
-    value: float | None
-    currency: str | None
+
+
+NO_REQUEST = Sent(None, None, 0, None, "", None)
+
+
+class Delivered(NamedTuple):
+    """A row of deliveries as it is written, but for seq, run_id and updated_at: groups of columns."""
+
+    key: Key
+    account: str
+    status: Status
+    sent: Sent
+    facts: Facts
+
+    def flat(self) -> tuple[Any, ...]:
+        """The values of WRITTEN, in its order."""
+        return (*self.key, self.account, *self.status, *self.sent, *self.facts)
+
+
+WRITTEN = (*Key._fields, "account", *Status._fields, *Sent._fields, *Facts._fields)
+"""Columns of a row of deliveries, in the order of ``Delivered.flat``."""
 
 
 class Earlier(NamedTuple):
@@ -142,8 +150,8 @@ class Earlier(NamedTuple):
     currency: str | None
 
 
-COLUMNS = ("seq", "run_id", "updated_at", *Delivered._fields)
-IDENTITY = ("network", "asset", "event_name", "event_id", "adjustment", "test")
+COLUMNS = ("seq", "run_id", "updated_at", *WRITTEN)
+IDENTITY = Key._fields
 
 FORGOTTEN: Mapping[str, Any] = {
     "line": 0,

@@ -6,11 +6,9 @@ import os
 import signal
 import sys
 import threading
-import traceback
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
@@ -25,6 +23,7 @@ from singer_sdk.exceptions import (
 )
 from singer_sdk.plugin_base import _ConfigInput
 
+from target_adpostbacks.core.mistakes import located
 from target_adpostbacks.ledger import UnusableLedger
 from target_adpostbacks.singer.reader import UnreadableInput
 
@@ -158,13 +157,6 @@ class CommandTarget(Target):
             hurry = threading.Timer(self.hurry_seconds, os._exit, [128 + self.signals[0]])
             hurry.daemon = True
             hurry.start()
-
-
-def located(error: BaseException) -> str:
-    """Where an unexpected error happened, without its text, which may hold values."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "target_adpostbacks" in frame.filename]
-    frame = (frames or traceback.extract_tb(error.__traceback__))[-1]
-    return f"Unexpected {type(error).__name__} in {Path(frame.filename).name}:{frame.lineno}; please report it."
 
 
 def _map_mistake(stream_maps: Any, error: StreamMapConfigError | MapExpressionError) -> str:

@@ -20,11 +20,13 @@ from msgspec.structs import replace
 
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import Outcome, Request, Response, Verdict
-from target_adpostbacks.core.postback import Facts, Key, prepare
-from target_adpostbacks.delivery.attempts import MAX_REQUESTS
-from target_adpostbacks.delivery.delivery import Delivery, Queued, Skipped, pauses, skipped
+from target_adpostbacks.core.postback import Facts, Key, NotSent, prepare
+from target_adpostbacks.delivery.attempts import MAX_REQUESTS, pauses
+from target_adpostbacks.delivery.delivery import Delivery
 from target_adpostbacks.delivery.lane import Pace, seconds
+from target_adpostbacks.delivery.queued import Queued, Skipped
 from target_adpostbacks.delivery.transport import Unreachable
+from target_adpostbacks.delivery.verdicts import row_of
 from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.networks.tiktok import TikTok, TikTokSettings
 
@@ -68,6 +70,9 @@ class Place:
         self.settled = 0
         self.held = 0
 
+    def expect(self, count: int) -> None:
+        """Not asked for."""
+
     def settle(self, count: int) -> None:
         self.settled += count
 
@@ -76,22 +81,29 @@ class Place:
 
 
 class Scene:
-    """A delivery with its ledger, and what a test asks of them."""
+    """A delivery with its ledger, and what a test asks of them. ``is_patient``: no wait takes any time."""
 
-    def __init__(self, path: Path, answers: Answers) -> None:
+    def __init__(self, path: Path, answers: Answers, *, is_patient: bool = False) -> None:
         self.path = path
         self.ledger = Ledger(f"sqlite:///{path}", "run-1")
         self.answers = answers
         self.place = Place()
         self.logged: list[str] = []
+        self.now = NOW
+        self.waited: list[float] = []
         self.delivery = Delivery(
             self.ledger,
             answers,
             log=self.logged.append,
-            clock=lambda: NOW,
+            clock=lambda: self.now,
+            wait=self._wait if is_patient else None,
             pauses=lambda: itertools.repeat(0.0),
             random=Random(7),
         )
+
+    def _wait(self, seconds: float) -> bool:
+        self.waited.append(seconds)
+        return False
 
     def deliver(self, *event_ids: str, account: Account | None = None, **record: Any) -> Scene:
         account = account or an_account()
@@ -118,10 +130,10 @@ class Scene:
 def scene(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
     scenes: list[Scene] = []
 
-    def make(*script: Any) -> Scene:
+    def make(*script: Any, is_patient: bool = False) -> Scene:
         for each in scenes:
             each.ledger.close()  # its run is over: the next one may send
-        scenes.append(Scene(tmp_path / "ledger.db", Answers(*script)))
+        scenes.append(Scene(tmp_path / "ledger.db", Answers(*script), is_patient=is_patient))
         return scenes[-1]
 
     yield make
@@ -432,7 +444,7 @@ def test_refused_credentials_close_the_account_and_no_other(scene: Make) -> None
     made.deliver("b", account=account)
     assert len(made.answers.batches) == 1
     assert made.rows() == [("a", "open", "credentials"), ("b", "open", "credentials")]
-    assert "refuses" in made.logged[0]
+    assert "credentials refused" in made.logged[0]
     made.answers._script = deque([OK])
     made.deliver("c", account=an_account(name="other"))
     assert made.statuses()["c"] == "accepted"
@@ -466,18 +478,10 @@ def test_a_wait_that_is_too_long_leaves_the_rest_for_the_next_run(scene: Make) -
 
 
 def test_requests_keep_to_the_sections_pace_whatever_the_account(scene: Make) -> None:
-    waited: list[float] = []
-    made = scene(OK)
-
-    class Event(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            waited.append(timeout or 0)
-            return False
-
-    made.delivery.stopping = Event()
+    made = scene(OK, is_patient=True)
     for number, name in enumerate(["game_a", "game_b", "game_a"]):
         made.deliver(f"evt-{number}", account=an_account(name=name, requests_per_second=0.01))
-    assert [round(seconds, -1) for seconds in waited if seconds > 1] == [100, 200]
+    assert [round(seconds, -1) for seconds in made.waited if seconds > 1] == [100, 200]
     assert made.delivery.counts == {"accepted": 3}
 
 
@@ -534,17 +538,9 @@ def test_a_pause_is_for_the_whole_account_even_if_its_batch_gives_up(scene: Make
 
 
 def test_retry_after_is_waited_for(scene: Make) -> None:
-    waited: list[float] = []
-    made = scene(Response(status=429, headers={"retry-after": "7"}), OK)
-
-    class Event(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            waited.append(timeout or 0)
-            return False
-
-    made.delivery.stopping = Event()
+    made = scene(Response(status=429, headers={"retry-after": "7"}), OK, is_patient=True)
     made.deliver("a")
-    assert round(max(waited)) == 7
+    assert round(max(made.waited)) == 7
     assert made.statuses() == {"a": "accepted"}
 
 
@@ -555,23 +551,15 @@ class Patient(TikTok):
 
 
 def test_a_network_that_throttles_without_a_word_is_left_alone_as_long_as_it_wants(scene: Make) -> None:
-    waited: list[float] = []
-    made = scene(Response(status=429), OK)
-
-    class Event(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            waited.append(timeout or 0)
-            return False
-
-    made.delivery.stopping = Event()
+    made = scene(Response(status=429), OK, is_patient=True)
     network = Patient(TikTokSettings(access_token="t", pixel_code="D7VH38JC77U3LFDOLGRG"))
     made.deliver("a", account=Account(section="tiktok", network=network))
-    assert 60 <= max(waited) <= 75
+    assert 60 <= max(made.waited) <= 75
     assert made.statuses() == {"a": "accepted"}
 
 
 def later(made: Scene, **passed: float) -> Scene:
-    made.delivery.clock = made.delivery._repeats._clock = lambda: NOW + timedelta(**passed)
+    made.now = NOW + timedelta(**passed)
     return made
 
 
@@ -831,7 +819,7 @@ def test_different_words_for_each_of_many_are_not_all_searched_and_not_all_kept(
 def test_skips_are_stored_and_let_their_state_pass(scene: Make) -> None:
     made = scene(OK)
     key = Key("", "", "purchase", "evt-1", "", False)
-    made.delivery.skip([Skipped(skipped(key, "", Facts("s", 4, None), "organic"), made.place)])
+    made.delivery.skip([Skipped(row_of(NotSent(key, "", Facts("s", 4, None), "organic")), made.place)])
     made.delivery.settle()
     assert made.rows("event_id, status, reason, line") == [("evt-1", "skipped", "organic", 4)]
     assert made.place.settled == 1

@@ -296,7 +296,7 @@ ANSWERS = [
     case("503 though the events are in", {"status": 503, "processed": True, "times": 1}, "3 accepted", 0, 3, 2,
          also=came(2)),
     case("401 in mid-run", {"error": "invalid_token", "after": 1}, "1 accepted, 2 open credentials", 1, 1, 2,
-         config=ONE_BY_ONE, says="The network refuses us",
+         config=ONE_BY_ONE, says="credentials refused (",
          quick=True, then=case("with a new token", None, "3 accepted", 0, 3, 2,
                    config={"tiktok": {"access_token": "canary-token-renewed"}})),
     case("a ceiling of two requests a second", None, "3 accepted", 0, 3, 3,

@@ -235,10 +235,10 @@ class RandomStreams(RuleBasedStateMachine):
     def _target(self) -> TargetAdpostbacks:
         sections = {name: {**SETTINGS[name], "access_token": SECRETS[name]} for name in NETWORKS}
         limits = {"max_attempts": 3, "batch_size_rows": 3, "concurrency": 2, "ledger_url": f"sqlite:///{self.ledger}"}
-        target = TargetAdpostbacks(config={**sections, **limits}, message_reader=LineReader())
+        members = {"transport": self.network, "pauses": staticmethod(lambda: itertools.repeat(0.0))}
+        kind = type("ScriptedTarget", (TargetAdpostbacks,), members)
+        target: TargetAdpostbacks = kind(config={**sections, **limits}, message_reader=LineReader())
         target.stdout = io.StringIO()
-        target.delivery.transport = self.network
-        target.delivery.pauses = lambda: itertools.repeat(0.0)
         self.network.stop = lambda: target._on_signal(signal.SIGTERM, None)
         return target
 

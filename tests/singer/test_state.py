@@ -1,4 +1,4 @@
-"""State waits for verdicts, keep their order, and flow."""
+"""State waits for verdicts, keeps its order, and flows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_state_waits_for_every_postback_before_it() -> None:
     written: list[bytes] = []
     states = States(written.append)
     first = states.place
-    first.added += 2
+    first.expect(2)
     states.state(b"1")
     first.settle(1)
     assert written == []
@@ -27,10 +27,10 @@ def test_a_later_state_never_overtakes_an_earlier_one() -> None:
     written: list[bytes] = []
     states = States(written.append)
     first = states.place
-    first.added += 1
+    first.expect(1)
     states.state(b"1")
     second = states.place
-    second.added += 1
+    second.expect(1)
     states.state(b"2")
     second.settle(1)
     assert written == []
@@ -43,7 +43,7 @@ def test_what_stays_open_holds_its_state_and_all_after_it() -> None:
     states = States(written.append)
     states.state(b"0")
     first = states.place
-    first.added += 2
+    first.expect(2)
     states.state(b"1")
     first.settle(1)
     first.hold(1)
@@ -55,14 +55,13 @@ def test_what_stays_open_holds_its_state_and_all_after_it() -> None:
 def test_states_behind_an_open_one_are_not_kept() -> None:
     states = States(lambda _: None)
     first = states.place
-    first.added += 1
+    first.expect(1)
     states.state(b"1")
     first.hold(1)
     for number in range(1000):
-        states.place.added += 1
+        states.place.expect(1)
         states.state(b"%d" % number)
-    assert len(states._closed) == 1
-    assert states.owed == 1001
+    assert len(states._ended) == 1
     assert states.waiting
 
 
@@ -70,7 +69,7 @@ def test_states_that_follow_each_other_directly_are_kept_as_one() -> None:
     written: list[bytes] = []
     states = States(written.append)
     first = states.place
-    first.added += 1
+    first.expect(1)
     for number in range(1000):
         states.state(b"%d" % number)
     first.settle(1)

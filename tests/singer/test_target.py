@@ -104,14 +104,17 @@ def test_a_record_for_two_networks_has_two_outcomes(target: Target) -> None:
 @pytest.mark.parametrize(
     ("mistake", "told"),
     [
-        ("sinks.NetworkSink.add = lambda sink, postback: None", "2 of 2 records have no outcome, 0 of 0 outcomes were"),
+        (
+            "preparation.Preparation._for_account = lambda *given: None",
+            "2 of 2 records have no outcome, 0 of 0 outcomes were",
+        ),
         ("delivery.Delivery.submit = lambda *given: None", "0 of 2 records have no outcome, 0 of 2 outcomes were"),
     ],
 )
 def test_a_run_that_loses_a_conversion_says_so_and_exits_3(target: Target, mistake: str, told: str) -> None:
     program = (
         "from target_adpostbacks import __main__\nfrom target_adpostbacks.delivery import delivery\n"
-        f"from target_adpostbacks.singer import sinks\n{mistake}\n__main__.main()"
+        f"from target_adpostbacks.core import preparation\n{mistake}\n__main__.main()"
     )
     ran = target.run([a_purchase(1), a_purchase(2)], command=[sys.executable, "-c", program])
     assert (ran.code, ran.states) == (3, [])
@@ -667,7 +670,7 @@ class TestStandard(
         target = runner.new_target()
         runner.new_target = lambda: target
         runner.sync_all()
-        assert target.counts["skipped"] == {"invalid": 1}
+        assert target.delivery_run.tally.skipped == {"invalid": 1}
 
 
 def test_every_standard_test_is_among_them() -> None:

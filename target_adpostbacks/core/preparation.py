@@ -1,0 +1,144 @@
+"""Record → postbacks, or why not: one pure step, the same in the target, in worker processes and in a preview."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from target_adpostbacks.core.accounts import Account, route
+from target_adpostbacks.core.answers import Skip
+from target_adpostbacks.core.conversion import Conversion, InvalidConversion
+from target_adpostbacks.core.mistakes import located
+from target_adpostbacks.core.postback import Facts, Key, NotSent, Postback, TooLarge, facts, key, prepare
+from target_adpostbacks.core.record import Columns, is_deleted, parse
+
+Rule = Callable[[Mapping[str, Any], Conversion, Account], Conversion | Skip | None]
+"""A user's rule for one account: the conversion, changed or not; a Skip; or None, it is not for this account."""
+
+FOR_NOBODY = Key("", "", "", "", "", False)
+
+
+class Prepared(msgspec.Struct, gc=False):
+    """What a record comes to. Holds no raw value; can be pickled."""
+
+    stream: str
+    line: int
+    postbacks: list[Postback] = []
+    not_sent: list[NotSent] = []
+    unusable: tuple[str, ...] = ()  # "value: not a number": optional columns that were left out
+    invalid: str = ""  # "event_time: missing": the record is no conversion
+    mistakes: tuple[str, ...] = ()  # of ours: to be reported
+    passed_over: int = 0  # accounts that a rule kept it from: there is no row for them
+
+    @property
+    def outcomes(self) -> int:
+        """How many rows of the ledger the record is owed."""
+        return len(self.postbacks) + len(self.not_sent)
+
+
+class Preparation:
+    """How records become postbacks: the columns, the accounts, the names of networks, the rules. Can be pickled.
+
+    A record's way, in this order; the first that refuses gives the reason. Once: ``fields``, parse, route. Then for
+    each account: rules, consent, adjustment, event name, asset, age, payload.
+    """
+
+    def __init__(
+        self,
+        accounts: Mapping[str, Sequence[Account]],
+        columns: Columns,
+        names: Mapping[str, str],
+        rules: Sequence[Rule] = (),
+    ) -> None:
+        self.accounts = accounts
+        self.columns = columns
+        self.names = names
+        self.rules = rules
+
+    def prepare(
+        self, record: Mapping[str, Any], now: datetime, *, stream: str, key: Sequence[str] = (), line: int = 0
+    ) -> Prepared:
+        """One record of a stream whose key properties are ``key``. Never raises for data."""
+        try:
+            if is_deleted(record):
+                return self._deleted(record, stream, key, line)
+            conversion = parse(record, self.columns, key, stream)
+        except InvalidConversion as error:
+            return invalid(stream, line, digest(record, line), error.field, error.rule)
+        except RecursionError:
+            return invalid(stream, line, digest(record, line), "record", "nested too deep")
+        prepared = Prepared(stream, line, unusable=conversion.unusable)
+        try:
+            accounts = route(conversion, self.accounts, self.names)
+        except Skip as skip:
+            not_sent = NotSent(_for_nobody(conversion), "", facts(conversion, stream, line), skip.reason, skip.detail)
+            prepared.not_sent.append(not_sent)
+            return prepared
+        for account in accounts:
+            self._for_account(record, conversion, account, now, prepared)
+        return prepared
+
+    def _for_account(
+        self, record: Mapping[str, Any], conversion: Conversion, account: Account, now: datetime, prepared: Prepared
+    ) -> None:
+        try:
+            for rule in self.rules:
+                ruled = rule(record, conversion, account)
+                if ruled is None:
+                    prepared.passed_over += 1
+                    return
+                if isinstance(ruled, Skip):
+                    raise ruled
+                conversion = ruled
+            postback = prepare(account, conversion, now, prepared.stream, prepared.line)
+        except Skip as skip:
+            reason, message = skip.reason, skip.detail
+        except TooLarge as too_large:
+            prepared.not_sent.append(too_large.not_sent)
+            return
+        except Exception as error:  # noqa: BLE001 - a mistake of ours about one conversion; the text may hold values
+            reason, message = "invalid", located(error)
+            prepared.mistakes += (message,)
+        else:
+            prepared.postbacks.append(postback)
+            return
+        known = facts(conversion, prepared.stream, prepared.line)
+        prepared.not_sent.append(NotSent(key(account, conversion), account.name, known, reason, message))
+
+    def _deleted(self, record: Mapping[str, Any], stream: str, key: Sequence[str], line: int) -> Prepared:
+        try:
+            conversion = parse(record, self.columns, key, stream)
+        except (InvalidConversion, RecursionError):
+            columns = self.columns.mapped(record)
+            identity = [columns.get(name) for name in (*key, "event_id")]
+            nobody = FOR_NOBODY._replace(event_id=f"{stream[:200]}-{digest(identity, line)[:32]}")
+            known = Facts(stream, line, None)
+        else:
+            nobody, known = _for_nobody(conversion), facts(conversion, stream, line)
+        return Prepared(stream, line, not_sent=[NotSent(nobody, "", known, "deleted")])
+
+
+def invalid(stream: str, line: int, digest: str, field: str, rule: str) -> Prepared:
+    """A line or record that is no conversion. ``digest``: what tells it from others, as ``digest`` gives it."""
+    nobody = FOR_NOBODY._replace(event_id=f"{stream[:200]}:{digest}")
+    message = f"{field}: {rule}"
+    not_sent = NotSent(nobody, "", Facts(stream, line, None), "invalid", message)
+    return Prepared(stream, line, not_sent=[not_sent], invalid=message)
+
+
+def _for_nobody(conversion: Conversion) -> Key:
+    c = conversion
+    return FOR_NOBODY._replace(event_name=c.event_name, event_id=c.event_id, test=c.test)
+
+
+def digest(value: Any, line: int) -> str:
+    """SHA-256 of a value's JSON; of the line's number where it has none."""
+    try:
+        encoded = msgspec.json.encode(value, order="sorted")
+    except (RecursionError, msgspec.MsgspecError, TypeError, ValueError, OverflowError):
+        encoded = b"%d" % line
+    return hashlib.sha256(encoded).hexdigest()

@@ -1,0 +1,70 @@
+"""Fills an account's batches: postbacks of one envelope share a request, up to the network's limits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.delivery.queued import Queued
+
+
+class Batch:
+    """Postbacks of one envelope on their way to one request."""
+
+    __slots__ = ("max_bytes", "max_events", "queued", "since", "size")
+
+    def __init__(self, max_events: int, max_bytes: int, since: float) -> None:
+        self.queued: list[Queued] = []
+        self.size = 0
+        self.since = since
+        self.max_events = max_events
+        self.max_bytes = max_bytes
+
+
+class Batches:
+    """The batches of an account that are not full yet.
+
+    ``max_rows``: fewer postbacks in one than the network takes; ``clock``: monotonic seconds.
+    """
+
+    def __init__(
+        self, account: Account, max_rows: int | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        assert account.network is not None  # noqa: S101 - disabled accounts get no postbacks
+        self.account = account
+        self._network = account.network
+        self._max_rows = max_rows
+        self._clock = clock
+        self._filling: dict[tuple[Any, ...], Batch] = {}
+
+    def add(self, queued: Queued) -> list[list[Queued]]:
+        """Take a postback in; the batches that are full now."""
+        postback = queued.postback
+        envelope = (postback.key.asset, *postback.envelope.items())
+        size = len(postback.payload) + 1
+        full = []
+        batch = self._filling.get(envelope)
+        if batch is None:
+            batch = self._begin(envelope)
+        elif batch.size + size > batch.max_bytes:
+            full.append(batch.queued)
+            batch = self._begin(envelope)
+        batch.queued.append(queued)
+        batch.size += size
+        if len(batch.queued) >= batch.max_events:
+            full.append(self._filling.pop(envelope).queued)
+        return full
+
+    def _begin(self, envelope: tuple[Any, ...]) -> Batch:
+        limits = self._network.limits(dict(envelope[1:]))
+        max_events = min(limits.events, self._max_rows or limits.events)
+        batch = self._filling[envelope] = Batch(max_events, limits.payload_bytes, self._clock())
+        return batch
+
+    def due(self, max_age_seconds: float = 0) -> list[list[Queued]]:
+        """Take out the batches that have waited so long."""
+        before = self._clock() - max_age_seconds
+        envelopes = [envelope for envelope, batch in self._filling.items() if batch.since <= before]
+        return [self._filling.pop(envelope).queued for envelope in envelopes]

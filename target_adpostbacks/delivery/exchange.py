@@ -1,0 +1,137 @@
+"""One request of a batch and its answer: what was sent, a clean outcome for each postback, the row of attempts."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from itertools import islice
+from random import Random
+from typing import Any, NamedTuple
+
+import msgspec
+
+from target_adpostbacks.core.answers import Outcome, Response, Verdict
+from target_adpostbacks.delivery.lane import Lane, seconds
+from target_adpostbacks.delivery.queued import Queued
+from target_adpostbacks.delivery.scrub import scrubbed, texts_of
+from target_adpostbacks.delivery.transport import Transport, Unreachable
+from target_adpostbacks.ledger import Sent
+
+MAX_MESSAGES = 20
+"""Different messages of one answer that are kept: what they echo has to be looked for in each."""
+TOO_MANY_MESSAGES = "another message for each conversion; see the first ones"
+TOO_LARGE = 413
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
+"""What a network's id of a request looks like; anything else may be an echo of ours."""
+
+
+class Answer(NamedTuple):
+    """What came of a request."""
+
+    sent: Sent
+    outcomes: list[Outcome]  # one for each postback, in order
+    wait_seconds: float  # that the network asks for before the next request
+    attempt: dict[str, Any]  # its row of attempts, but for the status
+
+
+class Exchange:
+    """Sends the requests of one batch and counts them."""
+
+    def __init__(
+        self, lane: Lane, transport: Transport, clock: Callable[[], datetime], random: Random | None = None
+    ) -> None:
+        self.requests = 0
+        self._lane = lane
+        self._network = lane.network
+        self._transport = transport
+        self._clock = clock
+        self._random = random or Random()  # noqa: S311 - no secret
+
+    def send(self, batch: Sequence[Queued], started_at: str, attempt: int, parent: Sent | None) -> Answer:
+        """One request. ``started_at``: the clock as the ledger writes it; ``parent``: the request that it repeats."""
+        self.requests += 1
+        network = self._network
+        payloads = [msgspec.Raw(queued.postback.payload) for queued in batch]
+        request = network.request(batch[0].postback.envelope, payloads)
+        try:
+            response = self._transport(request, network.settings.request_timeout_seconds)
+        except Unreachable as unreachable:
+            verdict = Verdict.NO_ANSWER if unreachable.sent else Verdict.TRANSIENT
+            outcomes = [Outcome(verdict, detail=unreachable.why, shared=True)] * len(batch)
+            sent = self._sent(started_at, None, unreachable.latency_ms)
+            wait_seconds = 0.0
+        else:
+            outcomes = self._outcomes(response, batch)
+            sent = self._sent(started_at, response.status, response.latency_ms, self._request_id(response))
+            wait_seconds = self._wait_seconds(response, outcomes)
+            self._notice(response, outcomes, batch)
+        return Answer(sent, outcomes, wait_seconds, self._attempt(sent, outcomes, batch, attempt, parent))
+
+    def _sent(self, started_at: str, http_status: int | None, latency_ms: int, request_id: str = "") -> Sent:
+        return Sent(http_status, latency_ms, self.requests, uuid.uuid4().hex, request_id, started_at)
+
+    def _outcomes(self, response: Response, batch: Sequence[Queued]) -> list[Outcome]:
+        outcomes = self._scrubbed(self._network.outcomes(response, len(batch)), batch)
+        return [*map(_too_large, outcomes)] if response.status == TOO_LARGE else outcomes
+
+    def _request_id(self, response: Response) -> str:
+        request_id = self._network.request_id(response)
+        return request_id if _REQUEST_ID(request_id) and request_id not in self._lane.account.secrets else ""
+
+    def _wait_seconds(self, response: Response, outcomes: Sequence[Outcome]) -> float:
+        wait_seconds = seconds(self._network.retry_after(response), self._clock())
+        if not wait_seconds and any(outcome.verdict is Verdict.THROTTLED for outcome in outcomes):
+            # Not all runs are to come back at one time.
+            wait_seconds = self._network.throttled_seconds * (1 + self._random.random() / 4)
+        return wait_seconds
+
+    def _notice(self, response: Response, outcomes: Sequence[Outcome], batch: Sequence[Queued]) -> None:
+        if warning := self._network.warning(response):
+            self._lane.warn(scrubbed(warning, self._lane.account.secrets, _texts(batch)))
+        if any(outcome.verdict is Verdict.ACCEPTED for outcome in outcomes):
+            self._lane.accepted_at = time.monotonic()
+
+    def _attempt(
+        self, sent: Sent, outcomes: Sequence[Outcome], batch: Sequence[Queued], attempt: int, parent: Sent | None
+    ) -> dict[str, Any]:
+        return {
+            "attempt_id": sent.attempt_id,
+            "parent_id": parent and parent.attempt_id,
+            "network": self._lane.account.section,
+            "account": self._lane.account.name,
+            "asset": batch[0].postback.key.asset,
+            "started_at": sent.sent_at,
+            "latency_ms": sent.latency_ms,
+            "http_status": sent.http_status,
+            "attempt": attempt,
+            "events": len(batch),
+            "code": outcomes[0].code,
+            "message": outcomes[0].detail,
+            "network_request_id": sent.network_request_id,
+        }
+
+    def _scrubbed(self, outcomes: list[Outcome], batch: Sequence[Queued]) -> list[Outcome]:
+        secrets = self._lane.account.secrets
+        details = dict.fromkeys(outcome.detail for outcome in outcomes if outcome.detail)
+        texts = _texts(batch) if details else frozenset()
+        messages = {detail: scrubbed(detail, secrets, texts) for detail in islice(details, MAX_MESSAGES)}
+        clean: dict[int, Outcome] = {}  # a request has one outcome or two, many times over
+        for outcome in outcomes:
+            if id(outcome) not in clean:
+                code = scrubbed(outcome.code, secrets, keep_ids=True)[:100]
+                detail = outcome.detail and messages.get(outcome.detail, TOO_MANY_MESSAGES)
+                clean[id(outcome)] = outcome._replace(code=code, detail=detail)
+        return [clean[id(outcome)] for outcome in outcomes]
+
+
+def _texts(batch: Sequence[Queued]) -> frozenset[str]:
+    return texts_of(queued.postback.payload for queued in batch)
+
+
+def _too_large(outcome: Outcome) -> Outcome:
+    silent = outcome.verdict is Verdict.REJECTED and not outcome.reason
+    return outcome._replace(reason="too_large") if silent else outcome

@@ -1,0 +1,76 @@
+"""What delivery is made of: a postback on its way, what is not sent, and a batch or a part of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from target_adpostbacks.core.answers import Outcome, Verdict
+from target_adpostbacks.core.postback import Postback
+from target_adpostbacks.ledger import Delivered, Sent
+
+
+class Mark(Protocol):
+    """A place in the input that learns what became of the outcomes before it. Any thread settles and holds."""
+
+    def expect(self, count: int) -> None:
+        """So many outcomes are to come; called by the thread that reads, before any of them is settled."""
+
+    def settle(self, count: int) -> None:
+        """So many have a final verdict."""
+
+    def hold(self, count: int) -> None:
+        """So many stay open."""
+
+
+class Unmarked:
+    """The mark of a caller who keeps no state."""
+
+    def expect(self, count: int) -> None:
+        """Nobody asks."""
+
+    settle = hold = expect
+
+
+UNMARKED: Mark = Unmarked()
+
+
+class Queued(msgspec.Struct, gc=False):
+    """A postback and its place in the input.
+
+    ``unanswered_since``: when the first request was sent, in this run or an earlier one, that the network may have
+    taken though no answer came; set before each request, and taken back by an answer to it.
+    """
+
+    postback: Postback
+    mark: Mark
+    unanswered_since: str | None = None
+
+
+class Skipped(NamedTuple):
+    """A row for what no request is made for, with its place in the input."""
+
+    row: Delivered
+    mark: Mark
+
+
+Group = tuple[Outcome, list[Queued]]
+"""An outcome and the postbacks that share it."""
+
+
+class Part(NamedTuple):
+    """A batch, or a part of one that was refused whole."""
+
+    batch: Sequence[Queued]
+    sent: Sent | None = None  # the newest request that it was in
+    refusal: Outcome = Outcome(Verdict.REJECTED)  # what that answered, where it was refused whole
+    last: Outcome | None = None  # the newest answer about these alone: why they stay open if nothing more comes
+    is_probe: bool = False  # sent alone to learn whether it is refused too: that is no verdict yet
+    is_suspect: bool = False  # one after the other was refused by name: what is left is to be probed
+
+    @property
+    def cause(self) -> tuple[str, int | None]:
+        """What is alike when everything is refused for one reason: the network's code and the HTTP status."""
+        return self.refusal.code, self.sent and self.sent.http_status

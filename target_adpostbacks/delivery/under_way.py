@@ -1,0 +1,52 @@
+"""Which postbacks are under way, so that a key that comes again follows the first one's verdict."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from target_adpostbacks.core.postback import Key
+from target_adpostbacks.delivery.queued import Queued
+
+
+class UnderWay:
+    """Each key to the postback that is sent for it, and those of the same key that came later.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._same: dict[Key, list[Queued]] = {}
+
+    def claim(self, batch: Sequence[Queued]) -> tuple[list[Queued], list[tuple[Queued, Queued]]]:
+        """Those whose key is not under way; the others, each with the first one of its key."""
+        fresh, later = [], []
+        with self._lock:
+            for queued in batch:
+                same = self._same.setdefault(queued.postback.key, [])
+                if same:
+                    later.append((queued, same[0]))
+                else:
+                    fresh.append(queued)
+                same.append(queued)
+        return fresh, later
+
+    def release(self, queued: Queued) -> list[Queued]:
+        """It and those that followed it; the key may come again."""
+        with self._lock:
+            return self._same.pop(queued.postback.key)
+
+    def still(self, batch: Sequence[Queued]) -> list[Queued]:
+        """Those of a batch that are under way: a part of it may have been released before."""
+        with self._lock:
+            return [queued for queued in batch if self._is_first(queued)]
+
+    def _is_first(self, queued: Queued) -> bool:
+        same = self._same.get(queued.postback.key, [])
+        return bool(same) and same[0] is queued
+
+    def all(self) -> list[list[Queued]]:
+        """Every key's postbacks, the one that is sent first."""
+        with self._lock:
+            return [list(same) for same in self._same.values()]

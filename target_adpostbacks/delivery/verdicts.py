@@ -1,0 +1,170 @@
+"""Writes down what became of each postback, counts it, and lets state be written once it is in the ledger."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from target_adpostbacks.core.answers import Outcome, Verdict
+from target_adpostbacks.core.postback import NotSent
+from target_adpostbacks.delivery.queued import Group, Queued, Skipped
+from target_adpostbacks.delivery.under_way import UnderWay
+from target_adpostbacks.ledger import NO_REQUEST, Delivered, Ledger, Sent, Status, UnusableLedger
+
+CUT_SHORT = Outcome(Verdict.NO_ANSWER, detail="the run was ended before the answer came")
+NEVER_SENT = Outcome(Verdict.TRANSIENT, detail="the run was ended before it was sent")
+
+
+def row_of(not_sent: NotSent) -> Delivered:
+    """The row of a postback that no request is made for."""
+    status = Status(not_sent.status, not_sent.reason, "", not_sent.message)
+    return Delivered(not_sent.key, not_sent.account, status, NO_REQUEST, not_sent.facts)
+
+
+class Verdicts:
+    """The run's books. Safe to use from several threads.
+
+    ``counts``: accepted, already accepted, rejected, "skipped …" and "open …" by reason; one for each postback and
+    row that was handed in, once the run is over. ``stopping``: set, nothing new is sent.
+    """
+
+    def __init__(self, ledger: Ledger, clock: Callable[[], datetime], under_way: UnderWay) -> None:
+        self.counts: Counter[str] = Counter()
+        self.why_open: Counter[str] = Counter()  # "tiktok.default: throttled: …"
+        self.stopping = threading.Event()
+        self._ledger = ledger
+        self._clock = clock
+        self._under_way = under_way
+        self._lock = threading.Lock()
+        self._is_abandoned = False
+        self._unwritten_skips = 0
+
+    def now(self) -> str:
+        """The clock as the ledger writes it."""
+        return self._clock().isoformat(timespec="milliseconds")
+
+    def is_ours(self, batch: Sequence[Queued]) -> bool:
+        """Whether this run alone sends to the batch's asset."""
+        key = batch[0].postback.key
+        return self._ledger.claim(key.network, key.asset)
+
+    def ensure_asset(self, batch: Sequence[Queued]) -> None:
+        """Raises UnusableLedger if another run may be sending to the asset: time has passed since it was claimed."""
+        if not self.is_ours(batch):
+            raise UnusableLedger("ledger: an asset was lost to another run")
+
+    def store(self, groups: Sequence[Group], sent: Sent | None, attempt: Mapping[str, Any] | None = None) -> None:
+        """Commit outcomes and the request that gave them, then let state be written."""
+        groups = [group for each in groups for group in _with_doubt(each)]
+        rows = [row for outcome, batch in groups for row in _rows(batch, outcome, sent)]
+        self._ledger.write(self.now(), rows, [attempt] if attempt else [])
+        for outcome, batch in groups:
+            if outcome.verdict.final:
+                self.release(batch, outcome.verdict.value)
+            else:
+                self.leave_open(batch, outcome)
+
+    def keep(self, batch: Sequence[Queued]) -> None:
+        """The refusal that the ledger has of these stands."""
+        self.release(batch, "rejected")
+
+    def leave_open(self, batch: Sequence[Queued], outcome: Outcome) -> None:
+        """These stay open, and the ledger knows it."""
+        self.release(batch, _opened(outcome), outcome.said)
+
+    def release(self, batch: Iterable[Queued], count_as: str, why_open: str = "") -> None:
+        """What became of it is in the ledger: state may be written, and the keys may come again."""
+        marks: Counter[Any] = Counter()
+        with self._lock:
+            if self._is_abandoned:
+                return
+            for queued in batch:
+                same = self._under_way.release(queued)
+                marks.update(each.mark for each in same)
+                self.counts[count_as] += 1
+                if len(same) > 1:
+                    self.counts["already accepted" if count_as == "accepted" else count_as] += len(same) - 1
+                if why_open:
+                    self.why_open[f"{queued.postback.account}: {why_open}"] += len(same)
+        is_open = count_as.startswith("open ")
+        for mark, count in marks.items():
+            (mark.hold if is_open else mark.settle)(count)
+
+    def unwritten(self, batch: Sequence[Queued]) -> None:
+        """What the ledger could not be told of stays open; a part of the batch may have been settled before."""
+        self.release(self._under_way.still(batch), "open unwritten")
+
+    def expect_skipped(self, count: int) -> None:
+        """So many rows are about to be handed to ``store_skipped``, or to ``skips_unwritten``."""
+        with self._lock:
+            self._unwritten_skips += count
+
+    def store_skipped(self, rows: Sequence[Skipped]) -> None:
+        """Commit what no request is made for."""
+        self._ledger.write(self.now(), [skipped.row for skipped in rows])
+        with self._lock:
+            if self._is_abandoned:
+                return
+            self._unwritten_skips -= len(rows)
+            for skipped in rows:
+                status = skipped.row.status
+                self.counts[f"skipped {status.reason}" if status.status == "skipped" else status.status] += 1
+        for mark, count in Counter(skipped.mark for skipped in rows).items():
+            mark.settle(count)
+
+    def skips_unwritten(self, rows: Sequence[Skipped]) -> None:
+        """What the ledger could not be told of stays open."""
+        with self._lock:
+            self._unwritten_skips -= len(rows)
+            self.counts["open unwritten"] += len(rows)
+        for skipped in rows:
+            skipped.mark.hold(1)
+
+    def abandon(self) -> Callable[[], None]:
+        """Count what is under way as open, and listen to nothing more; the function that writes the ledger's rows."""
+        with self._lock:
+            self._is_abandoned = True
+            self.counts["open unwritten"] += self._unwritten_skips
+        rows: list[Delivered] = []
+        for first, *later in self._under_way.all():
+            outcome = CUT_SHORT if first.unanswered_since is not None else NEVER_SENT
+            self.counts[_opened(outcome)] += 1 + len(later)
+            self.why_open[f"{first.postback.account}: {outcome.said}"] += 1 + len(later)
+            rows += _rows([first], outcome, None)
+        return lambda: self._ledger.write(self.now(), rows)
+
+
+def _with_doubt(group: Group) -> Iterator[Group]:
+    """The network may have what went unanswered, whatever a later answer says that is no verdict."""
+    outcome, batch = group
+    is_clear = outcome.verdict.final or outcome.verdict is Verdict.NO_ANSWER
+    doubted = [] if is_clear else [queued for queued in batch if queued.unanswered_since is not None]
+    if not doubted:
+        yield group
+        return
+    yield Outcome(Verdict.NO_ANSWER, detail=f"no answer to an earlier request; now {outcome.said}"), doubted
+    if others := [queued for queued in batch if queued.unanswered_since is None]:
+        yield outcome, others
+
+
+def _rows(batch: Sequence[Queued], outcome: Outcome, sent: Sent | None) -> Iterator[Delivered]:
+    """The rows of postbacks that share an outcome."""
+    verdict = outcome.verdict
+    status, reason = (verdict.value, outcome.reason) if verdict.final else ("open", verdict.value)
+    shared = Status(status, reason, outcome.code, outcome.detail)
+    request = sent or NO_REQUEST
+    for queued in batch:
+        postback = queued.postback
+        own, own_request = shared, request
+        if postback.note and verdict is Verdict.ACCEPTED:
+            own = own._replace(message=f"{own.message}; {postback.note}" if own.message else postback.note)
+        if verdict is Verdict.NO_ANSWER and queued.unanswered_since:
+            own_request = own_request._replace(sent_at=queued.unanswered_since)
+        yield Delivered(postback.key, postback.account_name, own, own_request, postback.facts)
+
+
+def _opened(outcome: Outcome) -> str:
+    return f"open {outcome.verdict.value}"

@@ -1,0 +1,319 @@
+"""One run without Singer: records in, postbacks prepared, batched and delivered, and a tally of what became of them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from target_adpostbacks import config as configuration
+from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.core.mistakes import located
+from target_adpostbacks.core.preparation import Preparation, Prepared, Rule, digest, invalid
+from target_adpostbacks.core.record import Columns
+from target_adpostbacks.delivery.attempts import pauses
+from target_adpostbacks.delivery.balance import Tally, counted, summary, too_many_rejected, unbalanced
+from target_adpostbacks.delivery.batches import Batches
+from target_adpostbacks.delivery.delivery import Delivery
+from target_adpostbacks.delivery.queued import UNMARKED, Mark, Queued, Skipped
+from target_adpostbacks.delivery.transport import HttpTransport, Transport
+from target_adpostbacks.delivery.verdicts import row_of
+from target_adpostbacks.ledger import Ledger, UnusableLedger, default_url
+from target_adpostbacks.networks import NETWORKS
+
+SKIPPED_ROWS = 500
+"""Rows of conversions that are not sent, before they are written to the ledger."""
+WHY_OPEN = 20
+"""Reasons why postbacks are open that are logged, the most frequent first."""
+TICK_SECONDS = 0.5
+LOG = logging.getLogger("target_adpostbacks")
+
+
+def utc_now() -> datetime:
+    """The clock."""
+    return datetime.now(timezone.utc)
+
+
+def preparation(
+    general: configuration.General, accounts: Mapping[str, Sequence[Account]], rules: Sequence[Rule] = ()
+) -> Preparation:
+    """How a config says that records become postbacks."""
+    ids = {name for network in NETWORKS.values() for name in network.ids}
+    names = {alias: name for name, network in NETWORKS.items() for alias in (name, *network.aliases)}
+    return Preparation(accounts, Columns(ids, general.fields, general.zone), names, rules)
+
+
+class Run:
+    """One run. Everything belongs to one thread but ``stop``, which a signal handler may call.
+
+    ``add`` takes records, ``tick`` lets time pass, ``settle`` waits for the verdicts, ``close`` ends the run's books.
+    Raises UnusableLedger. ``max_batch_rows``: fewer postbacks in a request than the network takes; ``submitted``: is
+    called with an account's label and the size of each batch.
+    """
+
+    def __init__(
+        self,
+        general: configuration.General,
+        accounts: Mapping[str, Sequence[Account]],
+        *,
+        log: logging.Logger,
+        transport: Transport | None = None,
+        clock: Callable[[], datetime] = utc_now,
+        pauses: Callable[[], Iterator[float]] = pauses,
+        max_batch_rows: int | None = None,
+        submitted: Callable[[str, int], None] = lambda _label, _count: None,
+    ) -> None:
+        self.general = general
+        self.preparation = preparation(general, accounts)
+        self.run_id = uuid.uuid4().hex
+        self.read = self.owed = self.filtered = 0
+        self._without_outcome = 0  # records
+        self._log = log
+        self._clock = clock
+        self._submitted = submitted
+        self._started = time.monotonic()
+        self._unusable: Counter[str] = Counter()
+        self._skipped: list[Skipped] = []
+        self._skipped_since = 0.0
+        self.ledger = Ledger(general.ledger_url or default_url(os.environ), self.run_id)
+        self.ledger.start_run(self._now(), version("target-adpostbacks"))
+        self._http = HttpTransport()
+        self._delivery = Delivery(self.ledger, transport or self._http, log=log.error, clock=clock, pauses=pauses)
+        self._delivery.idle = self._idle
+        self.waiting: Callable[[], object] = lambda: None  # called now and then while the reader waits
+        self._batches = {
+            account.label: Batches(account, max_batch_rows)
+            for section in accounts.values()
+            for account in section
+            if account.network
+        }
+        for hint in configuration.hints(accounts):
+            log.warning(hint)
+        log.info("Ledger: %s (run %s)", self.ledger.location, self.run_id)
+
+    def _now(self) -> str:
+        return self._clock().isoformat(timespec="milliseconds")
+
+    def add(
+        self,
+        record: Mapping[str, Any],
+        mark: Mark = UNMARKED,
+        *,
+        stream: str = "conversions",
+        key: Sequence[str] = (),
+        line: int = 0,
+    ) -> None:
+        """One record of the input: what it comes to is batched, sent in the background, and told to ``mark``.
+
+        ``key``: the columns that make a record one record; ``line``: where it stands in the input.
+        """
+        self.count_read(self.take(self.prepare(record, stream=stream, key=key, line=line), mark))
+
+    def prepare(
+        self, record: Mapping[str, Any], *, stream: str = "conversions", key: Sequence[str] = (), line: int = 0
+    ) -> Prepared:
+        """What a record comes to; nothing is counted, logged or sent."""
+        return self.preparation.prepare(record, self._clock(), stream=stream, key=key, line=line)
+
+    def take(self, prepared: Prepared, mark: Mark = UNMARKED) -> int:
+        """Batch and send what was prepared; how many outcomes it is owed, those that rules dropped included."""
+        outcomes = prepared.outcomes
+        mark.expect(outcomes)
+        self.owed += outcomes
+        for postback in prepared.postbacks:
+            batches = self._batches[postback.account]
+            for full in batches.add(Queued(postback, mark)):
+                self._submit(batches.account, full)
+        for not_sent in prepared.not_sent:
+            self._skip(Skipped(row_of(not_sent), mark))
+        if prepared.unusable or prepared.invalid or prepared.mistakes:
+            self._report(prepared)
+        if prepared.passed_over and not outcomes:
+            self.filtered += 1
+            return 1
+        return outcomes
+
+    def invalid(self, stream: str, line: int, digest: str, field: str, rule: str, mark: Mark = UNMARKED) -> int:
+        """A line of the input that is no record: a row of the ledger and one warning. How many outcomes it is owed."""
+        return self.take(invalid(stream, line, digest, field, rule), mark)
+
+    def count_read(self, outcomes: int) -> None:
+        """One record of the input was read, and so many outcomes came of it."""
+        self.read += 1
+        if not outcomes:
+            self._without_outcome += 1
+
+    def _report(self, prepared: Prepared) -> None:
+        line = prepared.line
+        if prepared.invalid:
+            self._log.warning("Line %d: %s. Not sent.", line, prepared.invalid)
+        for mistake in prepared.mistakes:
+            self._log.error("Line %d: %s", line, mistake)
+        for column in prepared.unusable:
+            if not self._unusable[column]:
+                self._log.warning(
+                    "Line %d: %s (stream %s). Sent without it; further ones are counted.", line, column, prepared.stream
+                )
+            self._unusable[column] += 1
+
+    def _submit(self, account: Account, batch: Sequence[Queued]) -> None:
+        self._submitted(account.label, len(batch))
+        self._delivery.submit(account, batch)
+
+    def _skip(self, skipped: Skipped) -> None:
+        self._skipped_since = self._skipped_since or time.monotonic()
+        self._skipped.append(skipped)
+        if len(self._skipped) >= SKIPPED_ROWS:
+            self._write_skipped()
+
+    def _write_skipped(self) -> None:
+        rows, self._skipped, self._skipped_since = self._skipped, [], 0.0
+        if rows:
+            self._delivery.skip(rows)
+
+    def tick(self) -> None:
+        """Send what has waited long enough for its batch to fill."""
+        age = self.general.max_batch_age_seconds
+        for batches in self._batches.values():
+            for batch in batches.due(age):
+                self._submit(batches.account, batch)
+        if self._skipped and time.monotonic() - self._skipped_since >= age:
+            self._write_skipped()
+
+    def _idle(self) -> None:
+        """While an account keeps the reader waiting: the others send what has waited long enough."""
+        for batches in self._batches.values():
+            if self._delivery.has_room(batches.account):
+                for batch in batches.due(self.general.max_batch_age_seconds):
+                    self._submit(batches.account, batch)
+        self.waiting()
+
+    @property
+    def failed(self) -> BaseException | None:
+        """Why nothing more can be delivered: the ledger could not be written, or a mistake of ours."""
+        return self._delivery.failed
+
+    @property
+    def tally(self) -> Tally:
+        """What became of the records so far."""
+        return counted(self.read, self.owed, self.filtered, dict(self._delivery.counts))
+
+    def stop(self) -> None:
+        """End waits: requests under way finish and are written down, everything else stays open."""
+        self._delivery.stop()
+
+    def settle(self, is_hurried: Callable[[], bool] = lambda: False) -> None:
+        """Send what is left and wait until every verdict is written, or until ``is_hurried``; asked now and then."""
+        self._write_skipped()
+        for batches in self._batches.values():
+            for batch in batches.due():
+                self._submit(batches.account, batch)
+        if not self._delivery.settle(is_hurried):
+            self._delivery.abandon()
+
+    def close(self, mistakes: Iterable[str] = (), signal: int = 0) -> int:
+        """Log how the run ended and end its books; the exit code.
+
+        0: all is settled; 1: something is open, or something failed; 3: the run does not balance; 128 + ``signal``.
+        ``mistakes``: what else has failed.
+        """
+        tally = self.tally
+        self._report_counts()
+        unbalance = unbalanced(tally, self._without_outcome)
+        all_mistakes = [*mistakes, *self._mistakes(tally), *([unbalance] if unbalance else [])]
+        for mistake in all_mistakes:
+            self._log.error(mistake)
+        code = 128 + signal if signal else 3 if unbalance else int(bool(all_mistakes or tally.open))
+        with suppress(UnusableLedger):
+            if not signal:
+                self._expire()
+            self.ledger.end_run(self._now(), code, msgspec.structs.asdict(tally))
+        self._delivery.close()
+        self._http.close()
+        self.ledger.close()
+        self._log.info("Done in %.1f s: %s", time.monotonic() - self._started, summary(tally))
+        return code
+
+    def _report_counts(self) -> None:
+        for column, count in self._unusable.items():
+            self._log.warning("%s: %d conversions sent without it.", column, count)
+        for column, count in self._delivery.differences.items():
+            self._log.warning(
+                "%s: differs for %d conversions that came again; what was sent first stands.", column, count
+            )
+        for why, count in self._delivery.why_open[:WHY_OPEN]:
+            self._log.error("Open: %d for %s.", count, why)
+
+    def _mistakes(self, tally: Tally) -> Iterator[str]:
+        if (failed := self.failed) is not None:
+            yield str(failed) if isinstance(failed, UnusableLedger) else located(failed)
+        if too_many := too_many_rejected(tally, self.general.fail_above_rejected_percent):
+            yield too_many
+
+    def _expire(self) -> None:
+        """Let the ledger forget what is too old; the first run of a day does it for all."""
+        days, now = self.general.ledger_retention_days, self._clock()
+        today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        if days and not self.ledger.has_run_since(today.isoformat(timespec="milliseconds")):
+            self.ledger.expire((now - timedelta(days=days)).isoformat(timespec="milliseconds"))
+
+
+def deliver(
+    records: Iterable[Mapping[str, Any]],
+    config: Mapping[str, Any] | str | os.PathLike[str],
+    *,
+    stream: str = "conversions",
+    key: Sequence[str] = ("event_id",),
+) -> Tally:
+    """See ``target_adpostbacks.deliver``."""
+    given = config if isinstance(config, Mapping) else _loaded(config)
+    general, accounts = configuration.read(given)
+    run = Run(general, accounts, log=LOG, max_batch_rows=given.get("batch_size_rows"))
+    try:
+        _add_all(run, records, stream, key)
+    except KeyboardInterrupt:
+        run.stop()
+        raise
+    finally:
+        run.settle()
+        tally = run.tally
+        run.close()
+    if run.failed is not None:
+        raise run.failed
+    return tally
+
+
+def _loaded(path: str | os.PathLike[str]) -> Mapping[str, Any]:
+    try:
+        config = msgspec.json.decode(Path(path).read_bytes())
+    except OSError as error:
+        raise configuration.InvalidConfig([f"config file: {error.strerror or type(error).__name__}"]) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise configuration.InvalidConfig(["config file: not valid JSON"]) from None
+    if not isinstance(config, dict):
+        raise configuration.InvalidConfig(["config file: a JSON object expected"])
+    return config
+
+
+def _add_all(run: Run, records: Iterable[Any], stream: str, key: Sequence[str]) -> None:
+    ticked = time.monotonic()
+    for line, record in enumerate(records, 1):
+        if run.failed:
+            return
+        if isinstance(record, Mapping):
+            run.add(record, stream=stream, key=key, line=line)
+        else:
+            run.count_read(run.invalid(stream, line, digest(record, line), "record", "not a mapping of columns"))
+        if time.monotonic() - ticked >= TICK_SECONDS:
+            ticked = time.monotonic()
+            run.tick()

@@ -1,0 +1,54 @@
+"""Batches fill by envelope, and none waits longer than it may."""
+
+from __future__ import annotations
+
+from conftest import NOW, a_conversion, an_account
+
+from target_adpostbacks.core.postback import prepare
+from target_adpostbacks.delivery.batches import Batches
+from target_adpostbacks.delivery.queued import UNMARKED, Queued
+
+ACCOUNT = an_account(test_event_code="TEST1")
+
+
+def queued(number: int, **changes: object) -> Queued:
+    return Queued(prepare(ACCOUNT, a_conversion(event_id=f"evt-{number}", **changes), NOW), UNMARKED)
+
+
+def event_ids(batches: list[list[Queued]]) -> list[list[str]]:
+    return [[each.postback.key.event_id for each in batch] for batch in batches]
+
+
+def test_a_rare_envelope_beside_a_busy_one_is_due_in_its_own_time() -> None:
+    seconds = [0.0]
+    batches = Batches(ACCOUNT, 2, clock=lambda: seconds[0])
+    assert batches.add(queued(0, test=True)) == []
+    seconds[0] = 3600
+    assert batches.add(queued(1)) == []
+    assert event_ids(batches.add(queued(2))) == [["evt-1", "evt-2"]]
+    assert batches.add(queued(3)) == []
+    assert event_ids(batches.due(3600)) == [["evt-0"]]
+    assert batches.due(3600) == []
+    assert event_ids(batches.due()) == [["evt-3"]]
+
+
+def test_a_batch_keeps_room_for_its_envelope() -> None:
+    assert ACCOUNT.network
+    one = queued(0, description="x" * 500_000)
+    room = ACCOUNT.network.limits(one.postback.envelope).bytes
+    batches = Batches(ACCOUNT)
+    assert batches.add(one) == []
+    rest = room - 4096 - 2 * (len(one.postback.payload) + 1)
+    fits = queued(1, description="x" * (500_000 + rest))
+    assert batches.add(fits) == []
+    assert event_ids(batches.add(queued(2))) == [["evt-0", "evt-1"]]
+
+
+def test_a_batch_is_sent_before_it_is_too_large() -> None:
+    assert ACCOUNT.network
+    one = queued(0, description="x" * 500_000)
+    room = ACCOUNT.network.limits(one.postback.envelope).bytes
+    batches = Batches(ACCOUNT)
+    batches.add(one)
+    rest = room - 4096 - 2 * (len(one.postback.payload) + 1)
+    assert event_ids(batches.add(queued(1, description="x" * (500_001 + rest)))) == [["evt-0"]]
