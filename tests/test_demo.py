@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,9 +24,11 @@ from rich.console import Console
 from target_adpostbacks.cli.demo import demo
 from target_adpostbacks.core.conversion import InvalidConversion
 from target_adpostbacks.core.record import parse
+from target_adpostbacks.core.settings import examples
 from target_adpostbacks.demo.conversions import POISONED, conversions, singer
 from target_adpostbacks.demo.story import Story
 from target_adpostbacks.demo.summary import outcomes
+from target_adpostbacks.networks import NETWORKS
 
 COMMAND = str(Path(sys.executable).with_name("adpostbacks"))
 MISLEADING = {
@@ -71,20 +74,23 @@ def test_all_but_two_of_the_conversions_are_conversions() -> None:
     assert not any(parse(row, COLUMNS).unusable for row in rows if row not in invalid)
 
 
-def test_every_network_has_a_poisoned_conversion() -> None:
-    networks = {row["event_id"]: row["network"] for row in conversions(NOW)}
-    assert [networks[event_id] for event_id in POISONED.values()] == [*POISONED]
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_has_conversions_of_each_kind(name: str) -> None:
+    network = NETWORKS[name]
+    rows = [row for row in conversions(NOW) if row["network"] == name]
+    assert any(row["event_id"] == POISONED[name] for row in rows)
+    assert any(row[network.click_ids[0]] for row in rows)
+    assert any(row["event_time"] and NOW - row["event_time"] > network.max_age for row in rows)
+    assert any(row["test"] for row in rows) == bool(network.test_setting)
+    sources = {row["event_source"] for row in rows}
+    assert ("app" in sources) == (network.assets["app"] in examples(network.settings_type))
 
 
-def test_web_app_and_store_are_among_the_conversions() -> None:
-    sources = {(row["network"], row["event_source"]) for row in conversions(NOW)}
-    assert {
-        ("facebook", None),
-        ("meta", "app"),
-        ("meta", "offline"),
-        ("snapchat", None),
-        ("snapchat", "app"),
-    } <= sources
+def test_a_network_is_also_meant_by_an_alias_and_by_a_click_id_alone() -> None:
+    rows = conversions(NOW)
+    assert {network.aliases[0] for network in NETWORKS.values()} <= {row["network"] for row in rows}
+    for network in NETWORKS.values():
+        assert any(row["network"] is None and row[network.click_ids[0]] for row in rows)
 
 
 def test_the_singer_file_is_what_a_tap_would_write() -> None:
@@ -136,9 +142,11 @@ def test_the_demo_sends_everything_once_and_leaves_nothing(options: list[str]) -
         environ = {**os.environ, **MISLEADING, "TMPDIR": folder}
         ran = subprocess.run([COMMAND, "demo", *options], capture_output=True, text=True, env=environ, timeout=200)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "read 2000, accepted 1550, already accepted 0, rejected 4" in " ".join(ran.stdout.split())
-    assert "read 2000, accepted 0, already accepted 1550, rejected 4" in " ".join(ran.stdout.split())
-    assert "1,538 live conversions and 12 test ones, every one once" in ran.stdout
+    told = " ".join(ran.stdout.split())
+    (accepted,) = re.findall(rf"read 2000, accepted (\d+), already accepted 0, rejected {len(NETWORKS)},", told)
+    assert f"read 2000, accepted 0, already accepted {accepted}, rejected {len(NETWORKS)}," in told
+    ((live, tests),) = re.findall(r"([\d,]+) live conversions and (\d+) test ones, every one once", told)
+    assert int(live.replace(",", "")) + int(tests) == int(accepted) > 1500
     assert "deliveries 2,000" in ran.stdout
     assert max(map(len, ran.stdout.splitlines())) <= 80
 
@@ -149,7 +157,7 @@ def test_a_demo_that_is_stopped_leaves_nothing_either() -> None:
         environ = {**os.environ, "TMPDIR": folder, "PYTHONUNBUFFERED": "1"}
         with subprocess.Popen([COMMAND, "demo"], stdout=subprocess.PIPE, text=True, env=environ) as process:
             assert process.stdout
-            next(line for line in process.stdout if "Line 200" in line)
+            next(line for line in process.stdout if re.search(r"Line \d+: ", line))
             process.send_signal(signal.SIGTERM)
             process.stdout.read()
             assert process.wait(60) == 128 + signal.SIGTERM

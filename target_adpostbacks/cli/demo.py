@@ -21,11 +21,13 @@ from rich.console import Console
 from rich.text import Text
 
 from target_adpostbacks.cli.log import Layout
+from target_adpostbacks.core.settings import examples
 from target_adpostbacks.demo import summary
-from target_adpostbacks.demo.conversions import FAULTS, POISONED, conversions, singer
+from target_adpostbacks.demo.conversions import FAULTS, conversions, singer
 from target_adpostbacks.demo.programs import Failed, Programs
 from target_adpostbacks.demo.story import Story
 from target_adpostbacks.ledger import Ledger, Line
+from target_adpostbacks.networks import NETWORKS, TITLES
 
 if TYPE_CHECKING:
     from target_adpostbacks.demo.postgres import Postgres
@@ -52,7 +54,7 @@ def demo(*, no_postgres: bool, keep: Path | None, verbose: bool) -> None:
     story = Story(console, verbose=verbose)
     console.print(Text("adpostbacks demo", "bold"))
     console.print(
-        "A fictional shop tells TikTok, Reddit, Meta and Snapchat what their ads have sold. Nothing leaves this"
+        f"A fictional shop tells {TITLES} what their ads have sold. Nothing leaves this"
         " machine: the networks are played by a sandbox, and whatever is started here ends here."
     )
     try:
@@ -117,7 +119,7 @@ def _scheduled(story: Story, folder: Path) -> None:
 
 def _settings(server: Postgres, sandbox: Sandbox) -> dict[str, str]:
     """What the project leaves to the environment."""
-    own = {f"TARGET_ADPOSTBACKS_{network.upper()}_BASE_URL": sandbox.url for network in POISONED}
+    own = {f"TARGET_ADPOSTBACKS_{network.upper()}_BASE_URL": sandbox.url for network in NETWORKS}
     for plugin in ("TAP_POSTGRES", "TARGET_POSTGRES"):
         own |= {f"{plugin}_PORT": str(server.port), f"{plugin}_PASSWORD": server.password}
     return own
@@ -153,17 +155,7 @@ def _piped(story: Story, folder: Path) -> None:
 
 
 def _config(sandbox: Sandbox) -> Mapping[str, Any]:
-    common = {"base_url": sandbox.url, "access_token": "EAAany-token-will-do"}
-    return {
-        "tiktok": {**common, "pixel_code": "D7VH38JC77U3LFDOLGRG", "test_event_code": "TEST04030"},
-        "reddit": {**common, "pixel_id": "a2_demo1234"},
-        "snapchat": {
-            **common,
-            "pixel_id": "0f2e6c1a-5b3d-4c8e-9a7f-1d2c3b4a5e6f",
-            "snap_app_id": "7a9b8c7d-1e2f-4a3b-8c5d-6e7f8a9b0c1d",
-        },
-        "meta": {**common, "pixel_id": "123456789012345", "test_event_code": "TEST12345"},
-    }
+    return {name: {"base_url": sandbox.url, **examples(network.settings_type)} for name, network in NETWORKS.items()}
 
 
 def _sandbox(story: Story, stack: ExitStack) -> Sandbox:
@@ -172,8 +164,8 @@ def _sandbox(story: Story, stack: ExitStack) -> Sandbox:
     with story.step("The networks"):
         sandbox = stack.enter_context(Sandbox(faults=FAULTS))
         story.say(
-            f"Their sandbox on {sandbox.url} answers as TikTok, Reddit, Meta and Snapchat do. It is a bad day: one 429"
-            " that asks to wait 2 s, one 500, and a conversion for each network that it refuses whatever its batch."
+            f"Their sandbox on {sandbox.url} answers as they do. It is a bad day: one 429 that asks to wait 2 s, one"
+            " 500, and a conversion for each network that it refuses whatever its batch."
         )
     return sandbox
 

@@ -14,7 +14,7 @@ STOP = (signal.SIGINT, signal.SIGTERM)
 @click.option("--faults", type=click.Path(path_type=Path), help="JSON file of faults; see docs/sandbox.md.")
 @click.option("--host", default="127.0.0.1", type=click.Choice(["127.0.0.1"]), help="The loopback, and nothing else.")
 def sandbox(port: int, faults: Path | None, host: str) -> None:
-    """Stand in for the ad networks: a local server that answers as TikTok, Reddit, Meta and Snapchat do.
+    """Stand in for the ad networks: a local server that answers as they document.
 
     Set `base_url` of a network's section to the address that is printed. GET /_received and /_stats tell what came in.
     """

@@ -8,6 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from target_adpostbacks.core.network import Network
+from target_adpostbacks.core.settings import examples
+from target_adpostbacks.networks import NETWORKS
+
 COLUMNS = {
     "conversion_id": "bigint PRIMARY KEY",
     "event_name": "text",
@@ -15,10 +19,7 @@ COLUMNS = {
     "event_time": "timestamptz",
     "event_source": "text",
     "network": "text",
-    "ttclid": "text",
-    "rdt_cid": "text",
-    "fbclid": "text",
-    "sc_click_id": "text",
+    **{network.click_ids[0]: "text" for network in NETWORKS.values()},
     "click_time": "timestamptz",
     "email": "text",
     "phone": "text",
@@ -39,28 +40,19 @@ COLUMNS = {
     "updated_at": "timestamptz NOT NULL",
 }
 """Column → type in PostgreSQL. The last is what the tap remembers."""
-POISONED = {
-    "tiktok": "evt-poisoned-t",
-    "reddit": "evt-poisoned-r",
-    "meta": "evt-poisoned-m",
-    "snapchat": "evt-poisoned-s",
-}
+POISONED = {name: f"evt-poisoned-{name}" for name in NETWORKS}
 """Event ids that the sandbox refuses, as a network refuses a conversion that it finds something wrong with."""
+THROTTLED, BROKEN, *_ = [*NETWORKS, *NETWORKS]
 FAULTS: Sequence[Mapping[str, Any]] = (
-    {"network": "tiktok", "retry_after": "2", "times": 1},
-    {"network": "reddit", "status": 500, "times": 1},
+    {"network": THROTTLED, "retry_after": "2", "times": 1},
+    {"network": BROKEN, "status": 500, "times": 1},
     *({"refuse_event_id": event_id, "silent": True} for event_id in POISONED.values()),
 )
 """What the sandbox does wrong: a 429 with Retry-After, a 500, and batches refused for one bad conversion in them."""
 
 EVENTS = {"view_content": 30, "add_to_cart": 20, "begin_checkout": 10, "purchase": 30, "sign_up": 10}
 WITH_VALUE = {"add_to_cart", "begin_checkout", "purchase"}
-CAMPAIGNS = {
-    "tiktok": [("1791", "Autumn runners"), ("1792", "Spark ads: creators")],
-    "reddit": [("t2_c81", "r/running takeover"), ("t2_c82", "Retargeting")],
-    "snapchat": [("c7f0", "Lens: try them on"), ("c7f1", "Story ads: autumn")],
-    "meta": [("1202", "Advantage+ shopping"), ("1203", "Reels: trail shoes")],
-}
+CAMPAIGNS = ("Autumn runners", "Trail shoes", "Retargeting")
 COUNTRIES = {"DE": "EUR", "FR": "EUR", "GB": "GBP", "US": "USD"}
 PEOPLE = "ada grace alan edsger barbara donald margaret dennis radia ken frances john".split()
 AGENT = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148"
@@ -70,67 +62,67 @@ APP = {"event_source": "app", "platform": "android", "os_version": "16", "app_id
 STORE = {"event_source": "offline", "event_name": "purchase"}
 
 
+TOTAL = 2000
+ORGANIC = 200
+
+
 class Kind(NamedTuple):
     """So many conversions that have something in common."""
 
     share: int
     network: str | None
-    click: str | None = None  # whose click id they carry
+    click: type[Network[Any]] | None = None  # whose click id they carry
     change: Mapping[str, Any] = {}
     age_days: float = 0
     known: bool = True  # whether the person is
 
 
-KINDS = (
-    Kind(640, "tiktok", "tiktok"),
-    Kind(460, "reddit", "reddit"),
-    Kind(60, "TikTok Ads"),  # no click id: found by email
-    Kind(40, "reddit"),
-    Kind(30, "reddit", known=False),  # nothing to find anybody by
-    Kind(45, None, "tiktok"),  # the click id says whose it is
-    Kind(25, None, "reddit"),
-    Kind(60, None),
-    Kind(200, "organic"),
-    Kind(90, "facebook", "meta"),
-    Kind(20, "Instagram"),
-    Kind(24, "meta", "meta", APP),
-    Kind(20, "meta", None, STORE),
-    Kind(90, "google"),
-    Kind(44, "tiktok", "tiktok", {"consent": False}),
-    Kind(8, "tiktok", "tiktok", {"test": True}),
-    Kind(4, "reddit", "reddit", {"test": True}),
-    Kind(2, "meta", "meta", {"test": True}),
-    Kind(3, "meta", "meta", age_days=9),
-    Kind(10, "reddit", "reddit", age_days=9),
-    Kind(80, "snapchat", "snapchat"),
-    Kind(20, "Snap Ads"),
-    Kind(14, "snapchat", "snapchat", APP),
-    Kind(2, "snapchat", "snapchat", {"test": True}),
-    Kind(3, "snapchat", "snapchat", age_days=9),
-    Kind(1, "tiktok", "tiktok", {"event_name": "purchase", "event_id": POISONED["tiktok"]}),
-    Kind(1, "snapchat", "snapchat", {"event_name": "purchase", "event_id": POISONED["snapchat"]}),
-    Kind(1, "reddit", "reddit", {"event_name": "purchase", "event_id": POISONED["reddit"]}),
-    Kind(1, "meta", "meta", {"event_name": "purchase", "event_id": POISONED["meta"]}),
-    Kind(1, "tiktok", "tiktok", {"event_time": None}),
-    Kind(1, "reddit", "reddit", {"event_name": ""}),
-)
+def kinds(networks: Mapping[str, type[Network[Any]]]) -> list[Kind]:
+    """What happens in a shop that advertises on these networks, 2,000 conversions in all."""
+    special = [
+        Kind(60, None),
+        Kind(90, "an affiliate"),
+        Kind(1, None, None, {"event_time": None}),
+        Kind(1, None, None, {"event_name": ""}),
+        *(kind for name, network in networks.items() for kind in _special(name, network)),
+    ]
+    ordinary = (TOTAL - ORGANIC - sum(kind.share for kind in special)) // len(networks)
+    special += [Kind(ordinary, name, network) for name, network in networks.items()]
+    return [*special, Kind(TOTAL - sum(kind.share for kind in special), "organic")]
+
+
+def _special(name: str, network: type[Network[Any]]) -> Iterator[Kind]:
+    """What is not the ordinary conversion of a network, which carries its click id and comes in time."""
+    configured = {source for source, setting in network.assets.items() if setting in examples(network.settings_type)}
+    yield Kind(20, (*network.aliases, name)[0])  # no click id: found by email
+    yield Kind(20, None, network)  # the click id says whose it is
+    yield Kind(5, name, known=False)  # nothing to find anybody by
+    yield Kind(10, name, network, {"consent": False})
+    yield Kind(4, name, network, age_days=network.max_age.days + 2)
+    yield Kind(1, name, network, {"event_name": "purchase", "event_id": POISONED[name]})
+    if "app" in configured:
+        yield Kind(14, name, network, APP)
+    if "offline" in configured:
+        yield Kind(10, name, None, STORE)
+    if network.test_setting:
+        yield Kind(3, name, network, {"test": True})
 
 
 def conversions(now: datetime, seed: int = 4) -> list[dict[str, Any]]:
-    """About 2,000 rows of the last four days, in the order in which the warehouse got them."""
+    """2,000 rows of the last four days, in the order in which the warehouse got them."""
     chance = random.Random(seed)  # noqa: S311 - fiction, the same each time
-    kinds = [kind for kind in KINDS for _ in range(kind.share)]
-    chance.shuffle(kinds)
+    drawn = [kind for kind in kinds(NETWORKS) for _ in range(kind.share)]
+    chance.shuffle(drawn)
     start = now - timedelta(days=4)
-    step = (now - timedelta(minutes=10) - start) / len(kinds)
-    return [_conversion(number, kind, start + number * step, chance) for number, kind in enumerate(kinds, 1)]
+    step = (now - timedelta(minutes=10) - start) / len(drawn)
+    return [_conversion(number, kind, start + number * step, chance) for number, kind in enumerate(drawn, 1)]
 
 
 def _conversion(number: int, kind: Kind, happened: datetime, chance: random.Random) -> dict[str, Any]:
     event = chance.choices([*EVENTS], [*EVENTS.values()])[0]
     event = kind.change.get("event_name") or event
     country = chance.choice([*COUNTRIES])
-    campaign = chance.choice(CAMPAIGNS.get(kind.click or "", [(None, None)]))
+    campaign = chance.choice(CAMPAIGNS)
     priced = event in WITH_VALUE
     row = {
         "conversion_id": 100_000 + number,
@@ -139,11 +131,9 @@ def _conversion(number: int, kind: Kind, happened: datetime, chance: random.Rand
         "event_time": happened - timedelta(days=kind.age_days),
         "event_source": None,
         "network": kind.network,
-        "ttclid": f"E.C.P.{chance.getrandbits(96):x}" if kind.click == "tiktok" else None,
-        "rdt_cid": f"{chance.getrandbits(60)}" if kind.click == "reddit" else None,
-        "fbclid": f"IwAR{chance.getrandbits(128):x}" if kind.click == "meta" else None,
-        "sc_click_id": f"{chance.getrandbits(128):x}" if kind.click == "snapchat" else None,
-        "click_time": happened - timedelta(days=kind.age_days, minutes=20) if kind.click == "meta" else None,
+        **dict.fromkeys(network.click_ids[0] for network in NETWORKS.values()),
+        "click_time": None,
+        **(_click(kind.click, happened - timedelta(days=kind.age_days, minutes=20), chance) if kind.click else {}),
         **_person(number, kind, country, chance),
         "event_source_url": None
         if kind.change.get("event_source")
@@ -152,14 +142,18 @@ def _conversion(number: int, kind: Kind, happened: datetime, chance: random.Rand
         "value": round(chance.lognormvariate(3.6, 0.6), 2) if priced else None,
         "currency": COUNTRIES[country] if priced else None,
         "order_id": f"S-{20_000 + number}" if event == "purchase" else None,
-        "campaign_id": campaign[0],
-        "campaign_name": campaign[1],
+        "campaign_id": f"{kind.click.name}-{CAMPAIGNS.index(campaign)}" if kind.click else None,
+        "campaign_name": campaign if kind.click else None,
         "consent": True,
         "test": False,
         "updated_at": happened + timedelta(minutes=5),
         **kind.change,
     }
     return {column: row[column] for column in COLUMNS}
+
+
+def _click(network: type[Network[Any]], clicked: datetime, chance: random.Random) -> dict[str, Any]:
+    return {network.click_ids[0]: f"{network.click_id_example}{chance.getrandbits(64)}", "click_time": clicked}
 
 
 def _person(number: int, kind: Kind, country: str, chance: random.Random) -> dict[str, str | None]:

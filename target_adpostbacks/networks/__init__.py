@@ -14,3 +14,7 @@ NETWORKS: Mapping[str, type[Network[Any]]] = {
     for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name)
     for network in [importlib.import_module(f"{__name__}.{module.name}").NETWORK]
 }
+
+_titles = [network.title for network in NETWORKS.values()]
+TITLES = " and ".join(filter(None, (", ".join(_titles[:-1]), _titles[-1])))
+"""Their names in a sentence: ``'Meta, Reddit, Snapchat and TikTok'``."""
