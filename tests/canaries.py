@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-SECRETS = {
-    "tiktok": "canary-token-tiktok",
-    "reddit": "canary-token-reddit",
-    "meta": "EAAcanary-token-meta",
-    "snapchat": "canary+token/of&snapchat=0123456789-abcdefghij",  # in the query, so percent-encoded too
-}
+from target_adpostbacks.networks import NETWORKS
+
+SECRETS = {name: f"canary+token/of&{name}=0123456789" for name in NETWORKS}
+"""Each network's token, with what is written otherwise in a URL's query."""
 
 PERSONAL: dict[str, Any] = {
     "email": "canary.mail@example.com",
@@ -28,15 +26,9 @@ PERSONAL: dict[str, Any] = {
     "language": "xx-CANARY",
     "advertising_id": "ca4a47ca-a667-48bc-b806-42ecb2b48606",
     "idfv": "ca4a47ca-7d4f-4b7a-9c63-2c6e4b2e8f11",
-    "ttclid": "CanaryClick",
-    "ttp": "CanaryCookie",
-    "rdt_cid": "CanaryReddit",
-    "rdt_uuid": "CanaryUuid",
-    "fbclid": "CanaryFacebook",
-    "fbc": "fb.1.1795100000000.CanaryOld",
+    **{name: f"Canary-{name}" for network in NETWORKS.values() for name in network.ids},
+    "fbc": "fb.1.1795100000000.CanaryOld",  # both are dropped in another form
     "fbp": "fb.1.1795100000000.5550042199",
-    "sc_click_id": "CanarySnap",
-    "sc_cookie1": "CanaryScid",
     "lead_id": "canary-lead",
     "anonymous_id": "canary-anonymous",
     "event_source_url": "https://example.com/canary-page",

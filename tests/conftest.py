@@ -12,20 +12,20 @@ import pytest
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.conversion import Conversion
 from target_adpostbacks.core.record import Columns, parse
+from target_adpostbacks.core.settings import examples
 from target_adpostbacks.networks import NETWORKS
 
 NOW = datetime(2026, 11, 20, 12, 5, tzinfo=timezone.utc)
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
-    "tiktok": {"access_token": "example-access-token", "pixel_code": "D7VH38JC77U3LFDOLGRG"},
-    "meta": {"access_token": "EAAexample", "pixel_id": "123456789012345"},
-    "reddit": {"access_token": "example-access-token", "pixel_id": "a2_demo1234"},
-    "snapchat": {
-        "access_token": "example-access-token",
-        "pixel_id": "0f2e6c1a-5b3d-4c8e-9a7f-1d2c3b4a5e6f",
-        "snap_app_id": "7a9b8c7d-1e2f-4a3b-8c5d-6e7f8a9b0c1d",
-    },
+    name: {
+        setting: example
+        for setting, example in examples(network.settings_type).items()
+        if setting != network.test_setting
+    }
+    for name, network in NETWORKS.items()
 }
+"""Each network's section with its example values, but without the code of its test tool."""
 COLUMNS = Columns(ids={name for network in NETWORKS.values() for name in network.ids})
 
 

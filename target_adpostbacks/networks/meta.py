@@ -130,7 +130,7 @@ class MetaSettings(Settings, frozen=True, kw_only=True):
         doc(
             "A system user's token for this data set: `EAA…`.",
             where="Events Manager > Data sources > the data set > Settings > Conversions API > Generate access token",
-            example="EAAyour-system-user-token",
+            example="EAAexample",
             secret=True,
         ),
     ]

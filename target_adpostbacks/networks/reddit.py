@@ -51,7 +51,7 @@ class RedditSettings(Settings, frozen=True, kw_only=True):
         doc(
             "Token of the Conversions API; any admin of the ad account makes it, and it does not expire.",
             where="Events Manager > the pixel > Conversions API > Generate Conversion Access Token",
-            example="your-conversion-access-token",
+            example="example-access-token",
             secret=True,
         ),
     ]

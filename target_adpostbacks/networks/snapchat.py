@@ -47,7 +47,7 @@ class SnapchatSettings(Settings, frozen=True, kw_only=True):
         doc(
             "Token of the Conversions API; an admin of the organization makes it, and it does not expire.",
             where="Ads Manager > Business Details > Conversions API Tokens",
-            example="your-conversions-api-token",
+            example="example-access-token",
             secret=True,
         ),
     ]

@@ -67,7 +67,7 @@ class TikTokSettings(Settings, frozen=True, kw_only=True):
         doc(
             "Token of the Events API; an admin or operator of the account makes it, and sees it once.",
             where="Events Manager > the pixel > Settings > Events API > Generate access token",
-            example="your-events-api-token",
+            example="example-access-token",
             secret=True,
         ),
     ]

@@ -35,7 +35,10 @@ TOKEN_RULE = "access_token: white space or a character that can't be sent; copy 
         ({"pixel_code": "D7VH38JC77 U3LFDOLGRG"}, "pixel_code: looks like the pixel's name; take the code beside it"),
         ({"pixel_code": "7123456789012345678"}, "pixel_code: looks like the numeric pixel id; take the code"),
         ({"pixel_code": 7123456789012345678}, "pixel_code: looks like the numeric pixel id; take the code"),
-        ({"pixel_code": None}, "pixel_code: missing; set it, or tiktok_app_id, offline_event_set_id"),
+        (
+            {"pixel_code": None, "tiktok_app_id": None},
+            "pixel_code: missing; set it, or tiktok_app_id, offline_event_set_id",
+        ),
         ({"access_token": "two words"}, TOKEN_RULE),
         ({"access_token": "dash\u2014ed"}, TOKEN_RULE),
         ({"access_token": "a\x00b"}, TOKEN_RULE),
