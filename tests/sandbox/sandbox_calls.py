@@ -1,118 +1,142 @@
-"""Sound requests for the sandbox, of which a test changes what it is about."""
+"""The golden requests of every network, to be sent to the sandbox with what a test changes in them."""
 
+from __future__ import annotations
+
+import copy
 import hashlib
+import json
+from collections.abc import Mapping
 from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import requests
 
 from target_adpostbacks.sandbox import Sandbox
+from target_adpostbacks.sandbox.networks import SANDBOX_NETWORKS
 
-NOW = datetime(2026, 11, 20, 12, 5, tzinfo=timezone.utc)
+FILES = Path(__file__).parent.parent / "networks" / "vectors"
+VECTORS = {network: json.loads((FILES / f"{network}.json").read_text("utf-8")) for network in SANDBOX_NETWORKS}
+NOW = datetime(2026, 11, 20, 12, 5, tzinfo=timezone.utc)  # of every golden request
 SECONDS = 1795176000
-PIXEL_CODE, PIXEL_ID = "D7VH38JC77U3LFDOLGRG", "a2_demo1234"
-TRACK, EVENTS = "/open_api/v1.3/event/track/", f"/api/v3/pixels/{PIXEL_ID}/conversion_events"
 EMAIL = hashlib.sha256(b"user@example.com").hexdigest()
-DATA_SET = "123456789012345"
-SNAP_PIXEL = "0f2e6c1a-5b3d-4c8e-9a7f-1d2c3b4a5e6f"
-AGENT = "server:example:1.0 (by /u/example)"
 
+JSON = Any
 Event = dict[str, Any]
+Keys = tuple[Any, ...]
 
 
 def a_sandbox(**changes: Any) -> Sandbox:
     return Sandbox(**{"now": lambda: NOW, **changes})
 
 
-def tiktok_event(event_id: Any = "evt-1", **changes: Any) -> Event:
-    event = {"event": "Purchase", "event_time": SECONDS, "event_id": event_id, "user": {"ttclid": "E.C.P.abc"}}
-    return {**event, **changes}
+def golden(network: str, name: str | None = None) -> Any:
+    """A golden request by its name, the minimal one without."""
+    vectors = VECTORS[network]
+    (row,) = [row for row in vectors["requests"] if row["name"] == (name or vectors["minimal"])]
+    return copy.deepcopy(row["expect"][0])
 
 
-def reddit_event(event_id: Any = "evt-1", **changes: Any) -> Event:
-    event = {
-        "event_at": SECONDS * 1000,
-        "action_source": "WEBSITE",
-        "click_id": "3184742045291813272",
-        "type": {"tracking_type": "PURCHASE"},
-        "metadata": {"conversion_id": event_id},
-    }
-    return {**event, **changes}
+def endpoint(network: str) -> str:
+    """The path that its golden requests go to."""
+    url: str = golden(network)["url"]
+    return urlsplit(url).path
 
 
-def without(event: Event, key: str) -> Event:
-    return {name: value for name, value in event.items() if name != key}
+def path_of(dotted: str) -> Keys:
+    """``'data.1.user'`` -> ``('data', 1, 'user')``."""
+    return tuple(int(key) if key.isdecimal() else key for key in dotted.split(".") if key)
 
 
-def tiktok_body(*events: Any, **changes: Any) -> dict[str, Any]:
-    return {"event_source": "web", "event_source_id": PIXEL_CODE, "data": list(events), **changes}
+def at(value: JSON, path: Keys) -> JSON:
+    for key in path:
+        value = value[key]
+    return value
+
+
+def changed(value: JSON, path: Keys, new: JSON) -> JSON:
+    """A copy of ``value`` with ``new`` at ``path``."""
+    if not path:
+        return new
+    key, *rest = path
+    if isinstance(value, list):
+        return [changed(member, tuple(rest), new) if n == key else member for n, member in enumerate(value)]
+    return {**value, key: changed(value.get(key), tuple(rest), new)}
+
+
+def without(value: JSON, *path: Any) -> JSON:
+    """A copy of ``value`` that lacks the key at the end of ``path``."""
+    holder = {key: member for key, member in at(value, path[:-1]).items() if key != path[-1]}
+    return changed(value, path[:-1], holder)
+
+
+def an_event(network: str, event_id: Any = "evt-1", *, of: str | None = None, **changes: Any) -> Event:
+    """The event of a golden request, with ``changes``."""
+    vectors = VECTORS[network]
+    event = at(golden(network, of)["body"], path_of(vectors["events_at"]))[0]
+    return {**changed(event, path_of(vectors["event_id_at"]), event_id), **changes}
+
+
+def a_body(network: str, *events: Any, **changes: Any) -> dict[str, Any]:
+    """The body of the minimal golden request with these events, and ``changes`` beside them."""
+    *holder, key = path_of(VECTORS[network]["events_at"])
+    body = golden(network)["body"]
+    return dict(changed(body, tuple(holder), {**at(body, tuple(holder)), key: list(events), **changes}))
+
+
+def post(
+    network: str,
+    sandbox: Sandbox,
+    body: JSON,
+    *,
+    of: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
+    path: str | None = None,
+    timeout: float = 5,
+) -> requests.Response:
+    """Sends ``body`` as the golden request is sent, with these headers and parameters over its own."""
+    request = golden(network, of)
+    url = urlsplit(request["url"])
+    return requests.post(
+        sandbox.url + (path or url.path),
+        params={**dict(parse_qsl(url.query)), **(query or {})},
+        json=body,
+        headers={**request["headers"], **(headers or {})},
+        timeout=timeout,
+        allow_redirects=False,
+    )
+
+
+def refusals(sandbox: Sandbox, network: str) -> dict[str, int]:
+    """Code to count."""
+    return dict(sandbox.stats()["networks"][network]["refused"])
+
+
+tiktok_event, reddit_event, meta_event = (partial(an_event, network) for network in ("tiktok", "reddit", "meta"))
+snapchat_event = partial(an_event, "snapchat", event_source_url="https://play.example.com/")
+tiktok_body, reddit_body, meta_body, snapchat_body = (
+    partial(a_body, network) for network in ("tiktok", "reddit", "meta", "snapchat")
+)
 
 
 def to_tiktok(
-    sandbox: Sandbox, body: Any, *, headers: dict[str, str] | None = None, path: str = TRACK, timeout: float = 5
+    sandbox: Sandbox, body: JSON, *, headers: Mapping[str, str] | None = None, **how: Any
 ) -> requests.Response:
-    sent = {"Access-Token": "good", **(headers or {})}
-    return requests.post(sandbox.url + path, json=body, headers=sent, timeout=timeout, allow_redirects=False)
+    return post("tiktok", sandbox, body, headers={"Access-Token": "good", **(headers or {})}, **how)
 
 
 def to_reddit(
-    sandbox: Sandbox, body: Any, *, headers: dict[str, str] | None = None, path: str = EVENTS, timeout: float = 5
+    sandbox: Sandbox, body: JSON, *, headers: Mapping[str, str] | None = None, **how: Any
 ) -> requests.Response:
-    sent = {"Authorization": "Bearer good", "User-Agent": AGENT, **(headers or {})}
-    return requests.post(sandbox.url + path, json=body, headers=sent, timeout=timeout, allow_redirects=False)
+    return post("reddit", sandbox, body, headers={"Authorization": "Bearer good", **(headers or {})}, **how)
 
 
-def reddit_body(*events: Any, **changes: Any) -> dict[str, Any]:
-    return {"data": {"events": list(events), **changes}}
+def to_meta(sandbox: Sandbox, body: JSON, *, headers: Mapping[str, str] | None = None, **how: Any) -> requests.Response:
+    return post("meta", sandbox, body, headers={"Authorization": "Bearer good", **(headers or {})}, **how)
 
 
-def meta_event(event_id: Any = "evt-1", **changes: Any) -> Event:
-    event = {
-        "event_name": "Lead",
-        "event_time": SECONDS,
-        "event_id": event_id,
-        "action_source": "website",
-        "user_data": {"em": [EMAIL]},
-    }
-    return {**event, **changes}
-
-
-def meta_body(*events: Any, **changes: Any) -> dict[str, Any]:
-    return {"data": list(events), **changes}
-
-
-def to_meta(
-    sandbox: Sandbox, body: Any, *, headers: dict[str, str] | None = None, path: str = f"/v25.0/{DATA_SET}/events"
-) -> requests.Response:
-    sent = {"Authorization": "Bearer good", **(headers or {})}
-    return requests.post(sandbox.url + path, json=body, headers=sent, timeout=5, allow_redirects=False)
-
-
-def snapchat_event(event_id: Any = "evt-1", **changes: Any) -> Event:
-    event = {
-        "event_name": "SIGN_UP",
-        "event_time": SECONDS,
-        "event_id": event_id,
-        "action_source": "WEB",
-        "event_source_url": "https://play.example.com/",
-        "user_data": {"em": [EMAIL]},
-    }
-    return {**event, **changes}
-
-
-def snapchat_app_event(event_id: Any = "evt-1", **changes: Any) -> Event:
-    app = {"app_id": "1234567890", "advertiser_tracking_enabled": 1, "extinfo": ["i2", *[""] * 15]}
-    event = without(snapchat_event(event_id, action_source="MOBILE_APP", app_data=app), "event_source_url")
-    return {**event, **changes}
-
-
-def snapchat_body(*events: Any, **changes: Any) -> dict[str, Any]:
-    return {"data": list(events), **changes}
-
-
-def to_snapchat(
-    sandbox: Sandbox, body: Any, *, path: str = f"/v3/{SNAP_PIXEL}/events", token: str = "good"
-) -> requests.Response:
-    return requests.post(
-        sandbox.url + path, params={"access_token": token}, json=body, timeout=5, allow_redirects=False
-    )
+def to_snapchat(sandbox: Sandbox, body: JSON, *, token: str = "good", **how: Any) -> requests.Response:
+    return post("snapchat", sandbox, body, query={"access_token": token}, **how)

@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 import requests
 import trustme
-from sandbox_calls import EVENTS, a_sandbox, reddit_body, reddit_event, tiktok_body, tiktok_event, to_reddit, to_tiktok
+from sandbox_calls import (
+    a_sandbox,
+    endpoint,
+    reddit_body,
+    reddit_event,
+    tiktok_body,
+    tiktok_event,
+    to_reddit,
+    to_tiktok,
+)
 
 from target_adpostbacks.sandbox import Sandbox
 
@@ -75,6 +84,24 @@ def test_any_status_can_be_produced_on_any_network(status: int) -> None:
     with a_sandbox(faults=[{"status": status}]) as sandbox:
         assert post(sandbox).status_code == status
         assert to_reddit(sandbox, reddit_body(reddit_event())).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (202, {}, {"code": 0, "data": {}}),
+        (400, {"X-Trace": "7"}, {"error": {"code": 190}}),
+        (429, {"Retry-After": "2"}, "slow down"),
+        (200, {}, ""),
+    ],
+)
+def test_an_answer_can_be_dictated(status: int, headers: dict[str, str], body: Any) -> None:
+    with a_sandbox(faults=[{"status": status, "headers": headers, "body": body}]) as sandbox:
+        answer = post(sandbox)
+        assert answer.status_code == status
+        assert headers.items() <= answer.headers.items()
+        assert (answer.text if isinstance(body, str) else answer.json()) == body
+        assert sandbox.received == []
 
 
 def test_a_rule_ends_after_its_times_and_begins_after_its_requests() -> None:
@@ -283,7 +310,7 @@ def test_a_reset_before_does_not_wait_for_the_body() -> None:
     with a_sandbox(faults=[{"reset": "before"}]) as sandbox:
         port = int(sandbox.url.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
-            client.sendall(f"POST {EVENTS} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n".encode())
+            client.sendall(f"POST {endpoint('reddit')} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n".encode())
             with pytest.raises(ConnectionResetError):
                 client.recv(1)
 

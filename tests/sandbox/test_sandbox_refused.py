@@ -1,0 +1,45 @@
+"""What the sandbox refuses of every network: golden requests with one thing wrong, rows of tests/networks/vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sandbox_calls import VECTORS, a_sandbox, at, changed, golden, path_of, post, refusals, without
+
+ROWS = [(network, row) for network, vectors in VECTORS.items() for row in vectors["refused"]]
+GOLDEN = sorted({(network, row.get("of", VECTORS[network]["minimal"])) for network, row in ROWS})
+
+
+def repeated(network: str, name: str | None, times: int) -> Any:
+    """The body of a golden request that holds its first event ``times`` times."""
+    body, path = golden(network, name)["body"], path_of(VECTORS[network]["events_at"])
+    return changed(body, path, [at(body, path)[0]] * times)
+
+
+def broken(network: str, row: Any) -> Any:
+    """The golden request, its event twice, with the row's change; paths with a 1 are in the second event."""
+    body = repeated(network, row.get("of"), row.get("repeat", 2))
+    for path, value in row.get("set", {}).items():
+        body = changed(body, path_of(path), value)
+    for path in row.get("without", []):
+        body = without(body, *path_of(path))
+    return body
+
+
+@pytest.mark.parametrize(("network", "name"), GOLDEN)
+def test_a_golden_request_is_taken_before_it_is_broken(network: str, name: str) -> None:
+    with a_sandbox() as sandbox:
+        post(network, sandbox, repeated(network, name, 2), of=name)
+        assert refusals(sandbox, network) == {}
+        assert [event["times"] for event in sandbox.received] == [2]
+
+
+@pytest.mark.parametrize(("network", "row"), ROWS, ids=[f"{network}-{row['name']}" for network, row in ROWS])
+def test_one_broken_rule_refuses_the_whole_request(network: str, row: Any) -> None:
+    with a_sandbox() as sandbox:
+        answer = post(network, sandbox, broken(network, row), of=row.get("of"))
+        assert answer.status_code == row["status"]
+        assert row["says"] in str(answer.json())
+        assert refusals(sandbox, network) == {row["code"]: 1}
+        assert sandbox.received == []
