@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from target_adpostbacks.core.postback import Facts, Key
-from target_adpostbacks.ledger import Delivered, Sent, Status
+from target_adpostbacks.ledger import Delivered, LedgerReader, NoLedger, Sent, Status
 from target_adpostbacks.ledger.tables import WRITTEN
 
 NOW = "2026-11-20T12:06:00.000+00:00"
@@ -88,3 +88,12 @@ def rows(url: str, columns: str = "event_id, status", table: str = "deliveries")
             return [tuple(row) for row in connection.execute(sa.text(f"SELECT {columns} FROM {table} ORDER BY 1"))]
     finally:
         engine.dispose()
+
+
+def changes(url: str, table: str = "deliveries", after: int = 0) -> list[dict[str, Any]]:
+    """The rows of a table as a reader gets them; none where nothing was sent yet."""
+    try:
+        with LedgerReader(url) as reader:
+            return [*reader.changes(table, after)]
+    except NoLedger:
+        return []

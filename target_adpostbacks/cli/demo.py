@@ -26,7 +26,7 @@ from target_adpostbacks.demo import summary
 from target_adpostbacks.demo.conversions import FAULTS, conversions, singer
 from target_adpostbacks.demo.programs import Failed, Programs
 from target_adpostbacks.demo.story import Story
-from target_adpostbacks.ledger import Ledger, Line
+from target_adpostbacks.ledger import LedgerReader, Line
 from target_adpostbacks.networks import NETWORKS, TITLES
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _sandbox(story: Story, stack: ExitStack) -> Sandbox:
 
 
 def _results(story: Story, folder: Path) -> None:
-    ledger = Ledger(f"sqlite:///{folder / 'adpostbacks.db'}", create=False)
+    ledger = LedgerReader(f"sqlite:///{folder / 'adpostbacks.db'}")
     rows, requests = [*ledger.changes("deliveries")], [*ledger.changes("attempts")]
     lines = [*_excerpt(ledger.lines())]
     ledger.close()

@@ -16,7 +16,7 @@ import msgspec
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 
-from target_adpostbacks.ledger import RETRIED, Ledger, Line, UnusableLedger, default_url
+from target_adpostbacks.ledger import RETRIED, LedgerReader, Line, UnusableLedger, default_url
 
 COLORS: Mapping[str, dict[str, Any]] = {
     "Success": {"fg": "green"},
@@ -61,9 +61,8 @@ def log(ledger_url: str | None, since: str | None, status: str | None, style: st
     after = _since(since) if since else ""
     equal = {("event_name" if name == "event" else name): value for name, value in filters.items() if value}
     try:
-        ledger = Ledger(ledger_url or default_url(os.environ), create=False)
-        WRITERS[style](ledger.lines(after, status, **equal))
-        ledger.close()
+        with LedgerReader(ledger_url or default_url(os.environ)) as ledger:
+            WRITERS[style](ledger.lines(after, status, **equal))
     except UnusableLedger as error:
         raise click.ClickException(str(error)) from None
 

@@ -1,23 +1,23 @@
-"""The ledger's database: opened without telling its password, written a batch of rows at a time."""
+"""The ledger's database: opened without telling its password, read a page at a time."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import backoff
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
 
-from target_adpostbacks.ledger.tables import COLUMNS, DELIVERIES, IDENTITY, METADATA, SEQUENCE
+from target_adpostbacks.ledger.tables import METADATA, SEQUENCE
 
-CHUNKS = (250, 25, 1)
-"""Rows of one INSERT into SQLite: a statement of many rows lets other threads run while the database works."""
+Purpose = Literal["read", "write", "create"]
+
+READ_ROWS = 1000
 CHECKPOINT_PAGES = 8_000
 """Pages of 4 KiB that SQLite writes to its -wal file before it copies them to the database: a page of an index changes
 with many commits, and is copied once."""
@@ -39,6 +39,85 @@ class NoLedger(UnusableLedger):
     """There is none at that place yet: nothing was ever sent, or the place is another one."""
 
 
+class Database:
+    """A ledger's database, opened. Safe to use from several threads.
+
+    ``purpose``: what the caller may do. Only "create" makes a ledger where there is none; the others get NoLedger.
+    """
+
+    def __init__(self, url: str, purpose: Purpose) -> None:
+        try:
+            address = parsed(url)
+            self.location = address.set(query={}).render_as_string(hide_password=True)
+            self.file = address.database
+            self.engine = engine(address, purpose)
+            try:
+                self._prepare(purpose)
+            except BaseException:
+                self.close()
+                raise
+        except (sa.exc.SQLAlchemyError, ImportError, OSError, ValueError) as error:
+            raise UnusableLedger(explained(error)) from None
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a file; else it is PostgreSQL."""
+        return self.engine.dialect.name == "sqlite"
+
+    def _prepare(self, purpose: Purpose) -> None:
+        with self.engine.connect() as connection:
+            if is_prepared(connection):
+                return
+        if purpose != "create":
+            raise NoLedger(f"ledger: there is none at {self.location} yet; target-adpostbacks makes it")
+        with self.engine.begin() as connection:
+            # Several may begin at once: one creates, the others wait for it.
+            lock = "BEGIN IMMEDIATE" if self.is_sqlite else f"SELECT pg_advisory_xact_lock({CREATION})"
+            connection.exec_driver_sql(lock)
+            if not is_prepared(connection):
+                METADATA.create_all(connection)
+                connection.execute(SEQUENCE.insert().values(id=1, value=0))
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """A transaction, committed at the end."""
+        with _explaining(), self.engine.begin() as connection:
+            yield connection
+
+    def read(self, query: sa.Select[Any], values: Mapping[str, Any] | None = None) -> Sequence[sa.Row[Any]]:
+        """All rows of a query."""
+        with _explaining(), self.engine.connect() as connection:
+            return connection.execute(query, values or {}).all()
+
+    def pages(self, query: sa.Select[Any], seq: sa.Column[Any], after: int) -> Iterator[Sequence[sa.Row[Any]]]:
+        """A thousand rows at a time, each time in a transaction of its own: no writer waits, memory stays flat.
+
+        In the order of ``seq``, after that one, up to what is committed now.
+        """
+        ((last,),) = self.read(sa.select(SEQUENCE.c.value))
+        query = query.where(seq > sa.bindparam("after"), seq <= last).order_by(seq).limit(READ_ROWS)
+        while True:
+            rows = self.read(query, {"after": after})
+            if rows:
+                yield rows
+            if len(rows) < READ_ROWS:
+                return
+            after = rows[-1].seq
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _explaining() -> Iterator[None]:
+    """Errors of the database become UnusableLedger."""
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        raise UnusableLedger(explained(error)) from None
+
+
 def default_url(environ: Mapping[str, str]) -> str:
     """The SQLite file in the Meltano project, else in the current directory. Raises UnusableLedger."""
     try:
@@ -51,6 +130,7 @@ def default_url(environ: Mapping[str, str]) -> str:
 
 
 def is_prepared(connection: sa.Connection) -> bool:
+    """Whether there is a ledger. Raises UnusableLedger where another program has tables of these names."""
     inspector = sa.inspect(connection)
     for table in METADATA.tables.values():
         if not inspector.has_table(table.name):
@@ -77,7 +157,7 @@ def parsed(url: str) -> sa.URL:
     return address
 
 
-def engine(url: sa.URL, create: bool) -> sa.Engine:
+def engine(url: sa.URL, purpose: Purpose) -> sa.Engine:
     if url.get_backend_name() == "postgresql":
         waits = {name: wait for name, wait in POSTGRES_WAITS.items() if name not in url.query}
         return sa.create_engine(url, paramstyle="format", pool_pre_ping=True, connect_args=waits)
@@ -87,11 +167,11 @@ def engine(url: sa.URL, create: bool) -> sa.Engine:
     if url.get_driver_name() != "pysqlite":
         raise ValueError("ledger_url: for SQLite write sqlite:///, without a driver")
     if not Path(file).exists():
-        if not create:
+        if purpose != "create":
             raise NoLedger(f"ledger: there is none at {file} yet; target-adpostbacks makes it")
         _create_private(file)
     engine = sa.create_engine(url, connect_args={"timeout": SQLITE_WAIT})
-    sa.event.listen(engine, "connect", _configure_sqlite)
+    sa.event.listen(engine, "connect", _only_reading if purpose == "read" else _writing)
     return engine
 
 
@@ -117,12 +197,16 @@ def _write_ahead(cursor: sqlite3.Cursor) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
 
 
-def _configure_sqlite(connection: Any, _: Any) -> None:
+def _writing(connection: sqlite3.Connection, _: Any) -> None:
     cursor = connection.cursor()
     _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous=FULL")  # what is committed survives a power cut: it must never be sent again
     cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
     cursor.close()
+
+
+def _only_reading(connection: sqlite3.Connection, _: Any) -> None:
+    connection.execute("PRAGMA query_only=ON").close()
 
 
 def explained(error: BaseException) -> str:
@@ -144,88 +228,3 @@ def among(dialect: sa.Dialect, texts: Sequence[str]) -> Any:
     if dialect.name != "sqlite" or r"\u0000" in encoded:
         return texts
     return sa.select(sa.func.json_each(encoded).table_valued("value").c.value)
-
-
-# --- Writing deliveries ----------------------------------------------------------------------------------------------
-# The statements are text, made once: SQLAlchemy would bind each of a row's thirty values in Python.
-
-
-def write_rows(connection: sa.Connection, inserts: Mapping[int, str], rows: list[tuple[Any, ...]]) -> None:
-    done = 0
-    for size in CHUNKS:
-        while len(rows) - done >= size:
-            values: list[Any] = []
-            for row in rows[done : done + size]:
-                values += row  # many times as fast as a chain of iterators
-            connection.exec_driver_sql(inserts[size], tuple(values))
-            done += size
-
-
-@cache
-def upserts_of_rows() -> Mapping[int, str]:
-    """How many rows to their INSERT into SQLite, in the order of COLUMNS."""
-    return {rows: repeated(compiled_upsert(1), rows) for rows in CHUNKS}
-
-
-def compiled_upsert(rows: int) -> str:
-    insert = sqlite.insert(_WRITTEN).values([dict.fromkeys(COLUMNS)] * rows)
-    return _on_conflict(insert, sqlite.dialect(paramstyle="qmark"))
-
-
-def repeated(insert: str, rows: int) -> str:
-    """An INSERT of one row as one of many: to compile 250 rows takes SQLAlchemy longer than all else at the start."""
-    values = f"({', '.join('?' * len(COLUMNS))})"
-    head, _, tail = insert.partition(values)
-    return head + ", ".join([values] * rows) + tail
-
-
-def write_json(connection: sa.Connection, insert: str, rows: list[tuple[Any, ...]]) -> None:
-    encoded = msgspec.json.encode([dict(zip(COLUMNS, row, strict=True)) for row in rows]).decode()
-    if r"\u0000" in encoded:
-        encoded = msgspec.json.encode([dict(zip(COLUMNS, map(storable, row), strict=True)) for row in rows]).decode()
-    connection.exec_driver_sql(insert, (encoded,))
-
-
-def upsert_of_json(dialect: sa.Dialect) -> str:
-    """INSERT of a JSON array of rows, its one parameter: five times as fast as a parameter for each value."""
-    from sqlalchemy.dialects import postgresql  # takes a while to import
-
-    typed = [f"{name} {DELIVERIES.c[name].type.compile(dialect)}" for name in COLUMNS]
-    rows = sa.text(f"SELECT {', '.join(COLUMNS)} FROM json_to_recordset(:rows) AS new ({', '.join(typed)})")  # noqa: S608 - names of ours
-    insert = postgresql.insert(_WRITTEN).from_select(COLUMNS, rows.columns(*(sa.column(name) for name in COLUMNS)))
-    return _on_conflict(insert, dialect)
-
-
-def _on_conflict(insert: Any, dialect: sa.Dialect) -> str:
-    """The statement's text: what was accepted stays; a repeated skip or another run's turn changes nothing.
-
-    Nor does anything but a verdict on a request, where one went unanswered: the network may have it, and only it or
-    ``resolve`` can tell.
-    """
-    old, new = _WRITTEN.c, insert.excluded
-    skipped, unanswered = _text("skipped"), _text("no_answer")
-    is_verdict = sa.and_(new.attempt_id.is_not(None), new.status != _text("open"))
-    statement = insert.on_conflict_do_update(
-        index_elements=[old[name] for name in IDENTITY],
-        set_={name: new[name] for name in COLUMNS if name not in IDENTITY},
-        where=sa.and_(
-            old.status != _text("accepted"),
-            sa.or_(new.status != skipped, old.status != new.status, old.reason != new.reason),
-            sa.or_(old.reason != unanswered, new.reason == unanswered, is_verdict),
-            sa.or_(new.reason != _text("busy"), old.status == skipped),
-        ),
-    )
-    return str(statement.compile(dialect=dialect))
-
-
-def _text(constant: str) -> sa.ColumnElement[str]:
-    return sa.literal_column(f"'{constant}'")
-
-
-_WRITTEN = sa.table(str(DELIVERIES.name), *(sa.column(name) for name in COLUMNS))
-"""Deliveries without types and delivery_id."""
-
-
-def storable(value: Any) -> Any:
-    """A value without NUL, which PostgreSQL has no text with."""
-    return value.replace("\0", "") if isinstance(value, str) else value

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from target_adpostbacks.ledger.database import Database
 from target_adpostbacks.ledger.tables import ATTEMPTS, DELIVERIES
 
 LONGEST_CHAIN = 100
@@ -41,11 +42,7 @@ class Line(NamedTuple):
     message: str
 
 
-Read = Callable[[sa.Select[Any]], Sequence[sa.Row[Any]]]
-Pages = Callable[[sa.Select[Any], "sa.Column[Any]", int], Iterator[Sequence[sa.Row[Any]]]]
-
-
-def lines(read: Read, pages: Pages, since: str, status: str | None, equal: Mapping[str, str]) -> Iterator[Line]:
+def lines(database: Database, since: str, status: str | None, equal: Mapping[str, str]) -> Iterator[Line]:
     """One line for each request that a conversion was in, or one for a conversion that was in none.
 
     In the order in which conversions got their newest verdict, each one's own requests together. ``since``: lines
@@ -61,16 +58,16 @@ def lines(read: Read, pages: Pages, since: str, status: str | None, equal: Mappi
     elif status:
         query = query.where(table.status == next(own for own, shown in STATUSES.items() if shown == status))
     earlier: dict[str, list[Any]] = {}
-    for page in pages(query, table.seq, 0):
+    for page in database.pages(query, table.seq, 0):
         wanted = {row.attempt_id for row in page if row.attempt_id}
         if not wanted <= earlier.keys():
-            earlier = _earlier(read, wanted)
+            earlier = _earlier(database, wanted)
         for row in page:
             lines = _lines(row, earlier.get(row.attempt_id, []))
             yield from (line for line in lines if line.time >= since and status in (None, line.status))
 
 
-def _earlier(read: Read, attempt_ids: Iterable[str]) -> dict[str, list[Any]]:
+def _earlier(database: Database, attempt_ids: Iterable[str]) -> dict[str, list[Any]]:
     """Each of these requests to those before it that it repeats, or is a half of; the first one first."""
     step = sa.select(ATTEMPTS.c.attempt_id.label("last"), ATTEMPTS.c.parent_id, sa.literal(0).label("depth")).where(
         ATTEMPTS.c.attempt_id.in_(attempt_ids)
@@ -86,7 +83,7 @@ def _earlier(read: Read, attempt_ids: Iterable[str]) -> dict[str, list[Any]]:
         .order_by(walk.c.depth.desc())
     )
     found: dict[str, list[Any]] = {attempt_id: [] for attempt_id in attempt_ids}
-    for row in read(query):
+    for row in database.read(query):
         found[row.last].append(row)
     return found
 

@@ -15,7 +15,7 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.io_base import SingerWriter
 from singer_sdk.singerlib import Message, RecordMessage
 
-from target_adpostbacks.ledger import TABLES, Ledger, NoLedger, UnusableLedger, default_url, key, schema
+from target_adpostbacks.ledger import TABLES, LedgerReader, NoLedger, UnusableLedger, default_url, key, schema
 
 
 class Writer(SingerWriter):
@@ -79,14 +79,14 @@ class TapAdpostbacks(Tap):
         TapCapabilities.STATE,
     ]
 
-    _ledger: Ledger | None = None
+    _ledger: LedgerReader | None = None
 
     @property
-    def ledger(self) -> Ledger | None:
+    def ledger(self) -> LedgerReader | None:
         """Opened when the first row is asked for: the catalog needs none. None where nothing was sent yet."""
         if self._ledger is None:
             try:
-                self._ledger = Ledger(self.config.get("ledger_url") or default_url(os.environ), create=False)
+                self._ledger = LedgerReader(self.config.get("ledger_url") or default_url(os.environ))
             except NoLedger as error:
                 self.logger.warning(str(error))
         return self._ledger

@@ -6,30 +6,31 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from ledger_rows import NOW, a_row, an_attempt, columns_of, rows
+from ledger_rows import NOW, a_row, an_attempt, changes, columns_of, rows
 
 from target_adpostbacks.ledger import (
-    CHUNKS,
-    EXPIRED_ROWS,
-    READ_ROWS,
     TABLES,
     Ledger,
+    LedgerReader,
     NoLedger,
     UnusableLedger,
     default_url,
     key,
     schema,
 )
-from target_adpostbacks.ledger.database import compiled_upsert, repeated
-from target_adpostbacks.ledger.tables import FORGOTTEN, WRITTEN
+from target_adpostbacks.ledger.database import READ_ROWS, Database
+from target_adpostbacks.ledger.tables import FORGOTTEN, RUNS, WRITTEN
+from target_adpostbacks.ledger.upserts import CHUNKS, compiled_upsert, repeated, upserts_of_rows
+from target_adpostbacks.ledger.writing import EXPIRED_ROWS
 
 
 @pytest.fixture
@@ -213,9 +214,9 @@ def test_what_is_too_old_is_forgotten_but_for_its_identity_and_status(ledger: Le
         old, [a_row("old"), a_row("refused", "rejected"), a_row("open", "open")], [an_attempt("a1", started_at=old)]
     )
     ledger.write(new, [a_row("new")], [an_attempt("a2", started_at=new)])
-    before = {row["event_id"]: row for row in ledger.changes("deliveries")}
+    before = {row["event_id"]: row for row in changes(ledger_url)}
     ledger.expire("2026-06-01T00:00:00.000+00:00")
-    after = {row["event_id"]: row for row in ledger.changes("deliveries")}
+    after = {row["event_id"]: row for row in changes(ledger_url)}
     assert (after["open"], after["new"]) == (before["open"], before["new"])
     for event_id in ("old", "refused"):
         changed = {name for name, value in after[event_id].items() if value != before[event_id][name]}
@@ -254,18 +255,18 @@ def test_an_attempt_is_stored_with_its_run(ledger: Ledger, ledger_url: str) -> N
 # --- Readers ---------------------------------------------------------------------------------------------------------
 
 
-def test_changes_come_in_order_and_only_those_after_a_number(ledger: Ledger) -> None:
+def test_changes_come_in_order_and_only_those_after_a_number(ledger: Ledger, ledger_url: str) -> None:
     ledger.write(NOW, [a_row(f"evt-{number}", "open") for number in range(2 * READ_ROWS + 1)])
     ledger.write(NOW, [a_row("evt-0")])
-    found = [*ledger.changes("deliveries")]
+    found = changes(ledger_url)
     assert [row["seq"] for row in found] == [*range(2, 2 * READ_ROWS + 3)]
-    assert [row["event_id"] for row in ledger.changes("deliveries", 2 * READ_ROWS)] == [f"evt-{2 * READ_ROWS}", "evt-0"]
+    assert [row["event_id"] for row in changes(ledger_url, after=2 * READ_ROWS)] == [f"evt-{2 * READ_ROWS}", "evt-0"]
 
 
-def test_a_value_comes_back_as_it_was_written(ledger: Ledger) -> None:
+def test_a_value_comes_back_as_it_was_written(ledger: Ledger, ledger_url: str) -> None:
     written = a_row("Ünïcode 😀 ' \\ %s {x}", test=True, value=0.1 + 0.2, line=2**40, http_status=None, placement="")
     ledger.write(NOW, [written])
-    (row,) = ledger.changes("deliveries")
+    (row,) = changes(ledger_url)
     assert {name: row[name] for name in WRITTEN} == columns_of(written)
     assert [type(row[name]) for name in ("test", "value", "line", "attempts")] == [bool, float, int, int]
 
@@ -280,15 +281,33 @@ def test_a_run_reads_what_it_wrote_itself(ledger: Ledger, ledger_url: str) -> No
     other.close()
 
 
-def test_a_chain_that_bites_its_tail_ends(ledger: Ledger) -> None:
+def test_a_chain_that_bites_its_tail_ends(ledger: Ledger, ledger_url: str) -> None:
     ledger.write(NOW, [a_row(attempt_id="a1")], [an_attempt("a1", "a2"), an_attempt("a2", "a1")])
-    assert [line.event_id for line in ledger.lines()].count("evt-1") > 1
+    with LedgerReader(ledger_url) as reader:
+        assert [line.event_id for line in reader.lines()].count("evt-1") > 1
 
 
-def test_a_reader_makes_no_ledger(ledger_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("opened", [LedgerReader, partial(Ledger, create=False)])
+def test_only_a_run_makes_a_ledger(ledger_url: str, tmp_path: Path, opened: Callable[[str], object]) -> None:
     with pytest.raises(NoLedger, match="there is none at"):
-        Ledger(ledger_url, create=False)
+        opened(ledger_url)
     assert not (tmp_path / "ledger.db").exists()
+
+
+def test_a_reader_cannot_write_even_to_its_own_file(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    Ledger(url, "run-1").close()
+    database = Database(url, "read")
+    with pytest.raises(UnusableLedger, match="readonly"), database.begin() as connection:
+        connection.execute(RUNS.delete())
+    database.close()
+
+
+def test_a_reader_compiles_no_insert(ledger_url: str) -> None:
+    Ledger(ledger_url, "run-1").close()
+    upserts_of_rows.cache_clear()
+    changes(ledger_url)
+    assert upserts_of_rows.cache_info().misses == 0
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -324,6 +343,14 @@ def test_a_run_waits_while_another_is_making_the_ledger(tmp_path: Path) -> None:
         opening.result(10).close()
 
 
+def wait_for_a_lock(url: str) -> None:
+    """Until a session of the database waits for another one."""
+    until = time.monotonic() + 60
+    waiting = "pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    while rows(url, "pid", waiting) == []:
+        assert time.monotonic() < until, "nobody waits"
+
+
 @pytest.mark.slow
 def test_no_number_is_seen_before_a_lower_one(postgres_url: str) -> None:
     slow, quick = Ledger(postgres_url, "slow"), Ledger(postgres_url, "quick")
@@ -331,11 +358,11 @@ def test_no_number_is_seen_before_a_lower_one(postgres_url: str) -> None:
         with slow._writing(1) as (_, seqs):  # has its number, and is not committed yet
             assert next(seqs) == 1
             waiting = pool.submit(quick.write, NOW, [a_row()])
-            time.sleep(0.3)
-            assert [*quick.changes("deliveries")] == []
+            wait_for_a_lock(postgres_url)
+            assert changes(postgres_url) == []
             assert not waiting.done()
         waiting.result(10)
-    assert [row["seq"] for row in quick.changes("deliveries")] == [2]
+    assert [row["seq"] for row in changes(postgres_url)] == [2]
     slow.close()
     quick.close()
 
@@ -365,11 +392,10 @@ def test_a_role_that_may_only_read_can_read(postgres_url: str) -> None:
         connection.execute(sa.text(f"CREATE ROLE {role} LOGIN PASSWORD 'x'"))
         connection.execute(sa.text(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"))
     url = sa.make_url(postgres_url).set(username=role, password="x")
-    reader = Ledger(url.render_as_string(hide_password=False), create=False)
-    assert len([*reader.changes("deliveries")]) == 1
-    with pytest.raises(UnusableLedger, match="permission denied"):
-        reader.write(NOW, [a_row("evt-2")])
-    reader.close()
+    reader = url.render_as_string(hide_password=False)
+    assert len(changes(reader)) == 1
+    with closing(Ledger(reader, create=False)) as ledger, pytest.raises(UnusableLedger, match="permission denied"):
+        ledger.write(NOW, [a_row("evt-2")])
     engine.dispose()
 
 
@@ -394,7 +420,7 @@ def test_a_connection_that_was_lost_is_made_again_and_a_lost_database_is_told(po
     assert "\n" not in str(lost.value)
     assert "INSERT" not in str(lost.value)
     ledger.write(NOW, [a_row("evt-3")])
-    assert len([*ledger.changes("deliveries")]) == 3
+    assert len(changes(postgres_url)) == 3
     ledger.close()
     engine.dispose()
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hostile import SECONDS, THREE, Stage, balances, purchase, purchases, sent_with_other_bytes, start
+from ledger_rows import changes
 from run_target import Target, encoded, record, schema, state
 
-from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.sandbox import Sandbox
 
 
@@ -41,9 +40,8 @@ class Runs:
             stage.end()
 
     def rows(self) -> list[tuple[str, str, str]]:
-        with closing(Ledger(self.target.config["ledger_url"])) as ledger:
-            rows = ledger.changes("deliveries")
-            return sorted((row["network"], row["event_id"], row["reason"] or row["status"]) for row in rows)
+        rows = changes(self.target.config["ledger_url"])
+        return sorted((row["network"], row["event_id"], row["reason"] or row["status"]) for row in rows)
 
     def times(self) -> set[int]:
         """How often the events came; each the same number of times, where nothing went wrong."""

@@ -9,7 +9,6 @@ import os
 import signal
 import time
 from collections import Counter
-from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,9 +25,9 @@ from hostile import (
     sent_with_other_bytes,
     start,
 )
+from ledger_rows import changes
 from run_target import Target, record, schema, state
 
-from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.sandbox import Sandbox
 
 KILLS = int(os.environ.get("KILLS") or 20)
@@ -135,8 +134,7 @@ class Story:
 
     def _ledger(self) -> tuple[set[Sent], set[Sent]]:
         """Whose verdict is final, and who of them was accepted."""
-        with closing(Ledger(self.ledger_url)) as ledger:
-            rows = list(ledger.changes("deliveries"))
+        rows = changes(self.ledger_url)
         final = {(row["network"], row["event_id"]) for row in rows if row["status"] != "open"}
         return final, {(row["network"], row["event_id"]) for row in rows if row["status"] == "accepted"}
 

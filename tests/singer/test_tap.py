@@ -22,7 +22,7 @@ from singer_sdk.testing import get_tap_test_class
 from singer_sdk.testing.suites import tap_stream_attribute_tests, tap_stream_tests, tap_tests
 from singer_sdk.testing.templates import AttributeTestTemplate
 
-from target_adpostbacks.ledger import Ledger
+from target_adpostbacks.ledger import Ledger, LedgerReader
 from target_adpostbacks.singer.tap import LedgerStream, TapAdpostbacks, Writer
 
 COMMAND = str(Path(sys.executable).with_name("tap-adpostbacks"))
@@ -184,7 +184,7 @@ def test_nothing_is_lost_while_two_runs_write(tmp_path: Path, ledger_url: str) -
     for thread in threads:
         thread.start()
     seen: dict[int, dict[str, Any]] = {}
-    after, reader, going = 0, Ledger(ledger_url, create=False), True
+    after, reader, going = 0, LedgerReader(ledger_url), True
     while going:
         going = any(thread.is_alive() for thread in threads)  # read once more after the last write
         for row in reader.changes("deliveries", after):
@@ -192,19 +192,21 @@ def test_nothing_is_lost_while_two_runs_write(tmp_path: Path, ledger_url: str) -
             after = row["seq"]
             seen[row["delivery_id"]] = row
     expected = {row["delivery_id"]: row for row in reader.changes("deliveries")}
-    for ledger in (*ledgers, reader):
+    for ledger in ledgers:
         ledger.close()
+    reader.close()
     assert len(expected) == 600
     assert seen == expected
 
 
-def test_a_reading_ends_though_others_go_on_writing(ledger: Ledger) -> None:
+def test_a_reading_ends_though_others_go_on_writing(ledger: Ledger, ledger_url: str) -> None:
     ledger.write(NOW, [a_row(f"evt-{number}", "open") for number in range(2500)])
     read_so_far = 0
-    for _ in ledger.changes("deliveries"):
-        read_so_far += 1
-        if read_so_far % 500 == 0:
-            ledger.write(NOW, [a_row(f"evt-{number}", "open") for number in range(500)])
+    with LedgerReader(ledger_url) as reader:
+        for _ in reader.changes("deliveries"):
+            read_so_far += 1
+            if read_so_far % 500 == 0:
+                ledger.write(NOW, [a_row(f"evt-{number}", "open") for number in range(500)])
     assert read_so_far <= 2500
 
 

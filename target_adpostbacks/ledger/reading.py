@@ -1,0 +1,59 @@
+"""A ledger for those who only read: the tap, the commands, a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+import sqlalchemy as sa
+
+from target_adpostbacks.ledger import log
+from target_adpostbacks.ledger.database import Database
+from target_adpostbacks.ledger.log import Line
+from target_adpostbacks.ledger.tables import TABLES
+
+
+def changes(database: Database, table: str, after: int = 0, **equal: Any) -> Iterator[dict[str, Any]]:
+    """The rows of a table that were changed after that seq, in its order, up to what is committed now.
+
+    ``equal``: only rows with these values. What changes meanwhile has a seq past the end, and waits for the next
+    reading: one that goes on as long as others write would never end.
+    """
+    source = TABLES[table]
+    names = [str(column.name) for column in source.columns]
+    query = sa.select(source).where(*(source.c[name] == value for name, value in equal.items()))
+    for page in database.pages(query, source.c.seq, after):
+        yield from (dict(zip(names, row, strict=True)) for row in page)
+
+
+class LedgerReader:
+    """Answers questions; in PostgreSQL it needs no right but SELECT. Raises NoLedger where nothing was sent yet.
+
+    A question is a function of a Database, ``changes`` or ``log.lines``, and a method here.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._database = Database(url, "read")
+
+    def changes(self, table: str, after: int = 0, **equal: Any) -> Iterator[dict[str, Any]]:
+        """The rows of a table that were changed after that seq, in its order, up to what is committed now."""
+        return changes(self._database, table, after, **equal)
+
+    def lines(self, since: str = "", status: str | None = None, **equal: str) -> Iterator[Line]:
+        """The delivery log: one line for each request that a conversion was in, or one if it was in none.
+
+        ``since``: lines from that time on, as the ledger writes it; ``status``: RETRIED or one of STATUSES; ``equal``:
+        columns of deliveries.
+        """
+        return log.lines(self._database, since, status, equal)
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self._database.close()
+
+    def __enter__(self) -> LedgerReader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
