@@ -17,6 +17,7 @@ from msgspec.structs import fields
 from target_adpostbacks import config
 from target_adpostbacks.core.columns import READERS
 from target_adpostbacks.core.network import Network
+from target_adpostbacks.core.reasons import REASONS, STATUSES
 from target_adpostbacks.core.settings import Settings
 from target_adpostbacks.networks import NETWORKS
 
@@ -74,18 +75,42 @@ def _settings(settings: type[Any], without: Iterable[str] = ()) -> str:
     return "\n".join(lines)
 
 
-TABLES = {"networks": networks_table, "settings": settings_tables}
+def statuses_table() -> str:
+    """Each status of the ledger, with the reasons that belong to it."""
+    lines = [row("status in the ledger", "means"), row("---", "---")]
+    for status, sentence in STATUSES.items():
+        reasons = _code(reason.name for reason in REASONS.values() if reason.status == status)
+        lines.append(row(f"`{status}`", f"{sentence} {reasons}".rstrip()))
+    return "\n".join(lines)
+
+
+def reasons_table() -> str:
+    """What happened and what to do, for each reason."""
+    lines = [row("status", "reason", "what happened", "what to do"), row("---", "---", "---", "---")]
+    lines += [
+        row(f"`{reason.status}`", f"`{reason.name}`", reason.sentence, reason.advice) for reason in REASONS.values()
+    ]
+    return "\n".join(lines)
+
+
+TABLES = {
+    "networks": (README, networks_table),
+    "settings": (README, settings_tables),
+    "statuses": (README, statuses_table),
+    "reasons": (ROOT / "docs" / "ledger.md", reasons_table),
+}
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_generated_part_of_the_readme_is_as_the_code_says(name: str, request: pytest.FixtureRequest) -> None:
-    text = README.read_text()
+def test_a_generated_part_of_a_document_is_as_the_code_says(name: str, request: pytest.FixtureRequest) -> None:
+    document, table = TABLES[name]
+    text = document.read_text()
     pattern = re.compile(rf"(<!-- generated: {name}\b[^\n]*-->\n)(.*?)(<!-- /generated -->)", re.DOTALL)
-    assert pattern.search(text), f"README.md has no place for {name}"
-    expected = pattern.sub(lambda match: f"{match[1]}\n{TABLES[name]()}\n\n{match[3]}", text)
+    assert pattern.search(text), f"{document.name} has no place for {name}"
+    expected = pattern.sub(lambda match: f"{match[1]}\n{table()}\n\n{match[3]}", text)
     if request.config.getoption("--update-docs"):
-        README.write_text(expected)
-    assert README.read_text() == expected, "run: pytest tests/test_docs.py --update-docs"
+        document.write_text(expected)
+    assert document.read_text() == expected, "run: pytest tests/test_docs.py --update-docs"
 
 
 def test_the_sample_config_is_a_config() -> None:
@@ -155,16 +180,6 @@ def test_the_extras_of_the_readme_are_declared() -> None:
     declared = re.findall(r"^([a-z]+) = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     for extra in re.findall(r"target-adpostbacks\[([a-z]+)\]|the extra `([a-z]+)`", README.read_text()):
         assert "".join(extra) in declared
-
-
-def test_every_reason_of_the_readme_is_one_that_the_code_gives_and_the_other_way_round() -> None:
-    text = README.read_text()
-    (listed,) = re.findall(r"the reason says why: (.*?) \|", text)
-    source = "".join(
-        path.read_text() for path in (ROOT / "target_adpostbacks").rglob("*.py") if "sandbox" not in path.parts
-    )
-    given = {*re.findall(r"Skip\(\s*\"([a-z_]+)\"", source)} | {"invalid", "deleted"}
-    assert {*re.findall(r"`([a-z_]+)`", listed)} == given
 
 
 def test_every_column_that_is_read_is_in_the_readmes_table_of_the_record() -> None:

@@ -16,6 +16,7 @@ import msgspec
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 
+from target_adpostbacks.core.reasons import REASONS
 from target_adpostbacks.ledger import RETRIED, LedgerReader, Line, UnusableLedger, default_url
 
 COLORS: Mapping[str, dict[str, Any]] = {
@@ -197,11 +198,17 @@ class Layout:
         if self._narrow:
             account = [line.network if line.account in ("", "default") else f"{line.network}.{line.account}"]
         numbers = (line.http_status, line.latency_ms, line.attempt)
-        said = ": ".join(filter(None, (" ".join(filter(None, (line.reason, line.code))), line.message)))
+        why = ": ".join(filter(None, (" ".join(filter(None, (line.reason, line.code))), _message(line))))
         cells = [time, line.event, line.status, *("" if each is None else str(each) for each in numbers)]
         return [_printable(cell) or "-" for cell in (*cells, *account, line.event_id)] + [
-            "" if line.status == "Success" else _printable(said)
+            "" if line.status == "Success" else _printable(why)
         ]
+
+
+def _message(line: Line) -> str:
+    """The network's message or ours; where there is none, what the reason means."""
+    reason = REASONS.get(line.reason)
+    return line.message or (reason.sentence if reason else "")
 
 
 STATUS = 2

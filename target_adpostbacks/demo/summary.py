@@ -9,19 +9,10 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from target_adpostbacks.core.reasons import REASONS, STATUSES
+
 STYLES = {"accepted": "green", "rejected": "red", "open": "yellow", "skipped": ""}
 ORDER = (*STYLES,)
-WORDS = {
-    "": "the network took it",
-    "organic": "won by no ad",
-    "no_consent": "the person said no",
-    "too_old": "too old for this network",
-    "not_attributed": "no network and no click id",
-    "other_network": "no section of the config for it",
-    "no_match_key": "nothing to find the person by",
-    "test_without_code": "a test; no test_id in the config",
-    "invalid": "its time or its name is missing",
-}
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -42,7 +33,8 @@ def _why(row: Mapping[str, Any]) -> str:
         return f"it answered {': '.join(filter(None, (row['code'], row['message'])))}"
     if row["status"] == "accepted" and row["test"]:
         return "the network's test tool took it"
-    return WORDS.get(row["reason"]) or row["message"]
+    reason = REASONS.get(row["reason"])
+    return reason.sentence if reason else STATUSES[row["status"]]
 
 
 def _place(found: tuple[tuple[str, str, str, bool], Any]) -> tuple[Any, ...]:

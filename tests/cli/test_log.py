@@ -19,6 +19,7 @@ from ledger_rows import a_row, an_attempt
 from rich.cells import cell_len
 
 from target_adpostbacks.cli.log import Layout, log
+from target_adpostbacks.core.reasons import REASONS
 from target_adpostbacks.ledger import Ledger, Line
 
 COMMAND = str(Path(sys.executable).with_name("adpostbacks"))
@@ -189,6 +190,12 @@ def test_a_pipe_gets_a_line_each_with_every_value_in_full_and_no_colors(tmp_path
     assert "e" * 200 in line
     assert ("m " * 200).strip() in line
     assert "\x1b" not in line
+
+
+def test_a_reason_without_a_message_is_explained_to_people_only(ledger_url: str) -> None:
+    fill(ledger_url)
+    assert f"too_old: {REASONS['too_old'].sentence}" in run(ledger_url).output
+    assert REASONS["too_old"].sentence not in run(ledger_url, "--format", "json").output
 
 
 def test_a_terminal_shows_statuses_in_color(tmp_path: Path) -> None:
