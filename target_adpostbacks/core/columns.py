@@ -59,7 +59,7 @@ def read_text(field: str, value: Any) -> str | None:
 def _identifier(field: str, value: Any) -> str | None:
     text = value.strip() or None if value.__class__ is str else read_text(field, value)
     if text is not None and not text.isprintable():
-        raise InvalidConversion(field, "holds a control character")
+        raise InvalidConversion(field, "contains a control character")
     return text
 
 
@@ -68,14 +68,14 @@ def _url(field: str, value: Any) -> str | None:
     if not url:
         return None
     if not _WEB_URL(url):
-        raise Unusable("no http or https URL")
+        raise Unusable("not an http or https URL")
     return url if url.startswith("http") else url[:5].lower() + url[5:]
 
 
 def _language(field: str, value: Any) -> str | None:
     tag = read_text(field, value)
     if tag is not None and not _LANGUAGE(tag):
-        raise Unusable("no language tag, en-US is one")
+        raise Unusable("not a language tag, for example en-US")
     return tag
 
 
@@ -130,7 +130,7 @@ def _number(field: str, value: Any) -> int | float | None:
         if value is None:
             raise InvalidConversion(field, "a number expected")
     if not 0 <= value <= 1e15:
-        raise Unusable("not a number from 0 up")
+        raise Unusable("not a number from 0 to 10^15")
     return cast("int | float", value)
 
 
@@ -176,7 +176,7 @@ def _currency(_: str, value: Any) -> str | None:
         return code
     if code == "":
         return None
-    raise Unusable("no ISO 4217 code")
+    raise Unusable("not an ISO 4217 code")
 
 
 def _country(field: str, value: Any) -> str | None:
@@ -185,7 +185,7 @@ def _country(field: str, value: Any) -> str | None:
         return text.lower()
     code = alpha2(text) if text else None
     if text and not code:
-        raise Unusable("no ISO 3166 country")
+        raise Unusable("not an ISO 3166 country")
     return code
 
 
@@ -253,7 +253,7 @@ def _decoded(field: str, text: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        raise InvalidConversion(field, "no JSON") from None
+        raise InvalidConversion(field, "not JSON") from None
 
 
 def read_item(line: Mapping[str, Any], unusable: list[str]) -> dict[str, Any]:
@@ -337,7 +337,7 @@ def moment(field: str, value: Any, zone: tzinfo = timezone.utc) -> datetime | No
     elif isinstance(value, date):
         found = datetime.combine(value, time())
     elif isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InvalidConversion(field, "a time expected")
+        raise InvalidConversion(field, "not a time (ISO 8601 or epoch seconds expected)")
     else:
         found = _epoch(field, value)
     if found.tzinfo is timezone.utc:
@@ -359,7 +359,7 @@ def _other_moment(field: str, text: str) -> datetime:
             moment: datetime = from_iso(iso)
             return moment
         except ValueError:
-            raise InvalidConversion(field, "no time; ISO 8601 or epoch seconds expected") from None
+            raise InvalidConversion(field, "not a time (ISO 8601 or epoch seconds expected)") from None
     return _epoch(field, int(text) if text.isdecimal() and len(text) < 20 else number)
 
 

@@ -80,7 +80,7 @@ def test_a_long_whole_number_keeps_every_digit() -> None:
 @pytest.mark.parametrize("column", ["event_id", "order_id", "event_name"])
 @pytest.mark.parametrize("value", ["a\r\nb", "a\x00b", "a\x1b[31mb", "a\u2028b", "a\x7fb", "a\ud800b"])
 def test_control_characters_in_names_and_ids_are_refused(column: str, value: str) -> None:
-    assert refusal(**{column: value}) == f"{column}: holds a control character"
+    assert refusal(**{column: value}) == f"{column}: contains a control character"
 
 
 @pytest.mark.parametrize("value", [True, [], {}, ["a"], float("nan"), float("inf")])
@@ -212,13 +212,13 @@ def test_a_time_out_of_range_is_refused(time: Any) -> None:
 
 @pytest.mark.parametrize("time", ["yesterday", "20/11/2026", "2026-13-01", "12:00", "1_795_176_000", "a\ud800"])
 def test_what_is_no_time_is_refused(time: str) -> None:
-    assert refusal(event_time=time) == "event_time: no time; ISO 8601 or epoch seconds expected"
-    assert refusal(click_time=time) == "click_time: no time; ISO 8601 or epoch seconds expected"
+    assert refusal(event_time=time) == "event_time: not a time (ISO 8601 or epoch seconds expected)"
+    assert refusal(click_time=time) == "click_time: not a time (ISO 8601 or epoch seconds expected)"
 
 
 @pytest.mark.parametrize("time", [True, [1795176000], {"at": 1}])
 def test_a_time_of_another_type_is_refused(time: Any) -> None:
-    assert refusal(event_time=time) == "event_time: a time expected"
+    assert refusal(event_time=time) == "event_time: not a time (ISO 8601 or epoch seconds expected)"
 
 
 # --- Where a column is found -----------------------------------------------------------------------------------------
@@ -306,7 +306,7 @@ def test_contents_of_another_shape_are_refused(contents: Any) -> None:
 @pytest.mark.parametrize("column", ["contents", "properties"])
 @pytest.mark.parametrize("text", ["[", "no json", "[" * 100_000, "\ud800"], ids=["cut", "none", "deep", "surrogate"])
 def test_json_text_that_is_none_is_refused(column: str, text: str) -> None:
-    assert refusal(**{column: text}) == f"{column}: no JSON"
+    assert refusal(**{column: text}) == f"{column}: not JSON"
 
 
 def test_a_mistake_in_contents_names_the_column() -> None:
@@ -392,13 +392,17 @@ def test_a_value_is_a_number_from_0_up(given: Any, value: float) -> None:
     ("given", "note"),
     [
         *(("free", "not a number"), ("19,99", "not a number"), ("$5", "not a number"), ("1_000", "not a number")),
-        *((-1, "not a number from 0 up"), ("-0.01", "not a number from 0 up"), ("1e400", "not a number from 0 up")),
         *(
-            (float("nan"), "not a number from 0 up"),
-            ("nan", "not a number from 0 up"),
-            (1e300, "not a number from 0 up"),
+            (-1, "not a number from 0 to 10^15"),
+            ("-0.01", "not a number from 0 to 10^15"),
+            ("1e400", "not a number from 0 to 10^15"),
         ),
-        (10**400, "not a number from 0 up"),
+        *(
+            (float("nan"), "not a number from 0 to 10^15"),
+            ("nan", "not a number from 0 to 10^15"),
+            (1e300, "not a number from 0 to 10^15"),
+        ),
+        (10**400, "not a number from 0 to 10^15"),
         ("9" * 5000, "not a number"),
     ],
     ids=lambda given: str(given)[:30] if not isinstance(given, int) or given < 9 else "huge",
@@ -429,7 +433,7 @@ def test_a_currency_is_upper_cased(currency: str) -> None:
 def test_what_is_no_currency_is_left_out_with_a_note(currency: Any) -> None:
     conversion = a_conversion(value=1, currency=currency)
     assert (conversion.value, conversion.currency) == (None, None)
-    assert conversion.unusable == ("currency: no ISO 4217 code",)
+    assert conversion.unusable == ("currency: not an ISO 4217 code",)
 
 
 @pytest.mark.parametrize(
@@ -453,7 +457,7 @@ def test_a_country_is_folded_to_two_letters(given: str, country: str) -> None:
 def test_a_hashed_country_stays_for_networks_that_want_it_hashed() -> None:
     digest = hashlib.sha256(b"us").hexdigest()
     assert a_conversion(country=f" {digest.upper()} ").country == digest
-    assert a_conversion(country="g" * 64).unusable == ("country: no ISO 3166 country",)
+    assert a_conversion(country="g" * 64).unusable == ("country: not an ISO 3166 country",)
 
 
 def test_every_name_of_a_country_is_one_that_iso_does_not_have_or_means_otherwise() -> None:
@@ -471,7 +475,7 @@ def test_a_tracking_status_may_be_a_flag(given: Any, status: str) -> None:
 
 
 def test_what_is_no_country_is_left_out_with_a_note() -> None:
-    assert a_conversion(country="Atlantis").unusable == ("country: no ISO 3166 country",)
+    assert a_conversion(country="Atlantis").unusable == ("country: not an ISO 3166 country",)
     assert alpha2("Atlantis") is None
 
 

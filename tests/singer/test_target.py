@@ -231,8 +231,8 @@ def test_a_bad_record_is_a_row_and_a_warning_and_the_run_goes_on(target: Target,
     bad = {
         b"{oops": "line: malformed JSON",
         encoded({"event_time": 1}).strip(): "event_name: missing; map the column that names the event",
-        encoded(a_purchase(event_id="a\r\nb")).strip(): "event_id: holds a control character",
-        encoded(a_purchase(event_time="soon")).strip(): "event_time: no time; ISO 8601 or epoch seconds expected",
+        encoded(a_purchase(event_id="a\r\nb")).strip(): "event_id: contains a control character",
+        encoded(a_purchase(event_time="soon")).strip(): "event_time: not a time (ISO 8601 or epoch seconds expected)",
         encoded(a_purchase(test="perhaps")).strip(): "test: true or false expected",
         b'{"event_name": "x", "event_time": 1, "properties": %b}' % deep: "properties: an object",
     }
