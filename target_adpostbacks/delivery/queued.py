@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -63,7 +62,7 @@ Group = tuple[Outcome, list[Queued]]
 class Part(NamedTuple):
     """A batch, or a part of one that was refused whole."""
 
-    batch: Sequence[Queued]
+    batch: list[Queued]
     sent: Sent | None = None  # the newest request that it was in
     refusal: Outcome = Outcome(Verdict.REJECTED)  # what that answered, where it was refused whole
     last: Outcome | None = None  # the newest answer about these alone: why they stay open if nothing more comes

@@ -20,7 +20,7 @@ class Search:
     def run(self, batch: Sequence[Queued]) -> None:
         """Send until nothing is left to try."""
         settle = self._attempts.settle
-        parts = settle(Part(batch))
+        parts = settle(Part(list(batch)))
         if len(parts) == 2 and len(batch) >= PROBED:
             quarters = [settle(half) for half in parts]
             parts = [quarter for both in quarters for quarter in both]

@@ -1,0 +1,170 @@
+"""Record → Prepared: pure, picklable, and in one order."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from conftest import COLUMNS, NOW, a_record, an_account
+from msgspec.structs import replace
+
+from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.core.answers import Skip
+from target_adpostbacks.core.conversion import Conversion
+from target_adpostbacks.core.postback import Facts
+from target_adpostbacks.core.preparation import Preparation, Prepared, Rule
+
+NAMES = {"tiktok": "tiktok", "reddit": "reddit"}
+
+
+def preparation(*rules: Rule, accounts: Mapping[str, list[Account]] | None = None) -> Preparation:
+    return Preparation(accounts or {"tiktok": [an_account()]}, COLUMNS, NAMES, rules)
+
+
+def prepared(*rules: Rule, accounts: Mapping[str, list[Account]] | None = None, **changes: Any) -> Prepared:
+    return preparation(*rules, accounts=accounts).prepare(a_record(**changes), NOW, stream="orders", key=(), line=3)
+
+
+def reasons(result: Prepared) -> list[tuple[str, str]]:
+    return [(not_sent.account, not_sent.reason) for not_sent in result.not_sent]
+
+
+def test_a_record_becomes_a_postback_for_each_of_its_accounts() -> None:
+    accounts = {"tiktok": [an_account(name="eu"), an_account(name="us")]}
+    result = prepared(accounts=accounts)
+    assert [postback.account for postback in result.postbacks] == ["tiktok.eu", "tiktok.us"]
+    assert (result.outcomes, result.not_sent, result.mistakes) == (2, [], ())
+
+
+def test_every_fact_of_a_conversion_is_kept_under_its_own_name() -> None:
+    copied: dict[str, Any] = {
+        "campaign_id": "c-1",
+        "campaign_name": "Spring",
+        "ad_group_id": "g-2",
+        "ad_id": "a-3",
+        "creative_id": "k-4",
+        "placement": "feed",
+        "value": 19.5,
+        "currency": "EUR",
+    }
+    (postback,) = prepared(**copied).postbacks
+    assert postback.facts._asdict() == {
+        **copied,
+        "stream": "orders",
+        "line": 3,
+        "event_time": "2026-11-20T12:00:00.000+00:00",
+        "network_event": "Purchase",
+        "match_keys": "ttclid",
+    }
+    assert len({*postback.facts}) == len(Facts._fields)
+
+
+def test_what_is_prepared_and_how_can_be_sent_to_another_process() -> None:
+    original = preparation()
+    copy = pickle.loads(pickle.dumps(original))
+    result = copy.prepare(a_record(email="ada@example.com"), NOW, stream="orders")
+    assert result == original.prepare(a_record(email="ada@example.com"), NOW, stream="orders")
+    assert pickle.loads(pickle.dumps(result)) == result
+
+
+def test_a_postback_holds_no_secret_and_nothing_raw() -> None:
+    account = an_account(access_token="canary-token")
+    written = repr(prepared(accounts={"tiktok": [account]}, email="canary@example.com"))
+    assert "canary" not in written
+
+
+def test_a_record_that_is_no_conversion_says_which_field_and_never_the_value() -> None:
+    result = prepared(event_time="canary")
+    assert result.postbacks == []
+    assert reasons(result) == [("", "invalid")]
+    assert result.invalid.startswith("event_time: ")
+    assert "canary" not in repr(result)
+
+
+def test_a_deleted_row_is_not_sent() -> None:
+    assert reasons(prepared(_sdc_deleted_at="2026-11-20T00:00:00Z")) == [("", "deleted")]
+
+
+def test_a_record_for_no_account_says_so_once() -> None:
+    assert reasons(prepared(network="organic")) == [("", "organic")]
+
+
+def test_a_rule_may_change_a_conversion_for_one_account_and_leave_the_others() -> None:
+    def double(record: Mapping[str, Any], conversion: Conversion, account: Account) -> Conversion:
+        return replace(conversion, value=40.0) if account.name == "eu" else conversion
+
+    accounts = {"tiktok": [an_account(name="eu"), an_account(name="us")]}
+    result = prepared(double, accounts=accounts, value=20.0, currency="EUR")
+    assert [postback.facts.value for postback in result.postbacks] == [40.0, 20.0]
+
+
+def test_a_rule_may_skip_a_conversion_with_a_reason() -> None:
+    def refuse(record: Mapping[str, Any], conversion: Conversion, account: Account) -> Skip:
+        return Skip("suppressed", "a rule says so")
+
+    result = prepared(refuse)
+    assert reasons(result) == [("default", "suppressed")]
+    assert result.not_sent[0].message == "a rule says so"
+
+
+def test_a_rule_may_keep_a_conversion_from_an_account_without_a_row() -> None:
+    accounts = {"tiktok": [an_account(name="eu"), an_account(name="us")]}
+    result = prepared(
+        lambda record, conversion, account: conversion if account.name == "us" else None, accounts=accounts
+    )
+    assert [postback.account for postback in result.postbacks] == ["tiktok.us"]
+    assert (result.not_sent, result.passed_over, result.outcomes) == ([], 1, 1)
+
+
+def test_rules_see_the_record_as_it_came_and_what_the_rule_before_made_of_it() -> None:
+    seen: list[Any] = []
+
+    def first(record: Mapping[str, Any], conversion: Conversion, account: Account) -> Conversion:
+        return replace(conversion, event_name="lead")
+
+    def second(record: Mapping[str, Any], conversion: Conversion, account: Account) -> Conversion:
+        seen.extend((record["event_name"], record["margin"], conversion.event_name))
+        return conversion
+
+    prepared(first, second, margin=3)
+    assert seen == ["purchase", 3, "lead"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"consent": False, "adjustment": "retract", "event_time": "2020-01-01T00:00:00Z"}, "no_consent"),
+        ({"adjustment": "retract", "event_time": "2020-01-01T00:00:00Z"}, "no_adjustments"),
+        ({"event_name": "lead", "event_source": "app", "event_time": "2020-01-01T00:00:00Z"}, "event_off"),
+        ({"event_source": "app", "event_time": "2020-01-01T00:00:00Z"}, "unsupported"),
+        ({"event_time": "2020-01-01T00:00:00Z", "ttclid": None}, "too_old"),
+        ({"ttclid": None}, "no_match_key"),
+    ],
+)
+def test_the_first_step_that_refuses_gives_the_reason(changes: dict[str, Any], reason: str) -> None:
+    account = an_account(event_map={"lead": None})
+    assert reasons(prepared(accounts={"tiktok": [account]}, **changes)) == [("default", reason)]
+
+
+def test_a_rule_comes_before_everything_else_about_an_account() -> None:
+    def refuse(record: Mapping[str, Any], conversion: Conversion, account: Account) -> Skip:
+        return Skip("suppressed")
+
+    assert reasons(prepared(refuse, consent=False)) == [("default", "suppressed")]
+
+
+def test_a_postback_that_no_request_takes_is_refused_before_it_is_sent() -> None:
+    result = prepared(description="x" * 1_100_000)
+    assert [(not_sent.status, not_sent.reason) for not_sent in result.not_sent] == [("rejected", "too_large")]
+
+
+def test_a_mistake_of_ours_about_one_record_is_told_with_its_place_and_without_its_values() -> None:
+    def broken(record: Mapping[str, Any], conversion: Conversion, account: Account) -> Conversion:
+        raise KeyError(record["email"])
+
+    result = prepared(broken, email="ada@example.com")
+    assert reasons(result) == [("default", "invalid")]
+    assert result.mistakes[0].startswith("Unexpected KeyError in ")
+    assert "ada@" not in repr(result)

@@ -1,0 +1,168 @@
+"""``deliver``: records in from any Python program, a tally out."""
+
+from __future__ import annotations
+
+import gc
+import io
+import json
+import logging
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import SETTINGS, a_record
+
+import target_adpostbacks
+from target_adpostbacks import deliver
+from target_adpostbacks.config import InvalidConfig
+from target_adpostbacks.ledger import UnusableLedger
+from target_adpostbacks.sandbox import Sandbox
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def config(sandbox: Sandbox, tmp_path: Path) -> dict[str, Any]:
+    sections = {name: {**SETTINGS[name], "base_url": sandbox.url} for name in ("tiktok", "reddit")}
+    return {**sections, "ledger_url": f"sqlite:///{tmp_path}/ledger.db"}
+
+
+def fresh(number: int, **changes: Any) -> dict[str, Any]:
+    return a_record(**{"event_id": f"evt-{number}", "event_time": datetime.now(timezone.utc).isoformat(), **changes})
+
+
+def test_records_are_delivered_and_counted(config: dict[str, Any], sandbox: Sandbox) -> None:
+    records = [fresh(1), fresh(2, network="organic"), fresh(3, event_time="never")]
+    tally = deliver(records, config)
+    assert (tally.read, tally.accepted, tally.already_accepted, tally.rejected) == (3, 1, 0, 0)
+    assert (tally.skipped, tally.open) == ({"invalid": 1, "organic": 1}, {})
+    assert [event["event_id"] for event in sandbox.received] == ["evt-1"]
+
+
+def test_what_was_accepted_is_not_sent_twice(config: dict[str, Any], sandbox: Sandbox) -> None:
+    records = [fresh(1), fresh(2)]
+    deliver(records, config)
+    again = deliver(records, config)
+    assert (again.accepted, again.already_accepted) == (0, 2)
+    assert len(sandbox.received) == 2
+
+
+def test_what_no_network_answers_stays_open_and_goes_with_the_next_call(
+    config: dict[str, Any], sandbox: Sandbox
+) -> None:
+    config["max_attempts"] = 1
+    records = [fresh(1)]
+    sandbox.faults = [{"status": 503}]
+    assert deliver(records, config).open == {"transient": 1}
+    sandbox.faults = []
+    assert deliver(records, config).accepted == 1
+
+
+def test_a_config_may_stand_in_a_file(config: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    assert deliver([fresh(1)], path).accepted == 1
+    assert deliver([fresh(1)], str(path)).already_accepted == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"), [(None, "No such file"), ("{", "not valid JSON"), ("[]", "a JSON object expected")]
+)
+def test_a_config_file_that_cannot_be_read_is_told(content: str | None, rule: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InvalidConfig, match=rule):
+        deliver([], path)
+
+
+def test_mistakes_in_the_config_and_a_ledger_that_cannot_be_opened_are_raised(config: dict[str, Any]) -> None:
+    with pytest.raises(InvalidConfig, match="no network"):
+        deliver([], {})
+    with pytest.raises(UnusableLedger):
+        deliver([], {**config, "ledger_url": "sqlite:////nowhere/at/all/ledger.db"})
+
+
+def test_a_record_that_is_no_mapping_is_a_row_and_stops_nothing(config: dict[str, Any]) -> None:
+    records: list[Any] = ["evt-1", None, fresh(2)]
+    tally = deliver(records, config)
+    assert (tally.read, tally.accepted, tally.skipped) == (3, 1, {"invalid": 2})
+
+
+def test_no_records_are_a_run_too(config: dict[str, Any]) -> None:
+    assert deliver([], config).read == 0
+
+
+def test_a_key_names_records_without_an_event_id(config: dict[str, Any], sandbox: Sandbox) -> None:
+    records = [{**fresh(number), "event_id": None, "order": number} for number in (1, 2)]
+    assert deliver(records, config, stream="orders", key=("order",)).accepted == 2
+    assert all(event["event_id"].startswith("orders-") for event in sandbox.received)
+
+
+def test_what_the_records_raise_comes_through_once_everything_before_it_is_delivered(
+    config: dict[str, Any], sandbox: Sandbox
+) -> None:
+    def records() -> Iterator[dict[str, Any]]:
+        yield fresh(1)
+        raise LookupError("the warehouse is gone")
+
+    with pytest.raises(LookupError, match="warehouse"):
+        deliver(records(), config)
+    assert [event["event_id"] for event in sandbox.received] == ["evt-1"]
+
+
+def test_a_ledger_that_breaks_in_mid_run_is_raised(config: dict[str, Any], tmp_path: Path) -> None:
+    def records() -> Iterator[dict[str, Any]]:
+        with sqlite3.connect(tmp_path / "ledger.db") as connection:
+            connection.execute("DROP TABLE deliveries")
+        yield fresh(1)
+
+    with pytest.raises(UnusableLedger):
+        deliver(records(), config)
+
+
+def test_batches_keep_to_the_size_that_the_config_names(config: dict[str, Any], sandbox: Sandbox) -> None:
+    deliver([fresh(number) for number in range(5)], {**config, "batch_size_rows": 2})
+    assert sorted(len(request["body"]["data"]) for request in sandbox.requests) == [1, 2, 2]
+
+
+def test_it_works_in_any_thread_and_leaves_the_process_as_it_was(config: dict[str, Any]) -> None:
+    handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    logger = logging.getLogger()
+    logging_before = (logger.level, [*logger.handlers])
+    threads_before = {thread.name for thread in threading.enumerate()}
+    tallies: list[Any] = []
+    output = io.StringIO()
+    with redirect_stdout(output):
+        thread = threading.Thread(target=lambda: tallies.append(deliver([fresh(1)], config)))
+        thread.start()
+        thread.join(30)
+    assert tallies[0].accepted == 1
+    assert output.getvalue() == ""
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == handlers
+    assert (logger.level, [*logger.handlers]) == logging_before
+    assert gc.isenabled()
+    assert {each.name for each in threading.enumerate()} <= threads_before | {"sandbox"}
+
+
+def test_the_public_door_names_what_is_behind_it() -> None:
+    assert target_adpostbacks.__all__ == ["__version__", "deliver"]
+    assert target_adpostbacks.__version__
+    assert "Raises" in (deliver.__doc__ or "")
+
+
+def test_the_door_alone_imports_nothing() -> None:
+    program = "import sys, target_adpostbacks; print({'sqlalchemy', 'singer_sdk', 'msgspec'} & {*sys.modules})"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "set()\n"
