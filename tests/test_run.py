@@ -22,8 +22,9 @@ from conftest import SETTINGS, a_record
 
 import target_adpostbacks
 from target_adpostbacks import deliver
-from target_adpostbacks.config import InvalidConfig
+from target_adpostbacks.config import InvalidConfig, read
 from target_adpostbacks.ledger import UnusableLedger
+from target_adpostbacks.run import Run
 from target_adpostbacks.sandbox import Sandbox
 
 
@@ -136,6 +137,16 @@ def test_a_ledger_that_breaks_in_mid_run_is_raised(config: dict[str, Any], tmp_p
 def test_batches_keep_to_the_size_that_the_config_names(config: dict[str, Any], sandbox: Sandbox) -> None:
     deliver([fresh(number) for number in range(5)], {**config, "batch_size_rows": 2})
     assert sorted(len(request["body"]["data"]) for request in sandbox.requests) == [1, 2, 2]
+
+
+def test_a_record_that_rules_keep_from_every_account_is_counted_as_filtered(config: dict[str, Any]) -> None:
+    general, accounts = read(config)
+    run = Run(general, accounts, log=logging.getLogger("test"))
+    run.preparation.rules = (lambda record, conversion, account: None,)
+    run.add(fresh(1))
+    run.settle()
+    assert (run.tally.read, run.tally.outcomes, run.tally.filtered) == (1, 0, 1)
+    assert run.close() == 0
 
 
 def test_it_works_in_any_thread_and_leaves_the_process_as_it_was(config: dict[str, Any]) -> None:

@@ -69,15 +69,18 @@ class Place:
     def __init__(self) -> None:
         self.settled = 0
         self.held = 0
+        self.changed = threading.Event()
 
     def expect(self, count: int) -> None:
         """Not asked for."""
 
     def settle(self, count: int) -> None:
         self.settled += count
+        self.changed.set()
 
     def hold(self, count: int) -> None:
         self.held += count
+        self.changed.set()
 
 
 class Scene:
@@ -296,8 +299,7 @@ def test_what_is_probed_when_another_batch_closes_the_account_stays_open(scene: 
     made.delivery.submit(account, [made.queued(account, event_id) for event_id in ids(100)])
     assert probed.wait(10)
     made.delivery.submit(account, [made.queued(account, "other")])
-    while not made.delivery.counts["open credentials"]:
-        time.sleep(0.01)
+    assert made.place.changed.wait(10)
     closed.set()
     assert made.delivery.settle()
     assert made.delivery.counts == {"open credentials": 101}
@@ -460,6 +462,28 @@ def test_an_account_past_its_limits_is_given_up_for_the_run(scene: Make) -> None
     assert made.logged == ["tiktok.default: given up for this run (HTTP 503, transient)."]
 
 
+def test_an_account_that_accepted_something_meanwhile_is_not_given_up(scene: Make) -> None:
+    asked, accepted = threading.Event(), threading.Event()
+
+    def answer(event_ids: list[str]) -> Said:
+        if event_ids != ["a"]:
+            return OK
+        asked.set()
+        assert accepted.wait(10)
+        return DOWN
+
+    made = scene(answer)
+    account = an_account(max_attempts=1, concurrency=2)
+    made.delivery.submit(account, [made.queued(account, "a")])
+    assert asked.wait(10)
+    made.delivery.submit(account, [made.queued(account, "b")])
+    assert made.place.changed.wait(10)
+    accepted.set()
+    assert made.delivery.settle()
+    made.deliver("c", account=account)
+    assert made.statuses() == {"a": "transient", "b": "accepted", "c": "accepted"}
+
+
 def test_what_was_never_sent_is_not_taken_for_unanswered_because_others_were(scene: Make) -> None:
     made = scene(RESET)
     account = an_account(max_attempts=1, concurrency=1)
@@ -528,8 +552,7 @@ def test_a_pause_is_for_the_whole_account_even_if_its_batch_gives_up(scene: Make
     made.delivery.submit(account, [made.queued(account, "a")])
     assert asked.wait(10)
     made.delivery.submit(account, [made.queued(account, "b")])
-    while not made.delivery.counts["accepted"]:
-        time.sleep(0.01)
+    assert made.place.changed.wait(10)
     answered.set()
     assert made.delivery.settle()
     made.deliver("c", account=account)
@@ -554,7 +577,7 @@ def test_a_network_that_throttles_without_a_word_is_left_alone_as_long_as_it_wan
     made = scene(Response(status=429), OK, is_patient=True)
     network = Patient(TikTokSettings(access_token="t", pixel_code="D7VH38JC77U3LFDOLGRG"))
     made.deliver("a", account=Account(section="tiktok", network=network))
-    assert 60 <= max(made.waited) <= 75
+    assert 60.1 < max(made.waited) < 75  # not all runs come back at one time
     assert made.statuses() == {"a": "accepted"}
 
 
@@ -874,12 +897,12 @@ def test_the_reader_waits_once_too_many_are_under_way(scene: Make) -> None:
             made.delivery.submit(account, [made.queued(account, f"evt-{number}")])
             submitted.append(number)
 
+    waiting = threading.Event()
+    made.delivery.idle = waiting.set
     reader = threading.Thread(target=submit)
     reader.start()
-    while len(submitted) < 3:  # one under way, two that wait
-        time.sleep(0.01)
-    reader.join(0.3)
-    assert len(submitted) == 3
+    assert waiting.wait(10)
+    assert len(submitted) == 3  # one under way, two that wait
     gate.set()
     reader.join()
     made.delivery.settle()

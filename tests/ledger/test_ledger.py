@@ -49,10 +49,13 @@ def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
 
 
 def test_every_column_of_a_row_is_stored_under_its_name(ledger: Ledger, ledger_url: str) -> None:
-    ledger.write(NOW, [a_row()])
+    campaign = {name: f"the {name}" for name in ("campaign_id", "campaign_name", "ad_group_id", "ad_id", "creative_id")}
+    row = a_row(**campaign, placement="feed", adjustment="retract", reason="unconfirmed", message="told", attempts=3)
+    ledger.write(NOW, [row])
     names = ("updated_at", *WRITTEN)
     stored = dict(zip(names, rows(ledger_url, ", ".join(names))[0], strict=True))
-    assert stored == {**columns_of(a_row()), "updated_at": NOW}
+    assert stored == {**columns_of(row), "updated_at": NOW}
+    assert len({*stored.values()}) == len(stored), "two columns could change places unseen"
 
 
 @pytest.mark.parametrize("count", [1, CHUNKS[0] - 1, CHUNKS[0], 2 * CHUNKS[0] + CHUNKS[1] + 3])

@@ -1,0 +1,45 @@
+"""A key that comes again while it is under way follows the first one's verdict."""
+
+from __future__ import annotations
+
+from conftest import NOW, a_conversion, an_account
+
+from target_adpostbacks.core.postback import prepare
+from target_adpostbacks.delivery.queued import UNMARKED, Queued
+from target_adpostbacks.delivery.under_way import UnderWay
+
+
+def queued(event_id: str) -> Queued:
+    return Queued(prepare(an_account(), a_conversion(event_id=event_id), NOW), UNMARKED)
+
+
+def test_only_the_first_of_a_key_is_sent_and_the_others_are_released_with_it() -> None:
+    under_way = UnderWay()
+    first, other, again = queued("a"), queued("b"), queued("a")
+    fresh, later = under_way.claim([first, other])
+    assert (fresh, later) == ([first, other], [])
+    fresh, later = under_way.claim([again])
+    assert fresh == []
+    assert later[0][0] is again
+    assert later[0][1] is first
+    assert [each is expected for each, expected in zip(under_way.release(first), (first, again), strict=True)] == [
+        True
+    ] * 2
+
+
+def test_a_key_may_come_again_once_it_is_released() -> None:
+    under_way = UnderWay()
+    first, again = queued("a"), queued("a")
+    under_way.claim([first])
+    under_way.release(first)
+    assert under_way.claim([again]) == ([again], [])
+
+
+def test_what_was_released_before_is_not_under_way_even_if_its_key_came_again() -> None:
+    under_way = UnderWay()
+    first, again = queued("a"), queued("a")
+    under_way.claim([first])
+    under_way.release(first)
+    under_way.claim([again])
+    assert under_way.still([first]) == []
+    assert under_way.still([again])[0] is again
