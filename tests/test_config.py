@@ -133,7 +133,7 @@ def test_the_base_url_is_https_or_this_machine(url: str) -> None:
 @pytest.mark.parametrize("url", ["http://proxy.example", "http://127.0.0.1.example", "http://10.0.0.1"])
 def test_plain_http_goes_to_this_machine_only(url: str) -> None:
     assert mistakes(config(base_url=url)) == [
-        "tiktok.base_url: plain http goes to this machine only (127.0.0.1); use https"
+        "tiktok.base_url: plain http is for this machine only (127.0.0.1); use https"
     ]
 
 
@@ -152,7 +152,9 @@ def test_plain_http_goes_to_this_machine_only(url: str) -> None:
     ],
 )
 def test_a_base_url_is_scheme_and_host(url: str) -> None:
-    assert mistakes(config(base_url=url)) == ["tiktok.base_url: scheme and host expected, https://host.example"]
+    assert mistakes(config(base_url=url)) == [
+        "tiktok.base_url: not a scheme and a host, for example https://host.example"
+    ]
 
 
 def test_the_general_settings() -> None:
@@ -174,36 +176,51 @@ def test_the_general_settings() -> None:
         ({**config(), "tik_tok": {}}, "tik_tok: no such setting; did you mean tiktok?"),
         ({**config(), "zzz": 1}, "zzz: no such setting"),
         (config(pixel_cod="X"), "tiktok.pixel_cod: no such setting; did you mean pixel_code?"),
-        (config(send="some"), "tiktok.send: none of its choices; Conversions that name no network:"),
-        (config(concurrency=0), "tiktok.concurrency: int >= 1 expected; Requests under way at once"),
-        (config(concurrency=33), "tiktok.concurrency: int <= 32 expected; Requests under way at once"),
-        (config(concurrency="many"), "tiktok.concurrency: int expected; Requests under way at once"),
+        (config(send="some"), "tiktok.send: not one of its choices; Conversions that name no network:"),
+        (
+            config(concurrency=0),
+            "tiktok.concurrency: a whole number of at least 1 expected; Requests under way at once",
+        ),
+        (
+            config(concurrency=33),
+            "tiktok.concurrency: a whole number of at most 32 expected; Requests under way at once",
+        ),
+        (config(concurrency="many"), "tiktok.concurrency: a whole number expected; Requests under way at once"),
         (config(hash_device_ids="maybe"), "tiktok.hash_device_ids: true or false expected; Send idfa"),
         (config(pixel_code=["X"]), "tiktok.pixel_code: text expected; For web events"),
         (config(event_map={"lead": 5}), "tiktok.event_map.lead: text expected; Your event names"),
-        (config(event_map={"lead": " "}), "tiktok.event_map.lead: empty; a name of the network's, or null: off"),
-        (config(event_map=["lead"]), "tiktok.event_map: object expected; Your event names"),
+        (config(event_map={"lead": " "}), "tiktok.event_map.lead: empty; the network's name of the event"),
+        (config(event_map=["lead"]), "tiktok.event_map: an object expected; Your event names"),
         (config(max_event_age_days=0), "tiktok.max_event_age_days: 1 or more expected"),
         (config(accounts=[]), None),
-        (config(accounts="x"), "tiktok.accounts: an object expected: your own name for each account"),
+        (config(accounts="x"), "tiktok.accounts: an object expected, with your own name for each account"),
         (config(accounts={"a": "x"}), "tiktok.accounts.a: an object expected"),
         (config(accounts={"a": {"pixel_cod": "X"}}), "tiktok.accounts.a.pixel_cod: no such setting; did you mean"),
-        ({**config(), "concurrency": "many"}, "concurrency: int expected; Requests under way at once"),
+        ({**config(), "concurrency": "many"}, "concurrency: a whole number expected; Requests under way at once"),
         (
             {**config(), "default_timezone": "Mars/Base"},
-            "default_timezone: no zone of that name; `Europe/Berlin` is one",
+            "default_timezone: not a time zone, for example `Europe/Berlin`",
         ),
-        ({**config(), "default_timezone": "../passwd"}, "default_timezone: no zone of that name"),
-        ({**config(), "fields": {"emial": "x"}}, "fields.emial: no such setting; did you mean email?"),
-        ({**config(), "fields": {"given_name": "x"}}, "fields.given_name: no such setting"),
-        ({**config(), "fields": "x"}, "fields: object expected; Your own names of columns"),
-        ({**config(), "max_batch_age_seconds": -1}, "max_batch_age_seconds: int >= 0 expected; How long"),
-        ({**config(), "ledger_retention_days": 1_000_000}, "ledger_retention_days: int <= 36500 expected"),
-        (config(request_timeout_seconds=10**11), "tiktok.request_timeout_seconds: int <= 3600 expected"),
-        ({**config(), "batch_size_rows": 0}, "batch_size_rows: int >= 1 expected"),
-        ({**config(), "flattening_max_depth": "1"}, "flattening_max_depth: int expected"),
+        ({**config(), "default_timezone": "../passwd"}, "default_timezone: not a time zone"),
+        ({**config(), "fields": {"emial": "x"}}, "fields.emial: no such column; did you mean email?"),
+        ({**config(), "fields": {"given_name": "x"}}, "fields.given_name: no such column"),
+        ({**config(), "fields": "x"}, "fields: an object expected; Your column names"),
+        (
+            {**config(), "max_batch_age_seconds": -1},
+            "max_batch_age_seconds: a whole number of at least 0 expected; How long",
+        ),
+        (
+            {**config(), "ledger_retention_days": 1_000_000},
+            "ledger_retention_days: a whole number of at most 36500 expected",
+        ),
+        (
+            config(request_timeout_seconds=10**11),
+            "tiktok.request_timeout_seconds: a whole number of at most 3600 expected",
+        ),
+        ({**config(), "batch_size_rows": 0}, "batch_size_rows: a whole number of at least 1 expected"),
+        ({**config(), "flattening_max_depth": "1"}, "flattening_max_depth: a whole number expected"),
         ({**config(), "flattening_enabled": "yes"}, "flattening_enabled: true or false expected"),
-        ({**config(), "stream_maps": "x"}, "stream_maps: object expected"),
+        ({**config(), "stream_maps": "x"}, "stream_maps: an object expected"),
     ],
 )
 def test_a_mistake_names_path_rule_and_next_step(given: dict[str, Any], mistake: str | None) -> None:
@@ -255,7 +272,12 @@ def test_a_mistake_names_path_rule_and_next_step(given: dict[str, Any], mistake:
             ["redit", "fields.city", "fields.emial", "default_timezone", "concurrency"],
         ),
         (
-            {"ledger_retention_days": "x", "results_path": [], "flattening_enabled": 1, **config(pixel_code=None)},
+            {
+                **config(pixel_code="my pixel"),
+                "ledger_retention_days": "x",
+                "results_path": [],
+                "flattening_enabled": 1,
+            },
             ["flattening_enabled", "results_path", "ledger_retention_days", "tiktok.pixel_code"],
         ),
     ],

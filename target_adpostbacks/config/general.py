@@ -25,16 +25,18 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     fields: Annotated[
         Mapping[str, str],
-        doc('Your own names of columns: `{"event_time": "converted_at", "email": "customer.email"}`.'),
+        doc('Your column names, where they differ: `{"event_time": "converted_at", "email": "customer.email"}`.'),
     ] = {}
-    default_timezone: Annotated[str, doc("Zone of times that name none, `Europe/Berlin`. Default: UTC.")] = "UTC"
+    default_timezone: Annotated[
+        str, doc("Time zone for timestamps without an offset, for example `Europe/Berlin`. Default: UTC.")
+    ] = "UTC"
     max_batch_age_seconds: Annotated[
         int, doc("How long a conversion waits for its batch to fill before it is sent. Default: 5.", ge=0, le=3600)
     ] = 5
     results_path: Annotated[
         str | None,
         doc(
-            "File for the run's deliveries as Singer messages (SCHEMA, RECORD, STATE), written at its end;"
+            "File that the run's deliveries are written to at its end, as Singer messages (SCHEMA, RECORD, STATE);"
             " `{run_id}` in it is replaced. `/dev/fd/3` works, standard output does not."
         ),
     ] = None
@@ -42,8 +44,8 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
     ledger_retention_days: Annotated[
         int,
         doc(
-            "The ledger forgets requests, runs and what deliveries say beyond identity and status after so many days;"
-            " 0: never. Default: 180.",
+            "Days to keep request logs and delivery details; identity and status are kept for ever. 0: keep everything."
+            " Default: 180.",
             ge=0,
             le=36_500,
         ),
@@ -51,7 +53,8 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
     fail_above_rejected_percent: Annotated[
         float,
         doc(
-            "Exit 1 if the networks rejected more than this share of what they judged. Default: 100, never.",
+            "Exit 1 if the networks rejected more than this percentage of what they accepted and rejected. Default:"
+            " 100, never.",
             ge=0,
             le=100,
         ),

@@ -87,11 +87,11 @@ def _general(config: Mapping[str, Any], mistakes: list[str]) -> General:
     columns = set(READERS) | {name for network in NETWORKS.values() for name in network.ids}
     names = config.get("fields")
     if isinstance(names, Mapping):
-        mistakes += [unknown(f"fields.{name}", name, columns) for name in names if name not in columns]
+        mistakes += [unknown(f"fields.{name}", name, columns, what="column") for name in names if name not in columns]
     try:
         General(default_timezone=general.get("default_timezone", "UTC")).zone  # noqa: B018 - it raises
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        mistakes.append("default_timezone: no zone of that name; `Europe/Berlin` is one")
+        mistakes.append("default_timezone: not a time zone, for example `Europe/Berlin`")
         del general["default_timezone"]
     return General(**general)
 
@@ -103,7 +103,7 @@ def _section(section: str, config: Any, common: Level, mistakes: list[str]) -> l
     shared = _level(section, section, {name: value for name, value in config.items() if name != "accounts"}, mistakes)
     several = config.get("accounts") or {}
     if not isinstance(several, Mapping):
-        mistakes.append(f"{section}.accounts: an object expected: your own name for each account to its settings")
+        mistakes.append(f"{section}.accounts: an object expected, with your own name for each account and its settings")
         mistakes += _problems(section, merged(common, shared), in_part=True)
         return []
     if not several:
@@ -128,7 +128,7 @@ def _level(section: str, path: str, given: Mapping[str, Any], mistakes: list[str
     mistakes += [unknown(f"{path}.{name}", name, names) for name in given if name not in names]
     level = read_level(f"{path}.", settings, given, mistakes)
     mistakes += [
-        f"{path}.event_map.{event}: empty; a name of the network's, or null: off"
+        f"{path}.event_map.{event}: empty; the network's name of the event expected, or null to switch it off"
         for event, native in level.values.get("event_map", {}).items()
         if native == ""
     ]
@@ -167,7 +167,7 @@ def _problems(section: str, settings: Merged, *, in_part: bool = False) -> list[
         ]
     for name in sorted(secrets(type_)):
         if re.search(r"[^!-~]", values.get(name, "")):  # no header takes it; an invisible character is easily copied
-            problems.append(f"{name}: white space or a character that can't be sent; copy it once more")
+            problems.append(f"{name}: contains white space or a character that cannot be sent; copy it again")
     problems += _format_problems(values)
     reported = settings.wrong | {setting_of(problem) for problem in problems}
     stand_ins = {name: value for name, value in examples(type_).items() if in_part or name in reported}
@@ -190,6 +190,6 @@ def _format_problems(values: Mapping[str, Any]) -> Iterable[str]:
         base, host = urlsplit(""), None
     more = base.username or base.query or base.fragment or re.search(r"\s", base_url)
     if not host or more or base.scheme not in ("http", "https"):
-        yield "base_url: scheme and host expected, https://host.example"
+        yield "base_url: not a scheme and a host, for example https://host.example"
     elif base.scheme == "http" and host not in LOOPBACK:
-        yield "base_url: plain http goes to this machine only (127.0.0.1); use https"
+        yield "base_url: plain http is for this machine only (127.0.0.1); use https"

@@ -81,12 +81,24 @@ def _mistake(path: str, type_: Any, error: msgspec.ValidationError) -> str:
     return f"{path}: {'; '.join(filter(None, (_rule(str(error)), description(type_))))}"
 
 
+_EXPECTED = re.compile(r"Expected `([a-z]+)[^`]*`(?: (>=|<=) ([0-9]+))?").match
+_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "object": "an object",
+    "array": "a list",
+    ">=": "of at least",
+    "<=": "of at most",
+}
+
+
 def _rule(message: str) -> str:
     """What msgspec found wrong, in words; its text of an invalid choice holds the value, so that is left out."""
-    if message.startswith("Expected"):
-        rule = message.partition(" - at ")[0].partition(", got ")[0].replace("`", "").replace(" | null", "")
-        return rule.replace("Expected ", "").replace("str", "text").replace("bool", "true or false") + " expected"
-    return "none of its choices"
+    if expected := _EXPECTED(message):
+        return f"{' '.join(_WORDS.get(word, word) for word in expected.groups() if word)} expected"
+    return "not one of its choices"
 
 
 class Merged(NamedTuple):
@@ -119,10 +131,10 @@ def setting_of(problem: str) -> str:
     return re.split(r"[.:]", problem, maxsplit=1)[0]
 
 
-def unknown(path: str, name: str, known: Iterable[str]) -> str:
+def unknown(path: str, name: str, names: Iterable[str], *, what: str = "setting") -> str:
     """The mistake of a name that is no setting, with the one that is most like it."""
-    close = difflib.get_close_matches(name, sorted(known), n=1)
-    return f"{path}: no such setting" + (f"; did you mean {close[0]}?" if close else "")
+    close = difflib.get_close_matches(name, sorted(names), n=1)
+    return f"{path}: no such {what}" + (f"; did you mean {close[0]}?" if close else "")
 
 
 def description(annotation: Any) -> str:

@@ -23,7 +23,7 @@ def payload(network: Reddit, **columns: Any) -> Any:
     return network.payload(a_conversion(**{"network": "reddit", "rdt_cid": "1", "ttclid": None, **columns}))
 
 
-TOKEN_RULE = "access_token: white space or a character that can't be sent; copy it once more"
+TOKEN_RULE = "access_token: contains white space or a character that cannot be sent; copy it again"
 PIXEL = "pixel_id: a2_ and letters or digits expected, as Events Manager shows it beside the pixel's name"
 
 

@@ -24,7 +24,7 @@ def payload(network: TikTok, **columns: Any) -> Any:
     return network.payload(a_conversion(**columns))
 
 
-TOKEN_RULE = "access_token: white space or a character that can't be sent; copy it once more"
+TOKEN_RULE = "access_token: contains white space or a character that cannot be sent; copy it again"
 
 
 @pytest.mark.parametrize(
