@@ -35,9 +35,8 @@ def schema() -> dict[str, Any]:
 
 def described(settings: type[msgspec.Struct]) -> dict[str, Any]:
     """A Settings type as JSON Schema properties, without defaults: the SDK would fill them into every account."""
-    described = msgspec.json.schema(settings)
-    (own,) = described["$defs"].values()
-    return {name: _plain(property_) for name, property_ in own["properties"].items()}
+    (schema,) = msgspec.json.schema(settings)["$defs"].values()
+    return {name: _plain(property_) for name, property_ in schema["properties"].items()}
 
 
 def _plain(property_: Mapping[str, Any]) -> dict[str, Any]:

@@ -122,11 +122,11 @@ def _section(section: str, config: Any, common: Level, mistakes: list[str]) -> l
     return accounts
 
 
-def _level(section: str, path: str, given: Mapping[str, Any], mistakes: list[str]) -> Level:
+def _level(section: str, path: str, raw: Mapping[str, Any], mistakes: list[str]) -> Level:
     settings = NETWORKS[section].settings_type
     names = {field.name for field in struct_fields(settings)}
-    mistakes += [unknown(f"{path}.{name}", name, names) for name in given if name not in names]
-    level = read_level(f"{path}.", settings, given, mistakes)
+    mistakes += [unknown(f"{path}.{name}", name, names) for name in raw if name not in names]
+    level = read_level(f"{path}.", settings, raw, mistakes)
     mistakes += [
         f"{path}.event_map.{event}: empty; the network's name of the event expected, or null to switch it off"
         for event, native in level.values.get("event_map", {}).items()

@@ -18,7 +18,7 @@ class Level(NamedTuple):
     """The settings that stand in one place: at the top of the config, in a section, or in one of its accounts."""
 
     path: str  # of the place, with a dot at its end; empty for the top
-    given: Mapping[str, Any]
+    raw: Mapping[str, Any]  # as they stand there
     values: dict[str, Any]  # trimmed and converted, without what is empty or wrong
     wrong: frozenset[str]  # settings that can't be converted; of an object the members that can be stay in ``values``
 
@@ -26,7 +26,7 @@ class Level(NamedTuple):
 def read_level(
     path: str,
     settings: type[msgspec.Struct],
-    given: Mapping[str, Any],
+    raw: Mapping[str, Any],
     mistakes: list[str],
     *,
     strict: bool = False,
@@ -34,7 +34,7 @@ def read_level(
     """The settings of one place; what can't be converted is added to ``mistakes``."""
     values, wrong = {}, set()
     for field in struct_fields(settings):
-        value = _trimmed(given.get(field.name))
+        value = _trimmed(raw.get(field.name))
         if value is None:
             continue
         if isinstance(value, int) and not isinstance(value, bool) and _takes_text(field.type):
@@ -47,7 +47,7 @@ def read_level(
                 values[field.name] = _members(f"{path}{field.name}", field.type, value, mistakes)
             else:
                 mistakes.append(_mistake(f"{path}{field.name}", field.type, error))
-    return Level(path, given, values, frozenset(wrong))
+    return Level(path, raw, values, frozenset(wrong))
 
 
 MEMBERS_COUNT = frozenset({"fields", "event_map"})
@@ -116,7 +116,7 @@ class Merged(NamedTuple):
 
 def merged(*levels: Level) -> Merged:
     """The settings of several levels, the last one's before those of the others; event maps are joined."""
-    level_of = {name: level for level in levels for name in level.given}
+    level_of = {name: level for level in levels for name in level.raw}
     values = {name: level.values[name] for name, level in level_of.items() if name in level.values}
     if "event_map" in values:
         values["event_map"] = {

@@ -307,10 +307,10 @@ def alpha2(country: str) -> str | None:
     name = country.lower().replace(".", "").removeprefix("the ")
     name = COUNTRY_NAMES.get(name, name)
     try:
-        found: str = pycountry.countries.lookup(name).alpha_2
+        code: str = pycountry.countries.lookup(name).alpha_2
     except LookupError:
         return None
-    return found
+    return code
 
 
 @lru_cache(maxsize=1)
@@ -329,21 +329,21 @@ def moment(field: str, value: Any, zone: tzinfo = timezone.utc) -> datetime | No
         if not value:
             return None
         try:
-            found = msgspec.convert(value, datetime)  # RFC 3339: the quick way for nearly every record
+            instant = msgspec.convert(value, datetime)  # RFC 3339: the quick way for nearly every record
         except (msgspec.ValidationError, ValueError):
-            found = _other_moment(field, value)
+            instant = _other_moment(field, value)
     elif isinstance(value, datetime):
-        found = value
+        instant = value
     elif isinstance(value, date):
-        found = datetime.combine(value, time())
+        instant = datetime.combine(value, time())
     elif isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InvalidConversion(field, "not a time (ISO 8601 or epoch seconds expected)")
     else:
-        found = _epoch(field, value)
-    if found.tzinfo is timezone.utc:
-        return found
+        instant = _epoch(field, value)
+    if instant.tzinfo is timezone.utc:
+        return instant
     try:
-        return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(timezone.utc)
+        return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(timezone.utc)
     except (OverflowError, ValueError):
         raise InvalidConversion(field, "time out of range") from None
 
@@ -356,8 +356,8 @@ def _other_moment(field: str, text: str) -> datetime:
     except ValueError:
         try:
             iso = text.removesuffix(" UTC") + "+00:00" if text.endswith(" UTC") else text  # BigQuery's form
-            moment: datetime = from_iso(iso)
-            return moment
+            instant: datetime = from_iso(iso)
+            return instant
         except ValueError:
             raise InvalidConversion(field, "not a time (ISO 8601 or epoch seconds expected)") from None
     return _epoch(field, int(text) if text.isdecimal() and len(text) < 20 else number)

@@ -213,8 +213,8 @@ def state(raw: str, country: str | None = None) -> str | None:
 
 @lru_cache(maxsize=1)
 def _us_states() -> Mapping[str | None, str]:
-    found = (region for region in pycountry.subdivisions if region.country_code == "US")
-    return {unpunctuated(region.name): region.code.removeprefix("US-").lower() for region in found}
+    states = (region for region in pycountry.subdivisions if region.country_code == "US")
+    return {unpunctuated(state.name): state.code.removeprefix("US-").lower() for state in states}
 
 
 @lru_cache(maxsize=20_000)

@@ -111,8 +111,8 @@ class Columns:
         """The record with the ``fields`` setting applied."""
         if not self.fields:
             return record
-        found = {column: value for column, path in self.fields if (value := _dig(record, path)) is not _ABSENT}
-        return {**record, **found}
+        mapped = {column: value for column, path in self.fields if (value := _dig(record, path)) is not _ABSENT}
+        return {**record, **mapped}
 
 
 _ABSENT = object()
