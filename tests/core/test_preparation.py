@@ -144,7 +144,7 @@ def test_rules_see_the_record_as_it_came_and_what_the_rule_before_made_of_it() -
     ],
 )
 def test_the_first_step_that_refuses_gives_the_reason(changes: dict[str, Any], reason: str) -> None:
-    account = an_account(event_map={"lead": None})
+    account = an_account(event_map={"lead": None}, tiktok_app_id=None)
     assert reasons(prepared(accounts={"tiktok": [account]}, **changes)) == [("default", reason)]
 
 
