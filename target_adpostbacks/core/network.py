@@ -45,6 +45,7 @@ class Network(ABC, Generic[S]):
     ids: ClassVar[tuple[str, ...]]  # every identifier that it wants kept from the record, click ids too
     standard_events: ClassVar[frozenset[str]]  # its own names, which pass unchanged
     assets: ClassVar[Mapping[str, str]]  # event_source → the setting that names what receives it
+    match_rules: ClassVar[Mapping[str, str]]  # event_source → the columns of which it asks for one
     test_setting: ClassVar[str | None] = None  # the setting with the code of its test tool
     request_limits: ClassVar[Limits]
     max_age: ClassVar[timedelta]

@@ -240,6 +240,11 @@ class Meta(Network[MetaSettings]):
     ids = ("fbclid", "fbc", "fbp")
     standard_events = STANDARD
     assets: ClassVar[Mapping[str, str]] = dict.fromkeys(EVENT_SOURCES, "pixel_id")
+    match_rules: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        EVENT_SOURCES,
+        "fbclid, fbc, fbp, email, phone, external_id, lead_id, ip_address, first_name with last_name, or for an app or"
+        " a store advertising_id",
+    )
     test_setting = "test_event_code"
     request_limits = Limits(events=500)
     max_age = timedelta(days=7) - MARGIN
@@ -351,9 +356,7 @@ class Meta(Network[MetaSettings]):
             }
         )
         if any(user.keys() <= too_little for too_little in TOO_LITTLE):
-            raise Skip(
-                "no_match_key", "more is needed: a click id, email, phone, external_id, both names, ip_address …"
-            )
+            raise Skip("no_match_key", f"needed: {self.match_rules[c.event_source]}")
         return user
 
     def _external_id(self, c: Conversion) -> list[str]:

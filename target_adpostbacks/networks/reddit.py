@@ -117,6 +117,10 @@ class Reddit(Network[RedditSettings]):
     ids = ("rdt_cid", "rdt_uuid")
     standard_events = TRACKING_TYPES
     assets: ClassVar[Mapping[str, str]] = dict.fromkeys(EVENT_SOURCES, "pixel_id")
+    match_rules: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        EVENT_SOURCES,
+        "rdt_cid or email; with match_policy any_match_key phone, external_id, advertising_id, rdt_uuid, ip_address",
+    )
     test_setting = "test_id"
     request_limits = Limits(events=1000, bytes=1024 * 1024)
     max_age = timedelta(hours=168) - timedelta(minutes=10)  # one stale event refuses its whole batch
@@ -149,7 +153,7 @@ class Reddit(Network[RedditSettings]):
         click_id = self.click_id(c)
         user = self._user(c)
         if not (click_id or "email" in user or (self.settings.match_policy == "any_match_key" and _matches(user))):
-            raise Skip("no_match_key", self._match_rule())
+            raise Skip("no_match_key", f"needed: {self.match_rules[c.event_source]}")
         return prune(
             {
                 "event_at": int(c.event_time.timestamp() * 1000 + 0.5),
@@ -164,11 +168,6 @@ class Reddit(Network[RedditSettings]):
                 "user": user,
             }
         )
-
-    def _match_rule(self) -> str:
-        if self.settings.match_policy == "any_match_key":
-            return "a click id, email, phone, external_id, advertising id, rdt_uuid or ip_address is needed"
-        return "a click id (rdt_cid) or an email is needed; match_policy: any_match_key asks for less"
 
     def _user(self, c: Conversion) -> dict[str, JSON]:
         idfa, aaid = mobile.idfa(c), mobile.gaid(c)

@@ -140,6 +140,10 @@ class Snapchat(Network[SnapchatSettings]):
     ids = (*click_ids, "sc_cookie1")
     standard_events = EVENTS
     assets: ClassVar[Mapping[str, str]] = {**dict.fromkeys(EVENT_SOURCES, "pixel_id"), "app": "snap_app_id"}
+    match_rules: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(EVENT_SOURCES, "email, phone, or ip_address with user_agent; a click id alone is not enough"),
+        "app": "email, phone, advertising_id, or ip_address with user_agent; a click id alone is not enough",
+    }
     test_setting = "test_event_code"
     request_limits = Limits(events=2000)
     max_age = timedelta(days=7)
@@ -229,7 +233,7 @@ class Snapchat(Network[SnapchatSettings]):
             }
         )
         if not (MATCH_KEYS & user_data.keys() or user_data.keys() >= PAIRED_KEYS):
-            raise Skip("no_match_key", "email, phone, ip_address with user_agent, or an app's advertising id is needed")
+            raise Skip("no_match_key", f"needed: {self.match_rules[c.event_source]}")
         return user_data
 
     def _app_data(self, c: Conversion) -> dict[str, JSON]:

@@ -182,6 +182,12 @@ class TikTok(Network[TikTokSettings]):
         "offline": "offline_event_set_id",
         "crm": "crm_event_set_id",
     }
+    match_rules: ClassVar[Mapping[str, str]] = {
+        "web": "ttclid, ttp, email, phone, external_id, or ip_address with user_agent",
+        "app": "idfa, gaid, idfv, email, phone, properties.ad.callback, or ip_address with user_agent",
+        "offline": "email or phone",
+        "crm": "lead_id",
+    }
     test_setting = "test_event_code"
     request_limits = Limits(events=1000)
     max_age = timedelta(days=28)
@@ -194,6 +200,11 @@ class TikTok(Network[TikTokSettings]):
     )
     codes: ClassVar[Mapping[str, Verdict]] = {
         "0": Verdict.ACCEPTED,
+        **dict.fromkeys(
+            "20001 40000 40002 40006 40007 40008 40009 40010 40011 40012 40013 40014 40050 40051 40061 40062 40063 "
+            "40400 41001 41002".split(),
+            Verdict.REJECTED,
+        ),
         **dict.fromkeys(("40016", "40100", "40132", "61000"), Verdict.THROTTLED),
         **dict.fromkeys(("40200", "40201", "40202", "40700"), Verdict.TRANSIENT),
         **dict.fromkeys(
@@ -290,7 +301,7 @@ class TikTok(Network[TikTokSettings]):
             user |= self._device(c)
         user = prune(user)
         if not _matches(c, user):
-            raise Skip("no_match_key", MATCH_RULES[c.event_source])
+            raise Skip("no_match_key", f"needed: {self.match_rules[c.event_source]}")
         return user
 
     def _ttclid(self, c: Conversion) -> str | None:
@@ -374,12 +385,6 @@ def _unlisted(code: str) -> Verdict:
     return Verdict.TRANSIENT if code.isdecimal() and int(code[:9]) >= 50000 else Verdict.REJECTED
 
 
-MATCH_RULES = {
-    "web": "a web event needs ttclid, ttp, email, phone, external_id, or ip_address with user_agent",
-    "app": "an app event needs idfa, gaid, idfv, email, phone, properties.ad.callback, or ip_address with user_agent",
-    "offline": "an offline event needs email or phone",
-    "crm": "a CRM event needs lead_id",
-}
 MATCH_KEYS = {
     "web": {"ttclid", "ttp", "email", "phone", "external_id"},
     "app": {"idfa", "gaid", "idfv", "email", "phone"},

@@ -1,0 +1,333 @@
+"""The generated parts of documents and project files, made from what the networks say of themselves."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+from msgspec.structs import fields
+
+from target_adpostbacks import config
+from target_adpostbacks.core.answers import STATUSES, Skip, Verdict, by_status
+from target_adpostbacks.core.columns import known_columns
+from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion
+from target_adpostbacks.core.network import Network
+from target_adpostbacks.core.settings import Settings, examples, extras
+from target_adpostbacks.networks import NETWORKS, TITLES
+from target_adpostbacks.sandbox.networks import SANDBOX_NETWORKS
+
+ROOT = Path(__file__).parent.parent
+SOURCES = {"web": "web", "app": "app", "offline": "store", "crm": "CRM"}
+SANDBOX_URL = "http://127.0.0.1:8765"
+
+Kind = type[Network[Any]]
+
+
+def kept(path: Path, expected: str, request: pytest.FixtureRequest) -> None:
+    """The file is as expected; with ``--update-docs`` it is made so."""
+    if request.config.getoption("--update-docs"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(expected)
+    assert path.read_text() == expected, "run: pytest tests/test_docs.py tests/test_meltano.py --update-docs"
+
+
+def filled(text: str, part: str, made: str) -> str:
+    """The text with what was made between the marks of a part: comments of Markdown or YAML, on lines or in one."""
+    for mark in (
+        rf"(<!-- generated: {part}\b[^\n]*-->\n)(.*?)(<!-- /generated -->)",
+        rf"( *# generated: {part}\b[^\n]*\n)(.*?)( *# /generated\n)",
+        rf"(<!-- generated: {part} -->)([^\n]*?)(<!-- /generated -->)",
+    ):
+        if re.search(mark, text, re.DOTALL):
+            return re.sub(mark, lambda match: f"{match[1]}{made}{match[3]}", text, flags=re.DOTALL)
+    raise AssertionError(f"no place for the generated part {part}")
+
+
+# What a network says, as a person reads it.
+
+
+def row(*cells: str) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Markdown, between empty lines."""
+    columns = [*head]
+    return "\n".join(["", row(*columns), row(*("---" for _ in columns)), *(row(*cells) for cells in rows), "", ""])
+
+
+def code(names: Iterable[object]) -> str:
+    return " ".join(f"`{name}`" for name in names)
+
+
+def an_account_of(network: Kind) -> Network[Any]:
+    return network(network.settings_type(**examples(network.settings_type)))
+
+
+def a_conversion(source: Any, event: str = "purchase") -> Conversion:
+    now = datetime(2026, 11, 20, tzinfo=timezone.utc)
+    return Conversion(event_name=event, event_spelling=event, event_id="1", event_time=now, event_source=source)
+
+
+def by_source(network: Kind, told: Callable[[Conversion], str]) -> dict[str, str]:
+    """What is told of each kind of conversion that the network takes → the names of those kinds."""
+    kinds = defaultdict(list)
+    for source in EVENT_SOURCES:
+        if source in network.assets:
+            kinds[told(a_conversion(source))].append(SOURCES[source])
+    return {words: ", ".join(names) for words, names in kinds.items()}
+
+
+def differing(network: Kind, told: Callable[[Conversion], str]) -> str:
+    """``'7 days; store: 62 days'``."""
+    (first, _), *others = by_source(network, told).items()
+    return "; ".join([first, *(f"{names}: {words}" for words, names in others)])
+
+
+def duration(time: timedelta | None) -> str:
+    """Days or hours, rounded up, or minutes: a margin for batching is nobody's business."""
+    if time is None:
+        return "–"
+    days, hours = -(-time // timedelta(days=1)), -(-time // timedelta(hours=1))
+    if hours > 72:
+        return f"{days} days"
+    return f"{hours} hours" if time >= timedelta(hours=1) else f"{time // timedelta(minutes=1)} min"
+
+
+def columns_marked(rule: str) -> str:
+    """A sentence with the names of columns as code."""
+    names = {*known_columns(), *(name for network in NETWORKS.values() for name in network.ids)} - {"network", "test"}
+    names |= {setting for network in NETWORKS.values() for setting in extras(network.settings_type)}
+    return re.sub(r"[\w.]*\w", lambda word: f"`{word[0]}`" if word[0].split(".")[0] in names else word[0], rule)
+
+
+# README: a line for each network, then the settings that all have.
+
+
+def matrix() -> str:
+    head = ("network", "conversions", "click ids", "in a request", "not older than", "same id counts once in", "tests")
+    return table(head, (matrix_row(name, network) for name, network in NETWORKS.items()))
+
+
+def matrix_row(name: str, network: Kind) -> Iterable[str]:
+    account = an_account_of(network)
+    yield f"[{network.title}](docs/networks/{name}.md)"
+    yield ", ".join(SOURCES[source] for source in network.assets)
+    yield code(network.click_ids)
+    yield f"{network.request_limits.events:,}"
+    yield differing(network, lambda conversion: duration(account.age_limit(conversion)))
+    yield duration(network.dedup_window)
+    yield f"`{network.test_setting}`" if network.test_setting else "–"
+
+
+def common_settings() -> str:
+    return (
+        f"\nAt the top:\n{settings_table(config.General, described(config.General))}"
+        f"In every network's section:\n{settings_table(Settings, described(Settings))}"
+    )
+
+
+def described(settings: type[Any]) -> dict[str, str]:
+    return {name: schema["description"] for name, schema in config.described(settings).items()}
+
+
+def settings_table(settings: type[Any], names: Iterable[str]) -> str:
+    words, listed = described(settings), {*names}
+    return table(
+        ("setting", "", "default"),
+        ((f"`{field.name}`", words[field.name], default(field)) for field in fields(settings) if field.name in listed),
+    )
+
+
+def default(field: Any) -> str:
+    shown = f"`{json.dumps(field.default)}`" if isinstance(field.default, (str, int)) else ""
+    return "required" if field.required else shown
+
+
+# A page for each network.
+
+
+def page(name: str, network: Kind) -> str:
+    """All but its title and its prose."""
+    own = [field.name for field in fields(network.settings_type) if field.name not in described(Settings)]
+    found = [setting for setting in own if "where" in extras(network.settings_type)[setting]]
+    return "\n".join(
+        [
+            f"\nThe network's own documentation: <{network.docs}>\n\n## Limits",
+            limits(network),
+            "## Where to find its settings",
+            places(network, found),
+            f"## Further settings\n\nThey stand in the section `{name}`, beside those that every network has.",
+            settings_table(network.settings_type, [setting for setting in own if setting not in found]),
+            "## Events",
+            events(network),
+            standard_events(network),
+            "## Answers",
+            answers(network),
+        ]
+    )
+
+
+def limits(network: Kind) -> str:
+    account = an_account_of(network)
+    called = (network.name, *network.aliases)
+    rows = [
+        ("called in the column `network`", code(called)),
+        ("click ids", code(network.click_ids)),
+        ("other ids", code(sorted({*network.ids} - {*network.click_ids})) or "–"),
+        ("events in a request", f"{network.request_limits.events:,}, {network.request_limits.bytes / 1e6:.2g} MB"),
+        ("not older than", differing(network, lambda conversion: duration(account.age_limit(conversion)))),
+        ("not ahead of the clock by more than", duration(network.max_ahead)),
+        ("the same event and event id count once in", duration(network.dedup_window)),
+        ("code of its test tool", f"`{network.test_setting}`" if network.test_setting else "–"),
+    ]
+    rows += [
+        (f"what identifies the person ({names})", columns_marked(rule))
+        for rule, names in by_source(network, lambda conversion: network.match_rules[conversion.event_source]).items()
+    ]
+    return table(("", ""), rows)
+
+
+def places(network: Kind, found: Iterable[str]) -> str:
+    words, extra = described(network.settings_type), extras(network.settings_type)
+    required = {field.name for field in fields(network.settings_type) if field.required}
+    return table(
+        ("setting", "", "where", "example"),
+        (
+            (
+                f"`{setting}`" + (" (required)" if setting in required else ""),
+                words[setting].removesuffix(f" {extra[setting]['where']}."),
+                extra[setting]["where"],
+                f"`{extra[setting]['examples'][0]}`" if "examples" in extra[setting] else "",
+            )
+            for setting in found
+        ),
+    )
+
+
+def events(network: Kind) -> str:
+    """A column for each kind of conversion whose names differ."""
+    account = an_account_of(network)
+
+    def name(conversion: Conversion, event: str) -> str:
+        try:
+            return f"`{account.event(a_conversion(conversion.event_source, event))}`"
+        except Skip as skip:
+            return f"not sent, `{skip.reason}`"
+
+    columns = by_source(network, lambda conversion: "\n".join(name(conversion, event) for event in network.events))
+    names = (column.split("\n") for column in columns)
+    return table(
+        ("event", *(columns.values())), ((f"`{event}`", *own) for event, *own in zip(network.events, *names, strict=True))
+    )
+
+
+def standard_events(network: Kind) -> str:
+    account = an_account_of(network)
+    kinds = by_source(network, lambda conversion: code(sorted(account.native_events(conversion))))
+    rows = [(names, words) for words, names in kinds.items()]
+    return f"Its own names, which pass unchanged:\n{table(('conversions', 'names'), rows)}"
+
+
+def answers(network: Kind) -> str:
+    """What is known of codes: first those that a person can do something about, then the others by verdict."""
+    advised = [(f"`{key}`", verdict_of(network, key), advice) for key, advice in network.advice.items()]
+    others: dict[str, list[str]] = defaultdict(list)
+    statuses = {str(status): verdict for status, verdict in {**STATUSES, **network.statuses}.items()}
+    for key, verdict in (network.codes or statuses).items():
+        if key not in network.advice and verdict is not Verdict.ACCEPTED:
+            others[verdict.value].append(key)
+    rows = [(code(ranges(keys)), verdict, "") for verdict, keys in others.items()]
+    return table(("code" if network.codes else "HTTP status", "verdict", "what to do"), [*advised, *rows])
+
+
+def verdict_of(network: Kind, key: str) -> str:
+    listed = network.codes.get(key) or network.codes.get(key.partition("/")[0])
+    return (listed or by_status(int(key), network.statuses)).value
+
+
+def ranges(keys: Iterable[str]) -> list[str]:
+    """``['3', '200', '201', '202']`` -> ``['3', '200 to 202']``."""
+    parts: list[list[str]] = []
+    for key in keys:
+        if parts and key.lstrip("-").isdecimal() and parts[-1][-1].lstrip("-").isdecimal():
+            if int(key) == int(parts[-1][-1]) + 1:
+                parts[-1].append(key)
+                continue
+        parts.append([key])
+    return [f"{part[0]}` to `{part[-1]}" if len(part) > 2 else "` `".join(part) for part in parts]
+
+
+# Files that hold a section for each network.
+
+
+def sample_config() -> str:
+    sections = {name: examples(network.settings_type) for name, network in NETWORKS.items()}
+    return json.dumps(sections, indent=2) + "\n"
+
+
+def demo_sections() -> str:
+    return as_yaml({name: {"base_url": SANDBOX_URL, **section(network)} for name, network in NETWORKS.items()}, 10)
+
+
+def prod_sections() -> str:
+    """Ids alone: secrets come from the environment."""
+    return as_yaml({name: assets(network) for name, network in NETWORKS.items()}, 10)
+
+
+def section(network: Kind) -> dict[str, str]:
+    return examples(network.settings_type)
+
+
+def assets(network: Kind) -> dict[str, str]:
+    return {name: value for name, value in section(network).items() if name in network.assets.values()}
+
+
+def as_yaml(sections: Mapping[str, Any], indent: int) -> str:
+    return textwrap.indent(yaml.safe_dump(sections, sort_keys=False), " " * indent)
+
+
+def token_variables() -> str:
+    return table(
+        ("setting", "environment variable"),
+        (
+            (f"`{name}.{setting}`", f"`TARGET_ADPOSTBACKS_{name.upper()}_{setting.upper()}`")
+            for name, network in NETWORKS.items()
+            for setting in section(network)
+            if extras(network.settings_type)[setting].get("secret")
+        ),
+    )
+
+
+def sandbox_config() -> str:
+    first = {name: (network, section(network)) for name, network in NETWORKS.items()}
+    sections = {
+        name: {"base_url": SANDBOX_URL} | {key: own[key] for key in own if key != network.test_setting}
+        for name, (network, own) in first.items()
+    }
+    return f"\n```json\n{json.dumps(sections, indent=2)}\n```\n\n"
+
+
+def sandbox_errors() -> str:
+    lines = [
+        f"* {NETWORKS[name].title}: {', '.join(f'`{error}`' for error in network.errors)}"
+        for name, network in SANDBOX_NETWORKS.items()
+    ]
+    return "\n".join(["", *(textwrap.fill(line, 120, subsequent_indent="  ") for line in lines), "", ""])
+
+
+PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
+    "README.md": {"titles": lambda: TITLES, "networks": matrix, "settings": common_settings},
+    "docs/sandbox.md": {"config": sandbox_config, "errors": sandbox_errors},
+    "docs/meltano.md": {"variables": token_variables},
+    "meltano.yml": {"demo": demo_sections, "prod": prod_sections},
+}
+"""File → its generated parts."""
