@@ -11,15 +11,18 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml  # type: ignore[import-untyped]
 from msgspec.structs import fields
 
 from target_adpostbacks import config
-from target_adpostbacks.core.answers import STATUSES, Skip, Verdict, by_status
-from target_adpostbacks.core.columns import known_columns
+from target_adpostbacks.core import answers as http
+from target_adpostbacks.core.answers import Skip, Verdict, by_status
+from target_adpostbacks.core.columns import READERS
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion
 from target_adpostbacks.core.network import Network
+from target_adpostbacks.core.reasons import REASONS, STATUSES
 from target_adpostbacks.core.settings import Settings, examples, extras
 from target_adpostbacks.networks import NETWORKS, TITLES
 from target_adpostbacks.sandbox.networks import SANDBOX_NETWORKS
@@ -27,6 +30,11 @@ from target_adpostbacks.sandbox.networks import SANDBOX_NETWORKS
 ROOT = Path(__file__).parent.parent
 SOURCES = {"web": "web", "app": "app", "offline": "store", "crm": "CRM"}
 SANDBOX_URL = "http://127.0.0.1:8765"
+
+UNLISTED = (
+    "What is not listed here is judged by its HTTP status. [README](../../README.md#the-delivery-log) says what a\n"
+    "verdict means."
+)
 
 Kind = type[Network[Any]]
 
@@ -41,13 +49,14 @@ def kept(path: Path, expected: str, request: pytest.FixtureRequest) -> None:
 
 def filled(text: str, part: str, made: str) -> str:
     """The text with what was made between the marks of a part: comments of Markdown or YAML, on lines or in one."""
-    for mark in (
-        rf"(<!-- generated: {part}\b[^\n]*-->\n)(.*?)(<!-- /generated -->)",
-        rf"( *# generated: {part}\b[^\n]*\n)(.*?)( *# /generated\n)",
-        rf"(<!-- generated: {part} -->)([^\n]*?)(<!-- /generated -->)",
-    ):
+    marks = {
+        rf"(<!-- generated: {part}\b[^\n]*-->\n)(.*?)(<!-- /generated -->)": f"\n{made.strip()}\n\n",
+        rf"( *# generated: {part}\b[^\n]*\n)(.*?)( *# /generated\n)": made,
+        rf"(<!-- generated: {part} -->)([^\n]*?)(<!-- /generated -->)": made,
+    }
+    for mark, inner in marks.items():
         if re.search(mark, text, re.DOTALL):
-            return re.sub(mark, lambda match: f"{match[1]}{made}{match[3]}", text, flags=re.DOTALL)
+            return re.sub(mark, lambda match: f"{match[1]}{inner}{match[3]}", text, flags=re.DOTALL)  # noqa: B023
     raise AssertionError(f"no place for the generated part {part}")
 
 
@@ -59,9 +68,9 @@ def row(*cells: str) -> str:
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Markdown, between empty lines."""
+    """In Markdown, with an empty line before and after."""
     columns = [*head]
-    return "\n".join(["", row(*columns), row(*("---" for _ in columns)), *(row(*cells) for cells in rows), "", ""])
+    return "\n".join(["", row(*columns), row(*("---" for _ in columns)), *(row(*cells) for cells in rows), ""])
 
 
 def code(names: Iterable[object]) -> str:
@@ -69,7 +78,7 @@ def code(names: Iterable[object]) -> str:
 
 
 def an_account_of(network: Kind) -> Network[Any]:
-    return network(network.settings_type(**examples(network.settings_type)))
+    return network(msgspec.convert(examples(network.settings_type), network.settings_type))
 
 
 def a_conversion(source: Any, event: str = "purchase") -> Conversion:
@@ -104,7 +113,7 @@ def duration(time: timedelta | None) -> str:
 
 def columns_marked(rule: str) -> str:
     """A sentence with the names of columns as code."""
-    names = {*known_columns(), *(name for network in NETWORKS.values() for name in network.ids)} - {"network", "test"}
+    names = {*READERS, *(name for network in NETWORKS.values() for name in network.ids)} - {"network", "test"}
     names |= {setting for network in NETWORKS.values() for setting in extras(network.settings_type)}
     return re.sub(r"[\w.]*\w", lambda word: f"`{word[0]}`" if word[0].split(".")[0] in names else word[0], rule)
 
@@ -130,7 +139,7 @@ def matrix_row(name: str, network: Kind) -> Iterable[str]:
 
 def common_settings() -> str:
     return (
-        f"\nAt the top:\n{settings_table(config.General, described(config.General))}"
+        f"At the top:\n{settings_table(config.General, described(config.General))}\n"
         f"In every network's section:\n{settings_table(Settings, described(Settings))}"
     )
 
@@ -152,6 +161,21 @@ def default(field: Any) -> str:
     return "required" if field.required else shown
 
 
+def statuses() -> str:
+    """Each status of the ledger, with the reasons that belong to it."""
+    rows = []
+    for status, sentence in STATUSES.items():
+        reasons = code(reason.name for reason in REASONS.values() if reason.status == status)
+        rows.append((f"`{status}`", f"{sentence} {reasons}".rstrip()))
+    return table(("status in the ledger", "means"), rows)
+
+
+def reasons() -> str:
+    """What happened and what to do, for each reason."""
+    rows = [(f"`{reason.status}`", f"`{reason.name}`", reason.sentence, reason.advice) for reason in REASONS.values()]
+    return table(("status", "reason", "what happened", "what to do"), rows)
+
+
 # A page for each network.
 
 
@@ -161,7 +185,7 @@ def page(name: str, network: Kind) -> str:
     found = [setting for setting in own if "where" in extras(network.settings_type)[setting]]
     return "\n".join(
         [
-            f"\nThe network's own documentation: <{network.docs}>\n\n## Limits",
+            f"The network's own documentation: <{network.docs}>\n\n## Limits",
             limits(network),
             "## Where to find its settings",
             places(network, found),
@@ -170,7 +194,7 @@ def page(name: str, network: Kind) -> str:
             "## Events",
             events(network),
             standard_events(network),
-            "## Answers",
+            f"## Answers\n\n{UNLISTED}",
             answers(network),
         ]
     )
@@ -226,7 +250,8 @@ def events(network: Kind) -> str:
     columns = by_source(network, lambda conversion: "\n".join(name(conversion, event) for event in network.events))
     names = (column.split("\n") for column in columns)
     return table(
-        ("event", *(columns.values())), ((f"`{event}`", *own) for event, *own in zip(network.events, *names, strict=True))
+        ("event", *(columns.values())),
+        ((f"`{event}`", *own) for event, *own in zip(network.events, *names, strict=True)),
     )
 
 
@@ -241,7 +266,7 @@ def answers(network: Kind) -> str:
     """What is known of codes: first those that a person can do something about, then the others by verdict."""
     advised = [(f"`{key}`", verdict_of(network, key), advice) for key, advice in network.advice.items()]
     others: dict[str, list[str]] = defaultdict(list)
-    statuses = {str(status): verdict for status, verdict in {**STATUSES, **network.statuses}.items()}
+    statuses = {str(status): verdict for status, verdict in {**http.STATUSES, **network.statuses}.items()}
     for key, verdict in (network.codes or statuses).items():
         if key not in network.advice and verdict is not Verdict.ACCEPTED:
             others[verdict.value].append(key)
@@ -254,15 +279,18 @@ def verdict_of(network: Kind, key: str) -> str:
     return (listed or by_status(int(key), network.statuses)).value
 
 
+def follows(before: str, key: str) -> bool:
+    return bool(re.fullmatch(r"-?\d+", before) and re.fullmatch(r"-?\d+", key)) and int(key) == int(before) + 1
+
+
 def ranges(keys: Iterable[str]) -> list[str]:
     """``['3', '200', '201', '202']`` -> ``['3', '200 to 202']``."""
     parts: list[list[str]] = []
     for key in keys:
-        if parts and key.lstrip("-").isdecimal() and parts[-1][-1].lstrip("-").isdecimal():
-            if int(key) == int(parts[-1][-1]) + 1:
-                parts[-1].append(key)
-                continue
-        parts.append([key])
+        if parts and follows(parts[-1][-1], key):
+            parts[-1].append(key)
+        else:
+            parts.append([key])
     return [f"{part[0]}` to `{part[-1]}" if len(part) > 2 else "` `".join(part) for part in parts]
 
 
@@ -308,12 +336,12 @@ def token_variables() -> str:
 
 
 def sandbox_config() -> str:
-    first = {name: (network, section(network)) for name, network in NETWORKS.items()}
     sections = {
-        name: {"base_url": SANDBOX_URL} | {key: own[key] for key in own if key != network.test_setting}
-        for name, (network, own) in first.items()
+        name: {"base_url": SANDBOX_URL}
+        | {setting: value for setting, value in section(network).items() if setting != network.test_setting}
+        for name, network in NETWORKS.items()
     }
-    return f"\n```json\n{json.dumps(sections, indent=2)}\n```\n\n"
+    return f"```json\n{json.dumps(sections, indent=2)}\n```"
 
 
 def sandbox_errors() -> str:
@@ -321,11 +349,16 @@ def sandbox_errors() -> str:
         f"* {NETWORKS[name].title}: {', '.join(f'`{error}`' for error in network.errors)}"
         for name, network in SANDBOX_NETWORKS.items()
     ]
-    return "\n".join(["", *(textwrap.fill(line, 120, subsequent_indent="  ") for line in lines), "", ""])
+    return "\n".join(textwrap.fill(line, 120, subsequent_indent="  ") for line in lines)
+
+
+def keywords() -> str:
+    return "".join(f'    "{network.title}",\n' for network in NETWORKS.values())
 
 
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
-    "README.md": {"titles": lambda: TITLES, "networks": matrix, "settings": common_settings},
+    "README.md": {"titles": lambda: TITLES, "networks": matrix, "settings": common_settings, "statuses": statuses},
+    "docs/ledger.md": {"reasons": reasons},
     "docs/sandbox.md": {"config": sandbox_config, "errors": sandbox_errors},
     "docs/meltano.md": {"variables": token_variables},
     "meltano.yml": {"demo": demo_sections, "prod": prod_sections},

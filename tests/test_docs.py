@@ -1,4 +1,4 @@
-"""README's tables and the sample config match the code; ``pytest tests/test_docs.py --update-docs`` rewrites them."""
+"""The documents and the sample config match the code; ``pytest tests/test_docs.py --update-docs`` rewrites them."""
 
 from __future__ import annotations
 
@@ -7,110 +7,50 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from msgspec.structs import fields
+from documents import PARTS, filled, kept, keywords, page, sample_config
 
 from target_adpostbacks import config
 from target_adpostbacks.core.columns import READERS
-from target_adpostbacks.core.network import Network
-from target_adpostbacks.core.reasons import REASONS, STATUSES
-from target_adpostbacks.core.settings import Settings
 from target_adpostbacks.networks import NETWORKS
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 BIN = Path(sys.executable).parent
 SANDBOX = "-o /dev/null http://127.0.0.1:{}/_stats"
+PAGES = ROOT / "docs" / "networks"
 
 
-def row(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
+@pytest.mark.parametrize(("path", "part"), [(path, part) for path, parts in PARTS.items() for part in parts])
+def test_a_generated_part_is_as_the_code_says(path: str, part: str, request: pytest.FixtureRequest) -> None:
+    kept(ROOT / path, filled((ROOT / path).read_text(), part, PARTS[path][part]()), request)
 
 
-def networks_table() -> str:
-    """One column a network: its events, click ids and limits."""
-    networks = [network for _, network in sorted(NETWORKS.items())]
-    lines = [row("", *(f"[{network.name}]({network.docs})" for network in networks))]
-    lines.append(row("---", *("---" for _ in networks)))
-    lines.append(row("click ids", *(_code(network.click_ids) for network in networks)))
-    lines.append(row("other ids", *(_code(sorted({*network.ids} - {*network.click_ids})) for network in networks)))
-    lines.append(row("called in `network`", *(_code((network.name, *network.aliases)) for network in networks)))
-    lines.append(row("events in a request", *(f"{network.request_limits.events:,}" for network in networks)))
-    events = dict.fromkeys(event for network in networks for event in network.events)
-    lines += [row(f"`{event}`", *(_event(network, event) for network in networks)) for event in events]
-    return "\n".join(lines)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_has_a_page_and_something_to_say_that_is_not_generated(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    path, network = PAGES / f"{name}.md", NETWORKS[name]
+    made = page(name, network)
+    kept(path, filled(path.read_text(), name, made), request)
+    title, prose = filled(path.read_text(), name, "").split(f"<!-- generated: {name}")
+    assert title == f"# {network.title}\n\n"
+    assert prose.partition("<!-- /generated -->")[2].count(" ") > 20, "which traps are there?"
 
 
-def _code(names: Iterable[str]) -> str:
-    return " ".join(f"`{name}`" for name in names)
+def test_no_page_is_left_of_a_network_that_is_gone() -> None:
+    assert {path.stem for path in PAGES.glob("*.md")} == {*NETWORKS}
 
 
-def _event(network: type[Network[Any]], event: str) -> str:
-    native = network.events.get(event)
-    return f"`{native}`" if native else "off"
+def test_the_sample_config_has_a_section_for_each_network(request: pytest.FixtureRequest) -> None:
+    kept(ROOT / "sample_config.json", sample_config(), request)
 
 
-def settings_tables() -> str:
-    """The general settings, those of every network, then each network's own."""
-    parts = ["At the top:", "", _settings(config.General), "", "In every network's section:", "", _settings(Settings)]
-    common = {field.name for field in fields(Settings)}
-    for name, network in sorted(NETWORKS.items()):
-        parts += ["", f"In `{name}`:", "", _settings(network.settings_type, common)]
-    return "\n".join(parts)
-
-
-def _settings(settings: type[Any], without: Iterable[str] = ()) -> str:
-    described = config.described(settings)
-    lines = [row("setting", "", "default"), row("---", "---", "---")]
-    for field in fields(settings):
-        if field.name in without:
-            continue
-        default = f"`{json.dumps(field.default)}`" if isinstance(field.default, (str, int)) else ""
-        default = "required" if field.required else default
-        lines.append(row(f"`{field.name}`", described[field.name]["description"].replace("|", "\\|"), default))
-    return "\n".join(lines)
-
-
-def statuses_table() -> str:
-    """Each status of the ledger, with the reasons that belong to it."""
-    lines = [row("status in the ledger", "means"), row("---", "---")]
-    for status, sentence in STATUSES.items():
-        reasons = _code(reason.name for reason in REASONS.values() if reason.status == status)
-        lines.append(row(f"`{status}`", f"{sentence} {reasons}".rstrip()))
-    return "\n".join(lines)
-
-
-def reasons_table() -> str:
-    """What happened and what to do, for each reason."""
-    lines = [row("status", "reason", "what happened", "what to do"), row("---", "---", "---", "---")]
-    lines += [
-        row(f"`{reason.status}`", f"`{reason.name}`", reason.sentence, reason.advice) for reason in REASONS.values()
-    ]
-    return "\n".join(lines)
-
-
-TABLES = {
-    "networks": (README, networks_table),
-    "settings": (README, settings_tables),
-    "statuses": (README, statuses_table),
-    "reasons": (ROOT / "docs" / "ledger.md", reasons_table),
-}
-
-
-@pytest.mark.parametrize("name", TABLES)
-def test_a_generated_part_of_a_document_is_as_the_code_says(name: str, request: pytest.FixtureRequest) -> None:
-    document, table = TABLES[name]
-    text = document.read_text()
-    pattern = re.compile(rf"(<!-- generated: {name}\b[^\n]*-->\n)(.*?)(<!-- /generated -->)", re.DOTALL)
-    assert pattern.search(text), f"{document.name} has no place for {name}"
-    expected = pattern.sub(lambda match: f"{match[1]}\n{table()}\n\n{match[3]}", text)
-    if request.config.getoption("--update-docs"):
-        document.write_text(expected)
-    assert document.read_text() == expected, "run: pytest tests/test_docs.py --update-docs"
+def test_each_network_is_a_keyword_of_the_package(request: pytest.FixtureRequest) -> None:
+    path = ROOT / "pyproject.toml"
+    kept(path, filled(path.read_text(), "networks", keywords()), request)
 
 
 def test_the_sample_config_is_a_config() -> None:
@@ -188,19 +128,14 @@ def test_every_column_that_is_read_is_in_the_readmes_table_of_the_record() -> No
     assert {*READERS, *ids} - {*re.findall(r"`(\w+)`", table)} == set()
 
 
-def test_every_token_has_its_variable_in_the_walk_through_meltano() -> None:
-    text = (ROOT / "docs" / "meltano.md").read_text()
-    assert [name for name in NETWORKS if f"`TARGET_ADPOSTBACKS_{name.upper()}_ACCESS_TOKEN`" not in text] == []
-
-
 def test_no_document_names_a_place_on_somebodys_machine() -> None:
-    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "requirements-dev.txt"):
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "requirements-dev.txt"):
         assert not re.search(r"/work/|/root/|/home/\w|file://|https?://[^\s]*(pypi|registry)", path.read_text()), (
             path.name
         )
 
 
-@pytest.mark.parametrize("path", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")], ids=lambda path: path.name)
 def test_every_link_to_a_file_or_heading_of_ours_leads_somewhere(path: Path) -> None:
     for target, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)", path.read_text()):
         file = (path.parent / target).resolve() if target else path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from target_adpostbacks.core.settings import examples
 from target_adpostbacks.demo import summary
 from target_adpostbacks.demo.conversions import FAULTS, conversions, singer
 from target_adpostbacks.demo.programs import Failed, Programs
+from target_adpostbacks.demo.project import project
 from target_adpostbacks.demo.story import Story
 from target_adpostbacks.ledger import LedgerReader, Line
 from target_adpostbacks.networks import NETWORKS, TITLES
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from target_adpostbacks.sandbox import Sandbox
 
 EXTRA = "the demo needs its extra: pip install 'target-adpostbacks[demo]'"
-TEMPLATE = Path(__file__).parent.parent / "demo" / "project" / "meltano.yml"
 
 
 @click.command()
@@ -97,7 +96,7 @@ def _scheduled(story: Story, folder: Path) -> None:
             warehouse.seed(server, rows)
             story.say(f"PostgreSQL on 127.0.0.1:{server.port}; its table mart.conversions has {len(rows):,} rows.")
         sandbox = _sandbox(story, stack)
-        shutil.copy(TEMPLATE, folder)
+        (folder / "meltano.yml").write_text(project())
         programs = Programs(folder, story.line, _settings(server, sandbox))
 
         def meltano(*words: str) -> None:

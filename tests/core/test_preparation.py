@@ -138,7 +138,7 @@ def test_rules_see_the_record_as_it_came_and_what_the_rule_before_made_of_it() -
         ({"consent": False, "adjustment": "retract", "event_time": "2020-01-01T00:00:00Z"}, "no_consent"),
         ({"adjustment": "retract", "event_time": "2020-01-01T00:00:00Z"}, "no_adjustments"),
         ({"event_name": "lead", "event_source": "app", "event_time": "2020-01-01T00:00:00Z"}, "event_off"),
-        ({"event_source": "app", "event_time": "2020-01-01T00:00:00Z"}, "unsupported"),
+        ({"event_source": "offline", "event_time": "2020-01-01T00:00:00Z"}, "unsupported"),
         ({"event_time": "2020-01-01T00:00:00Z", "ttclid": None}, "too_old"),
         ({"ttclid": None}, "no_match_key"),
     ],

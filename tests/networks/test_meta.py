@@ -98,7 +98,7 @@ STATE = "data_processing_options_state: country 1 needs a state from 1000 on, an
             for given in ("demo", "1234", "1" * 21, "12345/x", "１２３４５")
         ),
         *(
-            ({"access_token": given}, "access_token: white space or a character that can")
+            ({"access_token": given}, "access_token: contains white space or a character that cannot")
             for given in ("two words", "EAA\u200bx", "a\x00b")
         ),
         *(({"app_secret": given}, "app_secret: 32 hex digits") for given in ("A" * 32, "a" * 31, "g" * 32)),

@@ -88,7 +88,7 @@ def test_a_request_is_the_one_of_the_documentation() -> None:
     ("settings", "mistake"),
     [
         *(
-            ({"access_token": given}, "access_token: white space or a character that can")
+            ({"access_token": given}, "access_token: contains white space or a character that cannot")
             for given in ("two words", "EAA\u200bx", "a\x00b")
         ),
         ({"pixel_id": APP, "snap_app_id": APP}, "snap_app_id: is the pixel's id; take the app's"),
