@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, time, timedelta, timezone, tzinfo
-from functools import lru_cache
 from typing import Any, cast
 
 import msgspec
-import pycountry
 
 from target_adpostbacks.core.conversion import Conversion, EventSource, InvalidConversion, Item
-
-if sys.version_info >= (3, 11):
-    from_iso = datetime.fromisoformat
-else:  # 3.10 reads only what it writes itself
-    from backports.datetime_fromisoformat import datetime_fromisoformat as from_iso
-
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+from target_adpostbacks.core.countries import alpha2, currencies
+from target_adpostbacks.core.times import moment
 
 EVENT_SOURCES: dict[str, EventSource] = {
     "web": "web",
@@ -270,113 +261,6 @@ def read_item(line: Mapping[str, Any], unusable: list[str]) -> dict[str, Any]:
         if clean is not None:
             item[field] = clean
     return item
-
-
-COUNTRY_NAMES = {
-    name: code
-    for code, names in {
-        "AE": ("uae", "emirates"),
-        "BN": ("brunei",),
-        "CD": ("congo-kinshasa",),
-        "CG": ("congo-brazzaville",),
-        "CI": ("ivory coast",),
-        "CV": ("cape verde",),
-        "CW": ("curacao",),
-        "FM": ("micronesia",),
-        "GB": ("uk", "great britain", "england", "scotland", "wales", "northern ireland"),
-        "MK": ("macedonia",),
-        "MM": ("burma",),
-        "MO": ("macau",),
-        "NL": ("holland",),
-        "PS": ("palestine",),
-        "RE": ("reunion",),
-        "RU": ("russia",),
-        "SZ": ("swaziland",),
-        "TL": ("east timor",),
-        "TR": ("turkey",),
-        "VA": ("vatican", "vatican city"),
-    }.items()
-    for name in names
-}
-"""English names that people write and ISO 3166 does not have."""
-
-
-@lru_cache(maxsize=2_000)
-def alpha2(country: str) -> str | None:
-    """``'USA'``, ``'us'``, ``'United States'`` -> ``'US'``; None for no country."""
-    name = country.lower().replace(".", "").removeprefix("the ")
-    name = COUNTRY_NAMES.get(name, name)
-    try:
-        code: str = pycountry.countries.lookup(name).alpha_2
-    except LookupError:
-        return None
-    return code
-
-
-@lru_cache(maxsize=1)
-def currencies() -> frozenset[str]:
-    """Every ISO 4217 code."""
-    return frozenset(currency.alpha_3 for currency in pycountry.currencies)
-
-
-def moment(field: str, value: Any, zone: tzinfo = timezone.utc) -> datetime | None:
-    """An aware UTC datetime from ISO 8601, a date, or epoch seconds, milliseconds or microseconds (told by size).
-
-    A time without a zone is in ``zone``. Raises InvalidConversion.
-    """
-    if isinstance(value, str):
-        value = value.strip()
-        if not value:
-            return None
-        try:
-            instant = msgspec.convert(value, datetime)  # RFC 3339: the quick way for nearly every record
-        except (msgspec.ValidationError, ValueError):
-            instant = _other_moment(field, value)
-    elif isinstance(value, datetime):
-        instant = value
-    elif isinstance(value, date):
-        instant = datetime.combine(value, time())
-    elif isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InvalidConversion(field, "not a time (ISO 8601 or epoch seconds expected)")
-    else:
-        instant = _epoch(field, value)
-    if instant.tzinfo is timezone.utc:
-        return instant
-    try:
-        return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(timezone.utc)
-    except (OverflowError, ValueError):
-        raise InvalidConversion(field, "time out of range") from None
-
-
-def _other_moment(field: str, text: str) -> datetime:
-    if _is_basic_date(text):
-        text = f"{text[:4]}-{text[4:6]}-{text[6:]}"
-    try:
-        number = _float(text)
-    except ValueError:
-        try:
-            iso = text.removesuffix(" UTC") + "+00:00" if text.endswith(" UTC") else text  # BigQuery's form
-            instant: datetime = from_iso(iso)
-            return instant
-        except ValueError:
-            raise InvalidConversion(field, "not a time (ISO 8601 or epoch seconds expected)") from None
-    return _epoch(field, int(text) if text.isdecimal() and len(text) < 20 else number)
-
-
-_is_basic_date = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", re.ASCII).fullmatch
-"""``20261120``, as Google Analytics exports dates; as epoch seconds it would be in the year 1970."""
-
-
-def _epoch(field: str, number: float) -> datetime:
-    if not abs(number) < 1e17:  # not a number is not less either
-        raise InvalidConversion(field, "time out of range")
-    per_second = 1 if abs(number) < 1e11 else 1_000 if abs(number) < 1e14 else 1_000_000
-    try:
-        if isinstance(number, int):
-            return EPOCH + timedelta(microseconds=number * (1_000_000 // per_second))
-        return EPOCH + timedelta(seconds=number / per_second)
-    except OverflowError:
-        raise InvalidConversion(field, "time out of range") from None
 
 
 DERIVED = frozenset({"event_spelling", "ids", "unusable"})

@@ -20,12 +20,12 @@ from target_adpostbacks.core.columns import (
     TIMES,
     Reader,
     Unusable,
-    moment,
     read_item,
     read_text,
 )
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion, Item, query_value
 from target_adpostbacks.core.events import canonical_event
+from target_adpostbacks.core.times import moment
 
 MAX_EVENT_ID, MAX_EVENT_NAME = 500, 100
 """Characters. With both of them, and four bytes each, a delivery's identity still fits into an index of PostgreSQL."""

@@ -15,8 +15,9 @@ from conftest import COLUMNS, a_conversion, a_record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from target_adpostbacks.core.columns import COUNTRY_NAMES, READERS, alpha2
+from target_adpostbacks.core.columns import READERS
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion, query_value
+from target_adpostbacks.core.countries import COUNTRY_NAMES, alpha2
 from target_adpostbacks.core.events import ALIASES, CANONICAL
 from target_adpostbacks.core.record import Columns, is_deleted, parse
 
