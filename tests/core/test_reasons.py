@@ -18,7 +18,11 @@ SLUG = re.compile(r"[a-z]+(_[a-z]+)*").fullmatch
 
 def trees() -> list[ast.Module]:
     """The package's code, but the sandbox's, which speaks for the networks, and the explanations themselves."""
-    paths = [path for path in PACKAGE.rglob("*.py") if "sandbox" not in path.parts and path.name != "reasons.py"]
+    paths = [
+        path
+        for path in PACKAGE.rglob("*.py")
+        if "sandbox" not in path.relative_to(PACKAGE).parts and path.name != "reasons.py"
+    ]
     return [ast.parse(path.read_text()) for path in paths]
 
 
