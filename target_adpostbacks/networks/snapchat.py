@@ -365,7 +365,7 @@ def _errors(holder: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     errors = holder.get("errors")
     if not isinstance(errors, Mapping):
         return [], []
-    codes = [str(code) for code in _list(errors, "codes", (str, int)) if code != ""]
+    codes = [str(code) for code in _list(errors, "codes", (str, int, float)) if code != ""]
     return codes, _list(errors, "error_msgs", str)
 
 

@@ -14,7 +14,9 @@ from sandbox_calls import (
     to_tiktok,
 )
 
+from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.sandbox import Sandbox
+from target_adpostbacks.sandbox.networks import SANDBOX_NETWORKS
 from target_adpostbacks.sandbox.records import Records, Seen
 
 
@@ -148,6 +150,10 @@ def test_an_unknown_path_is_nobodys() -> None:
 def test_without_a_clock_of_its_own_it_goes_by_the_computers() -> None:
     with Sandbox() as sandbox:
         assert to_tiktok(sandbox, tiktok_body(tiktok_event(event_time=SECONDS * 2))).json()["code"] == 40002
+
+
+def test_every_network_has_its_sandbox() -> None:
+    assert SANDBOX_NETWORKS.keys() == NETWORKS.keys()
 
 
 def test_the_sandbox_imports_nothing_of_the_core_or_the_networks() -> None:

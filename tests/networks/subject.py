@@ -1,0 +1,145 @@
+"""A network and its vectors: what every promise of the contract is asked of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from conftest import COLUMNS
+
+from target_adpostbacks.config.values import read_level
+from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.core.answers import JSON, Request
+from target_adpostbacks.core.conversion import Conversion
+from target_adpostbacks.core.network import Network
+from target_adpostbacks.core.postback import Postback
+from target_adpostbacks.core.record import Columns, parse
+from target_adpostbacks.core.settings import secrets
+from target_adpostbacks.networks import NETWORKS
+
+SOURCES = ("web", "app", "offline", "crm")
+PERSONAL = {
+    "email": "canary.person@example.com",
+    "phone": "+1 415 555 0142",
+    "external_id": "Canary-Customer-7",
+    "first_name": "Canaryfirst",
+    "last_name": "Canarylast",
+    "gender": "Canarygender",
+    "date_of_birth": "1990-05-17",
+    "city": "Canarycity",
+    "state": "Canarystate",
+    "postal_code": "CNR 1AA",
+    "country": "LI",
+    "ip_address": "203.0.113.77",
+    "user_agent": "Canary/5.0",
+    "language": "rm_CH",
+    "advertising_id": "AAAAAAAA-0000-4000-8000-00000000CAFE",
+    "idfa": "BBBBBBBB-0000-4000-8000-00000000CAFE",
+    "gaid": "CCCCCCCC-0000-4000-8000-00000000CAFE",
+    "idfv": "DDDDDDDD-0000-4000-8000-00000000CAFE",
+    "device_model": "CanaryPhone 9",
+    "carrier": "Canary Mobile",
+    "timezone": "Europe/Vaduz",
+    "lead_id": "canary-lead-7",
+    "att_status": "AUTHORIZED",
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """``vectors``: the network's tables as data, see ``vectors/``."""
+
+    network_type: type[Network[Any]]
+    vectors: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.network_type.name
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """Those that the tables presuppose: the first of the golden requests' that take most sources."""
+        candidates: list[Mapping[str, Any]] = [row["settings"] for row in self.vectors["requests"]]
+        return max(candidates, key=lambda settings: len(self.sources(settings)))
+
+    def sources(self, settings: Mapping[str, Any]) -> list[str]:
+        """The kinds of source that have an asset."""
+        network = self.with_settings(settings)
+        return [source for source in SOURCES if network.asset(self.conversion(event_source=source))]
+
+    def account(self, settings: Mapping[str, Any] | None = None) -> Account:
+        """The account that a config with these settings makes."""
+        mistakes: list[str] = []
+        type_ = self.network_type.settings_type
+        values = read_level("", type_, self.settings if settings is None else settings, mistakes).values
+        assert mistakes == []
+        hidden = tuple(values[name] for name in secrets(type_) if name in values)
+        return Account(section=self.name, network=self.network_type(type_(**values)), secrets=hidden)
+
+    def with_settings(self, settings: Mapping[str, Any]) -> Network[Any]:
+        network = self.account(settings).network
+        assert network is not None
+        return network
+
+    @cached_property
+    def network(self) -> Network[Any]:
+        return self.with_settings(self.settings)
+
+    @cached_property
+    def columns(self) -> Columns:
+        return Columns(ids=COLUMNS.ids | {*self.network_type.ids})
+
+    def conversion(self, **columns: Any) -> Conversion:
+        """A purchase, with these columns."""
+        record = {
+            "event_name": "purchase",
+            "event_id": "evt-1",
+            "event_time": "2026-11-20T12:00:00Z",
+            "network": self.name,
+        }
+        return parse({**record, **columns}, self.columns)
+
+    def full_conversion(self, source: str, **columns: Any) -> Conversion:
+        """A conversion with every personal column, and what each kind of source asks for."""
+        required = {"app_id": "343200656", "platform": "ios", "value": 9.99, "currency": "EUR"}
+        click_id = {self.network_type.ids[0]: "click-1"}
+        return self.conversion(event_source=source, **{**required, **PERSONAL, **click_id, **columns})
+
+    def envelope(self) -> dict[str, JSON]:
+        return self.network.envelope(self.conversion())
+
+
+SUBJECTS = [
+    Subject(network, json.loads((Path(__file__).parent / "vectors" / f"{name}.json").read_text("utf-8")))
+    for name, network in NETWORKS.items()
+]
+
+
+def name_of(value: Any) -> str | None:
+    """What pytest calls a subject in the id of a test."""
+    return value.name if isinstance(value, Subject) else None
+
+
+every_network = pytest.mark.parametrize("subject", SUBJECTS, ids=name_of)
+
+
+def payload_of(postback: Postback) -> Any:
+    return json.loads(postback.payload)
+
+
+def body_of(request: Request) -> Any:
+    return json.loads(msgspec.json.encode(request.body))
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], Any]:
+    """Path to value, of all that is neither an object nor a list."""
+    if not isinstance(value, (dict, list)):
+        return {path: value}
+    members = value.items() if isinstance(value, dict) else enumerate(value)
+    return {leaf: held for key, member in members for leaf, held in leaves(member, (*path, key)).items()}

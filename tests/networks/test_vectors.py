@@ -1,0 +1,224 @@
+"""Every row of every network's vectors."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+import pytest
+from conftest import NOW
+from subject import SOURCES, SUBJECTS, Subject, body_of, every_network, leaves, name_of, payload_of
+
+from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.core.answers import JSON, Request, Response, Skip, Verdict
+from target_adpostbacks.core.postback import prepare
+from target_adpostbacks.core.reasons import REASONS
+from target_adpostbacks.core.record import parse
+from target_adpostbacks.delivery.transport import HttpTransport
+from target_adpostbacks.sandbox import Sandbox
+from target_adpostbacks.sandbox.networks import SANDBOX_NETWORKS
+
+SKIPPED = {reason.name for reason in REASONS.values() if reason.status == "skipped"}
+
+
+def rows(table: str) -> list[Any]:
+    """Every row of a table, of every network, with an id that says what it is about."""
+    return [
+        pytest.param(subject, row, id="-".join([subject.name, str(n), row.get("field", ""), _about(row)[:60]]))
+        for subject in SUBJECTS
+        for n, row in enumerate(subject.vectors[table])
+    ]
+
+
+def _about(row: Mapping[str, Any]) -> str:
+    return str(row.get("name") or row.get("why") or row.get("reason", "sent"))
+
+
+def by_source(table: str) -> list[Any]:
+    """``table[source][event]`` as (subject, source, event, native)."""
+    return [
+        (subject, source, event, events[event] if isinstance(events, dict) else event)
+        for subject in SUBJECTS
+        for source, events in subject.vectors[table].items()
+        for event in events
+    ]
+
+
+@every_network
+def test_the_limits_are_the_documented_ones(subject: Subject) -> None:
+    limits, network = subject.vectors["limits"], subject.network
+    assert network.limits(subject.envelope()) == (limits["batch_size"], limits["batch_bytes"])
+    assert network.max_ahead == timedelta(seconds=limits["max_ahead_seconds"])
+    for source, hours in limits["max_age_hours"].items():
+        assert network.age_limit(subject.conversion(event_source=source)) == timedelta(hours=hours), source
+    assert network.dedup_window == timedelta(hours=limits["dedup_window_hours"])
+
+
+@pytest.mark.parametrize(("subject", "source", "event", "native"), by_source("standard_events"), ids=name_of)
+def test_a_standard_event_passes_unchanged(subject: Subject, source: str, event: str, native: str) -> None:
+    assert subject.network.event(subject.conversion(event_name=event, event_source=source)) == native
+
+
+@pytest.mark.parametrize(("subject", "source", "event", "native"), by_source("events"), ids=name_of)
+def test_a_canonical_event_becomes_the_networks_own(
+    subject: Subject, source: str, event: str, native: str | None
+) -> None:
+    conversion = subject.conversion(event_name=event, event_source=source)
+    if native is not None:
+        assert subject.network.event(conversion) == native
+        return
+    off = "event_off" if subject.vectors["custom_event"]["allowed"][source] else "unsupported"
+    with pytest.raises(Skip) as skip:
+        subject.network.event(conversion)
+    assert skip.value.reason == off
+
+
+@every_network
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize(
+    "event", ["vip_upgrade", "VIP-Upgrade", "V" * 50, "V" * 51, "V" * 64, "V" * 65, "7th", "a b", "a.b", "é", "a:b"]
+)
+def test_a_custom_event_follows_the_networks_pattern(subject: Subject, source: str, event: str) -> None:
+    rule = subject.vectors["custom_event"]
+    conversion = subject.conversion(event_name=event, event_source=source)
+    if rule["allowed"][source] and re.fullmatch(rule["pattern"], event):
+        assert subject.network.event(conversion) == event
+    else:
+        with pytest.raises(Skip) as skip:
+            subject.network.event(conversion)
+        assert skip.value.reason == "unsupported"
+
+
+def base_record(subject: Subject, row: Any) -> dict[str, Any]:
+    """A record that is sent without the row's field: with what the row puts beside it, and one match key."""
+    field, beside = row["field"], row.get("with", {})
+    named = re.match(r"(\w+) source:", row["why"])
+    source = row["input"] if field == "event_source" else beside.get("event_source", named[1] if named else "web")
+    app = (
+        ({},) if source not in ("app", "mobile_app") else ({"app_id": "343200656"}, {"app_id": "1", "platform": "ios"})
+    )
+    keys = (
+        *({"email": "base@example.org"}, {subject.network.ids[0]: "base-click"}, {"lead_id": "base-lead"}),
+        {"phone": "+1 415 555 0142"},
+    )
+    for event, facts, key in itertools.product(("purchase", "lead"), app, keys):
+        record = {"event_name": event, "event_source": source, **facts, **key, **beside}
+        try:
+            prepare(subject.account(), subject.conversion(**record), NOW)
+        except Skip:
+            continue
+        if field not in {**facts, **key}:
+            return record
+    raise AssertionError(f"no record of source {source} is sent without {field}")
+
+
+@pytest.mark.parametrize(("subject", "row"), rows("normalize"))
+def test_a_field_is_normalized_and_hashed_as_documented(subject: Subject, row: Any) -> None:
+    """``with``: what stands beside the field; ``settings``: over the usual ones; ``sent: null``: as without it."""
+    field, sent = row["field"], row["sent"]
+    account = subject.account({**subject.settings, **row.get("settings", {})})
+    base = {
+        "event_id": "evt-1",
+        "event_time": "2026-11-20T12:00:00Z",
+        "network": subject.name,
+        **base_record(subject, row),
+        "row": 7,
+    }
+    without = {column: value for column, value in base.items() if column != field or column == "event_time"}
+    before, after = (
+        leaves(payload_of(prepare(account, parse(record, subject.columns, ("row",), "rows"), NOW)))
+        for record in (without, {**without, field: row["input"]})
+    )
+    added = [value for path, value in after.items() if before.get(path) != value]
+    assert before.keys() <= after.keys()
+    if sent is None:
+        assert added == []
+    elif field == "event_source":
+        assert sent in after.values()  # and whatever else a source of that kind brings
+    else:
+        own = [value for value in added if value not in row.get("with", {}).values()]
+        assert own == [*leaves(sent).values()] or ("with" in row and not own and sent in after.values())
+
+
+@pytest.mark.parametrize(("subject", "row"), rows("match_keys"))
+def test_a_record_is_sent_only_with_what_the_network_needs(subject: Subject, row: Any) -> None:
+    conversion = parse(row["record"], subject.columns)
+    if row["sent"]:
+        assert prepare(subject.account(), conversion, NOW).payload
+        return
+    with pytest.raises(Skip) as skip:
+        prepare(subject.account(), conversion, NOW)
+    assert skip.value.reason == row["reason"]
+    assert skip.value.reason in SKIPPED
+    values = [
+        value for column, value in row["record"].items() if column not in ("network", "event_source", "event_name")
+    ]
+    assert not [value for value in values if len(str(value).strip()) > 3 and str(value) in skip.value.detail]
+
+
+@pytest.mark.parametrize(("subject", "row"), rows("responses"))
+def test_an_answer_gets_its_documented_verdicts(subject: Subject, row: Any) -> None:
+    headers = {header.lower(): value for header, value in row["headers"].items()}
+    body = None if row["body"] == "" else row["body"]
+    response = Response(status=row["status"], body=body, headers=headers)
+    outcomes = subject.network.outcomes(response, row["events"])
+    assert [outcome.verdict.name for outcome in outcomes] == row["verdicts"]
+    assert {outcome.code for outcome in outcomes} == {row.get("code", "")}
+    refused = [outcome for outcome in outcomes if outcome.verdict is Verdict.REJECTED]
+    if row["events"] > 1:
+        assert bool(refused and refused[0].shared) == row.get("atomic_retry", False)
+    unconfirmed = "unconfirmed" if "unconfirmed" in row["name"] else ""
+    assert {outcome.reason for outcome in refused} <= {unconfirmed}
+    assert subject.network.retry_after(response) == str(row.get("retry_after_seconds", ""))
+
+
+def built(subject: Subject, account: Account, row: Any) -> tuple[list[Request], set[str]]:
+    """The requests for a row's records, in the order of the first record of each; and why others are not sent."""
+    assert account.network is not None
+    now = datetime.fromisoformat(row["now"].replace("Z", "+00:00"))
+    groups: dict[str, tuple[dict[str, JSON], list[JSON]]] = {}
+    skipped: set[str] = set()
+    for record in row["records"]:
+        try:
+            postback = prepare(account, parse(record, subject.columns), now)
+        except Skip as skip:
+            skipped.add(skip.reason)
+            continue
+        envelope = postback.envelope
+        groups.setdefault(json.dumps(envelope), (envelope, []))[1].append(msgspec.Raw(postback.payload))
+    return [account.network.request(envelope, payloads) for envelope, payloads in groups.values()], skipped
+
+
+def url_of(request: Request) -> str:
+    return f"{request.url}?{urlencode(request.query)}" if request.query else request.url
+
+
+@pytest.mark.parametrize(("subject", "row"), rows("requests"))
+def test_a_request_is_the_golden_one(subject: Subject, row: Any) -> None:
+    requests, skipped = built(subject, subject.account(row["settings"]), row)
+    assert {*re.findall(r"\((\w+)\)", row["name"])} & SKIPPED <= skipped
+    assert [
+        {"method": request.method, "url": url_of(request), "headers": request.headers, "body": body_of(request)}
+        for request in requests
+    ] == row["expect"]
+
+
+@pytest.mark.parametrize("subject", [subject for subject in SUBJECTS if subject.name in SANDBOX_NETWORKS], ids=name_of)
+def test_the_sandbox_takes_every_golden_request_as_the_network_would(subject: Subject) -> None:
+    clock = [NOW]
+    with Sandbox(now=lambda: clock[0]) as sandbox:
+        for row in subject.vectors["requests"]:
+            clock[0] = datetime.fromisoformat(row["now"].replace("Z", "+00:00"))
+            account = subject.account({**row["settings"], "base_url": sandbox.url})
+            assert account.network is not None
+            for request in built(subject, account, row)[0]:
+                response = HttpTransport()(request, 10)
+                (outcome, *_) = account.network.outcomes(response, 1)
+                assert outcome.verdict is Verdict.ACCEPTED, f"{row['name']}: {outcome.said}"
+        assert sandbox.received
