@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from target_adpostbacks.core.accounts import Account
-from target_adpostbacks.core.conversion import Conversion
+from target_adpostbacks.core.conversion import Conversion, InvalidConversion
 from target_adpostbacks.core.record import Columns, parse
 from target_adpostbacks.core.settings import examples
 from target_adpostbacks.networks import NETWORKS
@@ -45,6 +45,13 @@ def a_record(**changes: Any) -> dict[str, Any]:
 def a_conversion(**changes: Any) -> Conversion:
     """The conversion that ``a_record`` tells of."""
     return parse(a_record(**changes), COLUMNS)
+
+
+def refusal(**changes: Any) -> str:
+    """What is wrong with a record that is no conversion."""
+    with pytest.raises(InvalidConversion) as refused:
+        a_conversion(**changes)
+    return str(refused.value)
 
 
 def an_account(section: str = "tiktok", name: str = "default", **settings: Any) -> Account:

@@ -1,0 +1,224 @@
+"""What a column may hold, what is left out with a note, and what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from conftest import a_conversion, refusal
+
+from target_adpostbacks.core.countries import COUNTRY_NAMES, alpha2
+
+
+@pytest.mark.parametrize(
+    ("raw", "source"),
+    [
+        *(("website", "web"), ("mobile", "app"), ("mobile_app", "app"), ("In App", "app"), ("in-app", "app")),
+        *(("store", "offline"), ("physical_store", "offline"), ("CRM", "crm"), ("", "web"), (" Offline ", "offline")),
+    ],
+)
+def test_the_source_is_folded(raw: str, source: str) -> None:
+    assert a_conversion(event_source=raw).event_source == source
+
+
+def test_what_is_no_source_or_adjustment_is_refused() -> None:
+    assert refusal(event_source="fax") == "event_source: web, app, offline or crm expected"
+    assert refusal(adjustment="undo") == "adjustment: retract or restate expected"
+    assert a_conversion(adjustment=" Retract ").adjustment == "retract"
+    assert a_conversion(adjustment="").adjustment is None
+
+
+def test_what_the_ledger_keeps_of_the_campaign_has_no_control_characters() -> None:
+    conversion = a_conversion(campaign_name="Summer\x00 sale\r\n\x1b[2J", placement="\x00")
+    assert (conversion.campaign_name, conversion.placement) == ("Summer sale [2J", None)
+
+
+@pytest.mark.parametrize("form", [list, json.dumps], ids=["list", "JSON text"])
+def test_contents_are_a_list_or_its_json(form: Any) -> None:
+    lines = [{"id": 1, "name": " Sword ", "quantity": "2", "price": "9.99", "colour": "red"}, {"id": ""}, {}]
+    (item,) = a_conversion(contents=form(lines)).contents
+    assert (item.id, item.name, item.quantity, item.price) == ("1", "Sword", 2, 9.99)
+
+
+@pytest.mark.parametrize("contents", [7, True, {"id": "1"}, ["x"], [None], '"x"', "7", "{}", '["x"]'])
+def test_contents_of_another_shape_are_refused(contents: Any) -> None:
+    assert refusal(contents=contents) == "contents: a list of objects expected"
+
+
+@pytest.mark.parametrize("column", ["contents", "properties"])
+@pytest.mark.parametrize("text", ["[", "no json", "[" * 100_000, "\ud800"], ids=["cut", "none", "deep", "surrogate"])
+def test_json_text_that_is_none_is_refused(column: str, text: str) -> None:
+    assert refusal(**{column: text}) == f"{column}: not JSON"
+
+
+def test_a_mistake_in_contents_names_the_column() -> None:
+    assert refusal(contents=[{"name": ["x"]}]) == "contents.name: text expected"
+
+
+def test_what_cannot_be_used_in_contents_is_left_out_with_a_note() -> None:
+    conversion = a_conversion(contents=[{"id": "1", "price": "free", "quantity": 1.5}])
+    assert conversion.contents[0].price is None
+    assert conversion.unusable == ("contents.price: not a number", "contents.quantity: not a whole number")
+
+
+def test_properties_lose_what_is_empty_at_any_depth() -> None:
+    empties: list[Any] = [None, "", " ", [], {}, float("nan"), {"g": {"h": [None]}}]
+    properties = {"a": empties, "b": {"c": [*empties, 0]}, "d": False}
+    assert a_conversion(properties=properties).properties == {"b": {"c": [0]}, "d": False}
+
+
+def test_properties_are_an_object_or_its_json() -> None:
+    assert a_conversion(properties='{"a": 1}').properties == {"a": 1}
+    for other in ([1], "[1]", 7, True):
+        assert refusal(properties=other) == "properties: an object expected"
+
+
+def nested(depth: int) -> dict[str, Any]:
+    record: dict[str, Any] = {"leaf": "value"}
+    for _ in range(depth):
+        record = {"in": record}
+    return record
+
+
+def test_deep_nesting_does_no_harm() -> None:
+    assert a_conversion(extra=nested(5000)).event_name == "purchase"
+    assert refusal(properties=nested(5000)) == "properties: nested too deeply"
+
+
+TRUTHS = ("test", "consent", "ad_user_data", "ad_personalization", "ad_storage", "limited_data_use", "opt_out")
+
+
+@pytest.mark.parametrize("column", TRUTHS)
+@pytest.mark.parametrize(
+    ("truth", "spellings"),
+    [
+        (True, [True, 1, 1.0, "true", "True", " YES ", "y", "t", "1", "on", "granted", "GRANTED"]),
+        (False, [False, 0, 0.0, "false", "No", "n", "f", "0", "off", "denied", "Denied"]),
+    ],
+)
+def test_a_truth_is_read_in_every_spelling(column: str, truth: bool, spellings: list[Any]) -> None:
+    assert {getattr(a_conversion(**{column: spelling}), column) for spelling in spellings} == {truth}
+
+
+@pytest.mark.parametrize("column", TRUTHS)
+@pytest.mark.parametrize("value", ["maybe", "2", 2, -1, 0.5, [], {}, [True], float("nan")])
+def test_a_truth_is_never_guessed(column: str, value: Any) -> None:
+    assert refusal(**{column: value}) == f"{column}: true or false expected"
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"),
+    [
+        ("19.99", 19.99),
+        (19.99, 19.99),
+        (20, 20),
+        (0, 0),
+        ("0", 0),
+        (" 5 ", 5),
+        (Decimal("19.99"), 19.99),
+        ("1e3", 1000),
+    ],
+)
+def test_a_value_is_a_number_from_0_up(raw: Any, value: float) -> None:
+    conversion = a_conversion(value=raw, currency="USD")
+    assert (conversion.value, conversion.currency) == (value, "USD")
+    assert not conversion.unusable
+
+
+@pytest.mark.parametrize(
+    ("raw", "note"),
+    [
+        *(("free", "not a number"), ("19,99", "not a number"), ("$5", "not a number"), ("1_000", "not a number")),
+        *(
+            (-1, "not a number from 0 to 10^15"),
+            ("-0.01", "not a number from 0 to 10^15"),
+            ("1e400", "not a number from 0 to 10^15"),
+        ),
+        *(
+            (float("nan"), "not a number from 0 to 10^15"),
+            ("nan", "not a number from 0 to 10^15"),
+            (1e300, "not a number from 0 to 10^15"),
+        ),
+        (10**400, "not a number from 0 to 10^15"),
+        ("9" * 5000, "not a number"),
+    ],
+    ids=lambda raw: str(raw)[:30] if not isinstance(raw, int) or raw < 9 else "huge",
+)
+def test_an_unusable_value_is_left_out_with_a_note_and_its_currency_too(raw: Any, note: str) -> None:
+    conversion = a_conversion(value=raw, currency="USD")
+    assert (conversion.value, conversion.currency) == (None, None)
+    assert conversion.unusable == (f"value: {note}",)
+
+
+@pytest.mark.parametrize("value", [True, [5], {"amount": 5}])
+def test_a_value_of_another_type_is_refused(value: Any) -> None:
+    assert refusal(value=value, currency="USD") == "value: a number expected"
+
+
+def test_value_and_currency_come_together_or_not_at_all() -> None:
+    for alone in ({"value": 5}, {"currency": "USD"}, {"value": 5, "currency": ""}, {"value": "", "currency": "USD"}):
+        conversion = a_conversion(**alone)
+        assert (conversion.value, conversion.currency) == (None, None)
+
+
+@pytest.mark.parametrize("currency", ["eur", " EUR ", "Eur"])
+def test_a_currency_is_upper_cased(currency: str) -> None:
+    assert a_conversion(value=1, currency=currency).currency == "EUR"
+
+
+@pytest.mark.parametrize("currency", ["euro", "€", "EURO", "ZZZ", 978, True, ["EUR"]])
+def test_what_is_no_currency_is_left_out_with_a_note(currency: Any) -> None:
+    conversion = a_conversion(value=1, currency=currency)
+    assert (conversion.value, conversion.currency) == (None, None)
+    assert conversion.unusable == ("currency: not an ISO 4217 code",)
+
+
+@pytest.mark.parametrize(
+    ("raw", "country"),
+    [
+        ("us", "US"),
+        ("USA", "US"),
+        ("united states", "US"),
+        ("Germany", "DE"),
+        ("deu", "DE"),
+        ("UK", "GB"),
+        ("Türkiye", "TR"),
+        *(("U.S.", "US"), ("The Netherlands", "NL"), ("Great Britain", "GB"), ("uae", "AE"), ("Cape Verde", "CV")),
+        *(("Macedonia", "MK"), ("Brunei", "BN"), ("Macau", "MO"), ("Palestine", "PS"), ("Reunion", "RE")),
+    ],
+)
+def test_a_country_is_folded_to_two_letters(raw: str, country: str) -> None:
+    assert a_conversion(country=raw).country == country
+
+
+def test_a_hashed_country_stays_for_networks_that_want_it_hashed() -> None:
+    digest = hashlib.sha256(b"us").hexdigest()
+    assert a_conversion(country=f" {digest.upper()} ").country == digest
+    assert a_conversion(country="g" * 64).unusable == ("country: not an ISO 3166 country",)
+
+
+def test_every_name_of_a_country_is_one_that_iso_does_not_have_or_means_otherwise() -> None:
+    assert {alpha2(name) for name in COUNTRY_NAMES} == {*COUNTRY_NAMES.values()}
+
+
+def test_an_addresss_scheme_is_in_lower_case() -> None:
+    assert a_conversion(event_source_url="HTTPS://Example.com/A").event_source_url == "https://Example.com/A"
+    assert a_conversion(landing_url="Http://a.example/").landing_url == "http://a.example/"
+
+
+@pytest.mark.parametrize(("raw", "status"), [(True, "true"), (False, "false"), (3, "3"), (" Denied ", "Denied")])
+def test_a_tracking_status_may_be_a_flag(raw: Any, status: str) -> None:
+    assert a_conversion(att_status=raw).att_status == status
+
+
+def test_what_is_no_country_is_left_out_with_a_note() -> None:
+    assert a_conversion(country="Atlantis").unusable == ("country: not an ISO 3166 country",)
+    assert alpha2("Atlantis") is None
+
+
+def test_whole_numbers_stay_whole() -> None:
+    assert a_conversion(num_items="3", screen_width=1920.0).num_items == 3
+    assert a_conversion(num_items=1.5).unusable == ("num_items: not a whole number",)

@@ -1,0 +1,36 @@
+"""Event names: canonical ones, their aliases, and names of one's own."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import a_conversion
+
+from target_adpostbacks.core.events import ALIASES, CANONICAL
+
+
+@pytest.mark.parametrize("name", ALIASES)
+def test_a_canonical_name_is_told_by_any_spelling_of_it(name: str) -> None:
+    spellings = {name, name.upper(), name.replace("_", " "), name.title().replace("_", ""), name.replace("_", "-")}
+    assert {a_conversion(event_name=spelling).event_name for spelling in spellings} == {name}
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"),
+    [
+        *(("signup", "sign_up"), ("register", "sign_up"), ("initiate_checkout", "begin_checkout")),
+        *(("add_to_wishlist", "wishlist_add"), ("view_item", "view_content"), ("completepayment", "purchase")),
+        *(("complete_payment", "purchase"), ("order_completed", "purchase"), ("Order Completed", "purchase")),
+    ],
+)
+def test_an_alias_is_folded_and_its_spelling_is_kept(alias: str, name: str) -> None:
+    conversion = a_conversion(event_name=alias)
+    assert (conversion.event_name, conversion.event_spelling) == (name, alias)
+
+
+@pytest.mark.parametrize("name", ["VIP upgrade", "Level-Up 3", "購入"])
+def test_any_other_name_is_a_custom_event_and_keeps_its_spelling(name: str) -> None:
+    assert a_conversion(event_name=name).event_name == name
+
+
+def test_no_alias_has_two_meanings() -> None:
+    assert len(CANONICAL) == sum(len({name, *aliases.split()}) for name, aliases in ALIASES.items())

@@ -1,0 +1,283 @@
+"""A record is a conversion or is refused: its identity, where its columns are found, and no message tells a value."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from conftest import COLUMNS, a_conversion, a_record, refusal
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from target_adpostbacks.core.columns import READERS
+from target_adpostbacks.core.conversion import Conversion, InvalidConversion
+from target_adpostbacks.core.record import Columns, is_deleted, parse
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize("column", ["event_name", "event_time"])
+@pytest.mark.parametrize("missing", [None, "", "  \t"])
+def test_a_required_column_is_asked_for(column: str, missing: Any) -> None:
+    assert refusal(**{column: missing}).startswith(f"{column}: missing; map the column")
+
+
+def test_a_record_with_the_required_columns_alone_is_a_conversion() -> None:
+    record = {"event_name": "purchase", "event_id": "evt-1", "event_time": "2026-11-20T12:00:00Z"}
+    assert parse(record, COLUMNS) == Conversion(
+        event_name="purchase", event_spelling="purchase", event_id="evt-1", event_time=NOON
+    )
+
+
+@pytest.mark.parametrize("missing", [None, "", " "])
+def test_a_missing_event_id_is_the_order_id(missing: Any) -> None:
+    assert a_conversion(event_id=missing, order_id=1001).event_id == "1001"
+
+
+def test_without_an_order_id_the_event_id_is_derived_from_the_streams_key() -> None:
+    record = {"event_name": "purchase", "event_time": NOON.isoformat(), "shop": "a", "row": 7}
+    derived = parse(record, COLUMNS, ("shop", "row"), "orders").event_id
+    assert derived == "orders-" + sha256(b'["a",7,"purchase"]').hexdigest()[:32]
+    others: list[dict[str, Any]] = [{"row": 8}, {"shop": "b"}, {"event_name": "lead"}]
+    assert derived not in {parse({**record, **other}, COLUMNS, ("shop", "row"), "orders").event_id for other in others}
+
+
+@pytest.mark.parametrize("record", [{}, {"row": None}, {"row": ""}, {"row": "  "}])
+def test_without_a_whole_key_there_is_no_event_id(record: dict[str, Any]) -> None:
+    for key in ((), ("row",)):
+        with pytest.raises(InvalidConversion, match="event_id: missing; map event_id or order_id"):
+            parse({**a_record(event_id=None), **record}, COLUMNS, key, "orders")
+
+
+@pytest.mark.parametrize(("raw", "kept"), [(1001, "1001"), (1001.0, "1001"), (1.5, "1.5"), (" evt-1 ", "evt-1")])
+def test_a_number_becomes_the_text_of_an_id(raw: Any, kept: str) -> None:
+    assert a_conversion(event_id=raw).event_id == kept
+    assert a_conversion(order_id=raw).order_id == kept
+    assert a_conversion(contents=[{"id": raw}]).contents[0].id == kept
+
+
+def test_a_long_whole_number_keeps_every_digit() -> None:
+    assert a_conversion(ttclid=3184742045291813272).ids["ttclid"] == "3184742045291813272"
+
+
+@pytest.mark.parametrize("column", ["event_id", "order_id", "event_name"])
+@pytest.mark.parametrize("value", ["a\r\nb", "a\x00b", "a\x1b[31mb", "a\u2028b", "a\x7fb", "a\ud800b"])
+def test_control_characters_in_names_and_ids_are_refused(column: str, value: str) -> None:
+    assert refusal(**{column: value}) == f"{column}: contains a control character"
+
+
+@pytest.mark.parametrize("value", [True, [], {}, ["a"], float("nan"), float("inf")])
+def test_what_is_no_text_is_refused_where_text_belongs(value: Any) -> None:
+    for column in ("event_id", "ttclid", "user_agent", "event_name"):
+        assert refusal(**{column: value}) == f"{column}: text expected"
+
+
+@pytest.mark.parametrize("column", [{"event_spelling": "Ada"}, {"unusable": ["x"]}, {"ids": {"ttclid": "x"}}])
+def test_a_column_that_has_the_name_of_a_derived_field_says_nothing(column: dict[str, Any]) -> None:
+    assert a_conversion(**column) == a_conversion()
+
+
+def test_nested_objects_fill_what_the_top_lacks() -> None:
+    record = a_record(user={"email": "ada@example.com", "ttclid": "nested"}, order={"value": 5, "currency": "eur"})
+    conversion = parse(record, COLUMNS)
+    assert (conversion.email, conversion.value, conversion.currency) == (("ada@example.com",), 5, "EUR")
+    assert conversion.ids == {"ttclid": "E.C.P.abc"}
+
+
+@pytest.mark.parametrize("alias", ["phone", "mobile", "phone_number"])
+def test_a_phone_has_three_names(alias: str) -> None:
+    assert a_conversion(**{alias: "+14155550100"}).phone == ("+14155550100",)
+    assert a_conversion(phone="+14155550100", mobile="+1").phone == ("+14155550100",)
+
+
+def test_the_users_own_column_names_are_mapped_with_dots_into_objects() -> None:
+    fields = {"event_time": "converted_at", "email": "customer.contact.mail", "event_name": "what", "phone": "no.where"}
+    record = {
+        "event_id": "evt-1",
+        "converted_at": "2026-11-20T12:00:00Z",
+        "customer": {"contact": {"mail": "ada@example.com"}},
+        "what": "signup",
+        "phone": "+14155550100",
+    }
+    conversion = parse(record, Columns(fields=fields))
+    assert (conversion.event_name, conversion.event_time) == ("sign_up", NOON)
+    assert (conversion.email, conversion.phone) == (("ada@example.com",), ("+14155550100",))
+
+
+def test_a_mapped_column_wins_over_one_of_the_same_name() -> None:
+    assert parse(a_record(email="a@example.com", mail="b@example.com"), Columns(fields={"email": "mail"})).email == (
+        "b@example.com",
+    )
+
+
+def test_a_mapped_column_that_is_empty_is_not_filled_from_another() -> None:
+    assert parse(a_record(email="agent@example.com", mail=None), Columns(fields={"email": "mail"})).email
+    assert not parse({**a_record(email="agent@example.com"), "mail": None}, Columns(fields={"email": "mail"})).email
+
+
+@pytest.mark.parametrize(("column", "longest"), [("event_id", 500), ("event_name", 100)])
+@pytest.mark.parametrize("other", [{}, {"properties": "{}"}])
+def test_an_identity_has_a_length_that_every_ledger_takes(column: str, longest: int, other: dict[str, Any]) -> None:
+    assert getattr(a_conversion(**{column: "x" * longest}, **other), column) == "x" * longest
+    with pytest.raises(InvalidConversion, match=f"^{column}: longer than {longest} characters$"):
+        a_conversion(**{column: "x" * (longest + 1)}, **other)
+
+
+def test_unknown_columns_are_ignored() -> None:
+    assert a_conversion(colour="red", sizes=[1], nothing={}) == a_conversion()
+
+
+@pytest.mark.parametrize("empty", [None, "", "   ", "\t\n"])
+def test_empty_text_is_missing_in_every_column(empty: Any) -> None:
+    columns = set(READERS) - {"event_name", "event_time", "event_id", "network"}
+    assert a_conversion(**dict.fromkeys(columns, empty)) == a_conversion()
+
+
+@pytest.mark.parametrize("column", ["email", "phone", "external_id"])
+def test_a_match_key_may_be_a_list(column: str) -> None:
+    conversion = a_conversion(**{column: [" a ", "", None, 7]})
+    assert getattr(conversion, column) == ("a", "7")
+    assert getattr(a_conversion(**{column: []}), column) == ()
+    assert refusal(**{column: [["x"]]}) == f"{column}: text expected"
+
+
+@pytest.mark.parametrize("click_id", ["E.C.P.AbC", "0012345678901234567890", "1e5", "MixedCase-_~", "True"])
+def test_a_click_id_is_text_in_its_own_case(click_id: str) -> None:
+    assert a_conversion(ttclid=f" {click_id} ", rdt_cid=click_id).ids == {"ttclid": click_id, "rdt_cid": click_id}
+    assert a_conversion(click_id=click_id).click_id == click_id
+
+
+def test_only_the_networks_own_ids_are_kept() -> None:
+    assert parse(a_record(rdt_cid="1"), Columns(ids=["rdt_cid"])).ids == {"rdt_cid": "1"}
+
+
+def test_campaign_parameters_are_read_from_the_landing_url() -> None:
+    url = "https://a.example/?utm_id=7&utm_campaign=Summer+Sale%21&adgroup_id=8&ad_id=9&placement=feed"
+    conversion = a_conversion(landing_url=url, ad_id="column")
+    assert (conversion.campaign_id, conversion.campaign_name) == ("7", "Summer Sale!")
+    assert (conversion.ad_group_id, conversion.ad_id, conversion.placement) == ("8", "column", "feed")
+    assert a_conversion(landing_url="https://a.example/").campaign_id is None
+    assert a_conversion(landing_url="https://a.example/?utm_campaign=a%1B[31m%0Ab%00c").campaign_name == "a [31m b c"
+
+
+@pytest.mark.parametrize(("at", "deleted"), [("2026-11-20", True), (None, False), ("", False)])
+def test_a_deleted_row_is_told(at: Any, deleted: bool) -> None:
+    assert is_deleted(a_record(_sdc_deleted_at=at)) is deleted
+
+
+TEXTS = st.text(st.characters(), max_size=12)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | TEXTS
+    | st.sampled_from(["true", "2026-11-20", "7", "[]"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(sorted({*READERS, "ttclid", "mobile", "user", "event_spelling"})) | TEXTS
+PLAUSIBLE = st.fixed_dictionaries({}, optional=dict.fromkeys(a_record(), VALUES))
+
+
+def texts(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for member in value.values() for text in texts(member)]
+    if isinstance(value, list):
+        return [text for member in value for text in texts(member)]
+    return [value] if isinstance(value, str) else []
+
+
+def message_about(record: dict[str, Any]) -> str:
+    """What is told of a record: why it is refused, or what of it can't be used."""
+    try:
+        return " ".join(parse(record, COLUMNS, ("row",), "rows").unusable)
+    except InvalidConversion as refused:
+        shown = refused.__cause__ or (None if refused.__suppress_context__ else refused.__context__)
+        return f"{refused} {shown or ''}"
+
+
+@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(NAMES, VALUES, max_size=6), PLAUSIBLE)
+def test_any_record_is_a_conversion_or_is_refused_without_telling_a_value(
+    columns: dict[str, Any], plausible: dict[str, Any]
+) -> None:
+    record = {**a_record(), **plausible, **columns}
+    message = message_about(record)
+    long = {text.strip() for text in texts(record)} - {"true", "2026-11-20"}
+    assert not [text for text in long if len(text) > 3 and text in message]
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(NAMES, VALUES, max_size=6))
+def test_a_record_reads_the_same_whatever_the_order_of_its_columns(columns: dict[str, Any]) -> None:
+    flat = {name: value for name, value in columns.items() if not isinstance(value, dict)}
+    record = {**a_record(), **flat}
+    try:
+        one = parse(record, COLUMNS)
+    except InvalidConversion:
+        return
+    other = parse(dict(reversed(record.items())), COLUMNS)
+    assert sorted(one.unusable) == sorted(other.unusable)
+    assert one.event_id == other.event_id
+    assert (one.value, one.currency, one.ids) == (other.value, other.currency, other.ids)
+
+
+ODD: list[Any] = [
+    *(
+        None,
+        "",
+        " ",
+        " x ",
+        "a\tb",
+        "x",
+        1,
+        0,
+        -1,
+        2.5,
+        1e400,
+        float("nan"),
+        True,
+        False,
+        [],
+        {},
+        ["a", " b "],
+        ["a", ""],
+    ),
+    *(
+        "us",
+        "USD",
+        "EUR",
+        "true",
+        "12.5",
+        "2026-11-20T12:00:00+02:00",
+        "2026-11-20 12:00:00",
+        1795257600,
+        "https://a.b/",
+    ),
+    *(
+        [{"id": "a", "quantity": 1, "price": 2.5}],
+        [{"id": " a"}],
+        [{"quantity": -1}],
+        [{"price": "3"}],
+        [{}],
+        '{"a": 1}',
+    ),
+    {"email": "ada@example.com", "country": "us"},
+]
+
+
+@pytest.mark.parametrize("column", sorted({*READERS, "ttclid", "mobile", "event_spelling", "ids", "unusable", "user"}))
+def test_a_record_read_at_once_is_the_one_read_with_care(column: str) -> None:
+    def outcome(record: dict[str, Any]) -> Any:
+        try:
+            return parse(record, COLUMNS)
+        except InvalidConversion as invalid:
+            return str(invalid)
+
+    full = {"email": ["ada@example.com"], "value": 1.5, "currency": "USD", "contents": [{"id": "a"}], "country": "US"}
+    for value in ODD:
+        record = {**a_record(**full), column: value}
+        assert outcome(record) == outcome({**record, "an unknown object": {}}), value  # which asks for care
