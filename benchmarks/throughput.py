@@ -25,6 +25,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from target_adpostbacks.core.settings import examples
+from target_adpostbacks.networks import NETWORKS
+
 HASHED = {
     "tiktok": ("email", "phone", "external_id", "first_name", "last_name", "postal_code"),
     "reddit": ("email", "phone", "external_id"),
@@ -49,12 +52,7 @@ def records_for_all(count: int) -> Any:
         yield {**{name: text.format(number * 7919) for name, text in CLICK_IDS.items()}, **record}
 
 
-CLICK_IDS = {
-    "ttclid": "E.C.P.{:036}",
-    "rdt_cid": "{:040}",
-    "fbclid": "IwAR0{:036}",
-    "sc_click_id": "{:036}",
-}
+CLICK_IDS = {network.click_ids[0]: network.click_id_example + "{:030}" for network in NETWORKS.values()}
 
 
 def conversions(count: int) -> Any:
@@ -208,12 +206,7 @@ def timed(command: list[str], stdin: Path | None, cwd: str, log: Path) -> Cost:
     return Cost(took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
 
 
-SECTIONS: dict[str, dict[str, str]] = {
-    "tiktok": {"access_token": "x", "pixel_code": "D7VH38JC77U3LFDOLGRG"},
-    "reddit": {"access_token": "x", "pixel_id": "a2_demo"},
-    "meta": {"access_token": "EAAx", "pixel_id": "123456789012345"},
-    "snapchat": {"access_token": "x", "pixel_id": "3a1f0c9e-4b7d-4f0e-9d0b-2f1f6b1a7c55"},
-}
+SECTIONS = {name: examples(network.settings_type) for name, network in NETWORKS.items()}
 
 
 class Bench:
