@@ -1,0 +1,97 @@
+"""Whom a conversion is for: the networks and accounts of the config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from conftest import a_conversion, an_account
+
+from target_adpostbacks.core.accounts import Account, route
+from target_adpostbacks.core.answers import Skip
+from target_adpostbacks.networks import NETWORKS
+
+NAMES = {alias: name for name, network in NETWORKS.items() for alias in (name, *network.aliases)}
+
+
+def sections(*accounts: Account) -> Mapping[str, Sequence[Account]]:
+    by_section: dict[str, list[Account]] = {}
+    for account in accounts:
+        by_section.setdefault(account.section, []).append(account)
+    return by_section
+
+
+BOTH = sections(an_account("tiktok"), an_account("reddit"))
+TWO_GAMES = sections(an_account("tiktok", "game_a"), an_account("tiktok", "game_b"), an_account("reddit"))
+
+
+def routed(accounts: Mapping[str, Sequence[Account]], **columns: Any) -> list[str]:
+    conversion = a_conversion(**{"network": None, "ttclid": None, **columns})
+    return [account.label for account in route(conversion, accounts, NAMES)]
+
+
+def unrouted(accounts: Mapping[str, Sequence[Account]], **columns: Any) -> str:
+    with pytest.raises(Skip) as skip:
+        routed(accounts, **columns)
+    return skip.value.reason
+
+
+def test_a_conversion_goes_to_the_network_it_is_attributed_to() -> None:
+    assert routed(BOTH, network="tiktok", rdt_cid="1") == ["tiktok.default"]
+    assert routed(BOTH, network="reddit") == ["reddit.default"]
+
+
+@pytest.mark.parametrize("name", ["TikTok Ads", "tiktok_ads", " TIKTOK ", "ByteDance"])
+def test_a_network_may_be_called_by_an_alias(name: str) -> None:
+    assert routed(BOTH, network=name) == ["tiktok.default"]
+
+
+def test_every_account_of_the_section_gets_it_unless_one_is_named() -> None:
+    assert routed(TWO_GAMES, network="tiktok") == ["tiktok.game_a", "tiktok.game_b"]
+    assert routed(TWO_GAMES, network="tiktok", account="game_b") == ["tiktok.game_b"]
+    assert unrouted(TWO_GAMES, network="tiktok", account="game_c") == "other_network"
+    assert unrouted(TWO_GAMES, network="reddit", account="game_a") == "other_network"
+
+
+@pytest.mark.parametrize(
+    "nobody", ["organic", "Organic", "direct", "none", "(none)", "(not set)", "unattributed", "Organic Search"]
+)
+def test_what_is_attributed_to_nobody_is_organic(nobody: str) -> None:
+    assert unrouted(BOTH, network=nobody, ttclid="E.C.P.abc") == "organic"
+
+
+@pytest.mark.parametrize("name", ["meta", "newspaper", "reddit"])
+def test_a_network_without_a_section_is_another_network(name: str) -> None:
+    assert unrouted(sections(an_account("tiktok")), network=name, ttclid="E.C.P.abc") == "other_network"
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"ttclid": "E.C.P.abc"},
+        {"landing_url": "https://play.example.com/?ttclid=E.C.P.abc"},
+        {"event_source_url": "https://play.example.com/?ttclid=E.C.P.abc"},
+    ],
+)
+def test_without_a_network_the_click_id_tells_whose_it_is(columns: dict[str, str]) -> None:
+    assert routed(BOTH, **columns) == ["tiktok.default"]
+    assert routed(BOTH, rdt_cid="1", **columns) == ["tiktok.default", "reddit.default"]
+
+
+@pytest.mark.parametrize("columns", [{}, {"click_id": "abc"}, {"ttp": "cookie"}, {"email": "ada@example.com"}])
+def test_without_network_and_click_id_it_is_not_attributed(columns: dict[str, str]) -> None:
+    assert unrouted(BOTH, **columns) == "not_attributed"
+
+
+def test_send_all_asks_for_no_click_id() -> None:
+    accounts = sections(an_account("tiktok", send="all"), an_account("reddit"))
+    assert routed(accounts) == ["tiktok.default"]
+    assert routed(accounts, network="reddit") == ["reddit.default"]
+    assert unrouted(accounts, network="organic") == "organic"
+
+
+def test_a_disabled_account_is_asked_only_for_what_names_its_network() -> None:
+    off = an_account("tiktok", enabled=False)
+    assert routed(sections(off), network="tiktok") == ["tiktok.default"]
+    assert unrouted(sections(off), ttclid="E.C.P.abc") == "not_attributed"
