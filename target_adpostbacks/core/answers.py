@@ -44,7 +44,7 @@ class Outcome(NamedTuple):
 
 
 class Skip(Exception):
-    """Why a conversion is not sent: a reason of the record's list, and what to do about it."""
+    """Why a conversion is not sent: one of ``reasons.REASONS``, and what to do about it."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(reason)
