@@ -19,11 +19,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     name: str = "default"
     network: Network[Any] | None
     secrets: tuple[str, ...] = ()
+    label: str = ""  # "tiktok.default"
 
-    @property
-    def label(self) -> str:
-        """``'tiktok.default'``."""
-        return f"{self.section}.{self.name}"
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "label", f"{self.section}.{self.name}")
 
 
 NOBODY = frozenset(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from target_adpostbacks.core.postback import Key
 from target_adpostbacks.delivery.queued import Queued
@@ -32,10 +32,10 @@ class UnderWay:
                 same.append(queued)
         return fresh, later
 
-    def release(self, queued: Queued) -> list[Queued]:
-        """It and those that followed it; the key may come again."""
+    def release(self, batch: Iterable[Queued]) -> list[list[Queued]]:
+        """Each of them with those that followed it; the keys may come again."""
         with self._lock:
-            return self._same.pop(queued.postback.key)
+            return [self._same.pop(queued.postback.key) for queued in batch]
 
     def still(self, batch: Sequence[Queued]) -> list[Queued]:
         """Those of a batch that are under way: a part of it may have been released before."""
