@@ -70,26 +70,25 @@ class Subject:
 
     def sources(self, settings: Mapping[str, Any]) -> list[str]:
         """The kinds of source that have an asset."""
-        network = self.with_settings(settings)
+        network = network_of(self.account_with(settings))
         return [source for source in SOURCES if network.asset(self.conversion(event_source=source))]
 
-    def account(self, settings: Mapping[str, Any] | None = None) -> Account:
+    @cached_property
+    def account(self) -> Account:
+        return self.account_with(self.settings)
+
+    def account_with(self, settings: Mapping[str, Any]) -> Account:
         """The account that a config with these settings makes."""
         mistakes: list[str] = []
         type_ = self.network_type.settings_type
-        values = read_level("", type_, self.settings if settings is None else settings, mistakes).values
+        values = read_level("", type_, settings, mistakes).values
         assert mistakes == []
         hidden = tuple(values[name] for name in secrets(type_) if name in values)
         return Account(section=self.name, network=self.network_type(type_(**values)), secrets=hidden)
 
-    def with_settings(self, settings: Mapping[str, Any]) -> Network[Any]:
-        network = self.account(settings).network
-        assert network is not None
-        return network
-
-    @cached_property
+    @property
     def network(self) -> Network[Any]:
-        return self.with_settings(self.settings)
+        return network_of(self.account)
 
     @cached_property
     def columns(self) -> Columns:
@@ -127,6 +126,11 @@ def name_of(value: Any) -> str | None:
 
 
 every_network = pytest.mark.parametrize("subject", SUBJECTS, ids=name_of)
+
+
+def network_of(account: Account) -> Network[Any]:
+    assert account.network is not None
+    return account.network
 
 
 def payload_of(postback: Postback) -> Any:

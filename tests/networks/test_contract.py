@@ -21,13 +21,17 @@ every_source = pytest.mark.parametrize("source", SOURCES)
 DEVICES: tuple[dict[str, Any], ...] = ({}, {"idfa": None}, {"platform": "android", "idfa": None})
 
 
-def leaks(subject: Subject, conversion: Conversion, column: str) -> bool:
-    """Whether the request for a conversion holds a column's value as it is, however it is spelled."""
-    postback = prepare(subject.account(), conversion, NOW)
+def unhashed(subject: Subject, conversion: Conversion) -> set[str]:
+    """The columns whose values are in the request for a conversion as they are, however they are spelled."""
+    postback = prepare(subject.account, conversion, NOW)
     request = subject.network.request(postback.envelope, [msgspec.Raw(postback.payload)])
-    texts = [folded(text) for text in leaves([body_of(request), request.url, request.headers, request.query]).values()]
-    raw = folded(PERSONAL[column])
-    return raw in texts or (len(raw) > 4 and any(raw in text for text in texts))
+    texts = {folded(text) for text in leaves([body_of(request), request.url, request.headers, request.query]).values()}
+    values = {column: folded(value) for column, value in PERSONAL.items()}
+    return {
+        column
+        for column, value in values.items()
+        if value in texts or (len(value) > 4 and any(value in text for text in texts))
+    }
 
 
 def folded(value: Any) -> str:
@@ -38,27 +42,20 @@ def folded(value: Any) -> str:
 @every_source
 def test_no_raw_match_key_is_sent_but_those_that_the_network_wants_unhashed(subject: Subject, source: str) -> None:
     for device in DEVICES:
-        conversion = subject.full_conversion(source, **device)
-        assert {column for column in PERSONAL if leaks(subject, conversion, column)} <= {*subject.vectors["plain"]}
+        assert unhashed(subject, subject.full_conversion(source, **device)) <= {*subject.vectors["plain"]}
 
 
 @every_network
 def test_what_may_go_unhashed_does_so_for_some_source(subject: Subject) -> None:
-    seen = {
-        column
-        for source in SOURCES
-        for device in DEVICES
-        for column in PERSONAL
-        if leaks(subject, subject.full_conversion(source, **device), column)
-    }
-    assert {*subject.vectors["plain"]} <= seen
+    conversions = [subject.full_conversion(source, **device) for source in SOURCES for device in DEVICES]
+    assert {*subject.vectors["plain"]} <= {column for each in conversions for column in unhashed(subject, each)}
 
 
 @every_network
 @every_source
 def test_equal_input_gives_equal_bytes(subject: Subject, source: str) -> None:
     conversion = subject.full_conversion(source)
-    first, second = (prepare(subject.account(), conversion, NOW) for _ in range(2))
+    first, second = (prepare(subject.account, conversion, NOW) for _ in range(2))
     assert first.payload == second.payload
     assert list(first.envelope.items()) == list(second.envelope.items())
 
@@ -69,7 +66,7 @@ def test_a_payload_holds_no_null_and_no_empty_text(subject: Subject) -> None:
     items = [{"id": "1", "name": "", "price": 0}, {"name": "gift"}, {}]
     for source in SOURCES:
         conversion = subject.full_conversion(source, properties=properties, contents=items, email=["", "no address"])
-        payload = payload_of(prepare(subject.account(), conversion, NOW))
+        payload = payload_of(prepare(subject.account, conversion, NOW))
         holes = [path for path, value in leaves(payload).items() if value is None or value == ""]
         assert not [path for path in holes if "extinfo" not in path]  # its entries are known by their place
 
@@ -186,7 +183,7 @@ def test_secrets_are_marked_and_stay_out_of_the_url(subject: Subject) -> None:
     request = subject.network.request(subject.envelope(), [{}])
     for field in looks_secret & subject.settings.keys():
         assert subject.settings[field] not in request.url
-        assert subject.settings[field] in subject.account().secrets
+        assert subject.settings[field] in subject.account.secrets
 
 
 @every_network

@@ -110,7 +110,7 @@ def base_record(subject: Subject, row: Any) -> dict[str, Any]:
     for event, facts, key in itertools.product(("purchase", "lead"), app, keys):
         record = {"event_name": event, "event_source": source, **facts, **key, **beside}
         try:
-            prepare(subject.account(), subject.conversion(**record), NOW)
+            prepare(subject.account, subject.conversion(**record), NOW)
         except Skip:
             continue
         if field not in {**facts, **key}:
@@ -122,7 +122,7 @@ def base_record(subject: Subject, row: Any) -> dict[str, Any]:
 def test_a_field_is_normalized_and_hashed_as_documented(subject: Subject, row: Any) -> None:
     """``with``: what stands beside the field; ``settings``: over the usual ones; ``sent: null``: as without it."""
     field, sent = row["field"], row["sent"]
-    account = subject.account({**subject.settings, **row.get("settings", {})})
+    account = subject.account_with({**subject.settings, **row.get("settings", {})})
     base = {
         "event_id": "evt-1",
         "event_time": "2026-11-20T12:00:00Z",
@@ -150,10 +150,10 @@ def test_a_field_is_normalized_and_hashed_as_documented(subject: Subject, row: A
 def test_a_record_is_sent_only_with_what_the_network_needs(subject: Subject, row: Any) -> None:
     conversion = parse(row["record"], subject.columns)
     if row["sent"]:
-        assert prepare(subject.account(), conversion, NOW).payload
+        assert prepare(subject.account, conversion, NOW).payload
         return
     with pytest.raises(Skip) as skip:
-        prepare(subject.account(), conversion, NOW)
+        prepare(subject.account, conversion, NOW)
     assert skip.value.reason == row["reason"]
     assert skip.value.reason in SKIPPED
     values = [
@@ -201,7 +201,7 @@ def url_of(request: Request) -> str:
 
 @pytest.mark.parametrize(("subject", "row"), rows("requests"))
 def test_a_request_is_the_golden_one(subject: Subject, row: Any) -> None:
-    requests, skipped = built(subject, subject.account(row["settings"]), row)
+    requests, skipped = built(subject, subject.account_with(row["settings"]), row)
     assert {*re.findall(r"\((\w+)\)", row["name"])} & SKIPPED <= skipped
     assert [
         {"method": request.method, "url": url_of(request), "headers": request.headers, "body": body_of(request)}
@@ -215,7 +215,7 @@ def test_the_sandbox_takes_every_golden_request_as_the_network_would(subject: Su
     with Sandbox(now=lambda: clock[0]) as sandbox:
         for row in subject.vectors["requests"]:
             clock[0] = datetime.fromisoformat(row["now"].replace("Z", "+00:00"))
-            account = subject.account({**row["settings"], "base_url": sandbox.url})
+            account = subject.account_with({**row["settings"], "base_url": sandbox.url})
             assert account.network is not None
             for request in built(subject, account, row)[0]:
                 response = HttpTransport()(request, 10)
