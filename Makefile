@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-all test-kills lint format lock benchmark clean
+.PHONY: setup demo test test-all test-kills lint format lock benchmark release-check clean
 
 setup: $(READY)
 
@@ -42,6 +42,13 @@ format: setup
 
 benchmark: setup
 	$(BIN)/python benchmarks/throughput.py
+
+# Builds what a release publishes, checks its metadata, and runs each distribution from an environment of its own.
+release-check: setup
+	rm -rf dist
+	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist .
+	$(BIN)/twine check --strict dist/*
+	for file in dist/*.whl dist/*.tar.gz; do .ci/smoke $$file || exit 1; done
 
 # Pins every distribution of the development environment for all supported versions of Python.
 lock: setup
