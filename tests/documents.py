@@ -137,6 +137,10 @@ def matrix_row(name: str, network: Kind) -> Iterable[str]:
     yield f"`{network.test_setting}`" if network.test_setting else "–"
 
 
+def identifiers() -> str:
+    return code(name for network in NETWORKS.values() for name in network.ids)
+
+
 def common_settings() -> str:
     return (
         f"At the top:\n{settings_table(config.General, described(config.General))}\n"
@@ -357,7 +361,13 @@ def keywords() -> str:
 
 
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
-    "README.md": {"titles": lambda: TITLES, "networks": matrix, "settings": common_settings, "statuses": statuses},
+    "README.md": {
+        "titles": lambda: TITLES,
+        "ids": identifiers,
+        "networks": matrix,
+        "settings": common_settings,
+        "statuses": statuses,
+    },
     "docs/ledger.md": {"reasons": reasons},
     "docs/sandbox.md": {"config": sandbox_config, "errors": sandbox_errors},
     "docs/meltano.md": {"variables": token_variables},

@@ -124,7 +124,7 @@ def test_the_extras_of_the_readme_are_declared() -> None:
 
 def test_every_column_that_is_read_is_in_the_readmes_table_of_the_record() -> None:
     table = README.read_text().partition("## The record")[2].partition("\n## ")[0]
-    ids = {name for network in NETWORKS.values() for name in network.ids} - {"ScCid", "sccid"}  # as a URL spells it
+    ids = {name for network in NETWORKS.values() for name in network.ids}
     assert {*READERS, *ids} - {*re.findall(r"`(\w+)`", table)} == set()
 
 
