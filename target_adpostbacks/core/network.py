@@ -180,8 +180,10 @@ class Network(ABC, Generic[S]):
 
     def test_code(self, conversion: Conversion) -> str | None:
         """The code of the network's test tool for a test, else None; raises Skip("test_without_code")."""
-        if not conversion.test or self.test_setting is None:
+        if not conversion.test:
             return None
+        if self.test_setting is None:
+            raise Skip("test_without_code", "the network has no test tool")
         code: str | None = getattr(self.settings, self.test_setting)
         if not code:
             raise Skip("test_without_code", f"set {self.test_setting}")

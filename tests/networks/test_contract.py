@@ -11,7 +11,7 @@ from conftest import NOW
 from subject import PERSONAL, SOURCES, SUBJECTS, Subject, body_of, every_network, leaves, name_of, payload_of
 
 from target_adpostbacks.config.describing import described
-from target_adpostbacks.core.answers import Response, Verdict
+from target_adpostbacks.core.answers import Response, Skip, Verdict
 from target_adpostbacks.core.conversion import Conversion
 from target_adpostbacks.core.postback import prepare
 from target_adpostbacks.core.record import Columns
@@ -195,6 +195,19 @@ def test_encoded_payloads_are_spliced_into_the_body(subject: Subject, full: bool
     request = network.request(subject.envelope(), [msgspec.Raw(b'{"n":1.10}')] * count)
     assert msgspec.json.encode(request.body).count(b'{"n":1.10}') == count
     assert limits.bytes >= 1000
+
+
+@every_network
+@every_source
+def test_a_test_never_shares_a_request_with_what_counts(subject: Subject, source: str) -> None:
+    setting = subject.network.test_setting
+    account = subject.account({**subject.settings, setting: "TEST1"} if setting else subject.settings)
+    live, test = subject.full_conversion(source), subject.full_conversion(source, test=True)
+    if setting is None:
+        with pytest.raises(Skip, match="test_without_code"):
+            prepare(account, test, NOW)
+    else:
+        assert prepare(account, test, NOW).envelope != prepare(account, live, NOW).envelope
 
 
 @every_network
