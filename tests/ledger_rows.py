@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -97,3 +100,25 @@ def changes(url: str, table: str = "deliveries", after: int = 0) -> list[dict[st
             return [*reader.changes(table, after)]
     except NoLedger:
         return []
+
+
+@contextmanager
+def a_role(engine: sa.Engine, rights: str) -> Iterator[str]:
+    """The URL of a PostgreSQL role that has these rights on the tables that are there."""
+    role = f"role_{time.monotonic_ns()}"
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")
+        connection.exec_driver_sql(f"GRANT {rights} ON ALL TABLES IN SCHEMA public TO {role}")
+        connection.exec_driver_sql(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}")
+    yield engine.url.set(username=role, password="x").render_as_string(hide_password=False)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"DROP OWNED BY {role}")
+        connection.exec_driver_sql(f"DROP ROLE {role}")
+
+
+def wait_for_a_lock(url: str) -> None:
+    """Until a session of the database waits for another one."""
+    until = time.monotonic() + 60
+    waiting = "pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    while rows(url, "pid", waiting) == []:
+        assert time.monotonic() < until, "nobody waits"

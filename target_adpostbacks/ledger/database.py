@@ -14,6 +14,7 @@ import msgspec
 import sqlalchemy as sa
 
 from target_adpostbacks.ledger.tables import METADATA, SEQUENCE
+from target_adpostbacks.ledger.versions import VERSION, as_of, bring_up_to_date, version_of
 
 Purpose = Literal["read", "write", "create"]
 
@@ -24,7 +25,7 @@ with many commits, and is copied once."""
 SQLITE_WAIT = 60
 """Seconds that a connection waits while another one has the file locked."""
 CREATION = 4_115_003
-"""Names the lock under which a PostgreSQL ledger's tables are created: any number, ours."""
+"""Names the lock under which a PostgreSQL ledger's tables are created and changed: any number, ours."""
 
 
 POSTGRES_WAITS = {"connect_timeout": 30, "tcp_user_timeout": 60_000}
@@ -52,31 +53,39 @@ class Database:
             self.file = address.database
             self.engine = engine(address, purpose)
             try:
-                self._prepare(purpose)
+                version = self._prepared(purpose)
             except BaseException:
                 self.close()
                 raise
         except (sa.exc.SQLAlchemyError, ImportError, OSError, ValueError) as error:
             raise UnusableLedger(explained(error)) from None
+        self._tables = {table: as_of(table, version) for table in METADATA.sorted_tables}
 
     @property
     def is_sqlite(self) -> bool:
         """Whether it is a file; else it is PostgreSQL."""
         return self.engine.dialect.name == "sqlite"
 
-    def _prepare(self, purpose: Purpose) -> None:
+    def _prepared(self, purpose: Purpose) -> int:
+        """The version of the ledger, once it is there and, for those who write, up to date."""
         with self.engine.connect() as connection:
-            if is_prepared(connection):
-                return
-        if purpose != "create":
+            version = version_of(connection)
+        if version is None and purpose != "create":
             raise NoLedger(f"ledger: there is none at {self.location} yet; target-adpostbacks makes it")
+        if version == VERSION or purpose == "read":
+            return version or VERSION
         with self.engine.begin() as connection:
-            # Several may begin at once: one creates, the others wait for it.
+            # Several may begin at once: one changes the tables, the others wait for it.
             lock = "BEGIN IMMEDIATE" if self.is_sqlite else f"SELECT pg_advisory_xact_lock({CREATION})"
             connection.exec_driver_sql(lock)
-            if not is_prepared(connection):
-                METADATA.create_all(connection)
-                connection.execute(SEQUENCE.insert().values(id=1, value=0))
+            version = version_of(connection)
+            if version != VERSION:
+                bring_up_to_date(connection, version)
+        return VERSION
+
+    def table(self, table: sa.Table) -> sa.FromClause:
+        """What to read from: the table with every column that it has today, whatever the ledger's version."""
+        return self._tables[table]
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
@@ -89,7 +98,7 @@ class Database:
         with _explaining(), self.engine.connect() as connection:
             return connection.execute(query, values or {}).all()
 
-    def pages(self, query: sa.Select[Any], seq: sa.Column[Any], after: int) -> Iterator[Sequence[sa.Row[Any]]]:
+    def pages(self, query: sa.Select[Any], seq: sa.ColumnElement[Any], after: int) -> Iterator[Sequence[sa.Row[Any]]]:
         """A thousand rows at a time, each time in a transaction of its own: no writer waits, memory stays flat.
 
         In the order of ``seq``, after that one, up to what is committed now.
@@ -127,19 +136,6 @@ def default_url(environ: Mapping[str, str]) -> str:
     if "?" in str(folder):
         raise UnusableLedger("ledger: its folder has a `?` in its name, and no URL can say that; set ledger_url")
     return f"sqlite:///{folder / 'adpostbacks.db'}"
-
-
-def is_prepared(connection: sa.Connection) -> bool:
-    """Whether there is a ledger. Raises UnusableLedger where another program has tables of these names."""
-    inspector = sa.inspect(connection)
-    for table in METADATA.tables.values():
-        if not inspector.has_table(table.name):
-            if table is SEQUENCE:
-                return False
-            continue
-        if not {column["name"] for column in inspector.get_columns(table.name)} >= {*table.columns.keys()}:
-            raise UnusableLedger(f"ledger: there is another program's table `{table.name}`; choose another ledger_url")
-    return connection.execute(sa.select(SEQUENCE.c.value)).first() is not None
 
 
 def parsed(url: str) -> sa.URL:
@@ -219,6 +215,8 @@ def explained(error: BaseException) -> str:
     text = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
     if isinstance(error, ValueError):
         return f"ledger: {text}"
+    if text.startswith("must be owner"):
+        return f"ledger: {text} to bring it up to date; let target-adpostbacks run once as that role"
     return f"ledger: {text}; check ledger_url and that its place can be written"
 
 

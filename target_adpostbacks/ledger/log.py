@@ -48,12 +48,12 @@ def lines(database: Database, since: str, status: str | None, equal: Mapping[str
     In the order in which conversions got their newest verdict, each one's own requests together. ``since``: lines
     from that time on, as the ledger writes it; ``status``: one of STATUSES; ``equal``: columns of deliveries.
     """
-    table = DELIVERIES.c
+    table, requests = database.table(DELIVERIES).c, database.table(ATTEMPTS).c
     query = sa.select(*(table[name] for name in SHOWN)).where(*(table[name] == value for name, value in equal.items()))
     if since:
         query = query.where(table.updated_at >= since)  # later than any request it tells of
     if status == RETRIED:
-        again = sa.select(ATTEMPTS.c.attempt_id).where(ATTEMPTS.c.parent_id.is_not(None))
+        again = sa.select(requests.attempt_id).where(requests.parent_id.is_not(None))
         query = query.where(table.attempt_id.in_(again))
     elif status:
         query = query.where(table.status == next(own for own, shown in STATUSES.items() if shown == status))
@@ -69,17 +69,18 @@ def lines(database: Database, since: str, status: str | None, equal: Mapping[str
 
 def _earlier(database: Database, attempt_ids: Iterable[str]) -> dict[str, list[Any]]:
     """Each of these requests to those before it that it repeats, or is a half of; the first one first."""
-    step = sa.select(ATTEMPTS.c.attempt_id.label("last"), ATTEMPTS.c.parent_id, sa.literal(0).label("depth")).where(
-        ATTEMPTS.c.attempt_id.in_(attempt_ids)
+    requests = database.table(ATTEMPTS)
+    step = sa.select(requests.c.attempt_id.label("last"), requests.c.parent_id, sa.literal(0).label("depth")).where(
+        requests.c.attempt_id.in_(attempt_ids)
     )
     walk = step.cte("walk", recursive=True)
-    further = sa.select(walk.c.last, ATTEMPTS.c.parent_id, walk.c.depth + 1).where(
-        ATTEMPTS.c.attempt_id == walk.c.parent_id, walk.c.depth < LONGEST_CHAIN
+    further = sa.select(walk.c.last, requests.c.parent_id, walk.c.depth + 1).where(
+        requests.c.attempt_id == walk.c.parent_id, walk.c.depth < LONGEST_CHAIN
     )
     walk = walk.union_all(further)
     query = (
-        sa.select(walk.c.last, walk.c.depth, ATTEMPTS)
-        .where(ATTEMPTS.c.attempt_id == walk.c.parent_id)
+        sa.select(walk.c.last, walk.c.depth, requests)
+        .where(requests.c.attempt_id == walk.c.parent_id)
         .order_by(walk.c.depth.desc())
     )
     found: dict[str, list[Any]] = {attempt_id: [] for attempt_id in attempt_ids}

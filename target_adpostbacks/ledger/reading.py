@@ -20,7 +20,7 @@ def changes(database: Database, table: str, after: int = 0, **equal: Any) -> Ite
     ``equal``: only rows with these values. What changes meanwhile has a seq past the end, and waits for the next
     reading: one that goes on as long as others write would never end.
     """
-    source = TABLES[table]
+    source = database.table(TABLES[table])
     names = [str(column.name) for column in source.columns]
     query = sa.select(source).where(*(source.c[name] == value for name, value in equal.items()))
     for page in database.pages(query, source.c.seq, after):

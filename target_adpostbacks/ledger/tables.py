@@ -91,6 +91,7 @@ SEQUENCE = sa.Table(
     METADATA,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),  # 1
     sa.Column("value", _Seq, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False, server_default="1"),  # of the ledger, see ``versions``
 )
 """One row: the highest seq handed out, in any table. Raising it locks it to the transaction's end, so that seqs appear
 in order: whoever has read up to one misses nothing before it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from ledger_rows import NOW, a_row, an_attempt, changes, columns_of, rows
+from ledger_rows import NOW, a_role, a_row, an_attempt, changes, columns_of, rows, wait_for_a_lock
 
 from target_adpostbacks.ledger import (
     TABLES,
@@ -346,14 +345,6 @@ def test_a_run_waits_while_another_is_making_the_ledger(tmp_path: Path) -> None:
         opening.result(10).close()
 
 
-def wait_for_a_lock(url: str) -> None:
-    """Until a session of the database waits for another one."""
-    until = time.monotonic() + 60
-    waiting = "pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    while rows(url, "pid", waiting) == []:
-        assert time.monotonic() < until, "nobody waits"
-
-
 @pytest.mark.slow
 def test_no_number_is_seen_before_a_lower_one(postgres_url: str) -> None:
     slow, quick = Ledger(postgres_url, "slow"), Ledger(postgres_url, "quick")
@@ -389,16 +380,11 @@ def test_a_role_that_may_only_read_can_read(postgres_url: str) -> None:
     ledger = Ledger(postgres_url, "run-1")
     ledger.write(NOW, [a_row()])
     ledger.close()
-    role = f"reader_{time.monotonic_ns()}"
     engine = sa.create_engine(postgres_url)
-    with engine.begin() as connection:
-        connection.execute(sa.text(f"CREATE ROLE {role} LOGIN PASSWORD 'x'"))
-        connection.execute(sa.text(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"))
-    url = sa.make_url(postgres_url).set(username=role, password="x")
-    reader = url.render_as_string(hide_password=False)
-    assert len(changes(reader)) == 1
-    with closing(Ledger(reader, create=False)) as ledger, pytest.raises(UnusableLedger, match="permission denied"):
-        ledger.write(NOW, [a_row("evt-2")])
+    with a_role(engine, "SELECT") as reader:
+        assert len(changes(reader)) == 1
+        with closing(Ledger(reader, create=False)) as ledger, pytest.raises(UnusableLedger, match="permission denied"):
+            ledger.write(NOW, [a_row("evt-2")])
     engine.dispose()
 
 
