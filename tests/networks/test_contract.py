@@ -201,7 +201,7 @@ def test_encoded_payloads_are_spliced_into_the_body(subject: Subject, full: bool
 @every_source
 def test_a_test_never_shares_a_request_with_what_counts(subject: Subject, source: str) -> None:
     setting = subject.network.test_setting
-    account = subject.account({**subject.settings, setting: "TEST1"} if setting else subject.settings)
+    account = subject.account_with({**subject.settings, setting: "TEST1"} if setting else subject.settings)
     live, test = subject.full_conversion(source), subject.full_conversion(source, test=True)
     if setting is None:
         with pytest.raises(Skip, match="test_without_code"):
