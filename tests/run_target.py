@@ -9,12 +9,26 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from conftest import SETTINGS
 
+NOW = datetime.now(timezone.utc)
 COMMAND = str(Path(sys.executable).with_name("target-adpostbacks"))
+
+
+def a_purchase(number: int = 1, **columns: Any) -> dict[str, Any]:
+    """The columns of a purchase for TikTok, an hour ago."""
+    return {
+        "event_name": "purchase",
+        "event_id": f"evt-{number}",
+        "event_time": (NOW - timedelta(hours=1)).isoformat(),
+        "network": "tiktok",
+        "ttclid": "E.C.P.abc",
+        **columns,
+    }
 
 
 class Ran(NamedTuple):

@@ -13,8 +13,7 @@ import pytest
 from canaries import PERSONAL, SECRETS, canaries_in, left_behind
 from conftest import slow
 from local_server import Answer, LocalServer, Received, accepted, local_server
-from run_target import Target, encoded, record, schema, state
-from test_target import a_purchase
+from run_target import Target, a_purchase, encoded, record, schema, state
 
 from target_adpostbacks.sandbox import Sandbox
 

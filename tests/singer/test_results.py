@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from conftest import slow
 from local_server import Answer, LocalServer, local_server
-from run_target import Target, encoded, end, record, schema, state, wait_for_warning
+from run_target import Target, a_purchase, encoded, end, record, schema, state, wait_for_warning
 from sqlalchemy import make_url
-from test_target import a_purchase
 
 from target_adpostbacks.singer.results import Results, UnusablePath
 from target_adpostbacks.singer.tap import TapAdpostbacks

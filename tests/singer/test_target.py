@@ -13,33 +13,18 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
 from conftest import slow
-from run_target import COMMAND, Target, encoded, end, ended, record, schema, state
+from run_target import COMMAND, Target, a_purchase, encoded, end, ended, record, schema, state
 from singer_sdk.testing import get_target_test_class
 from singer_sdk.testing.suites import target_tests
 
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.sandbox import Sandbox
 from target_adpostbacks.singer.target import TargetAdpostbacks
-
-NOW = datetime.now(timezone.utc)
-
-
-def a_purchase(number: int = 1, **columns: Any) -> dict[str, Any]:
-    """The columns of a purchase for TikTok, an hour ago."""
-    return {
-        "event_name": "purchase",
-        "event_id": f"evt-{number}",
-        "event_time": (NOW - timedelta(hours=1)).isoformat(),
-        "network": "tiktok",
-        "ttclid": "E.C.P.abc",
-        **columns,
-    }
 
 
 @pytest.fixture
