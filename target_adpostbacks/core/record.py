@@ -49,7 +49,7 @@ class Shape(NamedTuple):
     texts: Values  # of the columns that are text
     text_columns: tuple[str, ...]  # those that may hold no control character first
     printable: int  # how many of them these are
-    others: tuple[tuple[str, Reader], ...]
+    others: tuple[tuple[str, str, Reader], ...]  # column, field, reader
     unknown: tuple[str, ...]
     ids: tuple[str, ...]
 
@@ -89,7 +89,10 @@ class Columns:
             return shape
 
     def _shape(self, names: Sequence[str]) -> Shape | None:
-        if not {"event_name", "event_id", "event_time"}.issubset(names) or not NEEDS_CARE.isdisjoint(names):
+        columns = {COLUMN_ALIASES.get(name, name) for name in names}
+        if not columns.issuperset(("event_name", "event_id", "event_time")) or not columns.isdisjoint(DERIVED):
+            return None
+        if len(columns) < len(names):  # one fills in for the other
             return None
         readers = {name: self.readers.get(name) for name in names}
         plain = [name for name, reader in readers.items() if reader is read_text]
@@ -99,7 +102,7 @@ class Columns:
             text_columns=(*printable, *plain),
             printable=len(printable),
             others=tuple(
-                (name, reader)
+                (name, COLUMN_ALIASES.get(name, name), reader)
                 for name, reader in readers.items()
                 if reader and reader is not read_text and reader not in PRINTABLE_READERS
             ),
@@ -122,10 +125,6 @@ def _dig(record: Any, path: Sequence[str]) -> Any:
     for key in path:
         record = record.get(key, _ABSENT) if isinstance(record, Mapping) else _ABSENT
     return record
-
-
-NEEDS_CARE = COLUMN_ALIASES.keys() | DERIVED
-"""Columns that stand for others, or that only have the name of one of the conversion's fields."""
 
 
 def parse(record: Mapping[str, Any], columns: Columns, key: Sequence[str] = (), stream: str = "") -> Conversion:
@@ -170,8 +169,8 @@ def _at_once(record: Mapping[str, Any], columns: Columns) -> Conversion | None:
             out.update(zip(text_columns, trimmed, strict=True))
         spelling = out["event_spelling"] = out["event_name"]
         out["event_name"] = canonical_event(spelling)
-        for column, reader in others:
-            out[column] = reader(column, record[column])
+        for column, field, reader in others:
+            out[field] = reader(column, record[column])
         if ids:
             out["ids"] = {name: out[name] for name in ids}
         if "landing_url" in out:

@@ -270,7 +270,7 @@ ODD: list[Any] = [
 ]
 
 
-COLUMN_NAMES = sorted({*READERS, "ttclid", "mobile", "event_spelling", "ids", "unusable", "user"})
+COLUMN_NAMES = sorted({*READERS, "ttclid", "mobile", "phone_number", "event_spelling", "ids", "unusable", "user"})
 FULL = {"email": ["ada@example.com"], "value": 1.5, "currency": "USD", "contents": [{"id": "a"}], "country": "US"}
 
 
