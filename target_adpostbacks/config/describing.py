@@ -26,8 +26,8 @@ def schema() -> dict[str, Any]:
         }
         properties[name] = {
             "type": "object",
-            "title": name,
-            "description": f"Conversions to {name}: present means switched on. {network.docs}",
+            "title": network.title,
+            "description": f"Conversions to {network.title}: present means switched on. {network.docs}",
             "properties": {**settings, "accounts": per_account},
         }
     return {"type": "object", "properties": {**properties, **delivery}}
