@@ -302,6 +302,49 @@ class Snapchat(Network[SnapchatSettings]):
         return "the answer is no JSON; taken for a success" if text.strip() and not _is_page(text) else ""
 
 
+def phone(raw: str, country_code: str | None) -> str | None:
+    """``'+44-0447-234-2344'`` -> ``'444472342344'``: digits with the country code, as Snap's own libraries write them.
+
+    After ``+`` or ``00`` the first group of digits is the country code, and one 0 after it is no part of the number.
+    Where nothing parts the two, every digit stays. Without either it is a national number.
+    """
+    text = keys.without_extension(unicodedata.normalize("NFKC", raw).strip())
+    if not text.startswith(("+", "00")):
+        return keys.phone_digits(text, country_code)
+    written = _INTERNATIONAL(text)
+    if written is None:
+        return None
+    national = "".join(filter(str.isdecimal, written[2])).removeprefix("0")
+    digits = (written[1] + national).lstrip("0")
+    return digits if 7 <= len(digits) <= 15 else None
+
+
+def _custom_data(c: Conversion) -> dict[str, JSON]:
+    items = [item for item in c.contents if item.id]
+    return prune(
+        {
+            "currency": c.currency,
+            "value": c.value,
+            "order_id": c.order_id,
+            "num_items": item_count(c),
+            "content_ids": [item.id for item in items],
+            "content_type": c.content_type,
+            "content_name": c.contents[0].name if c.contents else None,
+            "content_category": next((item.category for item in c.contents if item.category), None),
+            "search_string": c.search_query,
+            "description": c.description,
+            "sign_up_method": as_text(c.properties.get("sign_up_method")),
+            "event_tag": as_text(c.properties.get("event_tag")),
+            "predicted_ltv": as_number(c.properties.get("predicted_ltv")),
+            "contents": [_content(item) for item in items],
+        }
+    )
+
+
+def _content(item: Item) -> dict[str, JSON]:
+    return prune({"id": item.id, "quantity": item.quantity, "item_price": item.price, "brand": item.brand})
+
+
 def _processed(body: Any, code: str, message: str) -> Outcome:
     """A 200 is no success: ``status`` is, or an answer that says nothing."""
     if body is None or (isinstance(body, str) and not body.strip()):
@@ -372,49 +415,6 @@ def _errors(holder: Mapping[str, Any]) -> tuple[list[str], list[str]]:
 def _list(holder: Mapping[str, Any], key: str, kind: Any = Mapping) -> list[Any]:
     members = holder.get(key)
     return [member for member in members if isinstance(member, kind)] if isinstance(members, list) else []
-
-
-def phone(raw: str, country_code: str | None) -> str | None:
-    """``'+44-0447-234-2344'`` -> ``'444472342344'``: digits with the country code, as Snap's own libraries write them.
-
-    After ``+`` or ``00`` the first group of digits is the country code, and one 0 after it is no part of the number.
-    Where nothing parts the two, every digit stays. Without either it is a national number.
-    """
-    text = keys.without_extension(unicodedata.normalize("NFKC", raw).strip())
-    if not text.startswith(("+", "00")):
-        return keys.phone_digits(text, country_code)
-    written = _INTERNATIONAL(text)
-    if written is None:
-        return None
-    national = "".join(filter(str.isdecimal, written[2])).removeprefix("0")
-    digits = (written[1] + national).lstrip("0")
-    return digits if 7 <= len(digits) <= 15 else None
-
-
-def _custom_data(c: Conversion) -> dict[str, JSON]:
-    items = [item for item in c.contents if item.id]
-    return prune(
-        {
-            "currency": c.currency,
-            "value": c.value,
-            "order_id": c.order_id,
-            "num_items": item_count(c),
-            "content_ids": [item.id for item in items],
-            "content_type": c.content_type,
-            "content_name": c.contents[0].name if c.contents else None,
-            "content_category": next((item.category for item in c.contents if item.category), None),
-            "search_string": c.search_query,
-            "description": c.description,
-            "sign_up_method": as_text(c.properties.get("sign_up_method")),
-            "event_tag": as_text(c.properties.get("event_tag")),
-            "predicted_ltv": as_number(c.properties.get("predicted_ltv")),
-            "contents": [_content(item) for item in items],
-        }
-    )
-
-
-def _content(item: Item) -> dict[str, JSON]:
-    return prune({"id": item.id, "quantity": item.quantity, "item_price": item.price, "brand": item.brand})
 
 
 NETWORK = Snapchat

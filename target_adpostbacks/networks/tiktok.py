@@ -50,6 +50,11 @@ APP_EVENTS = {
     "page_view": "page_view",
 }
 
+MATCH_KEYS = {
+    "web": {"ttclid", "ttp", "email", "phone", "external_id"},
+    "app": {"idfa", "gaid", "idfv", "email", "phone"},
+    "offline": {"email", "phone"},
+}
 ATT_STATUSES = frozenset({"AUTHORIZED", "DENIED", "NOT_DETERMINED", "RESTRICTED", "NOT_APPLICABLE"})
 CONTENT_TYPES = ("product", "product_group")
 AD_FIELDS = (
@@ -381,17 +386,6 @@ class TikTok(Network[TikTokSettings]):
         return Outcome(verdict, code, "" if plain else message, shared=True)
 
 
-def _unlisted(code: str) -> Verdict:
-    return Verdict.TRANSIENT if code.isdecimal() and int(code[:9]) >= 50000 else Verdict.REJECTED
-
-
-MATCH_KEYS = {
-    "web": {"ttclid", "ttp", "email", "phone", "external_id"},
-    "app": {"idfa", "gaid", "idfv", "email", "phone"},
-    "offline": {"email", "phone"},
-}
-
-
 def _matches(c: Conversion, user: Mapping[str, JSON]) -> bool:
     if c.event_source == "crm":
         return c.lead_id is not None
@@ -435,6 +429,10 @@ def _content(item: Item) -> dict[str, JSON]:
             "price": item.price,
         }
     )
+
+
+def _unlisted(code: str) -> Verdict:
+    return Verdict.TRANSIENT if code.isdecimal() and int(code[:9]) >= 50000 else Verdict.REJECTED
 
 
 NETWORK = TikTok
