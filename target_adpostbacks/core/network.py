@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import ClassVar, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict
@@ -34,52 +34,41 @@ class Limits(NamedTuple):
 class Network(ABC, Generic[S]):
     """One network's conversion API, for one account's settings. Everything is pure: no clock, no socket, no log."""
 
+    # Who it is.
     name: ClassVar[str]
     title: ClassVar[str]  # its name as people write it
     docs: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()  # what a record's `network` may call it
     settings_type: ClassVar[type[Settings]]
-    events: ClassVar[Mapping[str, str | None]]  # canonical → native; None: off unless event_map switches it on
+
+    # Whom and what it takes.
     click_ids: ClassVar[tuple[str, ...]]  # what its ads put on the landing URL, the usual one first
     click_id_example: ClassVar[str]
     ids: ClassVar[tuple[str, ...]]  # every identifier that it wants kept from the record, click ids too
-    standard_events: ClassVar[frozenset[str]]  # its own names, which pass unchanged
     assets: ClassVar[Mapping[str, str]]  # event_source → the setting that names what receives it
     match_rules: ClassVar[Mapping[str, str]]  # event_source → the columns of which it asks for one
+    events: ClassVar[Mapping[str, str | None]]  # canonical → native; None: off unless event_map switches it on
+    standard_events: ClassVar[frozenset[str]]  # its own names, which pass unchanged
+    currencies: ClassVar[frozenset[str] | None] = None  # None: all
     test_setting: ClassVar[str | None] = None  # the setting with the code of its test tool
+
+    # How much, and when.
     request_limits: ClassVar[Limits]
     max_age: ClassVar[timedelta]
     max_ahead: ClassVar[timedelta]
     dedup_window: ClassVar[timedelta | None] = None  # while it lasts, a resend with the same event id is harmless
-    throttled_seconds: ClassVar[float] = 0  # least wait after an answer that throttles and does not say how long
+
+    # What it answers.
     codes: ClassVar[Mapping[str, Verdict]] = {}
     statuses: ClassVar[Mapping[int, Verdict]] = {}
     advice: ClassVar[Mapping[str, str]] = {}  # code, or HTTP status where there is none → what to do next
-    currencies: ClassVar[frozenset[str] | None] = None  # that it takes; None: all
+    throttled_seconds: ClassVar[float] = 0  # least wait after an answer that throttles and does not say how long
 
     def __init__(self, settings: S) -> None:
         self.settings = settings
         self._events: dict[tuple[str, str], tuple[str, Skip | None]] = {}
 
-    def asset(self, conversion: Conversion) -> str:
-        """What receives it at the network (pixel, data set, app …), part of the identity; empty: none is configured."""
-        return getattr(self.settings, self.assets[conversion.event_source]) or ""
-
-    def age_limit(self, conversion: Conversion) -> timedelta:
-        """Older conversions are not sent."""
-        return self.max_age
-
-    def native_events(self, conversion: Conversion) -> frozenset[str]:
-        """The network's own event names for this conversion's kind of source."""
-        return self.standard_events
-
-    def custom_event(self, name: str, conversion: Conversion) -> str:
-        """A name that is no standard event, as the network takes it; raises Skip("unsupported")."""
-        return name
-
-    def canonical_events(self, conversion: Conversion) -> Mapping[str, str | None]:
-        """The event table for this conversion's kind of source."""
-        return self.events
+    # What every network says for itself.
 
     @abstractmethod
     def payload(self, conversion: Conversion) -> JSON:
@@ -93,10 +82,6 @@ class Network(ABC, Generic[S]):
     def request(self, envelope: Mapping[str, JSON], payloads: Sequence[JSON]) -> Request:
         """The request that sends these payloads."""
 
-    def limits(self, envelope: Mapping[str, JSON]) -> Limits:
-        """How much a request of this envelope holds."""
-        return self.request_limits
-
     @abstractmethod
     def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
         """The names (never values) of what identifies the person in a payload."""
@@ -105,13 +90,35 @@ class Network(ABC, Generic[S]):
     def outcomes(self, response: Response, count: int) -> list[Outcome]:
         """A verdict for each of ``count`` postbacks, in order."""
 
+    # What depends on the conversion, the envelope or the answer for some networks.
+
+    def asset(self, conversion: Conversion) -> str:
+        """What receives it at the network (pixel, data set, app …), part of the identity; empty: none is configured."""
+        return getattr(self.settings, self.assets[conversion.event_source]) or ""
+
+    def age_limit(self, conversion: Conversion) -> timedelta:
+        """Older conversions are not sent."""
+        return self.max_age
+
+    def native_events(self, conversion: Conversion) -> frozenset[str]:
+        """The network's own event names for this conversion's kind of source."""
+        return self.standard_events
+
+    def canonical_events(self, conversion: Conversion) -> Mapping[str, str | None]:
+        """The event table for this conversion's kind of source."""
+        return self.events
+
+    def custom_event(self, name: str, conversion: Conversion) -> str:
+        """A name that is no standard event, as the network takes it; raises Skip("unsupported")."""
+        return name
+
+    def limits(self, envelope: Mapping[str, JSON]) -> Limits:
+        """How much a request of this envelope holds."""
+        return self.request_limits
+
     def note(self, payload: Mapping[str, JSON]) -> str:
         """What a payload lacks that the network wants, though it takes it without: kept with the verdict."""
         return ""
-
-    def error(self, body: Any) -> tuple[str, str]:
-        """(code, message) in an answer's body; empty where there is none."""
-        return "", ""
 
     def request_id(self, response: Response) -> str:
         """The network's own id of the request, for its support."""
@@ -133,15 +140,15 @@ class Network(ABC, Generic[S]):
         First ``event_map``, then the network's own exact names, then the canonical table, then a custom event.
         """
         key = (conversion.event_spelling, conversion.event_source)
-        known = self._events.get(key)
-        if known is None:
+        cached = self._events.get(key)
+        if cached is None:
             try:
-                known = self._event(conversion), None
+                cached = self._event(conversion), None
             except Skip as skip:
-                known = "", Skip(skip.reason, skip.detail)  # without a traceback, which would hold the conversion
+                cached = "", Skip(skip.reason, skip.detail)  # without a traceback, which would hold the conversion
             if len(self._events) < 10_000:  # names come from the data
-                self._events[key] = known
-        name, refused = known
+                self._events[key] = cached
+        name, refused = cached
         if refused is not None:
             raise Skip(refused.reason, refused.detail)
         return name
@@ -150,17 +157,17 @@ class Network(ABC, Generic[S]):
         native = self.native_events(conversion)
         mapped = self.settings.event_map
         table = self.canonical_events(conversion)
-        for name in (conversion.event_spelling, conversion.event_name):
-            if name in mapped:
-                found = mapped[name]
+        for spelling in (conversion.event_spelling, conversion.event_name):
+            if spelling in mapped:
+                name = mapped[spelling]
                 break
         else:
             if conversion.event_spelling in native:
                 return conversion.event_spelling
-            found = table.get(conversion.event_name, conversion.event_spelling)
-        if found is None:
+            name = table.get(conversion.event_name, conversion.event_spelling)
+        if name is None:
             raise Skip("event_off", "switch it on with event_map")
-        return found if found in native else self.custom_event(found, conversion)
+        return name if name in native else self.custom_event(name, conversion)
 
     def click_id(self, conversion: Conversion) -> str | None:
         """The network's click id: its column, ``click_id`` where the conversion is attributed to it, or a URL's query.
@@ -168,14 +175,14 @@ class Network(ABC, Generic[S]):
         URLs are the landing page, the event's page, then a referrer of the same host.
         """
         for name in self.click_ids:
-            if found := conversion.ids.get(name):
-                return found
+            if click_id := conversion.ids.get(name):
+                return click_id
         if conversion.click_id and conversion.network in (self.name, *self.aliases):
             return conversion.click_id
         for url in _click_urls(conversion):
             for name in self.click_ids:
-                if found := query_value(url, name):
-                    return found
+                if click_id := query_value(url, name):
+                    return click_id
         return None
 
     def test_code(self, conversion: Conversion) -> str | None:
