@@ -1,4 +1,4 @@
-# make test is everything a change needs; make test-all adds the slow proofs.
+# make test is quick, for every change; make test-all is what CI runs.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -29,7 +29,7 @@ test: lint
 test-all: lint
 	$(BIN)/pytest -n 4
 
-# Kills the process at random moments: KILLS times, at those of SEED.
+# What runs at night: kills the process at random moments: KILLS times, at those of SEED.
 test-kills: KILLS ?= 200
 test-kills: SEED ?= $(shell date +%s)
 test-kills: setup

@@ -17,6 +17,8 @@ from run_target import Target, a_purchase, encoded, record, schema, state
 
 from target_adpostbacks.sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def target(tmp_path: Path) -> Iterator[tuple[Target, LocalServer]]:

@@ -14,6 +14,8 @@ from run_target import Target, encoded, record, schema, state
 
 from target_adpostbacks.sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:

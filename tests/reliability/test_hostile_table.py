@@ -23,6 +23,8 @@ from canaries import SECRETS
 from hostile import LEDGER, NO_LEDGER, THREE, TORN, Act, Row, Stage, at_most, case, counted, play, purchase, purchases
 from run_target import COMMAND, encoded, record, schema, state
 
+pytestmark = pytest.mark.slow
+
 ADPOSTBACKS = str(Path(COMMAND).with_name("adpostbacks"))
 ONE_BY_ONE = {"batch_size_rows": 1, "concurrency": 1}
 TWICE = {"max_attempts": 2}

@@ -30,6 +30,8 @@ from run_target import Target, record, schema, state
 
 from target_adpostbacks.sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
+
 KILLS = int(os.environ.get("KILLS") or 20)
 SEED = os.environ.get("SEED") or "1"
 KILLS_EACH = 5

@@ -34,6 +34,8 @@ from target_adpostbacks.delivery.transport import Unreachable
 from target_adpostbacks.singer.reader import LineReader
 from target_adpostbacks.singer.target import TargetAdpostbacks
 
+pytestmark = pytest.mark.slow
+
 IN_MEMORY = Path("/dev/shm")
 """No power is cut here: nothing has to be on a disk."""
 NETWORKS = ("tiktok", "reddit")

@@ -17,6 +17,8 @@ from sqlalchemy import make_url
 from target_adpostbacks.singer.results import Results, UnusablePath
 from target_adpostbacks.singer.tap import TapAdpostbacks
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def server() -> Iterator[LocalServer]:

@@ -25,6 +25,8 @@ from singer_sdk.testing.templates import AttributeTestTemplate
 from target_adpostbacks.ledger import Ledger, LedgerReader
 from target_adpostbacks.singer.tap import LedgerStream, TapAdpostbacks, Writer
 
+pytestmark = pytest.mark.slow
+
 COMMAND = str(Path(sys.executable).with_name("tap-adpostbacks"))
 
 

@@ -26,6 +26,8 @@ from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.sandbox import Sandbox
 from target_adpostbacks.singer.target import TargetAdpostbacks
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
