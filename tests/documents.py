@@ -348,6 +348,21 @@ def sandbox_config() -> str:
     return f"```json\n{json.dumps(sections, indent=2)}\n```"
 
 
+def sandbox_networks() -> str:
+    return table(
+        ("network", "paths", "a refusal is"),
+        (
+            (NETWORKS[name].title, ", ".join(f"`{path}`" for path in network.paths), network.refusal)
+            for name, network in SANDBOX_NETWORKS.items()
+        ),
+    )
+
+
+def sandbox_list(fact: str) -> str:
+    lines = [f"* {NETWORKS[name].title}: {getattr(network, fact)}" for name, network in SANDBOX_NETWORKS.items()]
+    return "\n".join(textwrap.fill(line, 120, subsequent_indent="  ") for line in lines)
+
+
 def sandbox_errors() -> str:
     lines = [
         f"* {NETWORKS[name].title}: {', '.join(f'`{error}`' for error in network.errors)}"
@@ -369,7 +384,13 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "statuses": statuses,
     },
     "docs/ledger.md": {"reasons": reasons},
-    "docs/sandbox.md": {"config": sandbox_config, "errors": sandbox_errors},
+    "docs/sandbox.md": {
+        "config": sandbox_config,
+        "networks": sandbox_networks,
+        "stricter": lambda: sandbox_list("stricter"),
+        "deduplication": lambda: sandbox_list("deduplication"),
+        "errors": sandbox_errors,
+    },
     "docs/meltano.md": {"variables": token_variables},
     "meltano.yml": {"demo": demo_sections, "prod": prod_sections},
 }

@@ -73,6 +73,11 @@ class SandboxNetwork(ABC):
     name: ClassVar[str]
     errors: ClassVar[Collection[str]]  # names that a fault's ``error`` may use
     dedup_window: ClassVar[timedelta]
+    # For docs/sandbox.md:
+    paths: ClassVar[Sequence[str]]
+    refusal: ClassVar[str]  # what a refusal looks like
+    stricter: ClassVar[str]  # what is refused although the network may take it
+    deduplication: ClassVar[str]
 
     @abstractmethod
     def owns(self, path: str) -> bool:

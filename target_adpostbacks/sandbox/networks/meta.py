@@ -84,6 +84,22 @@ class Meta(SandboxNetwork):
     name = "meta"
     errors = ERRORS.keys()
     dedup_window = timedelta(hours=48)
+    paths = ("/{api_version}/{pixel_id}/events",)
+    refusal = (
+        "HTTP 400 (or 401, 403, 404, 500) with `error.code` and `error.error_subcode`. It names no event; "
+        "`error_user_msg` says which rule was broken."
+    )
+    stricter = (
+        "Keys that Meta does not document (outside `custom_data`), match keys outside a list, objects in "
+        "custom properties, events more than a minute ahead, `fbc` and `fbp` created after the event, and app"
+        " events without both tracking flags or without exactly sixteen entries in `extinfo` (Meta drops "
+        "those in silence)."
+    )
+    deduplication = (
+        "The same data set, event and `event_id` within 48 hours are one event. Store events are known by "
+        "time, event, `item_number` and `order_id` (without an order by their match keys), within seven days."
+        " The first copy wins."
+    )
 
     def owns(self, path: str) -> bool:
         return bool(OURS.match(path))

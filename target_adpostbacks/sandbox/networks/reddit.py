@@ -72,6 +72,17 @@ class Reddit(SandboxNetwork):
     name = "reddit"
     errors = ERRORS.keys()
     dedup_window = timedelta(days=2)
+    paths = ("/api/v3/pixels/{pixel_id}/conversion_events",)
+    refusal = "HTTP 400 with `error.message`. It names no event, like nearly every answer of Reddit that is known."
+    stricter = (
+        "Match keys that are not hashed, events without a match key, `value`, `currency` or `item_count` on "
+        "events that do not take them, and `event_source_url` outside the web. A generic `User-Agent` "
+        "(`python-requests/…`) is throttled."
+    )
+    deduplication = (
+        "The same pixel, type, source and `conversion_id` (raw or hashed) within 48 hours are one event. The "
+        "copy with more fields wins."
+    )
 
     def owns(self, path: str) -> bool:
         return path.startswith("/api/v")

@@ -56,6 +56,18 @@ class Snapchat(SandboxNetwork):
     name = "snapchat"
     errors = ERRORS.keys()
     dedup_window = timedelta(hours=48)
+    paths = ("/v3/{asset_id}/events", "/v3/{asset_id}/events/validate")
+    refusal = (
+        "HTTP 200 with `status` `INVALID`, `reason`, the index of the first bad `event`, and `errors`, whose "
+        "codes are not published. A validation answers for each event in `event_logs`, and keeps the sound "
+        "ones as test events."
+    )
+    stricter = (
+        "Keys that Snapchat does not document, a token outside the query, hashes outside a list, event names "
+        "and sources in another spelling than the documentation's first, times in milliseconds, a value "
+        "without a currency, an advertising id outside an app, and an app's events in one request with a pixel's."
+    )
+    deduplication = "The same asset, event and `event_id` within 48 hours are one event. The first copy wins."
 
     def owns(self, path: str) -> bool:
         return path.startswith(("/v2/conversion", "/v3/"))

@@ -43,6 +43,23 @@ class TikTok(SandboxNetwork):
     name = "tiktok"
     errors = answers.ERRORS.keys()
     dedup_window = timedelta(hours=48)
+    paths = (
+        "/open_api/v1.3/event/track/",
+        "oauth2/access_token/",
+        "oauth2/revoke_token/",
+        "oauth2/advertiser/get/",
+        "pixel/list/",
+    )
+    refusal = (
+        "HTTP 200 with a `code`. The message names the first bad event: `Invalid value for data.3.event_id: "
+        "not a valid string.`"
+    )
+    stricter = (
+        "Keys that TikTok does not document (outside `properties` and `contents`), fields of another event "
+        "source, events without a match key or older than 28 days, and currencies that are not on TikTok's "
+        "list."
+    )
+    deduplication = "The same asset, event and `event_id` within 48 hours are one event. The first copy wins."
 
     def owns(self, path: str) -> bool:
         return path.startswith(ROOT)

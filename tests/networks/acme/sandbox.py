@@ -14,6 +14,10 @@ class Acme(SandboxNetwork):
     name = "acme"
     errors = ("wrong",)
     dedup_window = timedelta(hours=48)
+    paths = ("/acme",)
+    refusal = "HTTP 200 with the code `wrong`, the field and the rule."
+    stricter = "Keys that it does not document."
+    deduplication = "The same event and id within 48 hours are one event. The first copy wins."
 
     def owns(self, path: str) -> bool:
         return path == "/acme"
