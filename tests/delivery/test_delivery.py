@@ -92,13 +92,13 @@ class Scene:
         self.answers = answers
         self.place = Place()
         self.logged: list[str] = []
-        self.now = NOW
+        self.clock: Callable[[], datetime] = lambda: NOW
         self.waited: list[float] = []
         self.delivery = Delivery(
             self.ledger,
             answers,
             log=self.logged.append,
-            clock=lambda: self.now,
+            clock=lambda: self.clock(),
             wait=self._wait if is_patient else None,
             pauses=lambda: itertools.repeat(0.0),
             random=Random(7),
@@ -582,7 +582,7 @@ def test_a_network_that_throttles_without_a_word_is_left_alone_as_long_as_it_wan
 
 
 def later(made: Scene, **passed: float) -> Scene:
-    made.now = NOW + timedelta(**passed)
+    made.clock = lambda: NOW + timedelta(**passed)
     return made
 
 
@@ -749,18 +749,18 @@ def test_the_doubt_about_a_probe_is_its_own(scene: Make) -> None:
     assert {*statuses.values()} == {"no_answer", "credentials"}
 
 
-def test_nothing_is_sent_once_the_run_was_cut_short(scene: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_sent_once_the_run_was_cut_short(scene: Make) -> None:
     made = scene(OK)
-    claims: list[str] = []
+    cut: list[datetime] = []
 
-    def claim(network: str, asset: str) -> bool:
-        claims.append(asset)
-        if len(claims) == 2:  # right before the request
+    def clock() -> datetime:  # first asked right before the request
+        if not cut:
+            cut.append(NOW)
             made.delivery.stop()
             made.delivery.abandon()
-        return True
+        return NOW
 
-    monkeypatch.setattr(made.ledger, "claim", claim)
+    made.clock = clock
     made.deliver("a")
     assert made.answers.batches == []
     assert made.rows() == [("a", "open", "transient")]
