@@ -5,10 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from target_adpostbacks.core.settings import examples, secrets
 from target_adpostbacks.networks import NETWORKS
 
 SECRETS = {name: f"canary+token/of&{name}=0123456789" for name in NETWORKS}
 """Each network's token, with what is written otherwise in a URL's query."""
+SECRET_SETTINGS = {
+    name: dict.fromkeys(secrets(network.settings_type) & examples(network.settings_type).keys(), SECRETS[name])
+    for name, network in NETWORKS.items()
+}
+"""Network → the settings that hold its token."""
 
 PERSONAL: dict[str, Any] = {
     "email": "canary.mail@example.com",

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
-from canaries import PERSONAL, SECRETS, canaries_in, left_behind
+from canaries import PERSONAL, SECRET_SETTINGS, SECRETS, canaries_in, left_behind
 from conftest import slow
 from local_server import Answer, LocalServer, Received, accepted, local_server
 from run_target import Target, a_purchase, encoded, record, schema, state
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.slow
 def target(tmp_path: Path) -> Iterator[tuple[Target, LocalServer]]:
     with local_server() as server:
         made = Target(tmp_path, server.url, max_attempts=2)
-        for network, token in SECRETS.items():
-            made.config[network]["access_token"] = token
+        for network, hidden in SECRET_SETTINGS.items():
+            made.config[network] |= hidden
         yield made, server
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import trustme
-from canaries import PERSONAL, SECRETS, canaries_in, left_behind
+from canaries import PERSONAL, SECRET_SETTINGS, canaries_in, left_behind
 from run_target import COMMAND, Target, encoded, record, schema, state
 
 from target_adpostbacks.sandbox import Sandbox
@@ -279,9 +279,8 @@ def start(
     target: Target, prefix: Sequence[str] = (), stdout: int = subprocess.PIPE, **config: Any
 ) -> subprocess.Popen[bytes]:
     """The command with a config of canaries, a loud log, and a folder of its own for what it leaves behind."""
-    for name, token in SECRETS.items():
-        own = {"access_token": token, "max_retry_seconds": PATIENCE, **config.pop(name, {})}
-        target.config[name] |= own
+    for name, hidden in SECRET_SETTINGS.items():
+        target.config[name] |= {**hidden, "max_retry_seconds": PATIENCE, **config.pop(name, {})}
     target.config |= {"results_path": "results-{run_id}.jsonl", "request_timeout_seconds": PATIENCE, **config}
     (target.folder / "tmp").mkdir(exist_ok=True)
     env = {"LOGLEVEL": "DEBUG", "TARGET_ADPOSTBACKS_LOGLEVEL": "DEBUG", "TMPDIR": "tmp"}

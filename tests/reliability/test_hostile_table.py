@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from canaries import SECRETS
 from hostile import LEDGER, NO_LEDGER, THREE, TORN, Act, Row, Stage, at_most, case, counted, play, purchase, purchases
 from run_target import COMMAND, encoded, record, schema, state
+
+from target_adpostbacks.networks import NETWORKS
 
 pytestmark = pytest.mark.slow
 
@@ -124,7 +125,7 @@ def fill_the_disk_once_sent(stage: Stage) -> None:
 
 def answer_once_the_others_are_through(stage: Stage) -> None:
     stage.close_input()
-    stage.wait_until(lambda: counted(stage.target) == "3 accepted")
+    stage.wait_until(lambda: counted(stage.target) == f"{len(NETWORKS) - 1} accepted")
     stage.release()
 
 
@@ -328,7 +329,8 @@ ANSWERS = [
     *(
         case(f"{network}: one bad of 1,000", {"refuse_event_id": "evt-1"}, "999 accepted, 1 rejected", 0, 1000,
              at_most(21), feed=purchases(1000, lean=True, network=network))
-        for network in ("reddit", "meta", "snapchat")
+        for network in NETWORKS
+        if network != "tiktok"
     ),
 ]
 
@@ -487,24 +489,26 @@ BETWEEN_RUNS = [
                    config={"tiktok": {"pixel_code": "BBBBBBBBBBBBBBBBBBBB"}})),
 ]
 
-FOUR = [line for number, network in enumerate(SECRETS, 1) for line in purchases(1, first=number, network=network)]
+ONE_EACH = [line for number, network in enumerate(NETWORKS, 1) for line in purchases(1, first=number, network=network)]
 
 OTHERS = [
     *(
-        case(f"{network} is down and three others are healthy", {"network": network, "status": 503},
-             "3 accepted, 1 open transient", 1, number or None, 5, feed=FOUR, config=TWICE,
-             then=case("the next run", None, "4 accepted", 0, 4, 1, feed=FOUR))
-        for number, network in enumerate(SECRETS)
+        case(f"{network} is down and the others are healthy", {"network": network, "status": 503},
+             f"{len(NETWORKS) - 1} accepted, 1 open transient", 1, number or None, len(NETWORKS) + 1, feed=ONE_EACH,
+             config=TWICE,
+             then=case("the next run", None, f"{len(NETWORKS)} accepted", 0, len(NETWORKS), 1, feed=ONE_EACH))
+        for number, network in enumerate(NETWORKS)
     ),
-    case("one network does not answer and three others are healthy", {"network": "reddit", "hold": True},
-         "4 accepted", 0, 4, 4, feed=FOUR,
+    case("one network does not answer and the others are healthy", {"network": "reddit", "hold": True},
+         f"{len(NETWORKS)} accepted", 0, len(NETWORKS), len(NETWORKS), feed=ONE_EACH,
          act=answer_once_the_others_are_through, quick=True),
     case("one network lets the reader wait while the other has something due", {"network": "tiktok", "hold": True},
          "21 accepted", 0, 21, 11, feed=[*purchases(1, network="reddit"), *purchases(20, first=2)],
          config={"batch_size_rows": 2, "concurrency": 1, "max_batch_age_seconds": 1},
          act=answer_once_reddit_has_its_own),
-    case("one network refuses us and three others are healthy", {"network": "reddit", "status": 401},
-         "3 accepted, 1 open credentials", 1, 1, 4, feed=FOUR),
+    case("one network refuses us and the others are healthy", {"network": "reddit", "status": 401},
+         f"{len(NETWORKS) - 1} accepted, 1 open credentials", 1, [*NETWORKS].index("reddit"), len(NETWORKS),
+         feed=ONE_EACH),
 ]
 # fmt: on
 

@@ -28,6 +28,7 @@ from hostile import (
 from ledger_rows import changes
 from run_target import Target, record, schema, state
 
+from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.sandbox import Sandbox
 
 pytestmark = pytest.mark.slow
@@ -37,7 +38,6 @@ SEED = os.environ.get("SEED") or "1"
 KILLS_EACH = 5
 RECORDS = 150
 AT_ONCE = {"concurrency": 2, "batch_size_rows": 5}
-NETWORKS = ("tiktok", "reddit", "meta", "snapchat")
 UNDER_WAY = len(NETWORKS) * AT_ONCE["concurrency"] * AT_ONCE["batch_size_rows"]
 """Postbacks that can be on their way when a process dies: of each account, so many requests of so many each."""
 
@@ -63,7 +63,7 @@ class Story:
 
     def _network(self) -> str | None:
         """One of the four; nobody; None: all of them, for the record has the click ids of all."""
-        return self.random.choices([*NETWORKS, "organic", None], [20, 20, 20, 20, 5, 15])[0]
+        return self.random.choices([*NETWORKS, "organic", None], [20] * len(NETWORKS) + [5, 15])[0]
 
     @property
     def lines(self) -> list[Any]:
@@ -159,7 +159,7 @@ class Story:
 def receivers(columns: dict[str, Any]) -> set[Sent]:
     """The rows that a record becomes in the ledger; the network is empty where it is for nobody."""
     network = columns["network"]
-    networks = {None: NETWORKS, "organic": ("",)}.get(network, (network,))
+    networks = {None: tuple(NETWORKS), "organic": ("",)}.get(network, (network,))
     return {(name, columns["event_id"]) for name in networks}
 
 

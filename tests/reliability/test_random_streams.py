@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from canaries import SECRETS, canaries_in, left_behind
+from canaries import SECRET_SETTINGS, canaries_in, left_behind
 from conftest import SETTINGS
 from hostile import purchase
 from hypothesis import HealthCheck, Phase, seed, settings
@@ -235,7 +235,7 @@ class RandomStreams(RuleBasedStateMachine):
         return target
 
     def _target(self) -> TargetAdpostbacks:
-        sections = {name: {**SETTINGS[name], "access_token": SECRETS[name]} for name in NETWORKS}
+        sections = {name: {**SETTINGS[name], **SECRET_SETTINGS[name]} for name in NETWORKS}
         limits = {"max_attempts": 3, "batch_size_rows": 3, "concurrency": 2, "ledger_url": f"sqlite:///{self.ledger}"}
         members = {"transport": self.network, "pauses": staticmethod(lambda: itertools.repeat(0.0))}
         kind = type("ScriptedTarget", (TargetAdpostbacks,), members)
