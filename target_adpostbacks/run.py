@@ -276,9 +276,9 @@ def deliver(
     key: Sequence[str] = ("event_id",),
 ) -> Tally:
     """See ``target_adpostbacks.deliver``."""
-    given = config if isinstance(config, Mapping) else _loaded(config)
-    general, accounts = configuration.read(given)
-    run = Run(general, accounts, log=LOG, max_batch_rows=given.get("batch_size_rows"))
+    settings = config if isinstance(config, Mapping) else _loaded(config)
+    general, accounts = configuration.read(settings)
+    run = Run(general, accounts, log=LOG, max_batch_rows=settings.get("batch_size_rows"))
     try:
         _add_all(run, records, stream, key)
     except KeyboardInterrupt:

@@ -30,9 +30,9 @@ BELOW = {
 """A room (a folder or module at the top of the package) to the rooms that it may import."""
 
 ONLY_IN = {
-    "requests": "delivery/transport.py",
-    "urllib3": "delivery/transport.py",
-    "socket": "delivery/transport.py sandbox demo",
+    "requests": "delivery/transport.py delivery/connections.py",
+    "urllib3": "delivery/transport.py delivery/connections.py",
+    "socket": "delivery/connections.py sandbox demo",
     "sqlalchemy": "ledger",
     "singer_sdk": "singer",
     "click": "cli singer/command.py",

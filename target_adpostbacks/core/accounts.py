@@ -41,20 +41,20 @@ def route(conversion: Conversion, accounts: Mapping[str, Sequence[Account]], nam
     """
     name = conversion.network
     if name is None:
-        found = [account for section in accounts.values() for account in section if _wants(account, conversion)]
-        if not found:
+        chosen = [account for section in accounts.values() for account in section if _wants(account, conversion)]
+        if not chosen:
             raise Skip("not_attributed", "no network and no click id of a configured one; send: all asks for neither")
     elif name in NOBODY:
         raise Skip("organic")
     else:
-        found = list(accounts.get(names.get(name, ""), ()))
-        if not found:
+        chosen = list(accounts.get(names.get(name, ""), ()))
+        if not chosen:
             raise Skip("other_network", "no section of the config is for this network")
     if conversion.account is not None:
-        found = [account for account in found if account.name == conversion.account]
-        if not found:
+        chosen = [account for account in chosen if account.name == conversion.account]
+        if not chosen:
             raise Skip("other_network", "account: no account of that name in the network's section")
-    return found
+    return chosen
 
 
 def _wants(account: Account, conversion: Conversion) -> bool:

@@ -97,17 +97,17 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
         raise Skip("invalid", "properties: can't be written as JSON") from None
     note = network.note(payload)
     window = network.dedup_window
-    known = facts(conversion, stream, line, network_event, ",".join(network.match_keys(payload)))
+    kept = facts(conversion, stream, line, network_event, ",".join(network.match_keys(payload)))
     identity = _key(account.section, asset, conversion)
     if len(encoded) >= network.limits(envelope).payload_bytes:
         message = "larger than the network takes in a request"
-        raise TooLarge(NotSent(identity, account.name, known, "too_large", message, "rejected"))
+        raise TooLarge(NotSent(identity, account.name, kept, "too_large", message, "rejected"))
     return Postback(
         account.label,
         identity,
         envelope,
         encoded,
-        known,
+        kept,
         None if window is None else window.total_seconds(),
         f"{dropped}; {note}" if dropped and note else dropped or note,
     )
@@ -153,8 +153,8 @@ def _key(section: str, asset: str, c: Conversion) -> Key:
 
 def facts(conversion: Conversion, stream: str, line: int, network_event: str = "", match_keys: str = "") -> Facts:
     """What the ledger keeps of a conversion."""
-    known = (stream, line, _milliseconds(conversion.event_time), network_event, match_keys)
-    return _new(Facts, (*known, *_copied(conversion)))
+    passed_in = (stream, line, _milliseconds(conversion.event_time), network_event, match_keys)
+    return _new(Facts, (*passed_in, *_copied(conversion)))
 
 
 _copied = attrgetter(*Facts._fields[5:])

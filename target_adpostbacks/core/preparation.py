@@ -106,8 +106,8 @@ class Preparation:
         else:
             prepared.postbacks.append(postback)
             return
-        known = facts(conversion, prepared.stream, prepared.line)
-        prepared.not_sent.append(NotSent(key(account, conversion), account.name, known, reason, message))
+        kept = facts(conversion, prepared.stream, prepared.line)
+        prepared.not_sent.append(NotSent(key(account, conversion), account.name, kept, reason, message))
 
     def _deleted(self, record: Mapping[str, Any], stream: str, key: Sequence[str], line: int) -> Prepared:
         try:
@@ -116,10 +116,10 @@ class Preparation:
             columns = self.columns.mapped(record)
             identity = [columns.get(name) for name in (*key, "event_id")]
             nobody = FOR_NOBODY._replace(event_id=f"{stream[:200]}-{digest(identity, line)[:32]}")
-            known = Facts(stream, line, None)
+            kept = Facts(stream, line, None)
         else:
-            nobody, known = _for_nobody(conversion), facts(conversion, stream, line)
-        return Prepared(stream, line, not_sent=[NotSent(nobody, "", known, "deleted")])
+            nobody, kept = _for_nobody(conversion), facts(conversion, stream, line)
+        return Prepared(stream, line, not_sent=[NotSent(nobody, "", kept, "deleted")])
 
 
 def invalid(stream: str, line: int, digest: str, field: str, rule: str) -> Prepared:

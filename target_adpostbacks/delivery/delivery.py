@@ -158,13 +158,13 @@ class Delivery:
         if not self._verdicts.is_ours(batch):
             self._verdicts.store([(BUSY, batch)], None)
             return
-        known = self._repeats.sort(batch, lane.network.settings.max_retry_seconds)
-        self._verdicts.release(known.accepted, "already accepted")
-        self._verdicts.leave_open(known.unrecognized, Outcome(Verdict.NO_ANSWER, detail=UNRECOGNIZED))
-        if known.new:
-            self._search(lane).run(known.new)
-        if known.refused:
-            self._search(lane, refused_before=True).run(known.refused)
+        by_status = self._repeats.sort(batch, lane.network.settings.max_retry_seconds)
+        self._verdicts.release(by_status.accepted, "already accepted")
+        self._verdicts.leave_open(by_status.unrecognized, Outcome(Verdict.NO_ANSWER, detail=UNRECOGNIZED))
+        if by_status.new:
+            self._search(lane).run(by_status.new)
+        if by_status.refused:
+            self._search(lane, refused_before=True).run(by_status.refused)
 
     def _search(self, lane: Lane, *, refused_before: bool = False) -> Search:
         exchange = Exchange(lane, self._transport, self._clock, self._random)

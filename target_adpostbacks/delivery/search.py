@@ -59,8 +59,8 @@ class Search:
     def _blame_account(self, parts: Sequence[Part]) -> None:
         last = parts[-1]
         count = sum(len(part.batch) for part in parts)
-        told = f"{count} conversions, and {PROBES} of them each alone, were all refused in the same way"
-        detail = f"{told}: {last.refusal.detail}" if last.refusal.detail else told
+        pattern = f"{count} conversions, and {PROBES} of them each alone, were all refused in the same way"
+        detail = f"{pattern}: {last.refusal.detail}" if last.refusal.detail else pattern
         why = Outcome(Verdict.CREDENTIALS, last.refusal.code, detail)
         self._attempts.leave_open(parts, why)
         if not self._attempts.refused_before:

@@ -1,9 +1,7 @@
-"""The only module that opens a socket: one request out, one bounded answer in, within one deadline."""
+"""Sends one request over HTTP: one bounded answer in, within one deadline."""
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import threading
 import time
 from importlib.metadata import version
@@ -13,11 +11,9 @@ from urllib.parse import urlencode
 import msgspec
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from target_adpostbacks.core.answers import Request, Response
+from target_adpostbacks.delivery.connections import Watch, WatchedAdapter, watch
 
 MAX_BODY = 1024 * 1024
 """Bytes of an answer that are read, after decompression; a longer answer counts as none."""
@@ -58,28 +54,27 @@ class HttpTransport:
     def __call__(self, request: Request, timeout_seconds: float) -> Response:
         session = self._session()
         started = time.monotonic()
-        exchange = _Exchange(urlencode(request.query))
-        _current.exchange = exchange
-        deadline = threading.Timer(timeout_seconds, exchange.cut)
+        watched = watch(urlencode(request.query))
+        deadline = threading.Timer(timeout_seconds, watched.cut)
         deadline.daemon = True
         deadline.start()
         try:
             answer = session.request(
                 request.method,
-                request.url,  # without its query: see _Watched
+                request.url,  # without its query: the connection adds it
                 headers=dict(request.headers),
                 data=None if request.body is None else msgspec.json.encode(request.body),
                 timeout=timeout_seconds,
                 allow_redirects=False,
                 stream=True,
             )
-            body = _read(answer, exchange)
+            body = _read(answer, watched)
         except Exception as error:
-            if not exchange.sent and not isinstance(error, FAILURES):
+            if not watched.sent and not isinstance(error, FAILURES):
                 raise  # our own mistake; once bytes are out, whatever breaks means that no answer was heard
-            late = exchange.overdue or isinstance(error, requests.Timeout)
+            late = watched.overdue or isinstance(error, requests.Timeout)
             why = "timed out" if late else _why(error)
-            raise Unreachable(why, sent=exchange.sent, latency_ms=_since(started)) from None
+            raise Unreachable(why, sent=watched.sent, latency_ms=_since(started)) from None
         finally:
             deadline.cancel()
         headers = {name.lower(): value for name, value in answer.headers.items()}
@@ -91,7 +86,7 @@ class HttpTransport:
             session = _Session()
             session.headers["User-Agent"] = USER_AGENT
             session.auth = _no_netrc
-            adapter = _Adapter(pool_connections=4, pool_maxsize=1, max_retries=0)
+            adapter = WatchedAdapter(pool_connections=4, pool_maxsize=1, max_retries=0)
             session.mount("https://", adapter)
             session.mount("http://", adapter)
             self._local.session = session
@@ -110,14 +105,14 @@ def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def _read(answer: requests.Response, exchange: _Exchange) -> bytes:
+def _read(answer: requests.Response, watched: Watch) -> bytes:
     body = b""
     try:
         for chunk in answer.iter_content(65536):
             body += chunk
             if len(body) > MAX_BODY:
                 raise requests.ConnectionError("answer too long")
-            if exchange.overdue:
+            if watched.overdue:
                 raise requests.Timeout
     finally:
         answer.close()
@@ -162,82 +157,3 @@ WHYS = {
 
 def _since(started: float) -> int:
     return round((time.monotonic() - started) * 1000)
-
-
-# --- The deadline and the query --------------------------------------------------------------------------------------
-# requests' timeout is for each read: an answer that drips never ends. So each connection tells which socket the
-# thread's exchange is on, and a timer shuts that down.
-# A query may hold a token, and a URL ends up in debug logs, warnings and the texts of exceptions of requests, urllib3
-# and http.client. So none of them is given the query: the connection adds it to the line that goes out.
-
-
-class _Exchange:
-    """What is known of the request under way: its query and socket, whether bytes went out, whether time is up."""
-
-    def __init__(self, query: str) -> None:
-        self.query = query
-        self.sent = False
-        self.overdue = False
-        self.sock: Any = None
-
-    def cut(self) -> None:
-        """End it: whoever waits on its socket gets an error at once."""
-        self.overdue = True
-        if self.sock is not None:
-            with contextlib.suppress(OSError):
-                self.sock.shutdown(socket.SHUT_RDWR)
-
-
-_current = threading.local()
-
-
-class _Watched(HTTPConnection):
-    debuglevel = 0  # http.client prints what it sends where somebody has set its own
-    _connecting = False
-
-    def connect(self) -> None:
-        """What goes out meanwhile is for a proxy."""
-        self._connecting = True
-        try:
-            super().connect()
-        finally:
-            self._connecting = False
-
-    def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:
-        """The request line, with the query that nobody else was given."""
-        exchange: _Exchange = _current.exchange
-        target = f"{url}{'&' if '?' in url else '?'}{exchange.query}" if exchange.query else url
-        super().putrequest(method, target, skip_host=skip_host, skip_accept_encoding=skip_accept_encoding)
-
-    def send(self, data: Any) -> None:
-        if self.sock is None:
-            self.connect()
-        exchange: _Exchange = _current.exchange
-        exchange.sock = self.sock
-        if exchange.overdue:
-            raise TimeoutError
-        exchange.sent = exchange.sent or not self._connecting
-        super().send(data)
-
-
-class _WatchedTls(_Watched, HTTPSConnection):
-    pass
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Watched
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _WatchedTls
-
-
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **kwargs)
-        manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-        return manager

@@ -158,12 +158,13 @@ def _rows(batch: Sequence[Queued], outcome: Outcome, sent: Sent | None) -> Itera
     account = batch[0].postback.account_name
     for queued in batch:
         postback = queued.postback
-        own, own_request = shared, request
+        row_status, row_request = shared, request
         if postback.note and verdict is Verdict.ACCEPTED:
-            own = own._replace(message=f"{own.message}; {postback.note}" if own.message else postback.note)
+            message = f"{shared.message}; {postback.note}" if shared.message else postback.note
+            row_status = shared._replace(message=message)
         if verdict is Verdict.NO_ANSWER and queued.unanswered_since:
-            own_request = own_request._replace(sent_at=queued.unanswered_since)
-        yield _new(Delivered, (postback.key, account, own, own_request, postback.facts))
+            row_request = request._replace(sent_at=queued.unanswered_since)
+        yield _new(Delivered, (postback.key, account, row_status, row_request, postback.facts))
 
 
 _new = tuple.__new__  # a NamedTuple's own call takes twice as long

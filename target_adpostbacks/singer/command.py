@@ -61,18 +61,18 @@ class CommandTarget(Target):
             cls.print_about(about_format)
             sys.exit(0)
         cls.print_version(print_fn=cls.logger.info)
-        given = config or _ConfigInput()
+        source = config or _ConfigInput()
         try:
             stdout = _claim_stdout()
-            target = cls(config=given.config, parse_env_config=given.parse_env)
+            target = cls(config=source.config, parse_env_config=source.parse_env)
         except ConfigValidationError:
             raise  # the SDK's command logs each mistake and exits 1
         except (UnusableLedger, UnreadableInput) as error:
             cls.logger.error(str(error))
             sys.exit(1)
         except Exception as error:  # noqa: BLE001 - its text may hold a secret
-            told = cls._unreadable_variables() if given.parse_env else []
-            for mistake in told or [f"The run can't begin. {located(error)}"]:
+            mistakes = cls._unreadable_variables() if source.parse_env else []
+            for mistake in mistakes or [f"The run can't begin. {located(error)}"]:
                 cls.logger.error(mistake)
             sys.exit(1)
         target.stdout = stdout

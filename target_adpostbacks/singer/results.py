@@ -60,12 +60,12 @@ def _may_be_replaced(path: Path) -> bool:
 def _opened(path: str) -> IO[bytes]:
     if path in ("-", "/dev/stdout"):
         raise UnusablePath("standard output is for state alone")
-    given = DESCRIPTOR(path)
-    if not given:
+    descriptor = DESCRIPTOR(path)
+    if not descriptor:
         if not _may_be_replaced(Path(path)):
             raise UnusablePath("there is a file that is no results file")
         return open(path, "wb")  # noqa: PTH123 - closed by write
-    number = int(given[1])
+    number = int(descriptor[1])
     if number <= 2:
         raise UnusablePath("standard input, output and error are taken")
     # What our parent gave us is inheritable. What we opened ourselves is not: it may be our own standard output.

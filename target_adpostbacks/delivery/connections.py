@@ -1,0 +1,98 @@
+"""Connections that a deadline can cut, and that keep a request's query from everyone else.
+
+requests' timeout is for each read, so an answer that drips never ends. Each connection therefore tells which socket the
+thread's request is on, and a timer shuts that down.
+
+A query may hold a token, and a URL ends up in debug logs, warnings and the texts of exceptions of requests, urllib3 and
+http.client. So none of them is given the query: the connection adds it to the line that goes out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+
+class Watch:
+    """What is known of the request under way: its query and socket, whether bytes went out, whether time is up."""
+
+    def __init__(self, query: str) -> None:
+        self.query = query
+        self.sent = False
+        self.overdue = False
+        self.sock: Any = None
+
+    def cut(self) -> None:
+        """End it: whoever waits on its socket gets an error at once."""
+        self.overdue = True
+        if self.sock is not None:
+            with contextlib.suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
+
+
+_current = threading.local()
+
+
+def watch(query: str) -> Watch:
+    """What the thread's next request is watched by."""
+    watched = Watch(query)
+    _current.watch = watched
+    return watched
+
+
+class _Watched(HTTPConnection):
+    debuglevel = 0  # http.client prints what it sends where somebody has set its own
+    _connecting = False
+
+    def connect(self) -> None:
+        """What goes out meanwhile is for a proxy."""
+        self._connecting = True
+        try:
+            super().connect()
+        finally:
+            self._connecting = False
+
+    def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:
+        """The request line, with the query that nobody else was given."""
+        watch: Watch = _current.watch
+        target = f"{url}{'&' if '?' in url else '?'}{watch.query}" if watch.query else url
+        super().putrequest(method, target, skip_host=skip_host, skip_accept_encoding=skip_accept_encoding)
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        watch: Watch = _current.watch
+        watch.sock = self.sock
+        if watch.overdue:
+            raise TimeoutError
+        watch.sent = watch.sent or not self._connecting
+        super().send(data)
+
+
+class _WatchedTls(_Watched, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Watched
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _WatchedTls
+
+
+class WatchedAdapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        return manager
