@@ -15,6 +15,7 @@ from conftest import slow
 from local_server import Answer, LocalServer, Received, accepted, local_server
 from run_target import Target, a_purchase, encoded, record, schema, state
 
+from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.sandbox import Sandbox
 
 pytestmark = pytest.mark.slow
@@ -50,6 +51,7 @@ def lines() -> list[Any]:
         a_purchase(11, **snap),
         a_purchase(12, **snap, test=True),
         a_purchase(13, **snap, event_source="app", app_id="1", platform="ios"),
+        *(a_purchase(number, **priced, network=network) for number, network in enumerate(NETWORKS, 100)),
     ]
     return [
         schema(),
