@@ -27,9 +27,11 @@ from target_adpostbacks.ledger import (
     schema,
 )
 from target_adpostbacks.ledger.database import READ_ROWS, Database
-from target_adpostbacks.ledger.tables import FORGOTTEN, RUNS, WRITTEN
+from target_adpostbacks.ledger.tables import RUNS, WRITTEN
 from target_adpostbacks.ledger.upserts import CHUNKS, compiled_upsert, repeated, upserts_of_rows
 from target_adpostbacks.ledger.writing import EXPIRED_ROWS
+
+MAY = "2026-05-01T00:00:00.000+00:00"
 
 
 @pytest.fixture
@@ -211,20 +213,55 @@ def test_numbers_rise_in_the_order_of_commits_whoever_writes(ledger_url: str) ->
 
 
 def test_what_is_too_old_is_forgotten_but_for_its_identity_and_status(ledger: Ledger, ledger_url: str) -> None:
-    old, new = "2026-05-01T00:00:00.000+00:00", "2026-11-20T00:00:00.000+00:00"
-    ledger.write(
-        old, [a_row("old"), a_row("refused", "rejected"), a_row("open", "open")], [an_attempt("a1", started_at=old)]
-    )
-    ledger.write(new, [a_row("new")], [an_attempt("a2", started_at=new)])
-    before = {row["event_id"]: row for row in changes(ledger_url)}
+    campaign = {"campaign_id": "c", "campaign_name": "C", "ad_group_id": "g", "ad_id": "a", "creative_id": "k"}
+    ledger.write(MAY, [a_row("old", reason="r", message="m", adjustment="retract", placement="p", **campaign)])
     ledger.expire("2026-06-01T00:00:00.000+00:00")
-    after = {row["event_id"]: row for row in changes(ledger_url)}
-    assert (after["open"], after["new"]) == (before["open"], before["new"])
-    for event_id in ("old", "refused"):
-        changed = {name for name, value in after[event_id].items() if value != before[event_id][name]}
-        assert changed == {name for name, value in before[event_id].items() if name in FORGOTTEN and value}
+    (row,) = changes(ledger_url)
+    assert row == {
+        "delivery_id": 1,
+        "seq": 1,
+        "run_id": "run-1",
+        "updated_at": MAY,
+        "network": "tiktok",
+        "asset": "PIXEL",
+        "event_name": "purchase",
+        "event_id": "old",
+        "adjustment": "retract",
+        "test": False,
+        "account": "default",
+        "status": "accepted",
+        "reason": "r",
+        "attempts": 1,
+        "sent_at": "2026-11-20T12:05:00.000+00:00",
+        "stream": "",
+        "line": 0,
+        "network_event": "",
+        "code": "",
+        "message": "",
+        "match_keys": "",
+        "network_request_id": "",
+        "attempt_id": None,
+        "http_status": None,
+        "latency_ms": None,
+        "event_time": None,
+        "campaign_id": None,
+        "campaign_name": None,
+        "ad_group_id": None,
+        "ad_id": None,
+        "creative_id": None,
+        "placement": None,
+        "value": None,
+        "currency": None,
+    }
+    assert ledger.earlier([a_row("old", adjustment="retract").key])
+
+
+def test_what_is_open_or_new_is_kept_whole(ledger: Ledger, ledger_url: str) -> None:
+    ledger.write(MAY, [a_row("refused", "rejected"), a_row("open", "open")], [an_attempt("a1", started_at=MAY)])
+    ledger.write(NOW, [a_row("new")], [an_attempt("a2", started_at=NOW)])
+    ledger.expire("2026-06-01T00:00:00.000+00:00")
+    assert rows(ledger_url, "event_id, line, value") == [("new", 7, 19.99), ("open", 7, 19.99), ("refused", 0, None)]
     assert rows(ledger_url, "attempt_id", "attempts") == [("a2",)]
-    assert ledger.earlier([a_row("old").key])[a_row("old").key].status == "accepted"
 
 
 def test_runs_are_forgotten_too_but_not_the_one_that_forgets(ledger: Ledger, ledger_url: str) -> None:
