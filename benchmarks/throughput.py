@@ -108,9 +108,6 @@ SCHEMA = {
 }
 
 
-# --- The runs --------------------------------------------------------------------------------------------------------
-
-
 def bare_loop(path: str) -> None:
     """The least that this work can cost in Python."""
     decode, encode, sha256 = msgspec.json.Decoder().decode, msgspec.json.Encoder().encode, hashlib.sha256

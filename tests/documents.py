@@ -185,16 +185,16 @@ def reasons() -> str:
 
 def page(name: str, network: Kind) -> str:
     """All but its title and its prose."""
-    own = [field.name for field in fields(network.settings_type) if field.name not in described(Settings)]
-    found = [setting for setting in own if "where" in extras(network.settings_type)[setting]]
+    names = [field.name for field in fields(network.settings_type) if field.name not in described(Settings)]
+    places_known = [setting for setting in names if "where" in extras(network.settings_type)[setting]]
     return "\n".join(
         [
             f"The network's own documentation: <{network.docs}>\n\n## Limits",
             limits(network),
             "## Where to find its settings",
-            places(network, found),
+            places(network, places_known),
             f"## Further settings\n\nThey stand in the section `{name}`, beside those that every network has.",
-            settings_table(network.settings_type, [setting for setting in own if setting not in found]),
+            settings_table(network.settings_type, [setting for setting in names if setting not in places_known]),
             "## Events",
             events(network),
             standard_events(network),
@@ -224,7 +224,7 @@ def limits(network: Kind) -> str:
     return table(("", ""), rows)
 
 
-def places(network: Kind, found: Iterable[str]) -> str:
+def places(network: Kind, names: Iterable[str]) -> str:
     words, extra = described(network.settings_type), extras(network.settings_type)
     required = {field.name for field in fields(network.settings_type) if field.required}
     return table(
@@ -236,7 +236,7 @@ def places(network: Kind, found: Iterable[str]) -> str:
                 extra[setting]["where"],
                 f"`{extra[setting]['examples'][0]}`" if "examples" in extra[setting] else "",
             )
-            for setting in found
+            for setting in names
         ),
     )
 

@@ -80,9 +80,6 @@ def test_whatever_runs_without_an_environment_being_named_stays_on_this_machine(
         assert target["config"][network]["base_url"].startswith("http://127.0.0.1:")
 
 
-# --- A real Meltano and a real PostgreSQL ----------------------------------------------------------------------------
-
-
 class Ran(NamedTuple):
     """What came of a run of Meltano."""
 

@@ -118,10 +118,10 @@ def _scheduled(story: Story, folder: Path) -> None:
 
 def _settings(server: Postgres, sandbox: Sandbox) -> dict[str, str]:
     """What the project leaves to the environment."""
-    own = {f"TARGET_ADPOSTBACKS_{network.upper()}_BASE_URL": sandbox.url for network in NETWORKS}
+    settings = {f"TARGET_ADPOSTBACKS_{network.upper()}_BASE_URL": sandbox.url for network in NETWORKS}
     for plugin in ("TAP_POSTGRES", "TARGET_POSTGRES"):
-        own |= {f"{plugin}_PORT": str(server.port), f"{plugin}_PASSWORD": server.password}
-    return own
+        settings |= {f"{plugin}_PORT": str(server.port), f"{plugin}_PASSWORD": server.password}
+    return settings
 
 
 def _piped(story: Story, folder: Path) -> None:
@@ -190,10 +190,10 @@ def _excerpt(lines: Iterable[Line]) -> Iterator[Line]:
     """The way of the first conversion that each network took, and how those ended that were refused."""
     shown = set()
     for (network, _), way in groupby(lines, lambda line: (line.network, line.event_id)):
-        *_, last = own = [*way]
+        *_, last = requests = [*way]
         if last.status == "Success" and network not in shown:
             shown.add(network)
-            yield from own
+            yield from requests
         elif last.status == "Failed":
             yield last
 

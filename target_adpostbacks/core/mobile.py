@@ -50,8 +50,8 @@ def extinfo(c: Conversion, version: str, package: str | None) -> list[str]:
 
 
 def _fact(c: Conversion, column: str | int | None, name: str) -> str:
-    found = c.properties.get(name) if column is None else column
-    return str(found) if isinstance(found, (str, int, float)) and not isinstance(found, bool) else ""
+    fact = c.properties.get(name) if column is None else column
+    return str(fact) if isinstance(fact, (str, int, float)) and not isinstance(fact, bool) else ""
 
 
 def _zones(c: Conversion) -> tuple[str, str]:
@@ -83,6 +83,6 @@ def gaid(c: Conversion) -> str | None:
 def advertising_id(c: Conversion, version: str | None) -> str | None:
     """The device's advertising id as it is written: the platform's own column, then the general one."""
     for raw in (c.idfa, c.advertising_id) if version == IOS else (c.gaid, c.advertising_id, c.idfa):
-        if raw and (found := keys.advertising_id(raw)):
-            return found
+        if raw and (identifier := keys.advertising_id(raw)):
+            return identifier
     return None

@@ -172,14 +172,14 @@ def _person(number: int, kind: Kind, country: str, chance: random.Random) -> dic
 def singer(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """The rows as a tap would write them: a schema, records, and state now and then."""
     properties = {column: {"type": ["null", _json_type(kind)]} for column, kind in COLUMNS.items()}
-    own = {"stream": "mart-conversions"}
+    stream = {"stream": "mart-conversions"}
     yield json.dumps(
-        {"type": "SCHEMA", **own, "schema": {"properties": properties}, "key_properties": ["conversion_id"]}
+        {"type": "SCHEMA", **stream, "schema": {"properties": properties}, "key_properties": ["conversion_id"]}
     )
     for number, row in enumerate(rows, 1):
-        yield json.dumps({"type": "RECORD", **own, "record": row}, default=datetime.isoformat)
+        yield json.dumps({"type": "RECORD", **stream, "record": row}, default=datetime.isoformat)
         if number % 500 == 0 or number == len(rows):
-            seen = {"bookmarks": {own["stream"]: {"replication_key_value": row["updated_at"]}}}
+            seen = {"bookmarks": {stream["stream"]: {"replication_key_value": row["updated_at"]}}}
             yield json.dumps({"type": "STATE", "value": seen}, default=datetime.isoformat)
 
 

@@ -18,11 +18,11 @@ Rows = Sequence[Mapping[str, Any]]
 
 def outcomes(rows: Rows) -> Table:
     """How many, by network, status and reason, with one line of why."""
-    found: dict[tuple[str, str, str, bool], list[Mapping[str, Any]]] = defaultdict(list)
+    groups: dict[tuple[str, str, str, bool], list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
-        found[row["network"], row["status"], row["reason"], bool(row["test"])].append(row)
+        groups[row["network"], row["status"], row["reason"], bool(row["test"])].append(row)
     table = _table("Network", "Status", "Reason", "", "Why")
-    for (network, status, reason, _), those in sorted(found.items(), key=_place):
+    for (network, status, reason, _), those in sorted(groups.items(), key=_place):
         why = Text(_why(those[0]), "dim", no_wrap=True, overflow="ellipsis")
         table.add_row(network or "–", Text(status, STYLES[status]), reason, f"{len(those):,}", why)
     return table
@@ -37,8 +37,8 @@ def _why(row: Mapping[str, Any]) -> str:
     return reason.sentence if reason else STATUSES[row["status"]]
 
 
-def _place(found: tuple[tuple[str, str, str, bool], Any]) -> tuple[Any, ...]:
-    (network, status, reason, test), those = found
+def _place(group: tuple[tuple[str, str, str, bool], Any]) -> tuple[Any, ...]:
+    (network, status, reason, test), those = group
     return not network, network, ORDER.index(status), test, -len(those), reason
 
 

@@ -369,18 +369,18 @@ class Meta(Network[MetaSettings]):
 
         Never now, and never after the event: a click's time that is not known is the event's.
         """
-        given = _cookie(c.ids.get("fbc"))
+        cookie = _cookie(c.ids.get("fbc"))
         fbclid = super().click_id(c)
         if fbclid is None:
-            return given
+            return cookie
         if _cookie(fbclid):
-            return fbclid if given is None or _created(fbclid) > _created(given) else given
+            return fbclid if cookie is None or _created(fbclid) > _created(cookie) else cookie
         clicked = int(min(c.click_time or c.event_time, c.event_time).timestamp() * 1000)
-        if given:
-            of_cookie = given.split(".", 4)[3]
-            if of_cookie == fbclid.partition(".")[0] or (c.click_time and _created(given) > clicked):
-                return given
-        return _cookie(f"fb.1.{clicked}.{fbclid}") or given
+        if cookie:
+            of_cookie = cookie.split(".", 4)[3]
+            if of_cookie == fbclid.partition(".")[0] or (c.click_time and _created(cookie) > clicked):
+                return cookie
+        return _cookie(f"fb.1.{clicked}.{fbclid}") or cookie
 
     def _custom_data(self, c: Conversion, action_source: str) -> dict[str, JSON]:
         only = c.contents[0] if len(c.contents) == 1 else Item()
@@ -458,8 +458,8 @@ class Meta(Network[MetaSettings]):
         """``('100/2804003', 'Invalid parameter: Event Timestamp Too Old')``: code and subcode, and what is told."""
         error = _error(body)
         code, subcode = error.get("code"), error.get("error_subcode")
-        told = (error.get("message"), error.get("error_user_title"), error.get("error_user_msg"))
-        text = ": ".join(str(part) for part in told if isinstance(part, str) and part)
+        texts = (error.get("message"), error.get("error_user_title"), error.get("error_user_msg"))
+        text = ": ".join(str(part) for part in texts if isinstance(part, str) and part)
         if code is None:
             return "", text or (body if isinstance(body, str) else "")
         return str(code)[:20] + (f"/{str(subcode)[:20]}" if subcode else ""), text
@@ -474,10 +474,10 @@ class Meta(Network[MetaSettings]):
 
     def warning(self, response: Response) -> str:
         used_up = any(usage.percent >= NEARLY_USED_UP for usage in _usages(response.headers))
-        told = [response.headers.get("x-ad-api-version-warning", "")]
+        warnings = [response.headers.get("x-ad-api-version-warning", "")]
         if used_up:
-            told.append(f"{NEARLY_USED_UP} % or more of a rate limit is used ({', '.join(USAGE)})")
-        return " ".join(filter(None, told))
+            warnings.append(f"{NEARLY_USED_UP} % or more of a rate limit is used ({', '.join(USAGE)})")
+        return " ".join(filter(None, warnings))
 
     def outcomes(self, response: Response, count: int) -> list[Outcome]:
         body = response.body
@@ -485,11 +485,11 @@ class Meta(Network[MetaSettings]):
             return [self._judged(response)] * count
         received = body.get("events_received")
         messages = body.get("messages")
-        told = "; ".join(str(message) for message in messages) if isinstance(messages, list) else ""
+        message = "; ".join(str(warning) for warning in messages) if isinstance(messages, list) else ""
         if type(received) is int and received >= count:
-            return [Outcome(Verdict.ACCEPTED, "", told)] * count
+            return [Outcome(Verdict.ACCEPTED, "", message)] * count
         # Some of them were taken, and nobody says which: not sent again by itself.
-        return [Outcome(Verdict.REJECTED, "", told, reason="unconfirmed")] * count
+        return [Outcome(Verdict.REJECTED, "", message, reason="unconfirmed")] * count
 
     def _judged(self, response: Response) -> Outcome:
         # The error's code says it; its HTTP status is often another one's: throttling comes as 400, 403 or 500.
@@ -594,8 +594,8 @@ def _is_personal(name: str) -> bool:
     return not PERSONAL_WORDS.isdisjoint(word.lower() for word in _WORDS(name))
 
 
-def _content_type(given: str | None) -> str:
-    return given if given in ("product", "product_group") else "product"
+def _content_type(content_type: str | None) -> str:
+    return content_type if content_type in ("product", "product_group") else "product"
 
 
 def _content(item: Item) -> dict[str, JSON]:
@@ -618,14 +618,14 @@ def _error(body: Any) -> Mapping[str, Any]:
 
 def _usages(headers: Mapping[str, str]) -> list[_Usage]:
     """What the headers say of rate limits; one that can't be read says nothing."""
-    found: list[_Usage] = []
+    usages: list[_Usage] = []
     with suppress(msgspec.MsgspecError, ValueError, RecursionError):
         business = headers.get("x-business-use-case-usage") or "{}"
-        found += chain.from_iterable(msgspec.json.decode(business, type=dict[str, list[_Usage]]).values())
+        usages += chain.from_iterable(msgspec.json.decode(business, type=dict[str, list[_Usage]]).values())
     for name in ("x-app-usage", "x-ad-account-usage"):
         with suppress(msgspec.MsgspecError, ValueError, RecursionError):
-            found.append(msgspec.json.decode(headers.get(name) or "{}", type=_Usage))
-    return found
+            usages.append(msgspec.json.decode(headers.get(name) or "{}", type=_Usage))
+    return usages
 
 
 class _Usage(msgspec.Struct, frozen=True):

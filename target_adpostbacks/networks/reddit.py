@@ -218,8 +218,8 @@ class Reddit(Network[RedditSettings]):
             return str(error.get("code") or ""), str(error.get("message") or error.get("explanation") or "")
         invalid = body.get("invalid_events")
         first = invalid[0] if isinstance(invalid, list) and invalid else None
-        told = first.get("error_message") if isinstance(first, Mapping) else None
-        return "", str(told or body.get("message") or "")
+        refusal = first.get("error_message") if isinstance(first, Mapping) else None
+        return "", str(refusal or body.get("message") or "")
 
     def retry_after(self, response: Response) -> str:
         reset = _RATE_LIMIT_RESET.search(response.headers.get("ratelimit", ""))

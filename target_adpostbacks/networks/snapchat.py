@@ -273,8 +273,8 @@ class Snapchat(Network[SnapchatSettings]):
             return "", ""
         codes, messages = _errors(body)
         reason = body.get("reason")
-        told = dict.fromkeys(filter(None, [reason if isinstance(reason, str) else "", *messages]))
-        return codes[0] if codes else "", "; ".join(told)
+        texts = dict.fromkeys(filter(None, [reason if isinstance(reason, str) else "", *messages]))
+        return codes[0] if codes else "", "; ".join(texts)
 
     def outcomes(self, response: Response, count: int) -> list[Outcome]:
         whole, body = self._judged(response), response.body
@@ -353,8 +353,8 @@ def _processed(body: Any, code: str, message: str) -> Outcome:
         if _is_page(body):
             return Outcome(Verdict.TRANSIENT, "", "a page of HTML instead of an answer", shared=True)
         return Outcome(Verdict.ACCEPTED, "", "taken for a success, though the answer is no JSON")
-    said = body.get("status") if isinstance(body, Mapping) else None
-    status = said.upper() if isinstance(said, str) else ""
+    word = body.get("status") if isinstance(body, Mapping) else None
+    status = word.upper() if isinstance(word, str) else ""
     if status in VALID and not code:
         return Outcome(Verdict.ACCEPTED)
     if status in INVALID:

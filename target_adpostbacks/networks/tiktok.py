@@ -401,10 +401,10 @@ def _ad(c: Conversion) -> dict[str, JSON]:
 
 def _properties(c: Conversion) -> dict[str, JSON]:
     items = c.contents
-    own = {key: value for key, value in c.properties.items() if key != "ad"} if c.properties else c.properties
+    properties = {key: value for key, value in c.properties.items() if key != "ad"} if c.properties else c.properties
     return prune(
         {
-            **own,
+            **properties,
             "currency": c.currency,
             "value": c.value,
             "content_type": c.content_type if c.content_type in CONTENT_TYPES else "product" if items else None,

@@ -183,9 +183,6 @@ def test_the_click_cookie_attributes_a_conversion_as_the_click_id_does() -> None
     assert network.click_id(a_conversion(fbc="undefined")) is None
 
 
-# --- The person ------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     "columns",
     [
@@ -248,9 +245,6 @@ def test_a_match_keys_name_is_told_and_a_user_agent_is_none() -> None:
     personal = {"fbc": MADE, "user_agent": "M", "ip_address": "203.0.113.7"}
     postback = prepare(an_account("meta"), a_conversion(**LEAD, **personal), NOW)
     assert postback.facts.match_keys == "em,client_ip_address,fbc"
-
-
-# --- The event -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("columns", [{}, {"value": 1}, {"currency": "USD"}, {"value": -1, "currency": "USD"}])
@@ -394,9 +388,6 @@ def test_limited_data_use_is_the_records_word_then_the_settings(
     )
 
 
-# --- Apps ------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("columns", "advertiser", "madid"),
     [
@@ -458,9 +449,6 @@ def test_an_app_event_needs_its_platform(platform: str | None) -> None:
 )
 def test_what_meta_wants_and_does_not_get_is_noted(columns: dict[str, Any], note: str) -> None:
     assert prepare(an_account("meta"), a_conversion(**columns), NOW).note == note
-
-
-# --- Answers ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 500])
