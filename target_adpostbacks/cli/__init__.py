@@ -1,4 +1,7 @@
-"""adpostbacks: looks at what was delivered. One file per command; a module's name is its command's."""
+"""adpostbacks: looks at what was delivered. One file per command, named as the command is.
+
+Modules whose name begins with an underscore are no commands.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ class Commands(click.Group):
     """Finds every command in this folder, and imports it when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The modules of this folder."""
-        return sorted(module.name for module in pkgutil.iter_modules(__path__))
+        """The modules of this folder, without those that commands share."""
+        return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """The command of a module, which has its name."""

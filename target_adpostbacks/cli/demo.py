@@ -19,7 +19,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from target_adpostbacks.cli.log import Layout
+from target_adpostbacks.cli._tables import Layout
 from target_adpostbacks.core.settings import examples
 from target_adpostbacks.demo import summary
 from target_adpostbacks.demo.conversions import FAULTS, conversions, singer

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 
 import click
 
+from target_adpostbacks.cli import _options
 from target_adpostbacks.ledger import Ledger, UnusableLedger, default_url
 
 DONE = {"accepted": "accepted: never sent again", "resend": "sent again by the next run that reads it"}
@@ -18,14 +19,10 @@ DONE = {"accepted": "accepted: never sent again", "resend": "sent again by the n
 @click.command()
 @click.argument("event_ids", metavar="EVENT_ID...", nargs=-1, required=True)
 @click.option("--as", "verdict", type=click.Choice([*DONE]), required=True, help="What the network told you of it.")
-@click.option(
-    "--ledger-url", envvar="TARGET_ADPOSTBACKS_LEDGER_URL", help="Default: adpostbacks.db here or in the project."
-)
-@click.option("--network", help="Only this network's.")
-@click.option("--account", help="Only this account's.")
-@click.option("--event", help="Only this event's, by its canonical name.")
-def resolve(event_ids: Iterable[str], verdict: str, ledger_url: str | None, **filters: str | None) -> None:
-    """Settle conversions that are open for want of an answer.
+@_options.ledger_url
+@_options.filters
+def resolve(event_ids: Iterable[str], verdict: str, ledger_url: str | None, **chosen: str | None) -> None:
+    """Settle deliveries whose request was never answered.
 
     A request went out and no answer came back: the network may have taken it or not. While the network recognizes
     repetitions, the next run sends it again by itself. After that only you can say, with the network's own reports:
@@ -35,21 +32,23 @@ def resolve(event_ids: Iterable[str], verdict: str, ledger_url: str | None, **fi
     --as resend    it has not; the next run sends it
 
     EVENT_ID `-` reads ids from standard input, a line each. `adpostbacks log --status open` lists what is open.
+
+    \b
+    Example: adpostbacks resolve evt_9f1c2d --as accepted --network tiktok
     """
-    equal = {("event_name" if name == "event" else name): value for name, value in filters.items() if value}
     now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
     missed = 0
     try:
         with closing(Ledger(ledger_url or default_url(os.environ), create=False)) as ledger:
             for event_id in dict.fromkeys(_ids(event_ids)):
-                resolved = ledger.resolve(event_id, verdict, now, **equal)
+                resolved = ledger.resolve(event_id, verdict, now, **_options.equal(chosen))
                 for delivery in resolved:
                     click.echo(
                         f"{event_id}  {delivery.event_name}  {delivery.network}.{delivery.account}  {DONE[verdict]}"
                     )
                 if not resolved:
                     missed += 1
-                    click.echo(f"{event_id}  nothing of it is open for want of an answer", err=True)
+                    click.echo(f"{event_id}: no unanswered delivery with this id", err=True)
     except UnusableLedger as error:
         raise click.ClickException(str(error)) from None
     sys.exit(1 if missed else 0)

@@ -71,7 +71,7 @@ class Database:
         with self.engine.connect() as connection:
             version = version_of(connection)
         if version is None and purpose != "create":
-            raise NoLedger(f"ledger: there is none at {self.location} yet; target-adpostbacks makes it")
+            raise NoLedger(f"no ledger at {self.location} yet; the first run creates it")
         if version == VERSION or purpose == "read":
             return version or VERSION
         with self.engine.begin() as connection:
@@ -164,7 +164,7 @@ def engine(url: sa.URL, purpose: Purpose) -> sa.Engine:
         raise ValueError("ledger_url: for SQLite write sqlite:///, without a driver")
     if not Path(file).exists():
         if purpose != "create":
-            raise NoLedger(f"ledger: there is none at {file} yet; target-adpostbacks makes it")
+            raise NoLedger(f"no ledger at {file} yet; the first run creates it")
         _create_private(file)
     engine = sa.create_engine(url, connect_args={"timeout": SQLITE_WAIT})
     sa.event.listen(engine, "connect", _only_reading if purpose == "read" else _writing)

@@ -18,7 +18,8 @@ from click.testing import CliRunner, Result
 from ledger_rows import a_row, an_attempt
 from rich.cells import cell_len
 
-from target_adpostbacks.cli.log import Layout, log
+from target_adpostbacks.cli._tables import Layout
+from target_adpostbacks.cli.log import log
 from target_adpostbacks.core.reasons import REASONS
 from target_adpostbacks.ledger import Ledger, Line
 
@@ -290,7 +291,7 @@ def test_nothing_to_show_is_said_beside_the_output(ledger_url: str) -> None:
 def test_where_no_ledger_is_none_is_made(tmp_path: Path) -> None:
     result = run(f"sqlite:///{tmp_path}/none.db")
     assert result.exit_code == 1
-    assert "there is none at" in result.stderr
+    assert "no ledger at" in result.stderr
     assert [*tmp_path.iterdir()] == []
 
 

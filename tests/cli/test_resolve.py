@@ -69,7 +69,7 @@ def test_only_what_is_open_for_want_of_an_answer_can_be_settled(unanswered: str,
     before = statuses(unanswered)
     result = run(unanswered, event_id, "--as", "accepted")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == f"{event_id}  nothing of it is open for want of an answer\n"
+    assert result.stderr == f"{event_id}: no unanswered delivery with this id\n"
     assert statuses(unanswered) == before
 
 
@@ -91,5 +91,5 @@ def test_nothing_is_settled_while_a_run_is_sending_there(unanswered: str) -> Non
 def test_where_there_is_no_ledger_nothing_is_made(tmp_path: object) -> None:
     result = run(f"sqlite:///{tmp_path}/none.db", "evt-1", "--as", "accepted")
     assert result.exit_code == 1
-    assert "there is none" in result.stderr
+    assert "no ledger at" in result.stderr
     assert [*Path(str(tmp_path)).iterdir()] == []

@@ -328,7 +328,7 @@ def test_a_chain_that_bites_its_tail_ends(ledger: Ledger, ledger_url: str) -> No
 
 @pytest.mark.parametrize("opened", [LedgerReader, partial(Ledger, create=False)])
 def test_only_a_run_makes_a_ledger(ledger_url: str, tmp_path: Path, opened: Callable[[str], object]) -> None:
-    with pytest.raises(NoLedger, match="there is none at"):
+    with pytest.raises(NoLedger, match="no ledger at"):
         opened(ledger_url)
     assert not (tmp_path / "ledger.db").exists()
 

@@ -162,7 +162,7 @@ def test_before_the_first_send_there_are_schemas_and_no_file_is_made(tmp_path: P
     ran = read(tmp_path, f"sqlite:///{tmp_path}/none.db")
     assert ran.code == 0
     assert [each["type"] for each in ran.messages if each["type"] != "STATE"] == ["SCHEMA"] * 3
-    assert "there is none at" in ran.stderr
+    assert "no ledger at" in ran.stderr
     assert not (tmp_path / "none.db").exists()
 
 
