@@ -32,8 +32,8 @@ SOURCES = {"web": "web", "app": "app", "offline": "store", "crm": "CRM"}
 SANDBOX_URL = "http://127.0.0.1:8765"
 
 UNLISTED = (
-    "What is not listed here is judged by its HTTP status. [README](../../README.md#the-delivery-log) says what a\n"
-    "verdict means."
+    "What is not listed here is judged by its HTTP status. [The ledger's page](../ledger.md#reasons) says what becomes"
+    "\nof a conversion then."
 )
 
 Kind = type[Network[Any]]
@@ -118,7 +118,7 @@ def columns_marked(rule: str) -> str:
     return re.sub(r"[\w.]*\w", lambda word: f"`{word[0]}`" if word[0].split(".")[0] in names else word[0], rule)
 
 
-# README: a line for each network, then the settings that all have.
+# README: a line for each network. docs/settings.md: the settings that all have.
 
 
 def matrix() -> str:
@@ -141,11 +141,8 @@ def identifiers() -> str:
     return code(name for network in NETWORKS.values() for name in network.ids)
 
 
-def common_settings() -> str:
-    return (
-        f"At the top:\n{settings_table(config.General, described(config.General))}\n"
-        f"In every network's section:\n{settings_table(Settings, described(Settings))}"
-    )
+def common_settings(settings: type[Any]) -> str:
+    return settings_table(settings, described(settings))
 
 
 def described(settings: type[Any]) -> dict[str, str]:
@@ -166,12 +163,8 @@ def default(field: Any) -> str:
 
 
 def statuses() -> str:
-    """Each status of the ledger, with the reasons that belong to it."""
-    rows = []
-    for status, sentence in STATUSES.items():
-        reasons = code(reason.name for reason in REASONS.values() if reason.status == status)
-        rows.append((f"`{status}`", f"{sentence} {reasons}".rstrip()))
-    return table(("status in the ledger", "means"), rows)
+    """Each status of the ledger, and what it means."""
+    return table(("status", ""), ((f"`{status}`", sentence) for status, sentence in STATUSES.items()))
 
 
 def reasons() -> str:
@@ -378,10 +371,13 @@ def keywords() -> str:
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {
         "titles": lambda: TITLES,
-        "ids": identifiers,
         "networks": matrix,
-        "settings": common_settings,
         "statuses": statuses,
+    },
+    "docs/record.md": {"ids": identifiers},
+    "docs/settings.md": {
+        "general": lambda: common_settings(config.General),
+        "sections": lambda: common_settings(Settings),
     },
     "docs/ledger.md": {"reasons": reasons},
     "docs/sandbox.md": {

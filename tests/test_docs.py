@@ -13,8 +13,9 @@ import pytest
 from documents import PARTS, filled, kept, keywords, page, sample_config
 
 from target_adpostbacks import config
-from target_adpostbacks.core.columns import READERS
+from target_adpostbacks.core.columns import COLUMN_ALIASES, READERS
 from target_adpostbacks.networks import NETWORKS
+from target_adpostbacks.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -69,7 +70,7 @@ def console_blocks() -> list[str]:
 
 
 def test_the_readmes_way_by_hand_gives_the_result_that_it_shows(tmp_path: Path) -> None:
-    (block,) = [block for block in console_blocks() if "adpostbacks sandbox" in block]
+    block = "\n".join(block for block in console_blocks() if "adpostbacks " in block)
     port = 20_000 + os.getpid() % 10_000  # the system gives none of these to the tests beside this one
     script = re.sub(r"^pip install .*$", "", block, flags=re.MULTILINE).replace("8765", str(port))
     script = script.replace("&\n", f"& until curl -s {SANDBOX.format(port)}; do :; done\n")
@@ -81,10 +82,23 @@ def test_the_readmes_way_by_hand_gives_the_result_that_it_shows(tmp_path: Path) 
     assert "read 2, accepted 1, already accepted 0, rejected 0, skipped 1 (organic 1), open 0" in ran.stderr
     assert "read 2, accepted 1, already accepted 0, rejected 0, skipped 1 (organic 1), open 0" in README.read_text()
     assert "evt_9f1c2d" in ran.stdout
+    catalog = json.loads(ran.stdout[ran.stdout.index("\n{") :])
+    assert [stream["stream"] for stream in catalog["streams"]] == ["attempts", "deliveries", "runs"]
 
 
-def test_every_other_command_of_the_readme_is_one_that_exists() -> None:
-    """make's and meltano's run in their own tests, or run these."""
+def test_the_readmes_lines_of_python_deliver_to_the_sandbox(tmp_path: Path) -> None:
+    (lines,) = re.findall(r"```python\n(.*?)\n```", README.read_text(), re.DOTALL)
+    with Sandbox() as sandbox:
+        section = {"access_token": "any", "pixel_code": "D7VH38JC77U3LFDOLGRG", "base_url": sandbox.url}
+        (tmp_path / "config.json").write_text(json.dumps({"tiktok": section}))
+        ran = subprocess.run([sys.executable, "-c", lines], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+        assert f"# {ran.stdout.strip()}" in lines
+        assert [event["event_id"] for event in sandbox.received] == ["evt_7a31b0"]
+
+
+def test_the_commands_of_make_and_meltano_in_the_readme_exist() -> None:
+    """They run in tests of their own, or run the tests."""
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     plugins = re.findall(r"- name: ((?:tap|target)-[a-z]+)", (ROOT / "meltano.yml").read_text())
     for block in console_blocks():
@@ -95,8 +109,6 @@ def test_every_other_command_of_the_readme_is_one_that_exists() -> None:
             elif first == "meltano":
                 assert words[0] == "run"
                 assert {*words[1:]} <= {*plugins}
-    ran = subprocess.run([BIN / "tap-adpostbacks", "--discover"], capture_output=True, check=True)
-    assert [stream["stream"] for stream in json.loads(ran.stdout)["streams"]] == ["attempts", "deliveries", "runs"]
 
 
 @pytest.mark.slow
@@ -122,10 +134,10 @@ def test_the_extras_of_the_readme_are_declared() -> None:
         assert "".join(extra) in declared
 
 
-def test_every_column_that_is_read_is_in_the_readmes_table_of_the_record() -> None:
-    table = README.read_text().partition("## The record")[2].partition("\n## ")[0]
+def test_every_column_that_is_read_is_in_the_table_of_the_record() -> None:
+    table = (ROOT / "docs" / "record.md").read_text().partition("## Columns")[2].partition("\n## ")[0]
     ids = {name for network in NETWORKS.values() for name in network.ids}
-    assert {*READERS, *ids} - {*re.findall(r"`(\w+)`", table)} == set()
+    assert {*READERS, *COLUMN_ALIASES, *ids} - {*re.findall(r"`(\w+)`", table)} == set()
 
 
 def test_no_document_names_a_place_on_somebodys_machine() -> None:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 STATUSES = {
     "accepted": "The network took it.",
-    "rejected": "The network refused it: its code and its message say why. It is not sent again.",
+    "rejected": "The network refused it: its code and its message say why. State does not wait for it.",
     "skipped": "It was not sent: the reason says why.",
-    "open": "There is no verdict yet. State waits for it, and the next run sends it.",
+    "open": "There is no verdict yet. State waits for it, and the next run takes it up again.",
 }
 """Each status of a delivery, and what it means."""
 
@@ -113,7 +113,7 @@ REASONS = {
             "unconfirmed",
             "rejected",
             "The network answered, but did not confirm that it took it.",
-            "Look for it in the network's own report. It is not sent again.",
+            "Look for it in the network's own report. It is sent again only if its record comes again.",
         ),
         Reason(
             "too_large",
