@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 import msgspec
@@ -53,7 +53,7 @@ PERSONAL = {
 
 @dataclass(frozen=True)
 class Subject:
-    """``vectors``: the network's tables as data, see ``vectors/``."""
+    """``vectors``: the network's tables as data, see ``target_adpostbacks/vectors/``."""
 
     network_type: type[Network[Any]]
     vectors: Mapping[str, Any]
@@ -115,7 +115,7 @@ class Subject:
 
 
 SUBJECTS = [
-    Subject(network, json.loads((Path(__file__).parent / "vectors" / f"{name}.json").read_text("utf-8")))
+    Subject(network, json.loads((files("target_adpostbacks") / "vectors" / f"{name}.json").read_text("utf-8")))
     for name, network in NETWORKS.items()
 ]
 

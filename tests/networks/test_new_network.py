@@ -19,7 +19,7 @@ ADDED = {
     "acme.py": "target_adpostbacks/networks/acme.py",
     "sandbox.py": "target_adpostbacks/sandbox/networks/acme.py",
     "sandbox.json": "target_adpostbacks/sandbox/networks/acme.json",
-    "vectors.json": "tests/networks/vectors/acme.json",
+    "vectors.json": "target_adpostbacks/vectors/acme.json",
     "page.md": "docs/networks/acme.md",
 }
 """All that a network consists of, but for its own tests and a line of the changelog."""

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from functools import partial
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -17,7 +17,7 @@ import requests
 from target_adpostbacks.sandbox import Sandbox
 from target_adpostbacks.sandbox.networks import SANDBOX_NETWORKS
 
-FILES = Path(__file__).parent.parent / "networks" / "vectors"
+FILES = files("target_adpostbacks") / "vectors"
 VECTORS = {network: json.loads((FILES / f"{network}.json").read_text("utf-8")) for network in SANDBOX_NETWORKS}
 NOW = datetime(2026, 11, 20, 12, 5, tzinfo=timezone.utc)  # of every golden request
 SECONDS = 1795176000

@@ -1,4 +1,4 @@
-"""What the sandbox refuses of every network: golden requests with one thing wrong, rows of tests/networks/vectors."""
+"""What the sandbox refuses of every network: golden requests with one thing wrong, rows of the vectors."""
 
 from __future__ import annotations
 
