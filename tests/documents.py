@@ -261,7 +261,7 @@ def standard_events(network: Kind) -> str:
 
 def answers(network: Kind) -> str:
     """What is known of codes: first those that a person can do something about, then the others by verdict."""
-    advised = [(f"`{key}`", verdict_of(network, key), advice) for key, advice in network.advice.items()]
+    advised = [(f"`{key}`", verdict_of(network, key), settings_marked(text)) for key, text in network.advice.items()]
     others: dict[str, list[str]] = defaultdict(list)
     statuses = {str(status): verdict for status, verdict in {**http.STATUSES, **network.statuses}.items()}
     for key, verdict in (network.codes or statuses).items():
@@ -269,6 +269,10 @@ def answers(network: Kind) -> str:
             others[verdict.value].append(key)
     rows = [(code(ranges(keys)), verdict, "") for verdict, keys in others.items()]
     return table(("code" if network.codes else "HTTP status", "verdict", "what to do"), [*advised, *rows])
+
+
+def settings_marked(text: str) -> str:
+    return re.sub(r"[a-z]+(?:_[a-z]+)+", r"`\g<0>`", text)
 
 
 def verdict_of(network: Kind, key: str) -> str:

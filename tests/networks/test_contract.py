@@ -222,3 +222,4 @@ def test_no_two_networks_answer_to_one_name() -> None:
     names = [name for network in NETWORKS.values() for name in (network.name, *network.aliases)]
     assert len(names) == len(set(names))
     assert names == [name.lower() for name in names]
+    assert {network.title.lower() for network in NETWORKS.values()} <= {*names}  # as people write it in a record
