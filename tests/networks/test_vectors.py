@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import re
@@ -98,8 +99,7 @@ def test_a_custom_event_follows_the_networks_pattern(subject: Subject, source: s
 def base_record(subject: Subject, row: Any) -> dict[str, Any]:
     """A record that is sent without the row's field: with what the row puts beside it, and one match key."""
     field, beside = row["field"], row.get("with", {})
-    named = re.match(r"(\w+) source:", row["why"])
-    source = row["input"] if field == "event_source" else beside.get("event_source", named[1] if named else "web")
+    source = row["input"] if field == "event_source" else beside.get("event_source", "web")
     app = (
         ({},) if source not in ("app", "mobile_app") else ({"app_id": "343200656"}, {"app_id": "1", "platform": "ios"})
     )
@@ -118,10 +118,27 @@ def base_record(subject: Subject, row: Any) -> dict[str, Any]:
     raise AssertionError(f"no record of source {source} is sent without {field}")
 
 
+def sent_as(normalized: Any, sha256: Any) -> Any:
+    """What the network gets: the hash or, where a row has none, the normalized value; of a list, each."""
+    if isinstance(sha256, list):
+        return [sent_as(*pair) for pair in zip(normalized, sha256, strict=True)]
+    return normalized if sha256 is None else sha256
+
+
+@pytest.mark.parametrize(("subject", "row"), rows("normalize"))
+def test_a_row_of_the_kit_is_right_by_itself(subject: Subject, row: Any) -> None:
+    """Its form is the documented one, and the hash is that of the normalized text. Nothing of the program is asked."""
+    assert {"field", "input", "normalized", "sha256", "why"} <= row.keys()
+    assert row.keys() <= {"field", "input", "with", "settings", "normalized", "sha256", "why"}
+    listed = isinstance(row["sha256"], list)
+    pairs = zip(row["normalized"], row["sha256"], strict=True) if listed else [(row["normalized"], row["sha256"])]
+    for normalized, sha256 in pairs:
+        assert sha256 in (None, hashlib.sha256(str(normalized).encode()).hexdigest())
+
+
 @pytest.mark.parametrize(("subject", "row"), rows("normalize"))
 def test_a_field_is_normalized_and_hashed_as_documented(subject: Subject, row: Any) -> None:
-    """``with``: what stands beside the field; ``settings``: over the usual ones; ``sent: null``: as without it."""
-    field, sent = row["field"], row["sent"]
+    field, sent = row["field"], sent_as(row["normalized"], row["sha256"])
     account = subject.account_with({**subject.settings, **row.get("settings", {})})
     base = {
         "event_id": "evt-1",
