@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from canaries import PERSONAL, SECRETS
 from hostile import LEDGER, NO_LEDGER, THREE, TORN, Act, Row, Stage, at_most, case, counted, play, purchase, purchases
 from run_target import COMMAND, encoded, record, schema, state
 
@@ -233,7 +234,8 @@ def a_batch(*files: str) -> dict[str, Any]:
     return {"type": "BATCH", "stream": "conversions", "encoding": encoding, "manifest": [*files]}
 
 
-ECHO = "\x1b[2J\r\nFORGED line\x00 canary.mail@example.com canary-token-tiktok +14155550199 203.0.113.77 CanaryClick"
+REPEATED = " ".join((SECRETS["tiktok"], *(PERSONAL[name] for name in ("email", "phone", "ip_address", "ttclid"))))
+ECHO = f"\x1b[2J\r\nFORGED line\x00 {REPEATED}"
 
 # --- The table -------------------------------------------------------------------------------------------------------
 # What happens · the sandbox's faults · what the ledger has · exit code · last state · requests that it received
@@ -309,7 +311,7 @@ ANSWERS = [
          "3 accepted", 0, 3, 2),
     case("a refusal that repeats what it was sent, and more", {"body": {"code": 40105, "message": ECHO}},
          "3 open credentials", 1, None, 1),
-    case("headers that repeat it", {"headers": {"X-Echo": "canary.mail@example.com canary-token-tiktok"}},
+    case("headers that repeat it", {"headers": {"X-Echo": REPEATED}},
          "3 accepted", 0, 3, 1),
     case("one bad of 1,000 whose place is named", {"refuse_event_id": "evt-700"}, "999 accepted, 1 rejected",
          0, 1000, 2, feed=THOUSAND),
