@@ -29,27 +29,27 @@ class Verdict(enum.Enum):
 
 
 class Outcome(NamedTuple):
-    """A verdict with what the network said, nothing if it is an ordinary success. ``shared``: of the whole request."""
+    """A verdict with the network's message, none if it is an ordinary success. ``shared``: of the whole request."""
 
     verdict: Verdict
     code: str = ""
-    detail: str = ""
+    message: str = ""
     shared: bool = False
     reason: str = ""  # "unconfirmed", "too_large": for rejected postbacks whose code alone does not say it
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         """``'throttled: 40100: Too many requests'``."""
-        return ": ".join(filter(None, (self.verdict.value, self.code, self.detail)))
+        return ": ".join(filter(None, (self.verdict.value, self.code, self.message)))
 
 
 class Skip(Exception):
     """Why a conversion is not sent: one of ``reasons.REASONS``, and what to do about it."""
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(self, reason: str, message: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
-        self.detail = detail
+        self.message = message
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -145,12 +145,12 @@ class Network(ABC, Generic[S]):
             try:
                 cached = self._event(conversion), None
             except Skip as skip:
-                cached = "", Skip(skip.reason, skip.detail)  # without a traceback, which would hold the conversion
+                cached = "", Skip(skip.reason, skip.message)  # without a traceback, which would hold the conversion
             if len(self._events) < 10_000:  # names come from the data
                 self._events[key] = cached
         name, refused = cached
         if refused is not None:
-            raise Skip(refused.reason, refused.detail)
+            raise Skip(refused.reason, refused.message)
         return name
 
     def _event(self, conversion: Conversion) -> str:

@@ -75,7 +75,7 @@ class Preparation:
         try:
             accounts = route(conversion, self.accounts, self.names)
         except Skip as skip:
-            not_sent = NotSent(_for_nobody(conversion), "", facts(conversion, stream, line), skip.reason, skip.detail)
+            not_sent = NotSent(_for_nobody(conversion), "", facts(conversion, stream, line), skip.reason, skip.message)
             prepared.not_sent.append(not_sent)
             return prepared
         for account in accounts:
@@ -96,7 +96,7 @@ class Preparation:
                 conversion = ruled
             postback = prepare(account, conversion, now, prepared.stream, prepared.line)
         except Skip as skip:
-            reason, message = skip.reason, skip.detail
+            reason, message = skip.reason, skip.message
         except TooLarge as too_large:
             prepared.not_sent.append(too_large.not_sent)
             return

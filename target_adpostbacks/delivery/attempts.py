@@ -196,9 +196,9 @@ class Attempts:
         if self.lane.halted:
             return self.lane.halted
         if self.verdicts.stopping.is_set():
-            return Outcome(Verdict.TRANSIENT, detail="the run was stopped before it was sent")
+            return Outcome(Verdict.TRANSIENT, message="the run was stopped before it was sent")
         if self._exchange.requests >= MAX_REQUESTS:
-            return Outcome(Verdict.TRANSIENT, detail=f"{MAX_REQUESTS} requests for one batch were not enough")
+            return Outcome(Verdict.TRANSIENT, message=f"{MAX_REQUESTS} requests for one batch were not enough")
         return None
 
     def leave_open(self, parts: Sequence[Part], why: Outcome) -> None:
@@ -236,7 +236,7 @@ class Attempts:
 
     def halt(self, refusal: Outcome, sent: Sent | None) -> None:
         """The network takes nothing from this account: nothing more is sent in this run."""
-        words = ": ".join(filter(None, (refusal.code, refusal.detail))) or f"HTTP {sent and sent.http_status}"
+        words = ": ".join(filter(None, (refusal.code, refusal.message))) or f"HTTP {sent and sent.http_status}"
         self.lane.halt(refusal, f"credentials refused ({words}): sending to this account stops for this run")
 
     def _give_up(self, started: float, last: Outcome, sent: Sent) -> None:
@@ -261,4 +261,4 @@ def _status(answer: Answer, decision: Decision) -> str:
 def described(outcome: Outcome, sent: Sent | None) -> str:
     """``'throttled: 40100: Too many requests'``; with the HTTP status, where the network gave no code of its own."""
     status = sent and sent.http_status
-    return f"HTTP {status}, {outcome.said}" if status and not outcome.code else outcome.said
+    return f"HTTP {status}, {outcome.summary}" if status and not outcome.code else outcome.summary

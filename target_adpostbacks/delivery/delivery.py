@@ -24,7 +24,7 @@ from target_adpostbacks.ledger import Ledger
 
 ABANDON_SECONDS = 2
 """For writing down what is left without an answer."""
-BUSY = Outcome(Verdict.BUSY, detail="another run on this ledger is sending there")
+BUSY = Outcome(Verdict.BUSY, message="another run on this ledger is sending there")
 
 
 class Delivery:
@@ -160,7 +160,7 @@ class Delivery:
             return
         by_status = self._repeats.sort(batch, lane.network.settings.max_retry_seconds)
         self._verdicts.release(by_status.accepted, "already accepted")
-        self._verdicts.leave_open(by_status.unrecognized, Outcome(Verdict.NO_ANSWER, detail=UNRECOGNIZED))
+        self._verdicts.leave_open(by_status.unrecognized, Outcome(Verdict.NO_ANSWER, message=UNRECOGNIZED))
         if by_status.new:
             self._search(lane).run(by_status.new)
         if by_status.refused:

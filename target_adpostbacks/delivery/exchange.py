@@ -61,7 +61,7 @@ class Exchange:
             response = self._transport(request, network.settings.request_timeout_seconds)
         except Unreachable as unreachable:
             verdict = Verdict.NO_ANSWER if unreachable.sent else Verdict.TRANSIENT
-            outcomes = [Outcome(verdict, detail=unreachable.why, shared=True)] * len(batch)
+            outcomes = [Outcome(verdict, message=unreachable.why, shared=True)] * len(batch)
             sent = self._sent(started_at, None, unreachable.latency_ms)
             wait_seconds = 0.0
         else:
@@ -110,21 +110,21 @@ class Exchange:
             "attempt": attempt,
             "events": len(batch),
             "code": outcomes[0].code,
-            "message": outcomes[0].detail,
+            "message": outcomes[0].message,
             "network_request_id": sent.network_request_id,
         }
 
     def _scrubbed(self, outcomes: list[Outcome], batch: Sequence[Queued]) -> list[Outcome]:
         secrets = self._lane.account.secrets
-        details = dict.fromkeys(outcome.detail for outcome in outcomes if outcome.detail)
-        texts = _texts(batch) if details else frozenset()
-        messages = {detail: scrubbed(detail, secrets, texts) for detail in islice(details, MAX_MESSAGES)}
+        originals = dict.fromkeys(outcome.message for outcome in outcomes if outcome.message)
+        texts = _texts(batch) if originals else frozenset()
+        messages = {original: scrubbed(original, secrets, texts) for original in islice(originals, MAX_MESSAGES)}
         clean: dict[int, Outcome] = {}  # a request has one outcome or two, many times over
         for outcome in outcomes:
             if id(outcome) not in clean:
                 code = scrubbed(outcome.code, secrets, keep_ids=True)[:100]
-                detail = outcome.detail and messages.get(outcome.detail, TOO_MANY_MESSAGES)
-                clean[id(outcome)] = outcome._replace(code=code, detail=detail)
+                message = outcome.message and messages.get(outcome.message, TOO_MANY_MESSAGES)
+                clean[id(outcome)] = outcome._replace(code=code, message=message)
         return [clean[id(outcome)] for outcome in outcomes]
 
 

@@ -60,8 +60,8 @@ class Search:
         last = parts[-1]
         count = sum(len(part.batch) for part in parts)
         pattern = f"{count} conversions, and {PROBES} of them each alone, were all refused in the same way"
-        detail = f"{pattern}: {last.refusal.detail}" if last.refusal.detail else pattern
-        why = Outcome(Verdict.CREDENTIALS, last.refusal.code, detail)
+        message = f"{pattern}: {last.refusal.message}" if last.refusal.message else pattern
+        why = Outcome(Verdict.CREDENTIALS, last.refusal.code, message)
         self._attempts.leave_open(parts, why)
         if not self._attempts.refused_before:
             self._attempts.halt(why, last.sent)

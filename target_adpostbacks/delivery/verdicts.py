@@ -14,8 +14,8 @@ from target_adpostbacks.delivery.queued import Group, Queued, Skipped
 from target_adpostbacks.delivery.under_way import UnderWay
 from target_adpostbacks.ledger import NO_REQUEST, Delivered, Ledger, Sent, Status, UnusableLedger
 
-CUT_SHORT = Outcome(Verdict.NO_ANSWER, detail="the run was ended before the answer came")
-NEVER_SENT = Outcome(Verdict.TRANSIENT, detail="the run was ended before it was sent")
+CUT_SHORT = Outcome(Verdict.NO_ANSWER, message="the run was ended before the answer came")
+NEVER_SENT = Outcome(Verdict.TRANSIENT, message="the run was ended before it was sent")
 
 
 def row_of(not_sent: NotSent) -> Delivered:
@@ -73,7 +73,7 @@ class Verdicts:
 
     def leave_open(self, batch: Sequence[Queued], outcome: Outcome) -> None:
         """These stay open, and the ledger knows it."""
-        self.release(batch, _opened(outcome), outcome.said)
+        self.release(batch, _opened(outcome), outcome.summary)
 
     def release(self, batch: Sequence[Queued], count_as: str, why_open: str = "") -> None:
         """What became of it is in the ledger: state may be written, and the keys may come again."""
@@ -131,7 +131,7 @@ class Verdicts:
         for first, *later in self._under_way.all():
             outcome = CUT_SHORT if first.unanswered_since is not None else NEVER_SENT
             self.counts[_opened(outcome)] += 1 + len(later)
-            self.why_open[f"{first.postback.account}: {outcome.said}"] += 1 + len(later)
+            self.why_open[f"{first.postback.account}: {outcome.summary}"] += 1 + len(later)
             rows += _rows([first], outcome, None)
         return lambda: self._ledger.write(self.now(), rows)
 
@@ -144,7 +144,7 @@ def _with_doubt(group: Group) -> Iterator[Group]:
     if not doubted:
         yield group
         return
-    yield Outcome(Verdict.NO_ANSWER, detail=f"no answer to an earlier request; now {outcome.said}"), doubted
+    yield Outcome(Verdict.NO_ANSWER, message=f"no answer to an earlier request; now {outcome.summary}"), doubted
     if others := [queued for queued in batch if queued.unanswered_since is None]:
         yield outcome, others
 
@@ -153,7 +153,7 @@ def _rows(batch: Sequence[Queued], outcome: Outcome, sent: Sent | None) -> Itera
     """The rows of postbacks that share an outcome."""
     verdict = outcome.verdict
     status, reason = (verdict.value, outcome.reason) if verdict.final else ("open", verdict.value)
-    shared = Status(status, reason, outcome.code, outcome.detail)
+    shared = Status(status, reason, outcome.code, outcome.message)
     request = sent or NO_REQUEST
     account = batch[0].postback.account_name
     for queued in batch:

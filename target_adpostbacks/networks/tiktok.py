@@ -363,7 +363,7 @@ class TikTok(Network[TikTokSettings]):
     def outcomes(self, response: Response, count: int) -> list[Outcome]:
         outcome = self._judged(response)
         if outcome.verdict is Verdict.REJECTED and not outcome.reason and count > 1:
-            named = _INDEX.search(outcome.detail)
+            named = _INDEX.search(outcome.message)
             if named and int(named[1]) < count:
                 # One bad event refuses its whole batch: the others are sent again.
                 rest = outcome._replace(verdict=Verdict.TRANSIENT)

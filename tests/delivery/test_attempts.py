@@ -18,7 +18,7 @@ ACCEPTED = Outcome(Verdict.ACCEPTED)
 THROTTLED = Outcome(Verdict.THROTTLED, "429", "slow down", shared=True)
 REFUSED_WHOLE = Outcome(Verdict.REJECTED, "40002", "invalid", shared=True)
 REFUSED_BY_NAME = Outcome(Verdict.REJECTED, "40002", "invalid")
-NO_ANSWER = Outcome(Verdict.NO_ANSWER, detail="timed out", shared=True)
+NO_ANSWER = Outcome(Verdict.NO_ANSWER, message="timed out", shared=True)
 NO_TOKEN = Outcome(Verdict.CREDENTIALS, "40105", "revoked", shared=True)
 SENT = Sent(200, 12, 1, "a1", "r1", "2026-11-20T12:05:00.000+00:00")
 

@@ -495,7 +495,7 @@ def test_what_is_told_of_an_error_is_kept() -> None:
     assert meta().error(body) == ("100/2804003", "told: Event Timestamp Too Old: Send it sooner.")
     assert meta().error("<html>") == ("", "<html>")
     warned = {"events_received": 1, "messages": ["One parameter is odd."]}
-    assert meta().outcomes(answer(200, warned), 1)[0].detail == "One parameter is odd."
+    assert meta().outcomes(answer(200, warned), 1)[0].message == "One parameter is odd."
 
 
 @pytest.mark.parametrize("received", [True, "2", None, 1, 1.5])

@@ -306,8 +306,8 @@ def test_what_a_validation_says_of_an_event_is_told() -> None:
     logs = [a_log(0, "VALID", warnings=["event_source_url is missing"]), a_log(1, errors=errors)]
     body = {"status": "INVALID", "test_event": True, "reason": "…", "event_logs": logs}
     first, second = snapchat().outcomes(Response(status=200, body=body), 2)
-    assert first.said == "accepted: event_source_url is missing"
-    assert second.said == "rejected: E1: value is missing; currency is missing"
+    assert first.summary == "accepted: event_source_url is missing"
+    assert second.summary == "rejected: E1: value is missing; currency is missing"
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def test_a_record_is_sent_only_with_what_the_network_needs(subject: Subject, row
     values = [
         value for column, value in row["record"].items() if column not in ("network", "event_source", "event_name")
     ]
-    assert not [value for value in values if len(str(value).strip()) > 3 and str(value) in skip.value.detail]
+    assert not [value for value in values if len(str(value).strip()) > 3 and str(value) in skip.value.message]
 
 
 @pytest.mark.parametrize(("subject", "row"), rows("responses"))
@@ -237,5 +237,5 @@ def test_the_sandbox_takes_every_golden_request_as_the_network_would(subject: Su
             for request in built(subject, account, row)[0]:
                 response = HttpTransport()(request, 10)
                 (outcome, *_) = account.network.outcomes(response, 1)
-                assert outcome.verdict is Verdict.ACCEPTED, f"{row['name']}: {outcome.said}"
+                assert outcome.verdict is Verdict.ACCEPTED, f"{row['name']}: {outcome.summary}"
         assert sandbox.received
