@@ -5,13 +5,10 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
-from datetime import date
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from hashlib import sha256 as _sha256
 from typing import Any
-
-import pycountry
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
 _COUNTRY_CODE = re.compile(r"[1-9][0-9]{0,2}").fullmatch
@@ -20,8 +17,6 @@ _HEX64 = re.compile(r"[0-9a-fA-F]{64}").fullmatch
 _HEX32 = re.compile(r"[0-9a-fA-F]{32}").fullmatch
 _EXTENSION = re.compile(r"\s*(?:ext(?:ension)?|anexo|poste|int|x|#)\.?\s*[0-9]*\s*$", re.IGNORECASE)
 _ADVERTISING_ID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}").fullmatch
-_ZIP = re.compile(r"([0-9]{5})(?:-[0-9]*|[0-9]{4})").fullmatch
-_ZIP4 = re.compile(r"([0-9]{5})-[0-9]{4}").fullmatch
 _NO_ID = "00000000-0000-0000-0000-000000000000"
 
 
@@ -162,98 +157,12 @@ def folded(raw: str) -> str | None:
     return raw.strip().lower() or None
 
 
-def name(raw: str) -> str | None:
-    """``' Mary Ann '`` -> ``'maryann'``; accents and other scripts stay, composed (NFC)."""
-    return unicodedata.normalize("NFC", "".join(raw.split()).lower()) or None
-
-
-@lru_cache(maxsize=20_000)
-def name_hash(raw: str | None) -> str | None:
-    """``hashed(raw, name)``; the same names come again and again."""
-    return hashed(raw, name)
-
-
-@lru_cache(maxsize=20_000)
-def place(raw: str) -> str | None:
-    """``'Târgu Mureș'`` -> ``'targumures'``: lower case, letters and digits only, accents folded."""
-    decomposed = unicodedata.normalize("NFD", raw.lower())
-    return unicodedata.normalize("NFC", "".join(char for char in decomposed if char.isalnum())) or None
-
-
-@lru_cache(maxsize=20_000)
-def unpunctuated(raw: str) -> str | None:
-    """``"Saint-Jean d’Août"`` -> ``'saintjeandaoût'``: lower case without white space, punctuation and symbols.
-
-    Accents, marks and other scripts stay, composed (NFC). Names, cities and regions as Meta and Snap want them.
-    """
-    text = raw.lower()
-    if text.isascii():
-        return "".join(filter(str.isalnum, text)) or None
-    composed = unicodedata.normalize("NFC", text)
-    return (
-        "".join(char for char in composed if not char.isspace() and unicodedata.category(char)[0] not in "PS") or None
-    )
-
-
-@lru_cache(maxsize=20_000)
-def city(raw: str) -> str | None:
-    """``'St. Louis 2'`` -> ``'stlouis'``: ``unpunctuated``, without digits."""
-    letters = unpunctuated(raw)
-    return letters and ("".join(char for char in letters if not char.isdecimal()) or None)
-
-
-@lru_cache(maxsize=20_000)
-def state(raw: str, country: str | None = None) -> str | None:
-    """``'New York'`` -> ``'ny'`` in the US and where no country is known; ``unpunctuated`` elsewhere."""
-    letters = unpunctuated(raw)
-    if letters is None or country not in (None, "US"):
-        return letters
-    return _us_states().get(letters, letters)
-
-
-@lru_cache(maxsize=1)
-def _us_states() -> Mapping[str | None, str]:
-    states = (region for region in pycountry.subdivisions if region.country_code == "US")
-    return {unpunctuated(state.name): state.code.removeprefix("US-").lower() for state in states}
-
-
-@lru_cache(maxsize=20_000)
-def postal_code(raw: str, country: str | None = None) -> str | None:
-    """``'M5V 3L9'`` -> ``'m5v3l9'``; a US ZIP+4 is cut to its first five digits, told by its dash or ``country``."""
-    code = "".join(raw.split()).lower()
-    if zip_code := (_ZIP if country == "US" else _ZIP4)(code) if country in ("US", "", None) else None:
-        return zip_code[1]
-    return code.replace("-", "") or None
-
-
 GENDERS = {"m": "m", "male": "m", "f": "f", "female": "f"}
 
 
 def gender(raw: str) -> str | None:
     """``'Female'`` -> ``'f'``; None for anything but m, male, f, female."""
     return GENDERS.get(raw.strip().lower())
-
-
-@lru_cache(maxsize=20_000)
-def date_of_birth(raw: str) -> str | None:
-    """``'1997-02-16'``, ``'2/16/1997'`` (month first), ``'19970216'`` -> ``'19970216'``; None if it is no such date."""
-    text = raw.strip()
-    if "/" in text:
-        month, day, year = text.split("/") if text.count("/") == 2 else ("", "", "")
-        month, day = month.zfill(2), day.zfill(2)
-    elif len(text) == 8:
-        year, month, day = text[:4], text[4:6], text[6:]
-    else:
-        year, month, day = text[:4], text[5:7], text[8:10]
-        if text[4:8:3] != "--" or text[10:11] not in ("", "T", " "):
-            return None
-    written = f"{year}{month}{day}"
-    if len(written) != 8 or not (written.isascii() and written.isdecimal()):
-        return None
-    try:
-        return written if date(int(year), int(month), int(day)) else None
-    except ValueError:
-        return None
 
 
 def idfa(raw: str) -> str | None:

@@ -19,8 +19,9 @@ from urllib.parse import quote
 import msgspec
 
 from target_adpostbacks.core import match_keys as keys
-from target_adpostbacks.core import mobile
+from target_adpostbacks.core import mobile, places
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
+from target_adpostbacks.core.birth_dates import date_of_birth
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
 from target_adpostbacks.core.network import Limits, Network
 from target_adpostbacks.core.payloads import as_integer, as_number, as_text, as_texts, prune
@@ -339,10 +340,10 @@ class Meta(Network[MetaSettings]):
                 "fn": _hashed(c.first_name, name),
                 "ln": _hashed(c.last_name, name),
                 "ge": _hashed(c.gender, keys.gender),
-                "db": _hashed(c.date_of_birth, keys.date_of_birth),
-                "ct": _hashed(c.city, keys.city),
-                "st": _hashed(c.state, keys.state, country),
-                "zp": _hashed(c.postal_code, keys.postal_code, country),
+                "db": _hashed(c.date_of_birth, date_of_birth),
+                "ct": _hashed(c.city, places.city),
+                "st": _hashed(c.state, places.state, country),
+                "zp": _hashed(c.postal_code, places.postal_code, country),
                 "country": _hashed(c.country, keys.folded),
                 "external_id": self._external_id(c),
                 "client_ip_address": c.ip_address and keys.public_ip(c.ip_address.partition(",")[0]),
@@ -528,7 +529,7 @@ def name(raw: str) -> str | None:
     >>> name("O'Brien")
     'obrien'
     """
-    return keys.name(raw.translate(_PUNCTUATION))
+    return places.name(raw.translate(_PUNCTUATION))
 
 
 def _fits(pattern: str, text: str) -> bool:

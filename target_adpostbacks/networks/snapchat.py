@@ -10,8 +10,9 @@ from typing import Annotated, Any, ClassVar
 from urllib.parse import quote
 
 from target_adpostbacks.core import match_keys as keys
-from target_adpostbacks.core import mobile
+from target_adpostbacks.core import mobile, places
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
+from target_adpostbacks.core.birth_dates import date_of_birth
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
 from target_adpostbacks.core.network import Limits, Network
 from target_adpostbacks.core.payloads import as_number, as_text, item_count, prune
@@ -190,7 +191,7 @@ class Snapchat(Network[SnapchatSettings]):
         if event == "PURCHASE" and c.value is None:
             raise Skip("unsupported", "PURCHASE needs value and currency; map both columns")
         restricted = c.limited_data_use or c.opt_out
-        californian = restricted and c.country == "US" and c.state and keys.state(c.state, "US") == "ca"
+        californian = restricted and c.country == "US" and c.state and places.state(c.state, "US") == "ca"
         return prune(
             {
                 "event_name": event,
@@ -215,14 +216,14 @@ class Snapchat(Network[SnapchatSettings]):
                 "em": keys.distinct_hashed(c.email, keys.email),
                 "ph": keys.distinct_hashed(c.phone, phone, self.settings.default_phone_country_code),
                 "external_id": keys.distinct_hashed(c.external_id, keys.folded),
-                "fn": keys.hashed_list(c.first_name, keys.unpunctuated),
-                "ln": keys.hashed_list(c.last_name, keys.unpunctuated),
+                "fn": keys.hashed_list(c.first_name, places.unpunctuated),
+                "ln": keys.hashed_list(c.last_name, places.unpunctuated),
                 "ge": keys.hashed_list(c.gender, keys.gender),
-                "ct": keys.hashed_list(c.city, keys.unpunctuated),
-                "st": keys.hashed_list(c.state, keys.state, c.country),
-                "zp": keys.hashed_list(c.postal_code, keys.postal_code, c.country),
+                "ct": keys.hashed_list(c.city, places.unpunctuated),
+                "st": keys.hashed_list(c.state, places.state, c.country),
+                "zp": keys.hashed_list(c.postal_code, places.postal_code, c.country),
                 "country": keys.hashed_list(c.country, keys.folded),
-                "db": keys.hashed(c.date_of_birth, keys.date_of_birth) if self.settings.send_date_of_birth else None,
+                "db": keys.hashed(c.date_of_birth, date_of_birth) if self.settings.send_date_of_birth else None,
                 "client_ip_address": c.ip_address and keys.public_ip(c.ip_address),
                 "client_user_agent": c.user_agent,
                 "madid": madid and madid.lower(),

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Annotated, Any, ClassVar
 
 from target_adpostbacks.core import match_keys as keys
-from target_adpostbacks.core import mobile
+from target_adpostbacks.core import mobile, places
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
 from target_adpostbacks.core.conversion import Conversion, Item
 from target_adpostbacks.core.network import Limits, Network
@@ -295,11 +295,11 @@ class TikTok(Network[TikTokSettings]):
             user |= {
                 "ttclid": self._ttclid(c),
                 "ttp": c.ids.get("ttp"),
-                "first_name": keys.name_hash(c.first_name),
-                "last_name": keys.name_hash(c.last_name),
-                "city": c.city and keys.place(c.city),
-                "state": c.state and keys.place(c.state),
-                "zip_code": keys.hashed(c.postal_code, keys.postal_code),
+                "first_name": places.name_hash(c.first_name),
+                "last_name": places.name_hash(c.last_name),
+                "city": c.city and places.place(c.city),
+                "state": c.state and places.place(c.state),
+                "zip_code": keys.hashed(c.postal_code, places.postal_code),
                 "country": (keys.unhashed(c.country) or "").lower(),
             }
         if app:

@@ -1,0 +1,99 @@
+"""Names and places, normalized: tables of input and output."""
+
+from __future__ import annotations
+
+import pytest
+
+from target_adpostbacks.core import places
+
+
+@pytest.mark.parametrize(
+    ("raw", "normalized"),
+    [
+        *((" Mary Ann ", "maryann"), ("JOSÉ", "josé"), ("JOSE\u0301", "josé"), ("MÜLLER", "müller"), ("李", "李")),
+        *(("O'Brien-Smith", "o'brien-smith"), ("van\u00a0der Berg", "vanderberg"), (" \t", None), ("", None)),
+    ],
+)
+def test_name(raw: str, normalized: str | None) -> None:
+    assert places.name(raw) == normalized
+
+
+@pytest.mark.parametrize(
+    ("raw", "normalized"),
+    [
+        *(("Cluj-Napoca", "clujnapoca"), ("Târgu Mureș", "targumures"), ("São Paulo", "saopaulo"), ("東京", "東京")),
+        *((" St. John's ", "stjohns"), ("서울", "서울"), ("-", None), ("", None), ("Île-de-France", "iledefrance")),
+    ],
+)
+def test_place(raw: str, normalized: str | None) -> None:
+    assert places.place(raw) == normalized
+
+
+@pytest.mark.parametrize(
+    ("raw", "normalized"),
+    [
+        *(("95110", "95110"), ("95110-1234", "95110"), (" 95110-1234 ", "95110"), ("951101234", "951101234")),
+        *(("M5V 3L9", "m5v3l9"), ("SW1A\u00a01AA", "sw1a1aa"), ("1010-001", "1010001"), ("01234", "01234")),
+        *((" - ", None), ("", None), ("9511 0-1234", "95110")),
+    ],
+)
+def test_postal_code(raw: str, normalized: str | None) -> None:
+    assert places.postal_code(raw) == normalized
+
+
+@pytest.mark.parametrize(
+    ("raw", "normalized"),
+    [
+        *(("O'Brien", "obrien"), ("O’Brien", "obrien"), ("J. R.", "jr"), ("Groß", "groß"), ("JOSE\u0301", "josé")),
+        *(
+            ("Saint-Jean d’Août", "saintjeandaoût"),
+            ("Иванов", "иванов"),
+            ("정", "정"),
+            ("हिन्दी", "हिन्दी"),
+            ("Gal·la", "galla"),
+        ),
+        *(("--", None), ("“”", None), ("", None), (" \u00a0", None), ("Paris 15", "paris15")),
+    ],
+)
+def test_unpunctuated(raw: str, normalized: str | None) -> None:
+    assert places.unpunctuated(raw) == normalized
+
+
+@pytest.mark.parametrize(
+    ("raw", "normalized"),
+    [
+        *(("San Francisco", "sanfrancisco"), ("St. Louis", "stlouis"), ("São Paulo", "sãopaulo"), ("東京", "東京")),
+        *(("Paris 15", "paris"), ("12345", None), ("Giza \u0663", "giza"), ("", None)),
+    ],
+)
+def test_city(raw: str, normalized: str | None) -> None:
+    assert places.city(raw) == normalized
+
+
+@pytest.mark.parametrize(
+    ("raw", "country", "normalized"),
+    [
+        *(
+            ("California", "US", "ca"),
+            (" new york ", "US", "ny"),
+            ("District of Columbia", "US", "dc"),
+            ("TX", "US", "tx"),
+        ),
+        *(("California", None, "ca"), ("Ontario", "CA", "ontario"), ("British Columbia", "CA", "britishcolumbia")),
+        *(("Maryland", "LR", "maryland"), ("Puerto Rico", "US", "pr"), ("--", "US", None)),
+    ],
+)
+def test_state(raw: str, country: str | None, normalized: str | None) -> None:
+    assert places.state(raw, country) == normalized
+
+
+@pytest.mark.parametrize(
+    ("raw", "country", "normalized"),
+    [
+        *(("94035-1234", "US", "94035"), ("940351234", "US", "94035"), ("02115", "US", "02115")),
+        *(("94035-12", "US", "94035"), ("94035-", "US", "94035"), ("9403-51", "US", "940351")),
+        *(("12345-6789", "SA", "123456789"), ("1000-205", "PT", "1000205"), ("M1 1AE", "GB", "m11ae")),
+    ],
+)
+def test_postal_code_in_a_known_country(raw: str, country: str, normalized: str) -> None:
+    assert places.postal_code(raw, country) == normalized
