@@ -56,8 +56,8 @@ def preparation(
 class Run:
     """One run. Everything belongs to one thread but ``stop``, which a signal handler may call.
 
-    ``add`` takes records, ``tick`` lets time pass, ``settle`` waits for the verdicts, ``close`` ends the run's books.
-    Raises UnusableLedger. ``max_batch_rows``: fewer postbacks in a request than the network takes; ``submitted``: is
+    ``begin`` opens the run's books, ``add`` takes records, ``tick`` lets time pass, ``settle`` waits for the verdicts,
+    ``close`` ends the books. Raises UnusableLedger. ``max_batch_rows``: fewer postbacks in a request than the network takes; ``submitted``: is
     called with an account's label and the size of each batch.
     """
 
@@ -86,7 +86,6 @@ class Run:
         self._skipped: list[Skipped] = []
         self._skipped_since = 0.0
         self.ledger = Ledger(general.ledger_url or default_url(os.environ), self.run_id)
-        self.ledger.start_run(self._now(), version("target-adpostbacks"))
         self._http = HttpTransport()
         self._delivery = Delivery(self.ledger, transport or self._http, log=log.error, clock=clock, pauses=pauses)
         self._delivery.idle = self._idle
@@ -97,9 +96,14 @@ class Run:
             for account in section
             if account.network
         }
-        for hint in configuration.hints(accounts):
-            log.warning(hint)
-        log.info("Ledger: %s (run %s)", self.ledger.location, self.run_id)
+        self._hints = configuration.hints(accounts)
+
+    def begin(self) -> None:
+        """Open the run's books, before its first record."""
+        self.ledger.start_run(self._now(), version("target-adpostbacks"))
+        for hint in self._hints:
+            self._log.warning(hint)
+        self._log.info("Ledger: %s (run %s)", self.ledger.location, self.run_id)
 
     def _now(self) -> str:
         return self._clock().isoformat(timespec="milliseconds")
@@ -279,6 +283,7 @@ def deliver(
     settings = config if isinstance(config, Mapping) else _loaded(config)
     general, accounts = configuration.read(settings)
     run = Run(general, accounts, log=LOG, max_batch_rows=settings.get("batch_size_rows"))
+    run.begin()
     try:
         _add_all(run, records, stream, key)
     except KeyboardInterrupt:

@@ -142,6 +142,7 @@ def test_batches_keep_to_the_size_that_the_config_names(config: dict[str, Any], 
 def test_a_record_that_rules_keep_from_every_account_is_counted_as_filtered(config: dict[str, Any]) -> None:
     general, accounts = read(config)
     run = Run(general, accounts, log=logging.getLogger("test"))
+    run.begin()
     run.preparation.rules = (lambda record, conversion, account: None,)
     run.add(fresh(1))
     run.settle()

@@ -92,6 +92,7 @@ class TargetAdpostbacks(CommandTarget):
         self.delivery_run.waiting = self.progress.show
         self.message_reader.bad_line = self._bad_line
         self.message_reader.tick = self._tick
+        self.delivery_run.begin()
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Read the config; the SDK's validator echoes values and warns of an id that YAML made a number."""

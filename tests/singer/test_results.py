@@ -164,6 +164,7 @@ def test_a_mistake_ends_the_run_before_anything_is_sent(target: Target, server: 
     assert "results_path: " in ran.stderr
     assert "canary" not in ran.stderr
     assert "Traceback" not in ran.stderr
+    assert target.rows("run_id", "runs") == []  # it has not begun
 
 
 def test_a_reader_that_goes_away_is_an_error_and_the_ledger_has_it_all(target: Target) -> None:
