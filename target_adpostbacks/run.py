@@ -57,8 +57,8 @@ class Run:
     """One run. Everything belongs to one thread but ``stop``, which a signal handler may call.
 
     ``begin`` opens the run's books, ``add`` takes records, ``tick`` lets time pass, ``settle`` waits for the verdicts,
-    ``close`` ends the books. Raises UnusableLedger. ``max_batch_rows``: fewer postbacks in a request than the network takes; ``submitted``: is
-    called with an account's label and the size of each batch.
+    ``close`` ends the books. Raises UnusableLedger. ``max_batch_rows``: fewer postbacks in a request than the network
+    takes; ``submitted``: is called with an account's label and the size of each batch.
     """
 
     def __init__(
