@@ -1,8 +1,8 @@
-"""The delivery log as columns, fitted to a terminal or as wide as they get."""
+"""Tables for people, fitted to a terminal or as wide as they get, and values that a spreadsheet may open."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -23,6 +23,27 @@ WIDE = 120
 REASON = 30
 """The least width that a reason is readable in; below, it has a line of its own."""
 GAP = "  "
+WIDEST = 64
+"""What a column in a pipe is filled up to, at most; a longer value moves the rest of its own line."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""Where a spreadsheet sees a formula, it is to see text. https://owasp.org/www-community/attacks/CSV_Injection"""
+
+
+def no_formula(value: Any) -> Any:
+    """A value of a CSV file that no spreadsheet runs."""
+    return f"'{value}" if isinstance(value, str) and value.lstrip(" ").startswith(FORMULA) else value
+
+
+def columns(rows: Sequence[Sequence[str]], width: int | None) -> Iterator[str]:
+    """Rows of cells as lines. ``width``: of the terminal, the widest columns are cut for it; None: nothing is cut."""
+    widths = [max(cell_len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    if width is None:
+        widths = [min(WIDEST, each) for each in widths]
+    while width is not None and sum(widths) + len(GAP) * (len(widths) - 1) > width and max(widths) > 1:
+        widths[widths.index(max(widths))] -= 1
+    for row in rows:
+        cells = zip(row, widths, strict=True)
+        yield GAP.join(_fitted(text, each, right=False, cut=width is not None) for text, each in cells).rstrip()
 
 
 class Layout:

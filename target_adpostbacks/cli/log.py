@@ -9,20 +9,16 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from itertools import chain, islice
-from typing import Any
 
 import click
 import msgspec
 from rich.console import Console
 
 from target_adpostbacks.cli import _options
-from target_adpostbacks.cli._tables import COLORS, Layout
+from target_adpostbacks.cli._tables import COLORS, Layout, no_formula
 from target_adpostbacks.ledger import LedgerReader, Line, UnusableLedger, default_url
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""Where a spreadsheet sees a formula, it is to see text. https://owasp.org/www-community/attacks/CSV_Injection"""
-
 SAMPLE = 500
 """Lines that columns get their width from; further ones are written as they come."""
 
@@ -85,11 +81,7 @@ def _object(line: Line) -> str:
 def _write_csv(lines: Iterable[Line]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(Line._fields)
-    writer.writerows([_no_formula(value) for value in line] for line in lines)
-
-
-def _no_formula(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.lstrip(" ").startswith(FORMULA) else value
+    writer.writerows([no_formula(value) for value in line] for line in lines)
 
 
 def _write_table(lines: Iterator[Line]) -> None:

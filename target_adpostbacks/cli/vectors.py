@@ -1,0 +1,97 @@
+"""adpostbacks vectors: what each network gets for a value, row by row: input, normalized, hash."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from typing import Any
+
+import click
+from rich.console import Console
+
+from target_adpostbacks.cli._tables import columns, no_formula
+
+COLUMNS = ("network", "field", "input", "with", "settings", "normalized", "sha256", "why")
+
+Row = Mapping[str, Any]
+
+
+@click.command()
+@click.option("--network", metavar="NAME", help="Only this network.")
+@click.option("--field", metavar="NAME", help="Only this column of the record: email, phone, …")
+@click.option("--format", "style", type=click.Choice(["table", "json", "csv"]), default="table")
+def vectors(network: str | None, field: str | None, style: str) -> None:
+    """Print what each network gets for a value: input, normalized text, SHA-256.
+
+    Compare the hashes of your warehouse with them. All values are made up. A network gets the hash and, where a row has
+    none, the normalized value. A row without both is left out of the request.
+
+    \b
+    Example: adpostbacks vectors --network meta --field phone --format json
+    """
+    WRITERS[style](_chosen(_chosen(_rows(), "network", network), "field", field))
+
+
+def _rows() -> list[Row]:
+    """Every row of every network, as target_adpostbacks/vectors/README.md describes it, with its network."""
+    tables = sorted(
+        (file.name.removesuffix(".json"), json.loads(file.read_text("utf-8"))["normalize"])
+        for file in (files("target_adpostbacks") / "vectors").iterdir()
+        if file.name.endswith(".json")
+    )
+    return [{"network": network, **row} for network, table in tables for row in table]
+
+
+def _chosen(rows: list[Row], key: str, value: str | None) -> list[Row]:
+    """The rows whose ``key`` has this value; all of them where nobody asked for one."""
+    chosen = [row for row in rows if value in (None, row[key])]
+    if not chosen:
+        known = ", ".join(dict.fromkeys(row[key] for row in rows))
+        raise click.BadParameter(f"there are no rows of {value!r}, only of {known}", param_hint=f"--{key}")
+    return chosen
+
+
+def _write_json(rows: list[Row]) -> None:
+    sys.stdout.write("[\n" + ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "\n]\n")
+
+
+def _write_csv(rows: list[Row]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([no_formula(_cell(row.get(name))) for name in COLUMNS] for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    """Lists and objects as JSON, everything else as it is; nothing for null."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else value
+
+
+def _write_table(rows: list[Row]) -> None:
+    """Fitted to a terminal; in a pipe every value in full."""
+    head = ["Network", "Field", "Input", "With", "Normalized", "SHA-256", "Why"]
+    cells = [
+        [
+            *(row["network"], row["field"], quoted(row["input"]), _context(row)),
+            *(quoted(row["normalized"]), _cell(row["sha256"]) or "-", row["why"]),
+        ]
+        for row in rows
+    ]
+    for text in columns([head, *cells], Console().width if sys.stdout.isatty() else None):
+        sys.stdout.write(text + "\n")
+
+
+def quoted(value: Any) -> str:
+    """A value as JSON, so that spaces and characters that nobody sees can be seen; ``-`` for null."""
+    text = "-" if value is None else json.dumps(value, ensure_ascii=False)
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
+
+
+def _context(row: Row) -> str:
+    beside = {**row.get("with", {}), **row.get("settings", {})}
+    return ", ".join(f"{name}={value if isinstance(value, str) else quoted(value)}" for name, value in beside.items())
+
+
+WRITERS: Mapping[str, Callable[[list[Row]], None]] = {"table": _write_table, "json": _write_json, "csv": _write_csv}
