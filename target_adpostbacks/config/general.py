@@ -25,7 +25,7 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     fields: Annotated[
         Mapping[str, str],
-        doc('Your column names, where they differ: `{"event_time": "converted_at", "email": "customer.email"}`.'),
+        doc('Maps columns to your own names for them: `{"event_time": "converted_at", "email": "customer.email"}`.'),
     ] = {}
     default_timezone: Annotated[
         str, doc("Time zone for timestamps without an offset, for example `Europe/Berlin`. Default: UTC.")
@@ -36,7 +36,7 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
     results_path: Annotated[
         str | None,
         doc(
-            "File that the run's deliveries are written to at its end, as Singer messages (SCHEMA, RECORD, STATE);"
+            "File to which the run writes its deliveries at its end, as Singer messages (SCHEMA, RECORD, STATE)."
             " `{run_id}` in it is replaced. `/dev/fd/3` works, standard output does not."
         ),
     ] = None

@@ -161,7 +161,7 @@ def _problems(section: str, settings: Merged, *, in_part: bool = False) -> list[
     problems: list[str] = []
     if not in_part:
         problems += [
-            f"{field.name}: missing; {description(field.type)}"
+            f"{field.name}: missing. {description(field.type)}"
             for field in struct_fields(type_)
             if field.required and field.name not in {*values, *settings.wrong}
         ]

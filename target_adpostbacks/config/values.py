@@ -78,7 +78,7 @@ def _takes_text(annotation: Any) -> bool:
 
 
 def _mistake(path: str, type_: Any, error: msgspec.ValidationError) -> str:
-    return f"{path}: {'; '.join(filter(None, (_rule(str(error)), description(type_))))}"
+    return f"{path}: {'. '.join(filter(None, (_rule(str(error)), description(type_))))}"
 
 
 _EXPECTED = re.compile(r"Expected `([a-z]+)[^`]*`(?: (>=|<=) ([0-9]+))?").match

@@ -43,7 +43,7 @@ def route(conversion: Conversion, accounts: Mapping[str, Sequence[Account]], nam
     if name is None:
         chosen = [account for section in accounts.values() for account in section if _wants(account, conversion)]
         if not chosen:
-            raise Skip("not_attributed", "no network and no click id of a configured one; send: all asks for neither")
+            raise Skip("not_attributed", "no network, and no click id of a configured one; `send: all` needs neither")
     elif name in NOBODY:
         raise Skip("organic")
     else:

@@ -1,4 +1,4 @@
-"""What goes to a network and what comes back: requests, answers, and verdicts on each postback."""
+"""Requests to a network, its answers, and what an answer means for each postback."""
 
 from __future__ import annotations
 

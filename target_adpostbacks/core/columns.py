@@ -1,4 +1,4 @@
-"""How each column's raw value is read: trimmed, typed, folded; what can't be used is named, never shown."""
+"""Reads the raw value of each column: trims, converts and checks it. Messages name columns, never values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The canonical conversion: what happened, in one shape for every network."""
+"""The conversion: what happened, in one form for every network."""
 
 from __future__ import annotations
 

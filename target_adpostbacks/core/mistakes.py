@@ -1,4 +1,4 @@
-"""Where an unexpected error happened, without its text, which may hold values."""
+"""Says where an unexpected error happened, without its text, which may hold values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The facts of an app and its device, in the form that Meta has coined and Snap has taken over."""
+"""The facts of an app and its device, in the form that Meta defined and Snapchat uses too."""
 
 from __future__ import annotations
 

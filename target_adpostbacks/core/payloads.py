@@ -1,4 +1,4 @@
-"""Small steps in building a payload: what is empty is left out, properties get the type that a field asks for."""
+"""Helps to build a payload: leaves out what is empty, and converts properties to the type of a field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conversion × account → Postback, or Skip: what each account gets of a conversion."""
+"""Makes a postback of a conversion for one account, or says why not."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
     dropped = ""
     if network.currencies is not None and conversion.currency and conversion.currency not in network.currencies:
         conversion = msgspec.structs.replace(conversion, value=None, currency=None)
-        dropped = "currency not taken by the network: sent without value and currency"
+        dropped = "the network does not accept the currency: sent without value and currency"
     envelope = network.envelope(conversion)
     try:
         payload = network.payload(conversion)
@@ -100,7 +100,7 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
     kept = facts(conversion, stream, line, network_event, ",".join(network.match_keys(payload)))
     identity = _key(account.section, asset, conversion)
     if len(encoded) >= network.limits(envelope).payload_bytes:
-        message = "larger than the network takes in a request"
+        message = "larger than the network accepts in a request"
         raise TooLarge(NotSent(identity, account.name, kept, "too_large", message, "rejected"))
     return Postback(
         account.label,
@@ -128,7 +128,7 @@ def admit(network: Network[Any], conversion: Conversion, now: datetime) -> tuple
     if False in (c.ad_user_data, c.ad_personalization, c.ad_storage):
         raise Skip("no_consent", "an ad consent signal is denied")
     if c.adjustment:
-        raise Skip("no_adjustments", "the network takes no corrections")
+        raise Skip("no_adjustments", "the network accepts no corrections")
     network_event = network.event(c)
     asset = network.asset(c)
     if not asset:

@@ -1,4 +1,4 @@
-"""Record → postbacks, or why not: one pure step, the same in the target, in worker processes and in a preview."""
+"""The pure step from a record to its postbacks, the same in the target, in worker processes and in a preview."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Preparation:
         except InvalidConversion as error:
             return invalid(stream, line, digest(record, line), error.field, error.rule)
         except RecursionError:
-            return invalid(stream, line, digest(record, line), "record", "nested too deep")
+            return invalid(stream, line, digest(record, line), "record", "nested too deeply")
         prepared = Prepared(stream, line, unusable=conversion.unusable)
         try:
             accounts = route(conversion, self.accounts, self.names)

@@ -1,4 +1,4 @@
-"""What each status and reason of the ledger means, and what to do about it, in plain words."""
+"""The statuses and reasons of the ledger: what each one means, and what to do about it."""
 
 from __future__ import annotations
 

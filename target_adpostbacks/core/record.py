@@ -1,4 +1,4 @@
-"""Record → conversion: whatever a tap calls a record, under the user's own column names."""
+"""Reads a record, whatever its columns are called, into a conversion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network's section of the config: the settings that all networks share, and how a setting is described."""
+"""The settings that all networks share, and how a setting describes itself."""
 
 from __future__ import annotations
 
@@ -58,21 +58,29 @@ def secrets(settings: type[msgspec.Struct]) -> set[str]:
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A network's section of the config; the fields are its schema. Texts are trimmed, empty ones are missing."""
 
-    enabled: Annotated[bool, doc("false: conversions for it are skipped, `disabled`.")] = True
+    enabled: Annotated[bool, doc("false: nothing is sent; its conversions are skipped, `disabled`.")] = True
     base_url: Annotated[
-        str | None, doc("Replaces scheme and host of the API, for tests and proxies; plain http to loopback only.")
+        str | None,
+        doc("URL in place of the API's scheme and host, for tests and proxies. Plain http only to loopback."),
     ] = None
     event_map: Annotated[
-        Mapping[str, str | None], doc("Your event names to the network's (any other name: a custom event); null: off.")
+        Mapping[str, str | None],
+        doc(
+            "Maps your event names to the network's. A name that the network does not have becomes a custom event; null"
+            " switches the event off."
+        ),
     ] = {}
     send: Annotated[
         Literal["attributed", "all"],
-        doc("Conversions that name no network: `attributed`: only those with its click id; `all`: every one."),
+        doc(
+            "Which conversions without a `network` are sent to it. `attributed`: those with its click id; `all`: every"
+            " one."
+        ),
     ] = "attributed"
     max_event_age_days: Annotated[
-        int | None, doc("Conversions older than this are not sent; without it the network's own limit holds.")
+        int | None, doc("Conversions that are older are skipped, `too_old`. Default: the network's own limit.")
     ] = None
-    concurrency: Annotated[int, doc("Requests under way at once, for each account.", ge=1, le=32)] = 4
+    concurrency: Annotated[int, doc("Parallel requests, for each account.", ge=1, le=32)] = 4
     max_attempts: Annotated[
         int, doc("How often a request is tried before its conversions stay open.", ge=1, le=1000)
     ] = 6
@@ -80,11 +88,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, doc("How long a request is tried before its conversions stay open.", ge=0, le=86_400)
     ] = 300
     request_timeout_seconds: Annotated[
-        int, doc("Time for one request, from connecting to the last byte.", ge=1, le=3600)
+        int, doc("Time for one request, from connecting to the last byte of its answer.", ge=1, le=3600)
     ] = 30
-    requests_per_second: Annotated[
-        float, doc("At most so many requests, all accounts of the section together; 0: no ceiling.", ge=0)
-    ] = 0
+    requests_per_second: Annotated[float, doc("Ceiling for all accounts of the section together; 0: none.", ge=0)] = 0
 
     def problems(self) -> Iterable[str]:
         """What is wrong with the settings' form: ``"pixel_code: looks like a name; …"``. Never a value."""

@@ -1,4 +1,4 @@
-"""A moment in every form that warehouses write it in."""
+"""Reads times in every form in which warehouses write them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 def moment(field: str, value: Any, zone: tzinfo = timezone.utc) -> datetime | None:
     """An aware UTC datetime from ISO 8601, a date, or epoch seconds, milliseconds or microseconds (told by size).
 
-    A time without a zone is in ``zone``. Raises InvalidConversion.
+    A time without an offset is in ``zone``. Raises InvalidConversion.
     """
     if isinstance(value, str):
         value = value.strip()

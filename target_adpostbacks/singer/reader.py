@@ -102,7 +102,7 @@ class LineReader(GenericSingerReader[bytes]):
         try:
             message = self._decode(line)
         except RecursionError:
-            raise BadLine("line", "nested too deep") from None
+            raise BadLine("line", "nested too deeply") from None
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise BadLine("line", "not UTF-8" if isinstance(error, UnicodeDecodeError) else "malformed JSON") from None
         if not isinstance(message, dict):

@@ -76,7 +76,7 @@ def test_an_environment_variables_text_is_a_number_again(text: str) -> None:
 @pytest.mark.parametrize("empty", [None, "", "   "])
 def test_what_is_empty_is_missing(empty: Any) -> None:
     (missing,) = mistakes(config(access_token=empty))
-    assert missing.startswith("tiktok.access_token: missing; Token of the Events API")
+    assert missing.startswith("tiktok.access_token: missing. Token of the Events API")
     assert missing.endswith("Events Manager > the pixel > Settings > Events API > Generate access token.")
     tiktok = settings(config(test_event_code=empty, concurrency=empty, event_map=empty, base_url=empty))
     assert (tiktok.test_event_code, tiktok.concurrency, tiktok.event_map, tiktok.base_url) == (None, 4, {}, None)

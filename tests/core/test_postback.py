@@ -109,7 +109,7 @@ def test_a_currency_that_the_network_does_not_take_is_left_out_and_noted() -> No
     postback = ready(value=5, currency="XPF")
     assert "properties" not in json.loads(postback.payload)
     assert (postback.note, postback.facts.value, postback.facts.currency) == (
-        "currency not taken by the network: sent without value and currency",
+        "the network does not accept the currency: sent without value and currency",
         None,
         None,
     )

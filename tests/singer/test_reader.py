@@ -78,7 +78,7 @@ def test_a_bad_line_before_the_first_object_does_not_decide_the_mode() -> None:
         (b'{"a": "\xff"}', "line: not UTF-8"),
         (b"[1]", "line: a JSON object expected"),
         (b"17", "line: a JSON object expected"),
-        (b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "line: nested too deep"),
+        (b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "line: nested too deeply"),
         (b'{"no": "type"}', "type: no Singer message type"),
         (b'{"type": "record"}', "type: no Singer message type"),
         (b'{"type": 7}', "type: no Singer message type"),
