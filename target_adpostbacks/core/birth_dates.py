@@ -2,27 +2,51 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from functools import lru_cache
 
+_SEPARATOR = r"[\W_年月년월]{1,4}"
+_TIME = r"(?:[.\s]*[日일.]|\.0+)?\s*(?:(?:T|[\s,]+)\d.*|Z|[+-]\d\d:?\d\d)?"  # behind a date; says nothing of the day
+_YEAR_FIRST = re.compile(rf"(?is)(\d{{4}}){_SEPARATOR}(\d\d?){_SEPARATOR}(\d\d?){_TIME}").fullmatch
+_YEAR_LAST = re.compile(rf"(?is)(\d\d?)({_SEPARATOR})(\d\d?){_SEPARATOR}(\d{{4}}){_TIME}").fullmatch
+_DIGITS = re.compile(rf"(?is)(\d{{4}})(\d\d)(\d\d){_TIME}").fullmatch
+_LONGEST = 60  # characters of a date with its time
+
 
 @lru_cache(maxsize=20_000)
-def date_of_birth(raw: str) -> str | None:
-    """``'1997-02-16'``, ``'2/16/1997'`` (month first), ``'19970216'`` -> ``'19970216'``; None if it is no such date."""
+def date_of_birth(raw: str, latest_year: int) -> str | None:
+    """``'1997-2-16'``, ``'16.02.1997'``, ``'2/16/1997 0:00'`` -> ``'19970216'``; None if it is no such date.
+
+    ``latest_year`` is the event's: nobody is born after it, nor before 1900. A part above 12 is the day; where both
+    could be, slashes mean that the month comes first, dots that the day does, and anything else is left out.
+    """
+    if len(raw) > _LONGEST:
+        return None
     text = raw.strip()
-    if "/" in text:
-        month, day, year = text.split("/") if text.count("/") == 2 else ("", "", "")
-        month, day = month.zfill(2), day.zfill(2)
-    elif len(text) == 8:
-        year, month, day = text[:4], text[4:6], text[6:]
-    else:
-        year, month, day = text[:4], text[5:7], text[8:10]
-        if text[4:8:3] != "--" or text[10:11] not in ("", "T", " "):
+    if parts := _YEAR_FIRST(text):
+        year, month, day = map(int, parts.groups())
+        if month > 12:
+            month, day = day, month
+    elif parts := _YEAR_LAST(text):
+        first, second, year = int(parts[1]), int(parts[3]), int(parts[4])
+        day_first = _day_first(first, second, parts[2])
+        if day_first is None:
             return None
-    written = f"{year}{month}{day}"
-    if len(written) != 8 or not (written.isascii() and written.isdecimal()):
+        day, month = (first, second) if day_first else (second, first)
+    elif parts := _DIGITS(text):
+        year, month, day = map(int, parts.groups())
+    else:
         return None
     try:
-        return written if date(int(year), int(month), int(day)) else None
+        born = date(year, month, day)
     except ValueError:
         return None
+    return born.strftime("%Y%m%d") if 1900 <= year <= latest_year else None
+
+
+def _day_first(first: int, second: int, separator: str) -> bool | None:
+    """Whether the day stands before the month; None where nothing tells."""
+    if first > 12 or second > 12 or first == second:
+        return first > 12
+    return {".": True, "/": False}.get(separator.strip())

@@ -22,7 +22,7 @@ def name(raw: str) -> str | None:
 
 @lru_cache(maxsize=20_000)
 def name_hash(raw: str | None) -> str | None:
-    """``match_hashed(raw, name)``; the same names come again and again."""
+    """``hashed(raw, name)``; the same names come again and again."""
     return hashed(raw, name)
 
 

@@ -340,7 +340,7 @@ class Meta(Network[MetaSettings]):
                 "fn": _hashed(c.first_name, name),
                 "ln": _hashed(c.last_name, name),
                 "ge": _hashed(c.gender, keys.gender),
-                "db": _hashed(c.date_of_birth, date_of_birth),
+                "db": _hashed(c.date_of_birth, date_of_birth, c.event_time.year),
                 "ct": _hashed(c.city, places.city),
                 "st": _hashed(c.state, places.state, country),
                 "zp": _hashed(c.postal_code, places.postal_code, country),

@@ -223,7 +223,9 @@ class Snapchat(Network[SnapchatSettings]):
                 "st": keys.hashed_list(c.state, places.state, c.country),
                 "zp": keys.hashed_list(c.postal_code, places.postal_code, c.country),
                 "country": keys.hashed_list(c.country, keys.folded),
-                "db": keys.hashed(c.date_of_birth, date_of_birth) if self.settings.send_date_of_birth else None,
+                "db": keys.hashed(c.date_of_birth, date_of_birth, c.event_time.year)
+                if self.settings.send_date_of_birth
+                else None,
                 "client_ip_address": c.ip_address and keys.public_ip(c.ip_address),
                 "client_user_agent": c.user_agent,
                 "madid": madid and madid.lower(),
