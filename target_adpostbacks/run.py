@@ -166,7 +166,10 @@ class Run:
         for column in prepared.unusable:
             if not self._unusable[column]:
                 self._log.warning(
-                    "Line %d: %s (stream %s). Sent without it; further ones are counted.", line, column, prepared.stream
+                    "Line %d: %s (stream %s). Sent without it; more of these are counted and logged at the end.",
+                    line,
+                    column,
+                    prepared.stream,
                 )
             self._unusable[column] += 1
 
@@ -250,13 +253,13 @@ class Run:
 
     def _report_counts(self) -> None:
         for column, count in self._unusable.items():
-            self._log.warning("%s: %d conversions sent without it.", column, count)
+            self._log.warning("%s: %d conversions were sent without it.", column, count)
         for column, count in self._delivery.differences.items():
             self._log.warning(
-                "%s: differs for %d conversions that came again; what was sent first stands.", column, count
+                "%s: differs in %d conversions that came again; what was sent first stands.", column, count
             )
         for why, count in self._delivery.why_open[:WHY_OPEN]:
-            self._log.error("Open: %d for %s.", count, why)
+            self._log.error("Postbacks that stay open: %d, %s.", count, why)
 
     def _mistakes(self, tally: Tally) -> Iterator[str]:
         if (failed := self.failed) is not None:

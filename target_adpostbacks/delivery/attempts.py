@@ -1,4 +1,4 @@
-"""Sends a part of a batch until each postback has a verdict or stays open, and retries politely."""
+"""Sends a part of a batch, with retries, until each postback has a verdict or stays open."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ class Attempts:
         if self.verdicts.stopping.is_set():
             return Outcome(Verdict.TRANSIENT, message="the run was stopped before it was sent")
         if self._exchange.requests >= MAX_REQUESTS:
-            return Outcome(Verdict.TRANSIENT, message=f"{MAX_REQUESTS} requests for one batch were not enough")
+            return Outcome(Verdict.TRANSIENT, message=f"not settled within {MAX_REQUESTS} requests for its batch")
         return None
 
     def leave_open(self, parts: Sequence[Part], why: Outcome) -> None:
@@ -242,7 +242,9 @@ class Attempts:
     def _give_up(self, started: float, last: Outcome, sent: Sent) -> None:
         """Nothing went through meanwhile: the account's other input waits for the next run too."""
         if self.lane.accepted_at < started:
-            self.lane.halt(others(last), f"given up for this run ({described(last, sent)}).")
+            self.lane.halt(
+                others(last), f"gave up; sending to this account stops for this run ({described(last, sent)})"
+            )
 
 
 def _restore(batch: Sequence[Queued], before: Sequence[str | None], outcomes: Sequence[Outcome] | None = None) -> None:

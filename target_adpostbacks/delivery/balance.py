@@ -1,4 +1,4 @@
-"""What became of a run's records, and whether it adds up: the last log line, and ``runs.counts``."""
+"""The counts of a run, and whether they add up: the last log line, and ``runs.counts``."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def unbalanced(tally: Tally, without_outcome: int) -> str | None:
         return None
     return (
         f"The run does not balance: {without_outcome} of {tally.read} records have no outcome, "
-        f"{ended} of {tally.outcomes} outcomes were counted. Please report it; the ledger says what was sent."
+        f"{ended} of {tally.outcomes} outcomes were counted. This is a bug; please report it. The ledger says what was "
+        "sent."
     )
 
 

@@ -1,4 +1,4 @@
-"""Batches in, verdicts out: deduplicates and sends in the background."""
+"""Takes batches, deduplicates them and sends them in the background."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from target_adpostbacks.ledger import Ledger
 
 ABANDON_SECONDS = 2
 """For writing down what is left without an answer."""
-BUSY = Outcome(Verdict.BUSY, message="another run on this ledger is sending there")
+BUSY = Outcome(Verdict.BUSY, message="another run with this ledger is sending to this asset")
 
 
 class Delivery:

@@ -1,4 +1,4 @@
-"""One request of a batch and its answer: what was sent, a clean outcome for each postback, the row of attempts."""
+"""Sends one request of a batch and reads its answer: an outcome for each postback, and a row of attempts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from target_adpostbacks.ledger import Sent
 
 MAX_MESSAGES = 20
 """Different messages of one answer that are kept: what they echo has to be looked for in each."""
-TOO_MANY_MESSAGES = "another message for each conversion; see the first ones"
+TOO_MANY_MESSAGES = "the network gave a different message for each conversion; see the first ones"
 TOO_LARGE = 413
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch

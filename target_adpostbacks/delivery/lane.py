@@ -1,4 +1,4 @@
-"""One account's way to its network: its threads, whether it is halted, and when the next request may go out."""
+"""What all requests of an account share: its threads, its pace, and whether it is halted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What delivery is made of: a postback on its way, what is not sent, and a batch or a part of one."""
+"""The types of delivery: a postback on its way, what is not sent, a part of a batch."""
 
 from __future__ import annotations
 

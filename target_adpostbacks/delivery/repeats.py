@@ -1,4 +1,4 @@
-"""What comes again: left out where it was accepted, apart where it was refused, with care where no answer came."""
+"""Decides on postbacks that earlier runs know: leaves out, sends apart, repeats, or leaves open."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from target_adpostbacks.ledger import Earlier, Ledger
 COMPARED = ("event_time", "network_event", "match_keys", "value", "currency")
 """Facts that are to be the same when a conversion comes again."""
 UNRECOGNIZED = (
-    "sent before without an answer, and the network would no longer recognize a repetition; "
-    "see what it has, then: adpostbacks resolve EVENT_ID --as accepted|resend"
+    "sent earlier and never answered, and too late for the network to recognize a repetition; check the network's own "
+    "report, then run: adpostbacks resolve EVENT_ID --as accepted|resend"
 )
 
 

@@ -1,4 +1,4 @@
-"""Cleans what a network answers: no secret, nothing that it echoes of what was sent, one short line."""
+"""Cleans a network's messages of secrets and of values that they repeat from the request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the bad postbacks of a batch that was refused whole, and whether it is the account that is refused."""
+"""Finds the bad postbacks of a batch that was refused as a whole, or finds that the account is the cause."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Search:
     def _blame_account(self, parts: Sequence[Part]) -> None:
         last = parts[-1]
         count = sum(len(part.batch) for part in parts)
-        pattern = f"{count} conversions, and {PROBES} of them each alone, were all refused in the same way"
+        pattern = f"all {count} conversions were refused in the same way, {PROBES} of them sent alone"
         message = f"{pattern}: {last.refusal.message}" if last.refusal.message else pattern
         why = Outcome(Verdict.CREDENTIALS, last.refusal.code, message)
         self._attempts.leave_open(parts, why)

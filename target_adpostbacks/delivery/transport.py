@@ -1,4 +1,4 @@
-"""Sends one request over HTTP: one bounded answer in, within one deadline."""
+"""Sends one request over HTTP. The answer is bounded in size and time."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _why(error: BaseException) -> str:
 
 FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 WHYS = {
-    "Tunnel connection failed": "the proxy refuses",
+    "Tunnel connection failed": "the proxy refused the connection",
     "answer too long": "answer too long",
     "Name or service not known": "host name not found",
     "NameResolutionError": "host name not found",

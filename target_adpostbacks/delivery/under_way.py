@@ -1,4 +1,4 @@
-"""Which postbacks are under way, so that a key that comes again follows the first one's verdict."""
+"""Knows which postbacks are under way, so that one that comes twice is sent once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes down what became of each postback, counts it, and lets state be written once it is in the ledger."""
+"""Writes each outcome to the ledger, counts it, and then lets state be written."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from target_adpostbacks.delivery.queued import Group, Queued, Skipped
 from target_adpostbacks.delivery.under_way import UnderWay
 from target_adpostbacks.ledger import NO_REQUEST, Delivered, Ledger, Sent, Status, UnusableLedger
 
-CUT_SHORT = Outcome(Verdict.NO_ANSWER, message="the run was ended before the answer came")
-NEVER_SENT = Outcome(Verdict.TRANSIENT, message="the run was ended before it was sent")
+CUT_SHORT = Outcome(Verdict.NO_ANSWER, message="the run ended before the answer came")
+NEVER_SENT = Outcome(Verdict.TRANSIENT, message="the run ended before it was sent")
 
 
 def row_of(not_sent: NotSent) -> Delivered:
@@ -54,7 +54,7 @@ class Verdicts:
     def ensure_asset(self, batch: Sequence[Queued]) -> None:
         """Raises UnusableLedger if another run may be sending to the asset: time has passed since it was claimed."""
         if not self.is_ours(batch):
-            raise UnusableLedger("ledger: an asset was lost to another run")
+            raise UnusableLedger("ledger: this run lost its lock on an asset to another run; run it again")
 
     def store(self, groups: Sequence[Group], sent: Sent | None, attempt: Mapping[str, Any] | None = None) -> None:
         """Commit outcomes and the request that gave them, then let state be written."""

@@ -232,7 +232,7 @@ def test_when_everything_is_refused_alike_the_account_is_closed_and_nothing_is_r
     assert result.delivery.counts == {"open credentials": 1000}
     ((why, count),) = result.delivery.why_open
     assert count == 1000
-    assert why.startswith("tiktok.default: credentials: 40002: 1000 conversions, and 3 of them each alone, were all")
+    assert why.startswith("tiktok.default: credentials: 40002: all 1000 conversions were refused in the same way, 3 of")
     assert len(result.logged) == 1
     result.deliver("later", account=account)
     assert len(result.answers.batches) == 6
@@ -344,7 +344,7 @@ def test_what_the_budget_leaves_open_is_not_blamed_for_its_neighbours(scene: Mak
     account = an_account()
     result = scene(OK, named).deliver("good", account=account).deliver(*ids(200), account=account)
     assert result.rows("DISTINCT message", "deliveries WHERE status = 'open'") == [
-        ("64 requests for one batch were not enough",)
+        ("not settled within 64 requests for its batch",)
     ]
 
 
@@ -459,7 +459,7 @@ def test_an_account_past_its_limits_is_given_up_for_the_run(scene: Make) -> None
     made.deliver("b", account=account)
     assert len(made.answers.batches) == 2
     assert made.delivery.counts == {"open transient": 2}
-    assert made.logged == ["tiktok.default: given up for this run (HTTP 503, transient)."]
+    assert made.logged == ["tiktok.default: gave up; sending to this account stops for this run (HTTP 503, transient)"]
 
 
 def test_an_account_that_accepted_something_meanwhile_is_not_given_up(scene: Make) -> None:

@@ -93,7 +93,7 @@ def test_a_proxy_that_refuses_means_that_nothing_was_sent(server: LocalServer, m
     with pytest.raises(Unreachable) as silence:
         HttpTransport()(Request(url="https://network.example/v1", body={}), 5)
     assert not silence.value.sent
-    assert silence.value.why == "the proxy refuses"
+    assert silence.value.why == "the proxy refused the connection"
 
 
 def test_what_breaks_the_libraries_after_the_request_went_out_is_no_answer(

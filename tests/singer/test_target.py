@@ -396,7 +396,7 @@ def test_what_stays_open_keeps_its_state_back_and_everything_else_is_delivered(
         ("evt-2", "open", "transient"),
         ("evt-3", "accepted", ""),
     ]
-    assert "Open: 1 for tiktok.default: transient" in ran.stderr
+    assert "Postbacks that stay open: 1, tiktok.default: transient" in ran.stderr
     sandbox.faults = []
     again = target.run(lines)
     assert (again.code, again.states[-1]) == (0, 3)
