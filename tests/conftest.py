@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +14,9 @@ from target_adpostbacks.core.conversion import Conversion, InvalidConversion
 from target_adpostbacks.core.record import Columns, parse
 from target_adpostbacks.core.settings import examples
 from target_adpostbacks.networks import NETWORKS
+
+if TYPE_CHECKING:
+    from target_adpostbacks.sandbox import Sandbox
 
 NOW = datetime(2026, 11, 20, 12, 5, tzinfo=timezone.utc)
 
@@ -90,3 +93,19 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/ledger.db"
     url: str = request.getfixturevalue("postgres_url")
     return url
+
+
+@pytest.fixture(scope="module")
+def one_sandbox() -> Iterator[Sandbox]:
+    """A sandbox whose clock stands still at NOW."""
+    from target_adpostbacks.sandbox import Sandbox
+
+    with Sandbox(now=lambda: NOW) as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(one_sandbox: Sandbox) -> Sandbox:
+    """One sandbox for all tests of a module, which remembers nothing of the test before."""
+    one_sandbox.reset()
+    return one_sandbox

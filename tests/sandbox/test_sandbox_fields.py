@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from typing import Any
 
 import pytest
-from sandbox_calls import VECTORS, Keys, a_sandbox, at, changed, golden, post, refusals
+from sandbox_calls import VECTORS, Keys, at, changed, golden, post, refusals
 
 from target_adpostbacks.sandbox import Sandbox
 
@@ -42,19 +42,6 @@ def broken(body: Any, path: Keys, form: Any) -> Any:
     if form == {"surplus": "x"}:
         return changed(body, path, {**at(body, path), **form})
     return changed(body, path, form)
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Sandbox]:
-    with a_sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(shared: Sandbox) -> Sandbox:
-    """One sandbox for all of the rows, which remembers nothing of the row before."""
-    shared.reset()
-    return shared
 
 
 @pytest.mark.parametrize(("network", "name"), FULL)

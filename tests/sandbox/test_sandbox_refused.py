@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sandbox_calls import VECTORS, a_sandbox, at, changed, golden, path_of, post, refusals, without
+from sandbox_calls import VECTORS, at, changed, golden, path_of, post, refusals, without
 
 from target_adpostbacks.sandbox import Sandbox
 
@@ -28,19 +27,6 @@ def broken(network: str, row: Any) -> Any:
     for path in row.get("without", []):
         body = without(body, *path_of(path))
     return body
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Sandbox]:
-    with a_sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(shared: Sandbox) -> Sandbox:
-    """One sandbox for all of the rows, which remembers nothing of the row before."""
-    shared.reset()
-    return shared
 
 
 @pytest.mark.parametrize(("network", "name"), GOLDEN)
