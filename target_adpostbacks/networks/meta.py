@@ -55,6 +55,9 @@ STANDARD = frozenset(
 ONLY_OF = {"app": frozenset({"MobileAppInstall"}), "offline": frozenset({"Other"})}
 SPECIAL = frozenset({"AppendValue", "AppendAttribution"})  # corrections by measurement partners
 
+DAY = 86_400_000  # milliseconds
+MAX_COOKIE_AGE = 90 * DAY
+MAX_COOKIE_AHEAD = 60_000  # clocks of browsers and servers differ
 MARGIN = timedelta(minutes=5)  # for batching and retries: one event too old refuses its whole batch
 MAX_AGE_IN_STORE = timedelta(days=62) - MARGIN
 
@@ -113,7 +116,9 @@ USAGE = ("X-App-Usage", "X-Business-Use-Case-Usage", "X-Ad-Account-Usage")
 NEARLY_USED_UP = 90  # percent of a rate limit
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+").findall
-_COOKIE = re.compile(r"fb\.\d+\.\d{10,13}\.\S+", re.ASCII).fullmatch
+_CLICK_ID = r"[A-Za-z0-9_-]+(?:\.(?:[A-Za-z0-9_-]{2}|[A-Za-z0-9_-]{8}))?"  # with what Meta's parameter builder appends
+_FBCLID = re.compile(_CLICK_ID).fullmatch
+_COOKIE = re.compile(rf"fb\.[0-9]+\.[0-9]{{10,13}}\.{_CLICK_ID}").fullmatch
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
@@ -291,7 +296,7 @@ class Meta(Network[MetaSettings]):
 
     def click_id(self, conversion: Conversion) -> str | None:
         # The _fbc cookie is nothing but a click id with the time of the click.
-        return super().click_id(conversion) or _cookie(conversion.ids.get("fbc"))
+        return super().click_id(conversion) or _cookie(conversion.ids.get("fbc"), conversion)
 
     def envelope(self, conversion: Conversion) -> dict[str, JSON]:
         code = self.test_code(conversion)
@@ -349,7 +354,7 @@ class Meta(Network[MetaSettings]):
                 "client_ip_address": c.ip_address and keys.public_ip(c.ip_address.partition(",")[0]),
                 "client_user_agent": c.user_agent,
                 "fbc": self._fbc(c),
-                "fbp": _cookie(c.ids.get("fbp")),
+                "fbp": _cookie(c.ids.get("fbp"), c),
                 "madid": _madid(c) if action_source in ("app", "physical_store") else None,
                 "lead_id": _lead_id(c.lead_id),
                 "anon_id": as_text(c.properties.get("anon_id")) if action_source == "app" else None,
@@ -370,18 +375,24 @@ class Meta(Network[MetaSettings]):
 
         Never now, and never after the event: a click's time that is not known is the event's.
         """
-        cookie = _cookie(c.ids.get("fbc"))
+        cookie = self._of_click(c)
+        return cookie if cookie and _created(cookie) >= _milliseconds(c) - MAX_COOKIE_AGE else None
+
+    def _of_click(self, c: Conversion) -> str | None:
+        cookie = _cookie(c.ids.get("fbc"), c)
         fbclid = super().click_id(c)
         if fbclid is None:
             return cookie
-        if _cookie(fbclid):
-            return fbclid if cookie is None or _created(fbclid) > _created(cookie) else cookie
+        if as_cookie := _cookie(fbclid, c):
+            return as_cookie if cookie is None or _created(as_cookie) > _created(cookie) else cookie
+        if not _FBCLID(fbclid):
+            return cookie
         clicked = int(min(c.click_time or c.event_time, c.event_time).timestamp() * 1000)
         if cookie:
             of_cookie = cookie.split(".", 4)[3]
             if of_cookie == fbclid.partition(".")[0] or (c.click_time and _created(cookie) > clicked):
                 return cookie
-        return _cookie(f"fb.1.{clicked}.{fbclid}") or cookie
+        return f"fb.1.{clicked}.{fbclid}"
 
     def _custom_data(self, c: Conversion, action_source: str) -> dict[str, JSON]:
         only = c.contents[0] if len(c.contents) == 1 else Item()
@@ -542,8 +553,13 @@ def _hashed(raw: str | None, normalize: Callable[..., str | None], *context: Any
     return keys.hashed_list(raw, normalize, *context)
 
 
-def _cookie(raw: str | None) -> str | None:
-    return raw if raw and raw.startswith("fb.") and _COOKIE(raw) else None
+def _cookie(raw: str | None, c: Conversion) -> str | None:
+    """A cookie of Meta's that may have been there at the event."""
+    return raw if raw and _COOKIE(raw) and _created(raw) <= _milliseconds(c) + MAX_COOKIE_AHEAD else None
+
+
+def _milliseconds(c: Conversion) -> float:
+    return c.event_time.timestamp() * 1000
 
 
 def _created(cookie: str) -> int:

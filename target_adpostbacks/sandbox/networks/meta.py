@@ -25,6 +25,7 @@ TOO_LITTLE = (
     {"ln", "ge"},
 )
 MAX_AGE, MAX_AGE_IN_STORE, MAX_AHEAD = timedelta(days=7), timedelta(days=62), timedelta(minutes=1)
+COOKIE_AHEAD = 60_000  # milliseconds
 USAGE = '{"123456789012345": [{"type": "ads_management", "call_count": 100, "estimated_time_to_regain_access": 1}]}'
 
 
@@ -91,9 +92,9 @@ class Meta(SandboxNetwork):
     )
     stricter = (
         "Keys that Meta does not document (outside `custom_data`), match keys outside a list, objects in "
-        "custom properties, events more than a minute ahead, `fbc` and `fbp` created after the event, and app"
-        " events without both tracking flags or without exactly sixteen entries in `extinfo` (Meta drops "
-        "those in silence)."
+        "custom properties, events more than a minute ahead, `fbc` and `fbp` created more than a minute after "
+        "the event, and app events without both tracking flags or without exactly sixteen entries in `extinfo` "
+        "(Meta drops those in silence)."
     )
     deduplication = (
         "The same data set, event and `event_id` within 48 hours are one event. Store events are known by "
@@ -222,8 +223,8 @@ def event_problems(event: Mapping[str, Any], call: Call) -> Iterator[Problem]:
 def cookie_problems(event: Mapping[str, Any], user: Mapping[str, Any]) -> Iterator[Problem]:
     for key in ("fbc", "fbp"):
         created = int(user[key].split(".")[2].ljust(13, "0")) if key in user else 0
-        if created > event["event_time"] * 1000 + 999:
-            yield Problem(f"user_data.{key}", "created after the event", value=user[key])
+        if created > event["event_time"] * 1000 + 999 + COOKIE_AHEAD:
+            yield Problem(f"user_data.{key}", "created more than a minute after the event", value=user[key])
 
 
 def app_problems(event: Mapping[str, Any]) -> Iterator[Problem]:
