@@ -1,4 +1,4 @@
-"""The ledger's database: opened without telling its password, read a page at a time."""
+"""Opens the ledger's database, and reads it a page at a time. No message shows its password."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ CREATION = 4_115_003
 
 POSTGRES_WAITS = {"connect_timeout": 30, "tcp_user_timeout": 60_000}
 """Seconds for a connection, and milliseconds for what goes over it to arrive, where ledger_url says nothing else."""
+
+CHECK_URL = "check ledger_url, and that its file or database can be written to"
 
 
 class UnusableLedger(Exception):
@@ -134,7 +136,7 @@ def default_url(environ: Mapping[str, str]) -> str:
     except FileNotFoundError:
         raise UnusableLedger("ledger: the current directory is gone; set ledger_url") from None
     if "?" in str(folder):
-        raise UnusableLedger("ledger: its folder has a `?` in its name, and no URL can say that; set ledger_url")
+        raise UnusableLedger("ledger: the name of its folder has a `?`, which a URL cannot hold; set ledger_url")
     return f"sqlite:///{folder / 'adpostbacks.db'}"
 
 
@@ -211,13 +213,13 @@ def explained(error: BaseException) -> str:
     if isinstance(error, ImportError):
         return "ledger: PostgreSQL needs a driver; pip install 'target-adpostbacks[postgres]'"
     if isinstance(error, OSError):
-        return f"ledger: {error.strerror or type(error).__name__}; check ledger_url and that its place can be written"
+        return f"ledger: {error.strerror or type(error).__name__}; {CHECK_URL}"
     text = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
     if isinstance(error, ValueError):
         return f"ledger: {text}"
     if text.startswith("must be owner"):
         return f"ledger: {text} to bring it up to date; let target-adpostbacks run once as that role"
-    return f"ledger: {text}; check ledger_url and that its place can be written"
+    return f"ledger: {text}; {CHECK_URL}"
 
 
 def among(dialect: sa.Dialect, texts: Sequence[str]) -> Any:

@@ -1,4 +1,4 @@
-"""Which asset is whose: two runs on one ledger never send to the same one at once. The system frees locks at death."""
+"""Locks on assets, so that two runs with one ledger never send to the same one. They end with the process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
-LOST = "what kept other runs away, a connection or a file, was lost"
+LOST = "the lock that keeps other runs away was lost with its connection or file"
 
 
 class Locks(Protocol):

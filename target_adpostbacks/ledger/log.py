@@ -1,4 +1,4 @@
-"""The delivery log: every request that a conversion was in, walked back from the one that gave its verdict."""
+"""The delivery log: every request that a conversion was in, found from the one that gave its verdict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The INSERT of deliveries, text made once: SQLAlchemy would bind each of a row's thirty values in Python."""
+"""The INSERT of deliveries as text, made once. SQLAlchemy would bind each of a row's thirty values in Python."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def version_of(connection: sa.Connection) -> int | None:
         )
     for name, present in columns.items():
         if not present >= {column.name for column in _columns(METADATA.tables[name], version or 1, ADDED)}:
-            raise ValueError(f"there is another program's table `{name}`; choose another ledger_url")
+            raise ValueError(f"the table `{name}` belongs to another program; choose another ledger_url")
     return version
 
 

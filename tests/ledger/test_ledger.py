@@ -511,7 +511,7 @@ def test_the_default_is_a_file_in_the_meltano_project(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     assert default_url({}) == f"sqlite:///{tmp_path}/adpostbacks.db"
     assert default_url({"MELTANO_PROJECT_ROOT": "/project"}) == "sqlite:////project/adpostbacks.db"
-    with pytest.raises(UnusableLedger, match=r"`\?` in its name"):
+    with pytest.raises(UnusableLedger, match=r"folder has a `\?`"):
         default_url({"MELTANO_PROJECT_ROOT": "/what?"})
     gone = tmp_path / "gone"
     gone.mkdir()

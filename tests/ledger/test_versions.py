@@ -205,7 +205,9 @@ def test_another_programs_tables_are_left_alone(
     with engine.begin() as connection:
         connection.exec_driver_sql(f"CREATE TABLE {table} (id INTEGER, name TEXT)")
     before = shape(engine)
-    with pytest.raises(UnusableLedger, match=f"another program's table `{table}`; choose another ledger_url"):
+    with pytest.raises(
+        UnusableLedger, match=f"the table `{table}` belongs to another program; choose another ledger_url"
+    ):
         opened(ledger_url)
     assert shape(engine) == before
 
