@@ -13,7 +13,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def ledger_url(command: Command) -> Command:
     """``--ledger-url``; None where nobody set it."""
     return click.option(
-        "--ledger-url", envvar="TARGET_ADPOSTBACKS_LEDGER_URL", help="Default: adpostbacks.db here or in the project."
+        "--ledger-url",
+        envvar="TARGET_ADPOSTBACKS_LEDGER_URL",
+        help="Database of the ledger. Default: adpostbacks.db in the Meltano project, else here.",
     )(command)
 
 

@@ -1,4 +1,4 @@
-"""adpostbacks log: the delivery log, one line for each request that a conversion was in, or why it was in none."""
+"""adpostbacks log: one line for each request that a conversion was in, or why it was in none."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def log(ledger_url: str | None, since: str | None, status: str | None, style: st
 
     \b
     Success  the network accepted it
-    Failed   the network refused it; it is not tried again
-    Retried  this request brought no verdict; the next line tells of the next one
-    Open     no verdict yet; the next run sends it
+    Failed   the network rejected it
+    Retried  this request gave no verdict; the next line is the next request
+    Open     no verdict yet; the next run takes it up again
     Skipped  it was not sent; the reason says why
 
     \b

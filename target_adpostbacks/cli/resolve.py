@@ -1,4 +1,4 @@
-"""adpostbacks resolve: settles by hand what was sent without an answer and is too old to be sent again by itself."""
+"""adpostbacks resolve: settles by hand what was sent, never answered, and is too old to be sent again."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ DONE = {"accepted": "accepted: never sent again", "resend": "sent again by the n
 
 @click.command()
 @click.argument("event_ids", metavar="EVENT_ID...", nargs=-1, required=True)
-@click.option("--as", "verdict", type=click.Choice([*DONE]), required=True, help="What the network told you of it.")
+@click.option("--as", "verdict", type=click.Choice([*DONE]), required=True, help="What the network's own report says.")
 @_options.ledger_url
 @_options.filters
 def resolve(event_ids: Iterable[str], verdict: str, ledger_url: str | None, **chosen: str | None) -> None:
     """Settle deliveries whose request was never answered.
 
-    A request went out and no answer came back: the network may have taken it or not. While the network recognizes
-    repetitions, the next run sends it again by itself. After that only you can say, with the network's own reports:
+    A request was sent and no answer came back, so the network may have the conversion or not. While the network
+    recognizes repetitions, the next run sends it again by itself. After that, look it up in the network's own report:
 
     \b
-    --as accepted  it has arrived; it is never sent again
-    --as resend    it has not; the next run sends it
+    --as accepted  the network has it; it is never sent again
+    --as resend    the network does not have it; the next run that reads it sends it
 
-    EVENT_ID `-` reads ids from standard input, a line each. `adpostbacks log --status open` lists what is open.
+    EVENT_ID `-` reads ids from standard input, one per line. `adpostbacks log --status open` lists what is open.
 
     \b
     Example: adpostbacks resolve evt_9f1c2d --as accepted --network tiktok

@@ -1,4 +1,4 @@
-"""``adpostbacks sandbox``: runs the sandbox until it is told to stop."""
+"""``adpostbacks sandbox``: runs the sandbox until SIGINT or SIGTERM."""
 
 import signal
 from contextlib import ExitStack
@@ -12,11 +12,11 @@ STOP = (signal.SIGINT, signal.SIGTERM)
 @click.command()
 @click.option("--port", default=0, show_default="a free one", type=click.IntRange(0, 65535), help="Port on 127.0.0.1.")
 @click.option("--faults", type=click.Path(path_type=Path), help="JSON file of faults; see docs/sandbox.md.")
-@click.option("--host", default="127.0.0.1", type=click.Choice(["127.0.0.1"]), help="The loopback, and nothing else.")
+@click.option("--host", default="127.0.0.1", type=click.Choice(["127.0.0.1"]), help="The loopback interface only.")
 def sandbox(port: int, faults: Path | None, host: str) -> None:
-    """Stand in for the ad networks: a local server that answers as they document.
+    """Run a local server that plays the ad networks.
 
-    Set `base_url` of a network's section to the address that is printed. GET /_received and /_stats tell what came in.
+    Set `base_url` in a network's section to the address that is printed. GET /_received and /_stats show what it got.
     """
     try:
         from target_adpostbacks.sandbox import Sandbox
