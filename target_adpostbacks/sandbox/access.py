@@ -1,4 +1,4 @@
-"""Which tokens and assets the sandbox lets in: everything well-formed, or only what it was told."""
+"""Which tokens and assets the sandbox lets in: everything well-formed, or only those that are listed."""
 
 from collections.abc import Collection, Mapping
 

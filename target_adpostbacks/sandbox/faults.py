@@ -1,4 +1,4 @@
-"""Scripted faults: which request meets which, and how often."""
+"""Scripted faults: which requests they match, and what happens to those."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -94,14 +94,14 @@ def fault(rule: Any, place: str = "fault") -> Fault:
     """A rule from its JSON; raises ``FaultError`` naming ``place``."""
     check("rule", rule, place)
     if not rule.keys() - SELECTORS:
-        raise FaultError(f'{place}: no effect; say what shall happen, for example "error": "too_frequent"')
+        raise FaultError(f'{place}: no effect; add one, for example "error": "too_frequent"')
     network, error = rule.get("network"), rule.get("error")
     if network is not None and network not in SANDBOX_NETWORKS:
-        raise FaultError(f"{place}: network: none of {', '.join(sorted(SANDBOX_NETWORKS))}")
+        raise FaultError(f"{place}: network: not one of {', '.join(sorted(SANDBOX_NETWORKS))}")
     networks = [SANDBOX_NETWORKS[network]] if network else list(SANDBOX_NETWORKS.values())
     if error is not None and not any(network.knows(str(error)) for network in networks):
         names = sorted({name for network in networks for name in network.errors})
-        raise FaultError(f"{place}: error: none of {', '.join(names)}")
+        raise FaultError(f"{place}: error: not one of {', '.join(names)}")
     return Fault(**rule)
 
 

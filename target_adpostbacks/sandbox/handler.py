@@ -1,4 +1,4 @@
-"""From a request to its answer: finds the network, the fault, and what was received."""
+"""Answers a request: finds its network and its fault, and keeps what was received."""
 
 import asyncio
 import json

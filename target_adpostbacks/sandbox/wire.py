@@ -1,4 +1,4 @@
-"""Puts an answer on the wire as it is, or spoiled as a fault wants it."""
+"""Sends an answer as it is, or spoiled as a fault says."""
 
 import asyncio
 import json

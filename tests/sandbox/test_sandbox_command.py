@@ -52,9 +52,12 @@ BROKEN = {
     "a wrong type": ('[{"status": "500"}]', "faults.json: rule 1: status: not a valid integer"),
     "an unknown network": (
         '[{"network": "newspaper", "status": 500}]',
-        f"rule 1: network: none of {', '.join(sorted(SANDBOX_NETWORKS))}",
+        f"rule 1: network: not one of {', '.join(sorted(SANDBOX_NETWORKS))}",
     ),
-    "an unknown error": ('[{"network": "reddit", "error": "oops"}]', "rule 1: error: none of authorization_required"),
+    "an unknown error": (
+        '[{"network": "reddit", "error": "oops"}]',
+        "rule 1: error: not one of authorization_required",
+    ),
     "no effect": ('[{"times": 2}]', "faults.json: rule 1: no effect"),
 }
 
