@@ -29,7 +29,7 @@ def batch_lines(message: Mapping[str, Any]) -> Iterator[bytes]:
 
 def _file_lines(encoding: BaseBatchFileEncoding, path: str) -> Iterator[bytes]:
     if encoding.format != "jsonl" or encoding.compression not in (None, "none", "gzip"):
-        raise UnreadableInput("BATCH message: files of JSON lines are read, with compression gzip or none")
+        raise UnreadableInput("BATCH message: only files of JSON lines can be read, with compression gzip or none")
     head, tail = StorageTarget.split_url(path)
     with StorageTarget.from_url(head).open(tail, mode="rb") as file:
         if encoding.compression == "gzip":

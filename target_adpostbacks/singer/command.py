@@ -1,4 +1,4 @@
-"""The command that Meltano starts: what can't begin in one line, state alone on stdout, signals, the exit code."""
+"""The command that Meltano starts: errors in one line, state alone on stdout, signals, the exit code."""
 
 from __future__ import annotations
 
@@ -98,8 +98,8 @@ class CommandTarget(Target):
         """The SDK's command, with a help text that says what goes in and what comes out."""
         command = super().get_singer_command()
         command.help = (
-            "Deliver conversions to ad networks. Reads Singer messages or plain JSON lines from standard input; "
-            "writes state to standard output, everything else to standard error. "
+            "Deliver conversions to ad networks. Reads Singer messages or plain JSON lines from standard input. "
+            "Writes state to standard output, everything else to standard error. "
             "`adpostbacks log` shows what became of each conversion."
         )
         return command
@@ -181,7 +181,7 @@ def _claim_stdout() -> IO[str]:
     Whatever else is printed, by any library, goes to standard error.
     """
     if sys.stdout is None:
-        raise UnreadableInput("standard output is closed: state has no place to go")
+        raise UnreadableInput("standard output is closed, so that no state can be written")
     sys.stdout.flush()
     stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

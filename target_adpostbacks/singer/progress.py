@@ -1,4 +1,4 @@
-"""How far a run is: a line that changes in place on a terminal, a log line every half minute anywhere else."""
+"""Shows how far a run is: a line that changes in place on a terminal, else a log line every half minute."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines of stdin to Singer messages: bytes, plain JSON, bad lines that stop nothing, and a tick while it is quiet."""
+"""Reads standard input: Singer messages or plain JSON lines. A bad line does not stop it."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ def _check(message: dict[str, Any]) -> None:
     if kind == "RECORD" and message.get("stream").__class__ is str and message.get("record").__class__ is dict:
         return  # by far the most
     if not isinstance(kind, str) or kind not in TYPES:
-        raise BadLine("type", "no Singer message type")
+        raise BadLine("type", "not a Singer message type")
     for field, expected in REQUIRED[kind]:
         if not isinstance(message.get(field), expected) or field not in message:
             bad = BadLine(field, "of the wrong type" if field in message else "missing")

@@ -1,4 +1,4 @@
-"""The run's deliveries as a Singer file: for whoever loads or reads them right after the run."""
+"""Writes the run's deliveries as a Singer file, the setting ``results_path``."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _opened(path: str) -> IO[bytes]:
     descriptor = DESCRIPTOR(path)
     if not descriptor:
         if not _may_be_replaced(Path(path)):
-            raise UnusablePath("there is a file that is no results file")
+            raise UnusablePath("the file exists and is not a results file")
         return open(path, "wb")  # noqa: PTH123 - closed by write
     number = int(descriptor[1])
     if number <= 2:

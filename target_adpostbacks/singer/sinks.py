@@ -1,4 +1,4 @@
-"""The SDK's sink of each stream: its name and key; records pass it by, and nothing is held in it."""
+"""The SDK's sink of each stream, for its name and key. The target delivers the records itself."""
 
 from __future__ import annotations
 

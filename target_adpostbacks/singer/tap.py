@@ -1,4 +1,4 @@
-"""tap-adpostbacks: the ledger as Singer streams, so that what was delivered can be loaded beside everything else."""
+"""tap-adpostbacks: the ledger as Singer streams."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from target_adpostbacks.ledger import TABLES, LedgerReader, NoLedger, UnusableLe
 class Writer(SingerWriter):
     """Records by msgspec and without a flush after each: half of the SDK's time for a record.
 
-    Every other message is the SDK's, which flushes: no bookmark is out before its records.
+    Every other message is the SDK's, which flushes: no state is written before its records.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class LedgerStream(Stream):
         self.primary_keys = key(name)
 
     def get_records(self, context: Any) -> Iterable[dict[str, Any]]:
-        """Rows that changed since the bookmark."""
+        """Rows that changed since the state."""
         ledger = self._tap_ledger.ledger
         after = self.get_starting_replication_key_value(context)
         return ledger.changes(self.name, int(after or 0)) if ledger else ()
@@ -66,7 +66,7 @@ class TapAdpostbacks(Tap):
             "ledger_url",
             th.StringType,
             secret=True,
-            description="Database of the ledger, as target-adpostbacks has it. Default: the SQLite file"
+            description="Database of the ledger, the same as for target-adpostbacks. Default: the SQLite file"
             " `adpostbacks.db` in the Meltano project, else in the current directory.",
         )
     ).to_dict()

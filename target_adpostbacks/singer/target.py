@@ -258,7 +258,7 @@ class TargetAdpostbacks(CommandTarget):
             counter.exit()
         mistakes = [mistake for mistake in (self._why_stopped(), self._write_results()) if mistake]
         if self.delivery_run.tally.open or self.states.waiting:
-            self.logger.error("State is held back: the next run reads again from the last one, and sends what is open.")
+            self.logger.error("State is held back: the next run begins at the last state and sends what is open.")
         self.exit_code = self.delivery_run.close(mistakes, self.signals[0] if self.signals else 0)
 
     def _is_hurried(self) -> bool:
@@ -277,7 +277,7 @@ class TargetAdpostbacks(CommandTarget):
             if self.results:
                 self.results.write(self.delivery_run.ledger)
         except OSError as error:
-            return f"results_path: {error.strerror or type(error).__name__}; what is missing there is in the ledger."
+            return f"results_path: {error.strerror or type(error).__name__}; the ledger has what is missing there."
         except UnusableLedger as error:
             return str(error)
         return None

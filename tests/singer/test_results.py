@@ -205,6 +205,6 @@ def test_a_run_with_its_ledger_in_postgresql_is_no_different(
 def test_a_file_that_is_no_results_file_is_not_overwritten(tmp_path: Path) -> None:
     config = tmp_path / "config.json"
     config.write_text('{"tiktok": {}}')
-    with pytest.raises(UnusablePath, match="no results file"):
+    with pytest.raises(UnusablePath, match="not a results file"):
         Results(str(config), "run-1")
     assert config.read_text() == '{"tiktok": {}}'

@@ -541,7 +541,7 @@ def test_results_never_take_the_place_of_the_ledger_that_is_about_to_be_made(tar
     target.config["results_path"] = str(target.folder / "adpostbacks.db")
     ran = target.run([a_purchase()])
     assert (ran.code, sandbox.received) == (1, [])
-    assert "results_path: there is a file that is no results file" in ran.stderr
+    assert "results_path: the file exists and is not a results file" in ran.stderr
 
 
 @pytest.mark.slow
