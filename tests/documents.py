@@ -44,7 +44,7 @@ def kept(path: Path, expected: str, request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--update-docs"):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(expected)
-    assert path.read_text() == expected, "run: pytest tests/test_docs.py tests/test_meltano.py --update-docs"
+    assert path.read_text() == expected, f"run: pytest {request.path.relative_to(ROOT)} --update-docs"
 
 
 def filled(text: str, part: str, made: str) -> str:

@@ -12,6 +12,9 @@ import psycopg
 
 from target_adpostbacks.demo.postgres import Postgres, postgres
 
+UNICODE = "TEMPLATE template0 LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
+"""Knows letters beyond a to z, as most databases do."""
+
 _numbers = count(1)
 
 
@@ -21,7 +24,7 @@ def embedded_postgres() -> Iterator[str]:
     server = _server()
     own = server._replace(database=f"test_{next(_numbers)}")
     with psycopg.connect(server.dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {own.database}".encode())
+        connection.execute(f"CREATE DATABASE {own.database} {UNICODE}".encode())
         try:
             yield own.url
         finally:

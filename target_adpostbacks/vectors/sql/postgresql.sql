@@ -1,0 +1,220 @@
+-- Normalizes and hashes match keys in PostgreSQL 13 or later, as the vectors beside this folder have them.
+--
+-- For a database in UTF-8 whose locale is not C: lower() has to know letters beyond a to z. A function takes one value;
+-- for a list, call it for each. The names of a function's arguments are columns of the record. NULL means: left out.
+--
+-- Before a function stands which rows of the vectors it reproduces (network.field) and the call to make.
+-- "not" lists the rows among them that SQL does not reproduce. A test runs every row. Rows whose input is a list or a
+-- number, and rows with settings other than default_phone_country_code, are not asked for.
+
+-- A text without the white space around it and without invisible characters; NULL for what programs write for nothing.
+CREATE FUNCTION adpostbacks_text(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN lower(clean) NOT IN (
+           '', 'null', 'none', 'undefined', 'nan', 'n/a', '(not set)', '[object object]'
+         ) THEN clean END
+  FROM (
+    SELECT regexp_replace(
+      regexp_replace(raw, '[\u00AD\u061C\u180E\u200B-\u200F\u202A-\u202E\u2060-\u2064\u2066-\u206F\uFEFF]', '', 'g'),
+      '^[\s\u00A0\u2000-\u200A\u202F\u3000]+|[\s\u00A0\u2000-\u200A\u202F\u3000]+$', '', 'g'
+    ) AS clean
+  ) AS cleaned
+$$;
+
+-- SHA-256 of a normalized text as 64 lower-case hex digits. What came as such a hash is passed on in lower case.
+CREATE FUNCTION adpostbacks_hash(raw text, normalized text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE
+    WHEN adpostbacks_text(raw) ~ '^[0-9A-Fa-f]{64}$' THEN lower(adpostbacks_text(raw))
+    WHEN normalized <> '' THEN encode(sha256(convert_to(normalized, 'UTF8')), 'hex')
+  END
+$$;
+
+-- An e-mail address, composed (NFC) and in lower case.
+-- rows: meta.email snapchat.email tiktok.email
+-- call: adpostbacks_hash(value, adpostbacks_email(value))
+--   not meta: "jane@localhost" (no dot after the @)
+CREATE FUNCTION adpostbacks_email(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN address ~ '^[^\s@<>]+@[^\s@<>]+$' THEN address END
+  FROM (
+    SELECT rtrim(btrim(regexp_replace(
+      regexp_replace(lower(normalize(adpostbacks_text(raw), NFC)), '^.*<([^<>]*)>$', '\1'), '^mailto:', ''
+    ), '"'' '), '.,;') AS address
+  ) AS addressed
+$$;
+
+-- The address without what follows a plus, and without dots and other signs before the @.
+-- rows: reddit.email
+-- call: adpostbacks_hash(value, adpostbacks_email_without_tag(value))
+--   not reddit: "Ada Lovelace <ada@example.com>" (not a bare address)
+CREATE FUNCTION adpostbacks_email_without_tag(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT NULLIF(regexp_replace(regexp_replace(split_part(address, '@', 1), '\+.*$', ''), '[^0-9a-z]', '', 'g'), '')
+    || '@' || split_part(address, '@', 2)
+  FROM (SELECT adpostbacks_email(raw) AS address) AS addressed
+$$;
+
+-- A phone number in E.164. A plus, or 00 at the beginning, is followed by the country code. Without them, country_code
+-- is put before the digits; without it, the digits are taken as they are. Whether the number exists is not checked.
+-- rows: reddit.phone tiktok.phone
+-- call: adpostbacks_hash(value, adpostbacks_phone(value, default_phone_country_code))
+CREATE FUNCTION adpostbacks_phone(raw text, country_code text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN e164 ~ '^\+[1-9][0-9]{6,14}$' THEN e164 END
+  FROM (
+    SELECT regexp_replace(regexp_replace(
+      normalize(adpostbacks_text(raw), NFKC),
+      '\s*(;?ext(ension)?|anexo|poste|int|x|#)[.=]?\s*[0-9]*\s*$', '', 'i'
+    ), '^[^0-9+]*00', '+') AS text
+  ) AS cut,
+  LATERAL (SELECT regexp_replace(text, '[^0-9]', '', 'g') AS digits) AS plain,
+  LATERAL (SELECT CASE
+    WHEN text LIKE '+39%' THEN '+' || digits -- Italy keeps its leading 0
+    WHEN text LIKE '%+%' THEN
+      '+' || regexp_replace(regexp_replace(text, '(\+[0-9]{1,3})[^0-9]+0', '\1'), '[^0-9]', '', 'g')
+    WHEN digits LIKE country_code || '%' AND length(digits) > 10 THEN '+' || digits
+    WHEN country_code <> '' THEN '+' || country_code || regexp_replace(digits, '^0', '')
+    ELSE '+' || digits
+  END AS e164) AS written
+$$;
+
+-- The same in digits alone. A national number that no country code completes stays, without its leading zeros.
+-- rows: meta.phone snapchat.phone
+-- call: adpostbacks_hash(value, adpostbacks_phone_digits(value, default_phone_country_code))
+CREATE FUNCTION adpostbacks_phone_digits(raw text, country_code text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE
+    WHEN adpostbacks_text(raw) ~ '^[0-9A-Fa-f]{32}$' THEN NULL -- an MD5
+    WHEN e164 IS NOT NULL THEN substr(e164, 2)
+    WHEN raw NOT LIKE '%+%' AND length(digits) BETWEEN 7 AND 15 THEN digits
+  END
+  FROM (SELECT
+    adpostbacks_phone(raw, country_code) AS e164,
+    ltrim(regexp_replace(adpostbacks_text(raw), '[^0-9]', '', 'g'), '0') AS digits
+  ) AS written
+$$;
+
+-- A name in lower case without white space, punctuation and symbols. Accents and other scripts stay, composed (NFC).
+-- rows: meta.first_name meta.last_name snapchat.first_name snapchat.last_name snapchat.city
+-- call: adpostbacks_hash(value, adpostbacks_letters(value))
+CREATE FUNCTION adpostbacks_letters(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT NULLIF(regexp_replace(
+    lower(normalize(adpostbacks_text(raw), NFC)),
+    '[\s!-/:-@\[-`{-~\u00A0-\u00A9\u00AB-\u00B1\u00B4\u00B6-\u00B8\u00BB\u00BF\u00D7\u00F7\u2000-\u206F\u20A0-\u20CF'
+    '\u3000-\u3003\u3008-\u3020\u30FB\uFF01-\uFF0F]', '', 'g'
+  ), '')
+$$;
+
+-- A name in lower case without white space.
+-- rows: tiktok.first_name tiktok.last_name
+-- call: adpostbacks_hash(value, adpostbacks_name(value))
+CREATE FUNCTION adpostbacks_name(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT regexp_replace(lower(normalize(adpostbacks_text(raw), NFC)), '\s', '', 'g')
+$$;
+
+-- A city: its letters, without digits.
+-- rows: meta.city
+-- call: adpostbacks_hash(value, adpostbacks_city(value))
+CREATE FUNCTION adpostbacks_city(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT NULLIF(regexp_replace(adpostbacks_letters(raw), '[0-9]', '', 'g'), '')
+$$;
+
+-- A state or region: in the US, and where no country is known, a state's name becomes its code.
+-- rows: meta.state snapchat.state
+-- call: adpostbacks_hash(value, adpostbacks_state(value, country))
+CREATE FUNCTION adpostbacks_state(raw text, country text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN lower(COALESCE(adpostbacks_text(country), 'us')) IN ('us', 'usa', 'united states')
+    THEN COALESCE((
+      SELECT code FROM (VALUES
+        ('alabama', 'al'), ('alaska', 'ak'), ('arizona', 'az'), ('arkansas', 'ar'), ('california', 'ca'),
+        ('colorado', 'co'), ('connecticut', 'ct'), ('delaware', 'de'), ('districtofcolumbia', 'dc'), ('florida', 'fl'),
+        ('georgia', 'ga'), ('hawaii', 'hi'), ('idaho', 'id'), ('illinois', 'il'), ('indiana', 'in'), ('iowa', 'ia'),
+        ('kansas', 'ks'), ('kentucky', 'ky'), ('louisiana', 'la'), ('maine', 'me'), ('maryland', 'md'),
+        ('massachusetts', 'ma'), ('michigan', 'mi'), ('minnesota', 'mn'), ('mississippi', 'ms'), ('missouri', 'mo'),
+        ('montana', 'mt'), ('nebraska', 'ne'), ('nevada', 'nv'), ('newhampshire', 'nh'), ('newjersey', 'nj'),
+        ('newmexico', 'nm'), ('newyork', 'ny'), ('northcarolina', 'nc'), ('northdakota', 'nd'), ('ohio', 'oh'),
+        ('oklahoma', 'ok'), ('oregon', 'or'), ('pennsylvania', 'pa'), ('puertorico', 'pr'), ('rhodeisland', 'ri'),
+        ('southcarolina', 'sc'), ('southdakota', 'sd'), ('tennessee', 'tn'), ('texas', 'tx'), ('utah', 'ut'),
+        ('vermont', 'vt'), ('virginia', 'va'), ('washington', 'wa'), ('westvirginia', 'wv'), ('wisconsin', 'wi'),
+        ('wyoming', 'wy')
+      ) AS states (name, code) WHERE name = adpostbacks_letters(raw)
+    ), adpostbacks_letters(raw))
+    ELSE adpostbacks_letters(raw)
+  END
+$$;
+
+-- A postal code in lower case without spaces and dashes; a US ZIP+4 without its last four digits.
+-- rows: meta.postal_code snapchat.postal_code tiktok.postal_code
+-- call: adpostbacks_hash(value, adpostbacks_postal_code(value, country))
+CREATE FUNCTION adpostbacks_postal_code(raw text, country text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT NULLIF(CASE
+    WHEN is_us AND code ~ '^[0-9]{5}-[0-9]*$' THEN left(code, 5)
+    WHEN is_us AND country IS NOT NULL AND code ~ '^[0-9]{9}$' THEN left(code, 5)
+    ELSE replace(code, '-', '')
+  END, '')
+  FROM (SELECT
+    regexp_replace(lower(adpostbacks_text(raw)), '\s', '', 'g') AS code,
+    lower(COALESCE(adpostbacks_text(country), 'us')) IN ('us', 'usa', 'united states') AS is_us
+  ) AS shortened
+$$;
+
+-- A country that is a code of two letters already. Map names and codes of three letters beforehand.
+-- rows: meta.country snapchat.country
+-- only: adpostbacks_text(value) ~ '^([A-Za-z]{2}|[0-9A-Fa-f]{64})$'
+-- call: adpostbacks_hash(value, adpostbacks_country(value))
+--   not meta: "XX" (two letters, but no country)
+CREATE FUNCTION adpostbacks_country(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN adpostbacks_text(raw) ~ '^[A-Za-z]{2}$' THEN lower(adpostbacks_text(raw)) END
+$$;
+
+-- m or f, from male and female too.
+-- rows: meta.gender snapchat.gender
+-- call: adpostbacks_hash(value, adpostbacks_gender(value))
+CREATE FUNCTION adpostbacks_gender(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE
+    WHEN lower(adpostbacks_text(raw)) IN ('m', 'male') THEN 'm'
+    WHEN lower(adpostbacks_text(raw)) IN ('f', 'female') THEN 'f'
+  END
+$$;
+
+-- A birth date as YYYYMMDD. The year comes first, with any separators or none, or last. Then the month comes first with
+-- slashes, the day with dots, unless a part above 12 says otherwise. A time behind it is ignored.
+-- rows: meta.date_of_birth
+-- call: adpostbacks_hash(value, adpostbacks_date_of_birth(value))
+--   not meta: "9999-12-31" (after the event)
+CREATE FUNCTION adpostbacks_date_of_birth(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN year >= 1900 AND month BETWEEN 1 AND 12 THEN
+    CASE WHEN day BETWEEN 1 AND extract(day FROM make_date(year, month, 1) + interval '1 month - 1 day')
+      THEN year || lpad(month::text, 2, '0') || lpad(day::text, 2, '0')
+    END
+  END
+  FROM (SELECT regexp_replace(adpostbacks_text(raw), '\.0+$', '') AS text) AS cleaned,
+  LATERAL (SELECT
+    COALESCE(
+      regexp_match(text, '^([0-9]{4})([0-9]{2})([0-9]{2})$'),
+      regexp_match(text, '^([0-9]{4})[^0-9]+([0-9]{1,2})[^0-9]+([0-9]{1,2})(?:[^0-9].*)?$')
+    )::int[] AS ymd,
+    regexp_match(text, '^([0-9]{1,2})[/.]([0-9]{1,2})[/.]([0-9]{4})(?: .*)?$')::int[] AS parts
+  ) AS matched,
+  LATERAL (SELECT parts[1] > 12 OR (text LIKE '%.%.%' AND parts[2] <= 12) AS is_day_first) AS ordered,
+  LATERAL (SELECT
+    COALESCE(ymd[1], parts[3]) AS year,
+    COALESCE(ymd[2], CASE WHEN is_day_first THEN parts[2] ELSE parts[1] END) AS month,
+    COALESCE(ymd[3], CASE WHEN is_day_first THEN parts[1] ELSE parts[2] END) AS day
+  ) AS numbers
+$$;
+
+-- An id of your own, in lower case.
+-- rows: meta.external_id snapchat.external_id
+-- call: adpostbacks_hash(value, lower(adpostbacks_text(value)))
+-- As it is:
+-- rows: reddit.external_id tiktok.external_id
+-- call: adpostbacks_hash(value, adpostbacks_text(value))
+
+-- An advertising id in lower case; NULL for zeros alone.
+-- rows: reddit.gaid
+-- call: adpostbacks_hash(value, adpostbacks_advertising_id(value))
+-- Apple's in upper case:
+-- rows: reddit.idfa
+-- call: adpostbacks_hash(value, upper(adpostbacks_advertising_id(value)))
+CREATE FUNCTION adpostbacks_advertising_id(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE
+    WHEN id ~ '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$' AND id <> '00000000-0000-0000-0000-000000000000' THEN id
+  END
+  FROM (SELECT lower(adpostbacks_text(raw)) AS id) AS lowered
+$$;
