@@ -11,7 +11,9 @@ import pycountry
 
 from target_adpostbacks.core.match_keys import hashed
 
-_ZIP = re.compile(r"([0-9]{5})(?:-[0-9]*|[0-9]{4})").fullmatch
+_DECIMALS = re.compile(r"(?<=[0-9])\.0+$")
+_PREFIXED = re.compile(r"([a-z]{1,3})(-?)([0-9].*)").fullmatch
+_US_ZIP = re.compile(r"([0-9]{3,5}?)-?(?:[0-9]{4})?|([0-9]{5})-[0-9]*").fullmatch
 _ZIP4 = re.compile(r"([0-9]{5})-[0-9]{4}").fullmatch
 
 
@@ -72,8 +74,33 @@ def _us_states() -> Mapping[str | None, str]:
 
 @lru_cache(maxsize=20_000)
 def postal_code(raw: str, country: str | None = None) -> str | None:
-    """``'M5V 3L9'`` -> ``'m5v3l9'``; a US ZIP+4 is cut to its first five digits, told by its dash or ``country``."""
-    code = "".join(raw.split()).lower()
-    if zip_code := (_ZIP if country == "US" else _ZIP4)(code) if country in ("US", "", None) else None:
-        return zip_code[1]
+    """``'M5V 3L9'`` -> ``'m5v3l9'``, ``'D-10115'`` -> ``'10115'``, ``'10115.0'`` -> ``'10115'``.
+
+    A US ZIP+4 is cut to its first five digits, told by its dash or ``country``. In the US the zeros come back that a
+    ZIP loses as a number: ``'2115'`` -> ``'02115'``.
+    """
+    code = _DECIMALS.sub("", "".join(raw.split()).lower())
+    if (prefixed := _PREFIXED(code)) and _is_prefix(prefixed[1], prefixed[2], country):
+        code = prefixed[3]
+    if country == "US" and (us := _US_ZIP(code)):
+        return (us[1] or us[2]).zfill(5)
+    if not country and (us := _ZIP4(code)):
+        return us[1]
     return code.replace("-", "") or None
+
+
+def _is_prefix(letters: str, dash: str, country: str | None) -> bool:
+    prefix_of = PLATES.get(letters, letters.upper())
+    return prefix_of in WITHOUT_LETTERS and (prefix_of == country if country else bool(dash))
+
+
+WITHOUT_LETTERS = frozenset(
+    "AT AX BE BG CH CY CZ DE DK EE ES FI FO FR GL GR HR HU IS IT LI LT LU MC ME MK NL NO PL PT RO RS SE SI SK SM TR UA "
+    "US".split()
+)
+"""Countries whose letters people write before a postal code, though they are no part of it as in Andorra's AD500."""
+PLATES = dict(
+    plate.split(":")
+    for plate in "a:AT b:BE d:DE e:ES f:FR fin:FI fl:LI h:HU i:IT l:LU n:NO p:PT s:SE slo:SI usa:US".split()
+)
+"""Letters of cars, which people write there too."""

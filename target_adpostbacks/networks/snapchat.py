@@ -210,6 +210,7 @@ class Snapchat(Network[SnapchatSettings]):
 
     def _user_data(self, c: Conversion) -> dict[str, JSON]:
         app = c.event_source == "app"
+        country = keys.unhashed(c.country)
         madid = mobile.advertising_id(c, self._version(c)) if app else None
         user_data = prune(
             {
@@ -220,8 +221,8 @@ class Snapchat(Network[SnapchatSettings]):
                 "ln": keys.hashed_list(c.last_name, places.unpunctuated),
                 "ge": keys.hashed_list(c.gender, keys.gender),
                 "ct": keys.hashed_list(c.city, places.unpunctuated),
-                "st": keys.hashed_list(c.state, places.state, c.country),
-                "zp": keys.hashed_list(c.postal_code, places.postal_code, c.country),
+                "st": keys.hashed_list(c.state, places.state, country),
+                "zp": keys.hashed_list(c.postal_code, places.postal_code, country),
                 "country": keys.hashed_list(c.country, keys.folded),
                 "db": keys.hashed(c.date_of_birth, date_of_birth, c.event_time.year)
                 if self.settings.send_date_of_birth

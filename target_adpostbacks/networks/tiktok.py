@@ -299,7 +299,7 @@ class TikTok(Network[TikTokSettings]):
                 "last_name": places.name_hash(c.last_name),
                 "city": c.city and places.place(c.city),
                 "state": c.state and places.place(c.state),
-                "zip_code": keys.hashed(c.postal_code, places.postal_code),
+                "zip_code": keys.hashed(c.postal_code, places.postal_code, keys.unhashed(c.country)),
                 "country": (keys.unhashed(c.country) or "").lower(),
             }
         if app:
