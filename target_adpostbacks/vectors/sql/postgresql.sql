@@ -141,6 +141,18 @@ $$;
 -- A postal code in lower case without spaces and dashes; a US ZIP+4 without its last four digits.
 -- rows: meta.postal_code snapchat.postal_code tiktok.postal_code
 -- call: adpostbacks_hash(value, adpostbacks_postal_code(value, country))
+--   not meta: "94105.0" (a number that a spreadsheet wrote)
+--   not meta: "2115", country US (US: the zero that a number loses comes back)
+--   not meta: "D-10115" (letters for the country are no part of the code)
+--   not meta: "DE 10115", country DE (letters for the country are no part of the code)
+--   not snapchat: "94105.0" (a number that a spreadsheet wrote)
+--   not snapchat: "2115", country US (US: the zero that a number loses comes back)
+--   not snapchat: "D-10115" (letters for the country are no part of the code)
+--   not snapchat: "DE 10115", country DE (letters for the country are no part of the code)
+--   not tiktok: "94105.0" (a number that a spreadsheet wrote)
+--   not tiktok: "2115", country US (US: the zero that a number loses comes back)
+--   not tiktok: "D-10115" (letters for the country are no part of the code)
+--   not tiktok: "DE 10115", country DE (letters for the country are no part of the code)
 CREATE FUNCTION adpostbacks_postal_code(raw text, country text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT NULLIF(CASE
     WHEN is_us AND code ~ '^[0-9]{5}-[0-9]*$' THEN left(code, 5)
