@@ -216,7 +216,7 @@ class Attempts:
         return tries._replace(until=tries.until + paced, attempt=tries.attempt + 1), why or self.why_not()
 
     def _mark(self, batch: Sequence[Queued]) -> tuple[list[str | None], str]:
-        """From here on the network may have them: what was said of that before, and the time."""
+        """Note that the network may have them from now on; the notes before this one, and the time."""
         self.verdicts.ensure_asset(batch)
         now = self.verdicts.now()
         before = [queued.unanswered_since for queued in batch]

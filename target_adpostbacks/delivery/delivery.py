@@ -30,7 +30,7 @@ BUSY = Outcome(Verdict.BUSY, message="another run with this ledger is sending to
 class Delivery:
     """One run's sending. ``submit``, ``skip``, ``settle`` and ``close`` belong to one thread; the rest is on others.
 
-    ``clock``: an aware time; ``wait``: waits for so many seconds or until the run is stopped, and says whether it is;
+    ``clock``: an aware time; ``wait``: waits so many seconds or until the run is stopped, and returns whether it is;
     ``pauses``: seconds between the attempts of a batch.
     """
 
@@ -110,7 +110,7 @@ class Delivery:
         return True
 
     def abandon(self) -> None:
-        """Wait no longer: the network may have taken what is under way, but nobody hears its answer any more."""
+        """Wait no longer. The network may have what is under way, but its answers are no longer heard."""
         wait([self._writer.submit(self._verdicts.abandon())], timeout=ABANDON_SECONDS)
 
     def stop(self) -> None:
@@ -136,7 +136,7 @@ class Delivery:
         return self._lanes.setdefault(account.label, Lane(account, self._wait, self._log, pace))
 
     def _deliver_guarded(self, lane: Lane, batch: list[Queued]) -> None:
-        """What goes wrong in the background holds state back and ends the run, without a word of the data."""
+        """Deliver a batch; an error holds state back and ends the run. Its text may hold values and is not shown."""
         try:
             self._deliver(lane, batch)
         except Exception as error:  # noqa: BLE001 - reported by the main thread

@@ -16,11 +16,11 @@ WAITING_BATCHES = 2
 """Batches of an account that wait for each one under way, before the reader waits too."""
 
 Wait = Callable[[float], bool]
-"""Waits for so many seconds, or until the run is stopped; whether it is stopped."""
+"""Waits for this many seconds, or until the run is stopped; returns whether it is stopped."""
 
 
 class Pace:
-    """A ceiling of requests a second for all who share it: each gets a turn of its own."""
+    """A ceiling of requests per second. Each request takes the next slot."""
 
     def __init__(self, per_second: float) -> None:
         self._apart = 1 / per_second
@@ -28,7 +28,7 @@ class Pace:
         self._lock = threading.Lock()
 
     def turn(self) -> float:
-        """Seconds until the turn that is hereby taken."""
+        """Take the next slot; the seconds until it."""
         with self._lock:
             now = time.monotonic()
             turn = max(now, self._next)
@@ -91,14 +91,14 @@ class Lane:
             self.log(f"{self.account.label}: {explanation}")
 
     def hold_off(self, seconds: float, asked: Outcome) -> None:
-        """No request of the account goes out before the time is over that the network asked for."""
+        """Send no request of the account before the time is over that the network asked for."""
         self._not_before, self._asked = max(self._not_before, time.monotonic() + seconds), others(asked)
 
     def await_turn(self, until: float) -> tuple[float, Outcome | None]:
-        """Wait until a request may go out: for as long as the network asked, then for a turn of its pace.
+        """Wait until a request may be sent: as long as the network asked for, then for its slot.
 
-        The seconds that the turn took, which ``until`` (monotonic) does not count; and the answer that asked to wait
-        for longer than that, if one did.
+        Returns the seconds that the slot took, which do not count for ``until`` (monotonic), and the answer that asked
+        to wait beyond it, if one did.
         """
         paced = 0.0
         while True:
@@ -126,7 +126,7 @@ class Lane:
 
 
 def others(answer: Outcome) -> Outcome:
-    """What was answered to one batch, as the reason why others were not sent: nobody owes them an answer."""
+    """The answer to one batch as the reason why other batches, which were not sent, stay open."""
     return answer._replace(verdict=Verdict.TRANSIENT) if answer.verdict is Verdict.NO_ANSWER else answer
 
 

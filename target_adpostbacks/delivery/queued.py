@@ -15,20 +15,20 @@ class Mark(Protocol):
     """A place in the input that learns what became of the outcomes before it. Any thread settles and holds."""
 
     def expect(self, count: int) -> None:
-        """So many outcomes are to come; called by the thread that reads, before any of them is settled."""
+        """Expect ``count`` more outcomes. The reading thread calls it, before any of them is settled."""
 
     def settle(self, count: int) -> None:
-        """So many have a final verdict."""
+        """``count`` outcomes are final."""
 
     def hold(self, count: int) -> None:
-        """So many stay open."""
+        """``count`` outcomes stay open."""
 
 
 class Unmarked:
     """The mark of a caller who keeps no state."""
 
     def expect(self, count: int) -> None:
-        """Nobody asks."""
+        """Nothing to do."""
 
     settle = hold = expect
 

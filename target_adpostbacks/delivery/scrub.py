@@ -13,7 +13,7 @@ from target_adpostbacks.core.answers import JSON
 
 
 def scrubbed(text: str, secrets: Iterable[str], texts: Iterable[str] = (), *, keep_ids: bool = False) -> str:
-    """What a network said, on one line, at most 500 characters, without secrets and without what it echoes of us.
+    """A network's message on one line of at most 500 characters, without secrets and without values that were sent.
 
     ``texts``: what was sent, as ``texts_of`` gives it. ``keep_ids``: for codes and request ids, which look like hashes
     and numbers.
@@ -56,11 +56,11 @@ def _spellings(char: str) -> Iterable[str]:
 
 
 PIECE = 16
-"""So many characters of a secret in a row are its own, and no coincidence."""
+"""A piece of a secret of this many characters is no coincidence."""
 
 
 def _without_pieces(text: str, secret: str) -> str:
-    """Without what is left of a secret that was told in part, or cut off."""
+    """The text without pieces of a secret that was repeated in part, or cut off."""
     pieces = {secret[at : at + PIECE] for at in range(len(secret) - PIECE + 1)}
     starts = [at for at in range(len(text) - PIECE + 1) if text[at : at + PIECE] in pieces]
     for at in starts:

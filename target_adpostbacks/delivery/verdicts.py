@@ -93,11 +93,11 @@ class Verdicts:
             (mark.hold if is_open else mark.settle)(count)
 
     def unwritten(self, batch: Sequence[Queued]) -> None:
-        """What the ledger could not be told of stays open; a part of the batch may have been settled before."""
+        """Keep open what could not be written to the ledger; a part of the batch may have been settled before."""
         self.release(self._under_way.still(batch), "open unwritten")
 
     def expect_skipped(self, count: int) -> None:
-        """So many rows are about to be handed to ``store_skipped``, or to ``skips_unwritten``."""
+        """``count`` rows will be handed to ``store_skipped`` or to ``skips_unwritten``."""
         with self._lock:
             self._unwritten_skips += count
 
@@ -115,7 +115,7 @@ class Verdicts:
             mark.settle(count)
 
     def skips_unwritten(self, rows: Sequence[Skipped]) -> None:
-        """What the ledger could not be told of stays open."""
+        """Keep open what could not be written to the ledger."""
         with self._lock:
             self._unwritten_skips -= len(rows)
             self.counts["open unwritten"] += len(rows)
