@@ -91,7 +91,7 @@ class CommandTarget(Target):
         return mistakes
 
     def _setup_signal_handlers(self) -> None:
-        """None before ``run``: until a line is read, a signal ends the process as it ends any; the SDK would exit 0."""
+        """Install none before ``run``: until a line is read, a signal ends the process. The SDK would exit 0."""
 
     @classmethod
     def get_singer_command(cls) -> click.Command:

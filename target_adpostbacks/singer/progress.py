@@ -28,7 +28,7 @@ class Progress:
         self._handlers: list[logging.StreamHandler[TextIO]] = []
 
     def start(self) -> None:
-        """Begin to change a line in place, where there is a terminal."""
+        """Begin to change a line in place, if there is a terminal."""
         if not (self._console.is_terminal if self._console else sys.stderr.isatty()):
             return
         from rich.console import Console
@@ -46,7 +46,7 @@ class Progress:
                 self._handlers.append(handler)
 
     def show(self) -> bool:
-        """Say how far the run is, if it is time to; whether it was."""
+        """Show how far the run is, if it is time to; returns whether it was."""
         now = time.monotonic()
         if now - self._shown < (SHOW_SECONDS if self._live else LOG_SECONDS):
             return False

@@ -216,7 +216,7 @@ def _check(message: dict[str, Any]) -> None:
 
 
 CONTROL = frozenset({"SCHEMA", "BATCH"})
-"""Messages that others depend on: what is wrong with one ends the run, or what it brings would be lost in silence."""
+"""Messages on which others depend. A mistake in one ends the run, since what it brings would be lost unnoticed."""
 
 REQUIRED: dict[str, tuple[tuple[str, Any], ...]] = {
     "RECORD": (("stream", str), ("record", dict)),

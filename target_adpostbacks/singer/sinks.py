@@ -34,5 +34,5 @@ class ConversionSink(Sink):
         raise RuntimeError("records are delivered by the target")
 
     def process_batch_files(self, encoding: BaseBatchFileEncoding, files: Sequence[str]) -> None:
-        """Never called either: the SDK's own method would drop the lines in silence."""
+        """Never called either. The SDK's own method would drop the lines unnoticed."""
         raise RuntimeError("BATCH files are read by the target")

@@ -1,4 +1,4 @@
-"""Holds each STATE message back until everything before it is settled in the ledger."""
+"""Holds each STATE message back until every record before it is settled."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class Place:
-    """A stretch of the input between two STATE messages: a mark for what comes of its records.
+    """The part of the input between two STATE messages: a mark for the outcomes of its records.
 
     Only the reading thread expects; any thread settles and holds.
     """
@@ -23,20 +23,20 @@ class Place:
         self.state: bytes | None = None  # the state that ends it
 
     def expect(self, count: int) -> None:
-        """So many outcomes are to come."""
+        """Expect ``count`` more outcomes."""
         self.expected += count
 
     def settle(self, count: int) -> None:
-        """So many have a final verdict."""
+        """``count`` outcomes are final."""
         self._states.settle(self, count)
 
     def hold(self, count: int) -> None:
-        """So many stay open, or were not even read: this state and all after it are not written in this run."""
+        """``count`` outcomes stay open or were never read: this run writes neither this state nor a later one."""
         self.held += count
 
 
 class States:
-    """STATE messages in the order of the input; the newest free one is written as soon as it is free."""
+    """STATE messages in the order of the input. The newest one with nothing open before it is written."""
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
         self.place = Place(self)
@@ -62,7 +62,7 @@ class States:
             self._release()
 
     def settle(self, place: Place, count: int) -> None:
-        """So many outcomes of a place have a final verdict."""
+        """``count`` outcomes of a place are final."""
         with self._lock:
             place.settled += count
             if self._ended and place is self._ended[0]:

@@ -83,7 +83,7 @@ class TapAdpostbacks(Tap):
 
     @property
     def ledger(self) -> LedgerReader | None:
-        """Opened when the first row is asked for: the catalog needs none. None where nothing was sent yet."""
+        """The ledger, opened for the first row; None if nothing was sent yet."""
         if self._ledger is None:
             try:
                 self._ledger = LedgerReader(self.config.get("ledger_url") or default_url(os.environ))
