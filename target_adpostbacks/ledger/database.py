@@ -35,11 +35,11 @@ CHECK_URL = "check ledger_url, and that its file or database can be written to"
 
 
 class UnusableLedger(Exception):
-    """The ledger can't be opened or written: says which and what to do, without the URL's password."""
+    """The ledger can't be opened or written. The message says why and what to do, without the password."""
 
 
 class NoLedger(UnusableLedger):
-    """There is none at that place yet: nothing was ever sent, or the place is another one."""
+    """There is no ledger at that place: nothing was sent yet, or it is the wrong place."""
 
 
 class Database:
@@ -101,7 +101,7 @@ class Database:
             return connection.execute(query, values or {}).all()
 
     def pages(self, query: sa.Select[Any], seq: sa.ColumnElement[Any], after: int) -> Iterator[Sequence[sa.Row[Any]]]:
-        """A thousand rows at a time, each time in a transaction of its own: no writer waits, memory stays flat.
+        """A thousand rows at a time, in a transaction each, so that no writer waits and memory stays flat.
 
         In the order of ``seq``, after that one, up to what is committed now.
         """
@@ -141,7 +141,7 @@ def default_url(environ: Mapping[str, str]) -> str:
 
 
 def parsed(url: str) -> sa.URL:
-    """The URL, or ValueError without a word of it: what is not understood may be a piece of the password."""
+    """The URL; raises ValueError without its text, which may hold a piece of the password."""
     try:
         address = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):

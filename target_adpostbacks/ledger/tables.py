@@ -94,7 +94,7 @@ SEQUENCE = sa.Table(
     sa.Column("version", sa.Integer, nullable=False, server_default="1"),  # of the ledger, see ``versions``
 )
 """One row: the highest seq handed out, in any table. Raising it locks it to the transaction's end, so that seqs appear
-in order: whoever has read up to one misses nothing before it."""
+in order: a reader who has read up to one has missed none before it."""
 
 
 class Status(NamedTuple):

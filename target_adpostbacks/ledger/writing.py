@@ -50,7 +50,7 @@ class Ledger:
 
     @contextmanager
     def _writing(self, changes: int) -> Iterator[tuple[sa.Connection, Iterator[int]]]:
-        """A transaction, and the seqs of so many changes; committed at the end."""
+        """A transaction with a seq for each of so many changes; committed at the end."""
         with self._lock, self._database.begin() as connection:
             connection.execute(SEQUENCE.update().values(value=SEQUENCE.c.value + changes))
             newest = connection.execute(sa.select(SEQUENCE.c.value)).scalar_one()
@@ -85,7 +85,7 @@ class Ledger:
         return {known: earlier for known, earlier in found.items() if known in asked}
 
     def write(self, now: str, rows: Iterable[Delivered], attempts: Sequence[Mapping[str, Any]] = ()) -> None:
-        """Store what became of postbacks, and the requests that said so.
+        """Store what became of postbacks, and the requests that they were in.
 
         Accepted rows are never changed; a repeated skip changes nothing either, so that reading a source once more
         leaves the ledger as it is.
