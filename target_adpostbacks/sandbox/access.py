@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 
 class Access:
-    """Known tokens and assets. A token that says "revoked", "invalid" or "expired" is so; None: any other is good.
+    """Known tokens and assets. None: every one is good, except a token that contains "revoked", "invalid" or "expired".
 
     ``tokens`` may map each token to the assets that it may write to.
     """

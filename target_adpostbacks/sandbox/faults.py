@@ -22,7 +22,7 @@ class FaultError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One rule: whom it meets, and what happens to them."""
+    """One rule: which requests it matches, and what happens to them."""
 
     network: str | None = None
     path: str | None = None
@@ -52,12 +52,12 @@ class Fault:
 
     @property
     def conditional(self) -> bool:
-        """Whether it looks at the events before it strikes."""
+        """Whether it depends on the events of a request."""
         return self.refuse_event is not None or self.refuse_event_id is not None
 
     @property
     def replaces(self) -> bool:
-        """Whether the network's own answer is not asked for."""
+        """Whether it replaces the network's own answer."""
         return self.body is not None or any(getattr(self, effect) not in (None, False) for effect in REPLACES)
 
     @property
@@ -150,13 +150,13 @@ class Rules:
         self.replace(self.faults)
 
     def look_at_events(self, network: str, path: str) -> bool:
-        """Whether a rule in force wants to know the events before it strikes."""
+        """Whether a rule that matches depends on the request's events."""
         with self._lock:
             meeting = self._meeting(network, path)
             return any(rule.conditional for n, rule in meeting if not self._used_up(n, rule))
 
     def pick(self, network: str, path: str, event_ids: Sequence[str] = ()) -> Fault:
-        """The first rule in force that meets the request; it is used up by one."""
+        """The first rule that matches the request; counts it."""
         with self._lock:
             for n, rule in self._meeting(network, path):
                 if self._used_up(n, rule) or (rule.conditional and rule.strikes(event_ids) is None):

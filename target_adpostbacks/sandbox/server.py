@@ -103,7 +103,7 @@ class Sandbox:
 
     @property
     def received(self) -> list[dict[str, Any]]:
-        """The live events let in, once each; ``times`` tells how often each came."""
+        """The live events that were accepted, once each; ``times``: how often each came."""
         return self._records.events(test=False)
 
     @property
