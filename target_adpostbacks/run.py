@@ -1,4 +1,4 @@
-"""One run without Singer: records in, postbacks prepared, batched and delivered, and a tally of what became of them."""
+"""One run without Singer: prepares, batches and delivers records, and counts what became of them."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Run:
         key: Sequence[str] = (),
         line: int = 0,
     ) -> None:
-        """One record of the input: what it comes to is batched, sent in the background, and told to ``mark``.
+        """Take one record of the input: batch its postbacks, send them in the background, settle ``mark``.
 
         ``key``: the columns that make a record one record; ``line``: where it stands in the input.
         """
@@ -152,7 +152,7 @@ class Run:
         return self.take(invalid(stream, line, digest, field, rule), mark)
 
     def count_read(self, outcomes: int) -> None:
-        """One record of the input was read, and so many outcomes came of it."""
+        """Count one record of the input, and the number of its outcomes."""
         self.read += 1
         if not outcomes:
             self._without_outcome += 1

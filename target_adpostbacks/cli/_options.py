@@ -11,7 +11,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def ledger_url(command: Command) -> Command:
-    """``--ledger-url``; None where nobody set it."""
+    """``--ledger-url``; None if it is not set."""
     return click.option(
         "--ledger-url",
         envvar="TARGET_ADPOSTBACKS_LEDGER_URL",

@@ -21,7 +21,7 @@ COLORS: Mapping[str, dict[str, Any]] = {
 WIDE = 120
 """Columns of a terminal from which on times have their date, and network and account a column each."""
 REASON = 30
-"""The least width that a reason is readable in; below, it has a line of its own."""
+"""The least width for a reason; in a narrower terminal it gets a line of its own."""
 GAP = "  "
 WIDEST = 64
 """What a column in a pipe is filled up to, at most; a longer value moves the rest of its own line."""

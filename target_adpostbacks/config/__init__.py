@@ -1,4 +1,4 @@
-"""The configuration: read and checked without ever echoing a value, and described."""
+"""The configuration: read, checked without showing a value, and described."""
 
 from target_adpostbacks.config.describing import described, schema
 from target_adpostbacks.config.general import General, SdkSettings

@@ -1,4 +1,4 @@
-"""The config read: sections and accounts merged, and checked without ever echoing a value."""
+"""Reads the config: merges sections and accounts, and checks them without showing a value."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class InvalidConfig(ValueError):
-    """Every mistake in the configuration, a line each: path, rule, next step; never a value."""
+    """Every mistake in the configuration, a line each with path, rule and next step; never a value."""
 
     def __init__(self, mistakes: Iterable[str]) -> None:
         self.mistakes = list(mistakes)

@@ -1,4 +1,4 @@
-"""Values of a Settings type, taken out of a config: trimmed, converted, and what is wrong with them in words."""
+"""Reads the values of a Settings type from a config, and says in words what is wrong with them."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ NOBODY = frozenset(
         *("(not set)", "not set", "not_set", "unknown", "untracked", "null", "n/a"),
     }
 )
-"""Values of ``network`` that name nobody."""
+"""Values of ``network`` that name no network."""
 
 
 def route(conversion: Conversion, accounts: Mapping[str, Sequence[Account]], names: Mapping[str, str]) -> list[Account]:

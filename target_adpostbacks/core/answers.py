@@ -20,7 +20,7 @@ class Verdict(enum.Enum):
     TRANSIENT = "transient"
     NO_ANSWER = "no_answer"
     CREDENTIALS = "credentials"
-    BUSY = "busy"  # nobody was asked: another run is sending there
+    BUSY = "busy"  # not sent: another run is sending to the asset
 
     @property
     def final(self) -> bool:
@@ -92,7 +92,7 @@ def by_status(status: int, statuses: Mapping[int, Verdict] = STATUSES) -> Verdic
         return listed
     if 200 <= status < 300:
         return Verdict.ACCEPTED
-    # A redirect is a portal's or a proxy's word, never the API's: nobody has judged the conversions.
+    # A redirect comes from a captive portal or a proxy, never from the API: the conversions were not judged.
     return Verdict.TRANSIENT if status >= 500 or status < 400 else Verdict.REJECTED
 
 

@@ -15,7 +15,7 @@ DEVICE_PROPERTIES = frozenset(
 """Members of ``properties`` that ``extinfo`` reads where there is no column, or the column is empty."""
 
 AUTHORIZED, REFUSED = frozenset({"authorized", "3", "true"}), frozenset({"denied", "2", "restricted", "1", "false"})
-"""What ``att_status`` may say, in any case of letters: Apple's words and numbers, or a flag."""
+"""Values of ``att_status``, in upper or lower case: Apple's names and numbers, or a flag."""
 
 
 def version(c: Conversion) -> str | None:

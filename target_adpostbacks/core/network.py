@@ -27,7 +27,7 @@ class Limits(NamedTuple):
 
     @property
     def payload_bytes(self) -> int:
-        """For the payloads together; the rest is for what is said once."""
+        """For the payloads together; the rest is for the envelope."""
         return self.bytes - ENVELOPE_BYTES
 
 
@@ -76,7 +76,7 @@ class Network(ABC, Generic[S]):
 
     @abstractmethod
     def envelope(self, conversion: Conversion) -> dict[str, JSON]:
-        """What is said once per request; conversions of one envelope share requests. May raise Skip."""
+        """What a request contains once; conversions of one envelope share requests. May raise Skip."""
 
     @abstractmethod
     def request(self, envelope: Mapping[str, JSON], payloads: Sequence[JSON]) -> Request:

@@ -123,7 +123,7 @@ class Preparation:
 
 
 def invalid(stream: str, line: int, digest: str, field: str, rule: str) -> Prepared:
-    """A line or record that is no conversion. ``digest``: what tells it from others, as ``digest`` gives it."""
+    """What a line or record comes to that is no conversion. ``digest``: identifies it, see ``digest``."""
     nobody = FOR_NOBODY._replace(event_id=f"{stream[:200]}:{digest}")
     message = f"{field}: {rule}"
     not_sent = NotSent(nobody, "", Facts(stream, line, None), "invalid", message)

@@ -128,7 +128,7 @@ def _dig(record: Any, path: Sequence[str]) -> Any:
 
 
 def parse(record: Mapping[str, Any], columns: Columns, key: Sequence[str] = (), stream: str = "") -> Conversion:
-    """The conversion that a record tells of. Raises InvalidConversion, which names the field and never the value.
+    """The conversion of a record. Raises InvalidConversion, which names the field and never the value.
 
     A missing ``event_id`` becomes the ``order_id``; else the stream's name, a dash and the first 32 hex digits of
     SHA-256 over the values of ``key`` and the event's name; without a key the record is invalid.

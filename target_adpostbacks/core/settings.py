@@ -51,7 +51,7 @@ def examples(settings: type[msgspec.Struct]) -> dict[str, str]:
 
 
 def secrets(settings: type[msgspec.Struct]) -> set[str]:
-    """The settings that nobody may see."""
+    """The settings that hold secrets."""
     return {name for name, extra in extras(settings).items() if extra.get("secret")}
 
 

@@ -20,7 +20,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def moment(field: str, value: Any, zone: tzinfo = timezone.utc) -> datetime | None:
-    """An aware UTC datetime from ISO 8601, a date, or epoch seconds, milliseconds or microseconds (told by size).
+    """An aware UTC datetime from ISO 8601, a date, or epoch seconds, milliseconds or microseconds (by size).
 
     A time without an offset is in ``zone``. Raises InvalidConversion.
     """
