@@ -138,30 +138,22 @@ CREATE FUNCTION adpostbacks_state(raw text, country text) RETURNS text LANGUAGE 
   END
 $$;
 
--- A postal code in lower case without spaces and dashes; a US ZIP+4 without its last four digits.
+-- A postal code in lower case without spaces and dashes. In the US it has five digits, with the zeros that a number loses.
+-- Where no country is given, a ZIP+4 is known by its dash.
 -- rows: meta.postal_code snapchat.postal_code tiktok.postal_code
 -- call: adpostbacks_hash(value, adpostbacks_postal_code(value, country))
---   not meta: "94105.0" (a number that a spreadsheet wrote)
---   not meta: "2115", country US (US: the zero that a number loses comes back)
---   not meta: "D-10115" (letters for the country are no part of the code)
---   not meta: "DE 10115", country DE (letters for the country are no part of the code)
---   not snapchat: "94105.0" (a number that a spreadsheet wrote)
---   not snapchat: "2115", country US (US: the zero that a number loses comes back)
---   not snapchat: "D-10115" (letters for the country are no part of the code)
---   not snapchat: "DE 10115", country DE (letters for the country are no part of the code)
---   not tiktok: "94105.0" (a number that a spreadsheet wrote)
---   not tiktok: "2115", country US (US: the zero that a number loses comes back)
---   not tiktok: "D-10115" (letters for the country are no part of the code)
---   not tiktok: "DE 10115", country DE (letters for the country are no part of the code)
+--   not meta snapchat tiktok: "D-10115" (letters for the country are no part of the code)
+--   not meta snapchat tiktok: "DE 10115", country DE (letters for the country are no part of the code)
 CREATE FUNCTION adpostbacks_postal_code(raw text, country text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT NULLIF(CASE
-    WHEN is_us AND code ~ '^[0-9]{5}-[0-9]*$' THEN left(code, 5)
-    WHEN is_us AND country IS NOT NULL AND code ~ '^[0-9]{9}$' THEN left(code, 5)
+    WHEN is_us AND code ~ '^[0-9]{3,5}(-[0-9]*)?$' THEN lpad(split_part(code, '-', 1), 5, '0')
+    WHEN is_us AND code ~ '^[0-9]{7,9}$' THEN lpad(left(code, -4), 5, '0')
+    WHEN country IS NULL AND code ~ '^[0-9]{5}-[0-9]{4}$' THEN left(code, 5)
     ELSE replace(code, '-', '')
   END, '')
   FROM (SELECT
-    regexp_replace(lower(adpostbacks_text(raw)), '\s', '', 'g') AS code,
-    lower(COALESCE(adpostbacks_text(country), 'us')) IN ('us', 'usa', 'united states') AS is_us
+    regexp_replace(regexp_replace(lower(adpostbacks_text(raw)), '\s', '', 'g'), '^([0-9]+)\.0+$', '\1') AS code,
+    lower(adpostbacks_text(country)) IN ('us', 'usa', 'united states') AS is_us
   ) AS shortened
 $$;
 
