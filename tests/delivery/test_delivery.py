@@ -225,7 +225,7 @@ def test_a_batch_with_many_bad_ones_stops_at_the_budget_and_the_rest_stays_open(
     assert any("64 requests" in why for why, _ in result.delivery.why_open)
 
 
-def test_when_everything_is_refused_alike_the_account_is_closed_and_nothing_is_rejected(scene: Make) -> None:
+def test_when_everything_is_refused_alike_the_account_is_halted_and_nothing_is_rejected(scene: Make) -> None:
     account = an_account(concurrency=1)
     result = scene(BAD).deliver(*ids(1000), account=account)
     assert [len(batch) for batch in result.answers.batches] == [1000, 500, 500, 1, 1, 1]
@@ -263,14 +263,14 @@ def test_an_account_that_accepted_something_is_not_blamed_for_a_bad_batch(scene:
     assert result.delivery.counts == {"accepted": 1, "rejected": 8}
 
 
-def test_an_account_is_closed_though_each_refusal_names_an_event(scene: Make) -> None:
+def test_an_account_is_halted_though_each_refusal_names_an_event(scene: Make) -> None:
     named = Response(status=200, body={"code": 40002, "message": "Invalid value for data.0.event_id."})
     result = scene(named).deliver(*ids(500))
     assert [len(batch) for batch in result.answers.batches] == [500, 499, 498, 1, 1, 1]
     assert result.delivery.counts == {"rejected": 3, "open credentials": 497}
 
 
-def test_a_few_named_ones_at_the_head_of_a_batch_do_not_close_its_account(scene: Make) -> None:
+def test_a_few_named_ones_at_the_head_of_a_batch_do_not_halt_its_account(scene: Make) -> None:
     bad = ids(5)
 
     def answer(event_ids: list[str]) -> Said:
@@ -283,7 +283,7 @@ def test_a_few_named_ones_at_the_head_of_a_batch_do_not_close_its_account(scene:
     assert result.delivery.counts == {"accepted": 495, "rejected": 5}
 
 
-def test_what_is_probed_when_another_batch_closes_the_account_stays_open(scene: Make) -> None:
+def test_what_is_probed_when_another_batch_halts_the_account_stays_open(scene: Make) -> None:
     probed, closed = threading.Event(), threading.Event()
 
     def answer(event_ids: list[str]) -> Said:
@@ -322,7 +322,7 @@ def test_what_was_all_refused_before_keeps_its_refusal(scene: Make) -> None:
     assert again.delivery.counts == {"rejected": 8}
 
 
-def test_what_was_refused_before_keeps_its_refusal_when_the_account_is_closed(scene: Make) -> None:
+def test_what_was_refused_before_keeps_its_refusal_when_the_account_is_halted(scene: Make) -> None:
     scene(BAD).deliver("a")
     again = scene(NO_TOKEN).deliver("b", "a")
     assert again.rows() == [("a", "rejected", ""), ("b", "open", "credentials")]
@@ -439,7 +439,7 @@ def test_without_deduplication_an_unanswered_request_is_not_repeated(scene: Make
     assert made.rows() == [("a", "open", "no_answer")]
 
 
-def test_refused_credentials_close_the_account_and_no_other(scene: Make) -> None:
+def test_refused_credentials_halt_the_account_and_no_other(scene: Make) -> None:
     account = an_account(concurrency=1)
     made = scene(NO_TOKEN)
     made.deliver("a", account=account)
