@@ -152,13 +152,13 @@ class MetaSettings(Settings, frozen=True, kw_only=True):
     test_event_code: Annotated[
         str | None,
         doc(
-            "For records with `test: true`, which Meta counts all the same.",
+            "For records with `test: true`. Meta counts them as real ones.",
             where="Events Manager > Data sources > the data set > Test events",
             example="TEST12345",
         ),
     ] = None
     partner_agent: Annotated[str | None, doc("Short platform name, as agreed with Meta or your own.")] = None
-    action_source: Annotated[ActionSource | None, doc("Overrides the one derived from `event_source`.")] = None
+    action_source: Annotated[ActionSource | None, doc("Overrides the value derived from `event_source`.")] = None
     data_processing_options: Annotated[
         tuple[Literal["LDU"], ...] | None,
         doc('`["LDU"]`: limited data use for every record that does not say `limited_data_use` itself.'),
@@ -169,13 +169,13 @@ class MetaSettings(Settings, frozen=True, kw_only=True):
     data_processing_options_state: Annotated[
         int, doc("The US state of limited data use: `0`: Meta finds out; `1000` California to `1014` Rhode Island.")
     ] = 0
-    hash_external_id: Annotated[bool, doc("false: external_id as it is; must equal what the browser pixel does.")] = (
-        True
-    )
+    hash_external_id: Annotated[bool, doc("false: external_id is sent unhashed. Do as the browser pixel does.")] = True
     app_tracking_default: Annotated[
         int, doc("`application_tracking_enabled` of app events whose `properties` do not say it.", ge=0, le=1)
     ] = 1
-    default_phone_country_code: Annotated[str | None, doc("Digits, `33`: completes national phone numbers.")] = None
+    default_phone_country_code: Annotated[
+        str | None, doc("Country code for national phone numbers, for example `33`.")
+    ] = None
     lead_event_source: Annotated[str | None, doc("The CRM's name, for CRM events: `Salesforce`.")] = None
 
     def problems(self) -> Iterable[str]:

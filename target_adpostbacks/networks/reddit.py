@@ -49,7 +49,7 @@ class RedditSettings(Settings, frozen=True, kw_only=True):
     access_token: Annotated[
         str,
         doc(
-            "Token of the Conversions API; any admin of the ad account makes it, and it does not expire.",
+            "Token of the Conversions API. Any admin of the ad account creates it. It does not expire.",
             where="Events Manager > the pixel > Conversions API > Generate Conversion Access Token",
             example="example-access-token",
             secret=True,
@@ -60,13 +60,13 @@ class RedditSettings(Settings, frozen=True, kw_only=True):
         doc("For records with `test: true`.", where="Events Manager > Event testing", example="t2_demo_test"),
     ] = None
     user_agent: Annotated[
-        str, doc("How we introduce ourselves to Reddit, which throttles generic agents: name your account in it.")
+        str, doc("User agent of requests. Reddit throttles generic ones: put your account into it.")
     ] = "server:target-adpostbacks:0.1.0 (by /u/target-adpostbacks)"
     match_policy: Annotated[
         Literal["click_id_or_email", "any_match_key"], doc("Which match keys a conversion needs to be sent.")
     ] = "click_id_or_email"
-    action_source: Annotated[ActionSource | None, doc("Overrides the one derived from `event_source`.")] = None
-    hash_ip: Annotated[bool, doc("Send ip_address hashed; Reddit takes both.")] = False
+    action_source: Annotated[ActionSource | None, doc("Overrides the value derived from `event_source`.")] = None
+    hash_ip: Annotated[bool, doc("Send ip_address hashed. Reddit accepts both.")] = False
 
     def problems(self) -> Iterable[str]:
         if not re.fullmatch(r"(a2|t2)_[A-Za-z0-9]+", self.pixel_id):

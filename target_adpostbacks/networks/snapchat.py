@@ -46,7 +46,7 @@ class SnapchatSettings(Settings, frozen=True, kw_only=True):
     access_token: Annotated[
         str,
         doc(
-            "Token of the Conversions API; an admin of the organization makes it, and it does not expire.",
+            "Token of the Conversions API. An admin of the organization creates it. It does not expire.",
             where="Ads Manager > Business Details > Conversions API Tokens",
             example="example-access-token",
             secret=True,
@@ -74,12 +74,13 @@ class SnapchatSettings(Settings, frozen=True, kw_only=True):
     test_event_code: Annotated[
         str | None,
         doc(
-            "Shows records with `test: true`, which are validated without it too.",
+            "Shows records with `test: true`. They are validated without it too.",
             where="Events Manager > Test events",
         ),
     ] = None
     default_phone_country_code: Annotated[
-        str | None, doc("Digits, `33`: completes national phone numbers; without it their digits are sent as they are.")
+        str | None,
+        doc("Country code for national phone numbers, for example `33`. Without it their digits are sent as they are."),
     ] = None
     send_date_of_birth: Annotated[
         bool, doc("Send date_of_birth, hashed; Snap's documentation does not list the key.")

@@ -70,7 +70,7 @@ class TikTokSettings(Settings, frozen=True, kw_only=True):
     access_token: Annotated[
         str,
         doc(
-            "Token of the Events API; an admin or operator of the account makes it, and sees it once.",
+            "Token of the Events API. An admin or operator of the account creates it, and sees it only once.",
             where="Events Manager > the pixel > Settings > Events API > Generate access token",
             example="example-access-token",
             secret=True,
@@ -87,7 +87,7 @@ class TikTokSettings(Settings, frozen=True, kw_only=True):
     tiktok_app_id: Annotated[
         str | None,
         doc(
-            "For app events, which TikTok has to allow first: 19 digits.",
+            "For app events: 19 digits. TikTok has to enable app events first.",
             where="Events Manager > App events",
             example="7012345678901234567",
         ),
@@ -114,12 +114,12 @@ class TikTokSettings(Settings, frozen=True, kw_only=True):
     default_phone_country_code: Annotated[
         str | None,
         doc(
-            "Digits, `33`: completes national phone numbers; without it those with a leading 0 are left out, and others"
-            " are taken to begin with their country code."
+            "Country code for national phone numbers, for example `33`. Without it, numbers with a leading 0 are left"
+            " out, and others are read as beginning with their country code."
         ),
     ] = None
     lead_event_source: Annotated[str | None, doc("The CRM's name, for CRM events: `Salesforce`.")] = None
-    hash_device_ids: Annotated[bool, doc("Send idfa and gaid hashed; TikTok takes both.")] = False
+    hash_device_ids: Annotated[bool, doc("Send idfa and gaid hashed. TikTok accepts both.")] = False
 
     def problems(self) -> Iterable[str]:
         yield from country_code_problems(self.default_phone_country_code)
