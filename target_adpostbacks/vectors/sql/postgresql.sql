@@ -138,8 +138,8 @@ CREATE FUNCTION adpostbacks_state(raw text, country text) RETURNS text LANGUAGE 
   END
 $$;
 
--- A postal code in lower case without spaces and dashes. In the US it has five digits, with the zeros that a number loses.
--- Where no country is given, a ZIP+4 is known by its dash.
+-- A postal code in lower case without spaces and dashes. In the US it has five digits, with the zeros that
+-- numbers lose. Where no country is given, a ZIP+4 is known by its dash.
 -- rows: meta.postal_code snapchat.postal_code tiktok.postal_code
 -- call: adpostbacks_hash(value, adpostbacks_postal_code(value, country))
 --   not meta snapchat tiktok: "D-10115" (letters for the country are no part of the code)
