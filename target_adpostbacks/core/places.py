@@ -24,22 +24,38 @@ def name(raw: str) -> str | None:
 
 @lru_cache(maxsize=20_000)
 def name_hash(raw: str | None) -> str | None:
-    """``hashed(raw, name)``; the same names come again and again."""
-    return hashed(raw, name)
+    """``hashed(raw, unpunctuated)``; the same names come again and again."""
+    return hashed(raw, unpunctuated)
 
 
 @lru_cache(maxsize=20_000)
 def place(raw: str) -> str | None:
-    """``'Târgu Mureș'`` -> ``'targumures'``: lower case, letters and digits only, accents folded."""
-    decomposed = unicodedata.normalize("NFD", raw.lower())
-    return unicodedata.normalize("NFC", "".join(char for char in decomposed if char.isalnum())) or None
+    """``'Târgu Mureș'`` -> ``'targumures'``, ``'Київ'`` -> ``'київ'``: ``unpunctuated``, Latin without accents."""
+    letters = unpunctuated(raw)
+    return letters if letters is None or letters.isascii() else _without_accents(letters)
+
+
+def _without_accents(text: str) -> str:
+    """The text with bare Latin letters. In other scripts a mark makes another letter: it stays."""
+    kept: list[str] = []
+    is_latin = False
+    for char in unicodedata.normalize("NFD", text.translate(_STROKES)):
+        if unicodedata.category(char)[0] != "M":
+            is_latin = unicodedata.name(char, "").startswith("LATIN ")
+        elif is_latin:
+            continue
+        kept.append(char)
+    return unicodedata.normalize("NFC", "".join(kept))
+
+
+_STROKES = str.maketrans("łøđħŧı", "lodhti")  # letters that no decomposition takes apart
 
 
 @lru_cache(maxsize=20_000)
 def unpunctuated(raw: str) -> str | None:
     """``"Saint-Jean d’Août"`` -> ``'saintjeandaoût'``: lower case without white space, punctuation and symbols.
 
-    Accents, marks and other scripts stay, composed (NFC). Names, cities and regions as Meta and Snap want them.
+    Accents, marks and other scripts stay, composed (NFC). Names, cities and regions as Meta, Snap and TikTok want them.
     """
     text = raw.lower()
     if text.isascii():

@@ -23,6 +23,16 @@ def test_name(raw: str, normalized: str | None) -> None:
     [
         *(("Cluj-Napoca", "clujnapoca"), ("Târgu Mureș", "targumures"), ("São Paulo", "saopaulo"), ("東京", "東京")),
         *((" St. John's ", "stjohns"), ("서울", "서울"), ("-", None), ("", None), ("Île-de-France", "iledefrance")),
+        *(("Łódź", "lodz"), ("Tromsø", "tromso"), ("Diyarbakır", "diyarbakir"), ("İzmir", "izmir"), ("Groß", "groß")),
+        *(
+            ("Київ", "київ"),
+            ("मुंबई", "मुंबई"),
+            ("กรุงเทพ", "กรุงเทพ"),
+            ("Αθήνα", "αθήνα"),
+            ("أبو ظبي", "أبوظبي"),
+            ("がま", "がま"),
+        ),
+        *(("Нижни\u0306", "нижнй"), ("Ё", "ё"), ("Tårnby Київ", "tarnbyкиїв"), ("a\u0328\u0301", "a")),
     ],
 )
 def test_place(raw: str, normalized: str | None) -> None:

@@ -90,7 +90,7 @@ CREATE FUNCTION adpostbacks_phone_digits(raw text, country_code text) RETURNS te
 $$;
 
 -- A name in lower case without white space, punctuation and symbols. Accents and other scripts stay, composed (NFC).
--- rows: meta.first_name meta.last_name snapchat.first_name snapchat.last_name snapchat.city
+-- rows: meta.first_name meta.last_name snapchat.first_name snapchat.last_name snapchat.city tiktok.first_name tiktok.last_name
 -- call: adpostbacks_hash(value, adpostbacks_letters(value))
 CREATE FUNCTION adpostbacks_letters(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT NULLIF(regexp_replace(
@@ -98,13 +98,6 @@ CREATE FUNCTION adpostbacks_letters(raw text) RETURNS text LANGUAGE sql IMMUTABL
     '[\s!-/:-@\[-`{-~\u00A0-\u00A9\u00AB-\u00B1\u00B4\u00B6-\u00B8\u00BB\u00BF\u00D7\u00F7\u2000-\u206F\u20A0-\u20CF'
     '\u3000-\u3003\u3008-\u3020\u30FB\uFF01-\uFF0F]', '', 'g'
   ), '')
-$$;
-
--- A name in lower case without white space.
--- rows: tiktok.first_name tiktok.last_name
--- call: adpostbacks_hash(value, adpostbacks_name(value))
-CREATE FUNCTION adpostbacks_name(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-  SELECT regexp_replace(lower(normalize(adpostbacks_text(raw), NFC)), '\s', '', 'g')
 $$;
 
 -- A city: its letters, without digits.
