@@ -87,17 +87,10 @@ CREATE TEMP FUNCTION adpostbacks_phone_digits(raw STRING, country_code STRING) R
 ));
 
 -- A name in lower case without white space, punctuation and symbols. Accents and other scripts stay, composed (NFC).
--- rows: meta.first_name meta.last_name snapchat.first_name snapchat.last_name snapchat.city
+-- rows: meta.first_name meta.last_name snapchat.first_name snapchat.last_name snapchat.city tiktok.first_name tiktok.last_name
 -- call: adpostbacks_hash(value, adpostbacks_letters(value))
 CREATE TEMP FUNCTION adpostbacks_letters(raw STRING) RETURNS STRING AS (
   NULLIF(REGEXP_REPLACE(LOWER(NORMALIZE(adpostbacks_text(raw), NFC)), r'[\s\p{Z}\p{P}\p{S}]', ''), '')
-);
-
--- A name in lower case without white space.
--- rows: tiktok.first_name tiktok.last_name
--- call: adpostbacks_hash(value, adpostbacks_name(value))
-CREATE TEMP FUNCTION adpostbacks_name(raw STRING) RETURNS STRING AS (
-  REGEXP_REPLACE(LOWER(NORMALIZE(adpostbacks_text(raw), NFC)), r'[\s\p{Z}]', '')
 );
 
 -- A city: its letters, without digits.

@@ -96,17 +96,10 @@ CREATE OR REPLACE FUNCTION adpostbacks_phone_digits(raw VARCHAR, country_code VA
 $$;
 
 -- A name in lower case without white space, punctuation and symbols. Accents and other scripts stay, composed (NFC).
--- rows: meta.first_name meta.last_name snapchat.first_name snapchat.last_name snapchat.city
+-- rows: meta.first_name meta.last_name snapchat.first_name snapchat.last_name snapchat.city tiktok.first_name tiktok.last_name
 -- call: adpostbacks_hash(value, adpostbacks_letters(value))
 CREATE OR REPLACE FUNCTION adpostbacks_letters(raw VARCHAR) RETURNS VARCHAR IMMUTABLE AS $$
   NULLIF(adpostbacks_unpunctuated(adpostbacks_text(raw)), '')
-$$;
-
--- A name in lower case without white space.
--- rows: tiktok.first_name tiktok.last_name
--- call: adpostbacks_hash(value, adpostbacks_name(value))
-CREATE OR REPLACE FUNCTION adpostbacks_name(raw VARCHAR) RETURNS VARCHAR IMMUTABLE AS $$
-  REGEXP_REPLACE(LOWER(adpostbacks_composed(adpostbacks_text(raw))), '\\s', '')
 $$;
 
 -- A city: its letters, without digits.
