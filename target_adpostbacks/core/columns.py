@@ -26,6 +26,8 @@ EVENT_SOURCES: dict[str, EventSource] = {
     "crm": "crm",
 }
 
+DELIVERY_CATEGORIES = frozenset({"in_store", "curbside", "home_delivery"})
+
 # A reader takes a column's raw value: it returns the clean one, None for a missing one, or raises Unusable (left out,
 # the conversion stays) or InvalidConversion (a mistake in the mapping that somebody should mend).
 
@@ -192,6 +194,15 @@ def _event_source(field: str, value: Any) -> str | None:
     return source
 
 
+def _delivery_category(field: str, value: Any) -> str | None:
+    name = _lower(field, value)
+    if not name:
+        return None
+    if (category := name.replace(" ", "_").replace("-", "_")) not in DELIVERY_CATEGORIES:
+        raise Unusable("not in_store, curbside or home_delivery")
+    return category
+
+
 def _adjustment(field: str, value: Any) -> str | None:
     name = _lower(field, value)
     if name not in (None, "", "retract", "restate"):
@@ -301,6 +312,7 @@ ITEM_READERS: dict[str, Reader] = {
     **dict.fromkeys(Item.__struct_fields__, read_text),
     "quantity": _whole,
     "price": _number,
+    "delivery_category": _delivery_category,
 }
 
 COLUMN_ALIASES = {"mobile": "phone", "phone_number": "phone"}

@@ -33,6 +33,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     quantity: int | None = None
     price: int | float | None = None
     group_id: str | None = None
+    delivery_category: Literal["in_store", "curbside", "home_delivery"] | None = None
 
 
 class Conversion(msgspec.Struct, frozen=True, kw_only=True):

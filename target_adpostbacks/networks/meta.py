@@ -71,6 +71,7 @@ TOO_LITTLE: tuple[frozenset[str], ...] = (
 
 USER_PROPERTIES: Mapping[str, Callable[[JSON], JSON]] = {
     **dict.fromkeys("subscription_id ctwa_clid page_id page_scoped_user_id ig_account_id ig_sid".split(), as_text),
+    "whatsapp_business_account_id": as_text,
     "fb_login_id": as_integer,
 }
 APP_PROPERTIES: Mapping[str, Callable[[JSON], JSON]] = {
@@ -80,6 +81,10 @@ APP_PROPERTIES: Mapping[str, Callable[[JSON], JSON]] = {
 CUSTOM_PROPERTIES: Mapping[str, Callable[[JSON], JSON]] = {
     **dict.fromkeys(("net_revenue", "predicted_ltv"), as_number),
     **dict.fromkeys(("item_number", "customer_segmentation"), as_text),
+}
+CONTENT_PROPERTIES: Mapping[str, Callable[[JSON], JSON]] = {
+    "content_ids": as_texts,
+    **dict.fromkeys(("content_name", "content_category"), as_text),
 }
 """Members of ``properties`` that Meta knows, and how it wants them; others are custom properties."""
 CUSTOM_DATA = (
@@ -104,6 +109,8 @@ PERSONAL_WORDS = frozenset(
 )
 """What a personal property's name has among its words: ``billing_city``, ``customerPhone``."""
 DEVICE = frozenset(name.replace("_", "") for name in mobile.DEVICE_PROPERTIES)
+
+CONTENT_TYPES = frozenset("product product_group hotel flight destination vehicle home_listing".split())
 
 VERDICTS: Mapping[Verdict, Sequence[object]] = {
     Verdict.CREDENTIALS: (3, 10, "100/33", 102, 104, 190, *range(200, 300), 803, 2635),
@@ -397,6 +404,8 @@ class Meta(Network[MetaSettings]):
     def _custom_data(self, c: Conversion, action_source: str) -> dict[str, JSON]:
         only = c.contents[0] if len(c.contents) == 1 else Item()
         items = [item for item in c.contents if item.id]
+        sold = _from_properties(c, CONTENT_PROPERTIES)
+        content_ids = [item.id for item in items] or sold.get("content_ids")
         crm = c.event_source == "crm"
         return prune(
             {
@@ -406,10 +415,10 @@ class Meta(Network[MetaSettings]):
                 "currency": c.currency,
                 "value": c.value,
                 "order_id": c.order_id,
-                "content_type": _content_type(c.content_type) if items else None,
-                "content_ids": [item.id for item in items],
-                "content_name": only.name,
-                "content_category": only.category,
+                "content_type": _content_type(c) if content_ids else None,
+                "content_ids": content_ids,
+                "content_name": only.name or sold.get("content_name"),
+                "content_category": only.category or sold.get("content_category"),
                 "num_items": c.num_items,
                 "search_string": c.search_query,
                 "description": c.description,
@@ -611,8 +620,12 @@ def _is_personal(name: str) -> bool:
     return not PERSONAL_WORDS.isdisjoint(word.lower() for word in _WORDS(name))
 
 
-def _content_type(content_type: str | None) -> str:
-    return content_type if content_type in ("product", "product_group") else "product"
+def _content_type(c: Conversion) -> str | None:
+    """``product`` where neither the record nor a list of ids of its own says what is sold."""
+    if c.content_type:
+        content_type = c.content_type.lower()
+        return content_type if content_type in CONTENT_TYPES else None
+    return "product" if any(item.id for item in c.contents) else None
 
 
 def _content(item: Item) -> dict[str, JSON]:
@@ -624,6 +637,7 @@ def _content(item: Item) -> dict[str, JSON]:
             "title": item.name,
             "category": item.category,
             "brand": item.brand,
+            "delivery_category": item.delivery_category,
         }
     )
 

@@ -13,7 +13,7 @@ from target_adpostbacks.core import mobile, places
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
 from target_adpostbacks.core.conversion import Conversion, Item
 from target_adpostbacks.core.network import Limits, Network
-from target_adpostbacks.core.payloads import item_count, one_or_many, prune
+from target_adpostbacks.core.payloads import as_texts, item_count, one_or_many, prune
 from target_adpostbacks.core.settings import Settings, country_code_problems, doc
 
 URL = "https://business-api.tiktok.com/open_api/v1.3/event/track/"
@@ -56,7 +56,7 @@ MATCH_KEYS = {
     "offline": {"email", "phone"},
 }
 ATT_STATUSES = frozenset({"AUTHORIZED", "DENIED", "NOT_DETERMINED", "RESTRICTED", "NOT_APPLICABLE"})
-CONTENT_TYPES = ("product", "product_group")
+CONTENT_TYPES = frozenset("product product_group hotel flight destination vehicle".split())
 AD_FIELDS = (
     "callback campaign_id ad_id creative_id is_retargeting attributed attribution_type attribution_provider "
     "attribution_share"
@@ -407,8 +407,8 @@ def _properties(c: Conversion) -> dict[str, JSON]:
             **properties,
             "currency": c.currency,
             "value": c.value,
-            "content_type": c.content_type if c.content_type in CONTENT_TYPES else "product" if items else None,
-            "content_ids": [item.id for item in items if item.id],
+            "content_type": _content_type(c),
+            "content_ids": [item.id for item in items if item.id] or as_texts(c.properties.get("content_ids")),
             "num_items": item_count(c),
             "search_string": c.search_query,
             "order_id": c.order_id,
@@ -416,6 +416,13 @@ def _properties(c: Conversion) -> dict[str, JSON]:
             "contents": [_content(item) for item in items],
         }
     )
+
+
+def _content_type(c: Conversion) -> str | None:
+    if c.content_type:
+        content_type = c.content_type.lower()
+        return content_type if content_type in CONTENT_TYPES else None
+    return "product" if c.contents else None
 
 
 def _content(item: Item) -> dict[str, JSON]:

@@ -64,6 +64,16 @@ def test_what_cannot_be_used_in_contents_is_left_out_with_a_note() -> None:
     assert conversion.unusable == ("contents.price: not a number", "contents.quantity: not a whole number")
 
 
+@pytest.mark.parametrize("spelled", ["curbside", " Curbside", "CURBSIDE"])
+def test_a_delivery_category_is_one_of_three(spelled: str) -> None:
+    assert (
+        a_conversion(contents=[{"id": "1", "delivery_category": spelled}]).contents[0].delivery_category == "curbside"
+    )
+    unknown = a_conversion(contents=[{"id": "1", "delivery_category": "drone"}])
+    assert unknown.contents[0].delivery_category is None
+    assert unknown.unusable == ("contents.delivery_category: not in_store, curbside or home_delivery",)
+
+
 def test_properties_lose_what_is_empty_at_any_depth() -> None:
     empties: list[Any] = [None, "", " ", [], {}, float("nan"), {"g": {"h": [None]}}]
     properties = {"a": empties, "b": {"c": [*empties, 0]}, "d": False}

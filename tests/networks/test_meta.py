@@ -322,6 +322,7 @@ def test_a_property_that_is_named_like_something_personal_stays_home(name: str) 
             {"subscription_id": 42, "fb_login_id": "123", "page_id": 12.0},
             {"subscription_id": "42", "fb_login_id": 123, "page_id": "12"},
         ),
+        ("user_data", {"whatsapp_business_account_id": 42}, {"whatsapp_business_account_id": "42"}),
         ("user_data", {"subscription_id": {"a": 1}, "fb_login_id": "x", "ctwa_clid": ["x"]}, {}),
         ("app_data", {"url_schemes": "fb1", "campaign_ids": 5}, {"url_schemes": ["fb1"], "campaign_ids": "5"}),
         ("app_data", {"url_schemes": [{}, "fb1", 2], "install_referrer": False}, {"url_schemes": ["fb1", "2"]}),
@@ -356,6 +357,32 @@ def test_an_install_id_is_of_apps_only() -> None:
 def test_contents_are_told_in_metas_words(contents: list[Any], expected: dict[str, Any]) -> None:
     found = custom(meta(), contents=contents)
     assert {**expected, "contents": found.get("contents")} == {"contents": None, **found}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "sent"),
+    [
+        *((name, name) for name in "product product_group hotel flight destination vehicle home_listing".split()),
+        *((None, "product"), ("Hotel", "hotel"), ("ticket", None), ("products", None)),
+    ],
+)
+def test_a_content_type_is_one_of_metas_and_never_relabelled(content_type: str | None, sent: str | None) -> None:
+    assert custom(meta(), content_type=content_type, contents=[{"id": "1"}]).get("content_type") == sent
+    assert "content_type" not in custom(meta(), content_type=content_type)
+
+
+def test_what_is_sold_comes_from_properties_where_no_line_says_it() -> None:
+    properties = {"content_ids": [7, "8"], "content_name": "Stay", "content_category": "Rooms"}
+    told = {"content_ids": ["7", "8"], "content_name": "Stay", "content_category": "Rooms"}
+    assert custom(meta(), properties=properties) == told
+    assert custom(meta(), properties=properties, content_type="hotel") == {**told, "content_type": "hotel"}
+    line = custom(meta(), properties=properties, contents=[{"id": "1", "name": "Suite", "category": "Best"}])
+    assert (line["content_ids"], line["content_name"], line["content_category"]) == (["1"], "Suite", "Best")
+
+
+def test_a_line_says_how_it_is_delivered() -> None:
+    (line,) = custom(meta(), contents=[{"id": "1", "delivery_category": "Home Delivery"}])["contents"]
+    assert line == {"id": "1", "delivery_category": "home_delivery"}
 
 
 def test_a_crm_event_names_its_crm() -> None:

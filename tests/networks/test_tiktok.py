@@ -108,6 +108,25 @@ def test_custom_properties_never_replace_the_conversions_own() -> None:
     assert payload(tiktok(), properties=properties)["properties"] == {"predicted_ltv": 9}
 
 
+@pytest.mark.parametrize(
+    ("content_type", "sent"),
+    [
+        *((name, name) for name in "product product_group hotel flight destination vehicle".split()),
+        *((None, "product"), ("Hotel", "hotel"), ("ticket", None), ("home_listing", None)),
+    ],
+)
+def test_a_content_type_is_one_of_tiktoks_and_never_relabelled(content_type: str | None, sent: str | None) -> None:
+    properties = payload(tiktok(), content_type=content_type, contents=[{"id": "1"}])["properties"]
+    assert properties.get("content_type") == sent
+
+
+def test_the_ids_of_what_is_sold_come_from_properties_where_no_line_has_one() -> None:
+    properties = {"content_ids": [7, "8"]}
+    assert payload(tiktok(), properties=properties)["properties"] == {"content_ids": ["7", "8"]}
+    sold = payload(tiktok(), properties=properties, contents=[{"id": "1"}])["properties"]
+    assert sold["content_ids"] == ["1"]
+
+
 def test_an_app_event_without_an_app_is_unsupported() -> None:
     with pytest.raises(Skip, match="unsupported"):
         payload(tiktok(), event_source="app", email="ada@example.com")
