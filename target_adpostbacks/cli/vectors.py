@@ -26,8 +26,8 @@ Row = Mapping[str, Any]
 def vectors(network: str | None, field: str | None, style: str) -> None:
     """Print what each network gets for a value: input, normalized text, SHA-256.
 
-    Compare the hashes of your warehouse with them. All values are made up. A network gets the hash and, where a row has
-    none, the normalized value. A row without both is left out of the request.
+    Compare the hashes of your warehouse with them. All values are made up, or examples that the networks publish. A
+    network gets the hash and, where a row has none, the normalized value. A value with neither is not sent.
 
     \b
     Example: adpostbacks vectors --network meta --field phone --format json

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from importlib.resources import files
 from typing import Any
 from urllib.parse import urlencode
 
@@ -134,6 +135,12 @@ def test_a_row_of_the_kit_is_right_by_itself(subject: Subject, row: Any) -> None
     pairs = zip(row["normalized"], row["sha256"], strict=True) if listed else [(row["normalized"], row["sha256"])]
     for normalized, sha256 in pairs:
         assert sha256 in (None, hashlib.sha256(str(normalized).encode()).hexdigest())
+
+
+def test_the_readme_shows_a_row_of_the_kit() -> None:
+    shown = re.search(r"```json\n(.+)\n```", (files("target_adpostbacks") / "vectors" / "README.md").read_text("utf-8"))
+    assert shown
+    assert json.loads(shown[1]) in [row for subject in SUBJECTS for row in subject.vectors["normalize"]]
 
 
 @pytest.mark.parametrize(("subject", "row"), rows("normalize"))
