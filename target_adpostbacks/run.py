@@ -22,7 +22,7 @@ from target_adpostbacks.core.mistakes import located
 from target_adpostbacks.core.preparation import Preparation, Prepared, Rule, digest, invalid
 from target_adpostbacks.core.record import Columns
 from target_adpostbacks.delivery.attempts import pauses
-from target_adpostbacks.delivery.balance import Tally, counted, summary, too_many_rejected, unbalanced
+from target_adpostbacks.delivery.balance import Share, Tally, counted, summary, unbalanced
 from target_adpostbacks.delivery.batches import Batches
 from target_adpostbacks.delivery.delivery import Delivery
 from target_adpostbacks.delivery.queued import UNMARKED, Mark, Queued, Skipped
@@ -35,6 +35,11 @@ SKIPPED_ROWS = 500
 """Rows of conversions that are not sent, before they are written to the ledger."""
 WHY_OPEN = 20
 """Reasons why postbacks are open that are logged, the most frequent first."""
+TOO_MANY = {
+    "invalid": ("records were invalid", "skipped"),
+    "rejected": ("conversions were rejected", "failed"),
+}
+"""What is said if there are too many of a kind, and where ``adpostbacks log`` has the reasons."""
 TICK_SECONDS = 0.5
 LOG = logging.getLogger("target_adpostbacks")
 
@@ -77,6 +82,8 @@ class Run:
         self.preparation = preparation(general, accounts)
         self.run_id = uuid.uuid4().hex
         self.read = self.owed = self.filtered = 0
+        self._prepared = self._invalid = 0  # records, of which a message may give several or none
+        self._is_settled = False
         self._without_outcome = 0  # records
         self._log = log
         self._clock = clock
@@ -134,6 +141,8 @@ class Run:
         outcomes = prepared.outcomes
         mark.expect(outcomes)
         self.owed += outcomes
+        self._prepared += outcomes > 0
+        self._invalid += any(not_sent.reason == "invalid" for not_sent in prepared.not_sent)
         for postback in prepared.postbacks:
             batches = self._batches[postback.account]
             for full in batches.add(Queued(postback, mark)):
@@ -215,6 +224,24 @@ class Run:
         """What became of the records so far."""
         return counted(self.read, self.owed, self.filtered, dict(self._delivery.counts))
 
+    def may_pass(self, kind: str) -> bool:
+        """Whether state may be written past what is ``invalid``, or ``rejected``. Any thread may ask.
+
+        Not while that is true of too many, nor, before the run's end, while there are too few to tell.
+        """
+        share = self._shares()[kind]
+        if share.limit_percent is None or not share.is_enough:
+            return share.limit_percent is None or self._is_settled
+        return not share.is_too_large
+
+    def _shares(self) -> dict[str, Share]:
+        general, counts = self.general, self._delivery.counts
+        rejected = counts["rejected"]
+        return {
+            "invalid": Share(self._invalid, self._prepared, general.fail_above_invalid_percent),
+            "rejected": Share(rejected, rejected + counts["accepted"], general.fail_above_rejected_percent),
+        }
+
     def stop(self) -> None:
         """End waits: requests under way finish and are written down, everything else stays open."""
         self._delivery.stop()
@@ -227,6 +254,7 @@ class Run:
                 self._submit(batches.account, batch)
         if not self._delivery.settle(is_hurried):
             self._delivery.abandon()
+        self._is_settled = True
 
     def close(self, mistakes: Iterable[str] = (), signal: int = 0) -> int:
         """Log how the run ended and end its books; the exit code.
@@ -237,7 +265,7 @@ class Run:
         tally = self.tally
         self._report_counts()
         unbalance = unbalanced(tally, self._without_outcome)
-        all_mistakes = [*mistakes, *self._mistakes(tally), *([unbalance] if unbalance else [])]
+        all_mistakes = [*mistakes, *self._mistakes(), *([unbalance] if unbalance else [])]
         for mistake in all_mistakes:
             self._log.error(mistake)
         code = 128 + signal if signal else 3 if unbalance else int(bool(all_mistakes or tally.open))
@@ -258,14 +286,21 @@ class Run:
             self._log.warning(
                 "%s: differs in %d conversions that came again; what was sent first stands.", column, count
             )
+        for too_many in self._too_many(is_enough=False):
+            self._log.warning("%s These are too few to fail the run.", too_many)
         for why, count in self._delivery.why_open[:WHY_OPEN]:
             self._log.error("Postbacks that stay open: %d, %s.", count, why)
 
-    def _mistakes(self, tally: Tally) -> Iterator[str]:
+    def _mistakes(self) -> Iterator[str]:
         if (failed := self.failed) is not None:
             yield str(failed) if isinstance(failed, UnusableLedger) else located(failed)
-        if too_many := too_many_rejected(tally, self.general.fail_above_rejected_percent):
-            yield too_many
+        yield from self._too_many(is_enough=True)
+
+    def _too_many(self, *, is_enough: bool) -> Iterator[str]:
+        for kind, share in self._shares().items():
+            if share.is_too_large and share.is_enough is is_enough:
+                what, status = TOO_MANY[kind]
+                yield f"{share.told(what)}: `adpostbacks log --status {status}` says why."
 
     def _expire(self) -> None:
         """Let the ledger forget what is too old; the first run of a day does it for all."""

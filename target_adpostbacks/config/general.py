@@ -11,6 +11,8 @@ import msgspec
 
 from target_adpostbacks.core.settings import doc
 
+Percentage = Annotated[float, msgspec.Meta(ge=0, le=100)]
+
 
 class General(msgspec.Struct, frozen=True, kw_only=True):
     """The settings at the top of the config."""
@@ -50,13 +52,19 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
             le=36_500,
         ),
     ] = 180
-    fail_above_rejected_percent: Annotated[
-        float,
+    fail_above_invalid_percent: Annotated[
+        Percentage | None,
         doc(
-            "Exit 1 if the networks rejected more than this percentage of what they accepted and rejected. Default:"
-            " 100, never.",
-            ge=0,
-            le=100,
+            "A run that reads five records or more exits 1 if more than this percentage was `invalid`, or all were."
+            " State is not written past one of them as long as fewer were read, or the percentage is exceeded. null:"
+            " never. Default: 100, if all were.",
+        ),
+    ] = 100
+    fail_above_rejected_percent: Annotated[
+        Percentage | None,
+        doc(
+            "The same for `rejected` conversions: a run exits 1 if, of five or more that the networks accepted or"
+            " rejected, more than this percentage was rejected, or all were. null: never. Default: 100, if all were.",
         ),
     ] = 100
 

@@ -32,10 +32,13 @@ def read_level(
     strict: bool = False,
 ) -> Level:
     """The settings of one place; what can't be converted is added to ``mistakes``."""
-    values, wrong = {}, set()
+    values: dict[str, Any] = {}
+    wrong: set[str] = set()
     for field in struct_fields(settings):
         value = _trimmed(raw.get(field.name))
         if value is None:
+            if field.default is not None and field.name in raw and raw[field.name] is None and _takes_none(field.type):
+                values[field.name] = None  # for a setting with another default, null says something
             continue
         if isinstance(value, int) and not isinstance(value, bool) and _takes_text(field.type):
             value = str(value)  # YAML makes numbers of ids
@@ -75,6 +78,10 @@ def _trimmed(value: Any) -> Any:
 
 def _takes_text(annotation: Any) -> bool:
     return get_args(annotation)[0] in (str, str | None)
+
+
+def _takes_none(annotation: Any) -> bool:
+    return type(None) in get_args(get_args(annotation)[0])
 
 
 def _mistake(path: str, type_: Any, error: msgspec.ValidationError) -> str:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import msgspec
+
+ENOUGH = 5
+"""So many records or verdicts tell something: fewer may be the one bad row that an incremental tap sends again."""
 
 
 class Tally(msgspec.Struct, frozen=True):
@@ -53,15 +57,29 @@ def unbalanced(tally: Tally, without_outcome: int) -> str | None:
     )
 
 
-def too_many_rejected(tally: Tally, limit_percent: float) -> str | None:
-    """What is wrong if the networks rejected more than that share of what they judged."""
-    judged = tally.accepted + tally.rejected
-    if 100 * tally.rejected <= limit_percent * judged:
-        return None
-    return (
-        f"{tally.rejected} of {judged} conversions were rejected, more than {limit_percent:g} %: "
-        "`adpostbacks log --status failed` says why."
-    )
+class Share(NamedTuple):
+    """How many were bad: of what was read ``invalid``, or of what the networks judged ``rejected``."""
+
+    bad: int
+    total: int
+    limit_percent: float | None  # None: never too many
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether there are enough of them to conclude anything."""
+        return self.total >= ENOUGH
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether it is above the limit, or all were bad."""
+        if self.limit_percent is None or not self.bad:
+            return False
+        return self.bad == self.total or 100 * self.bad > self.limit_percent * self.total
+
+    def told(self, what: str) -> str:
+        """``12 of 20 records were invalid, more than 50 %``."""
+        above = f", more than {self.limit_percent:g} %" if self.bad < self.total else ""
+        return f"{self.bad} of {self.total} {what}{above}"
 
 
 def summary(tally: Tally) -> str:

@@ -23,6 +23,9 @@ class Mark(Protocol):
     def hold(self, count: int) -> None:
         """``count`` outcomes stay open."""
 
+    def flag(self, kind: str) -> None:
+        """One of them is ``invalid`` or ``rejected``; called before it is settled."""
+
 
 class Unmarked:
     """The mark of a caller who keeps no state."""
@@ -31,6 +34,9 @@ class Unmarked:
         """Nothing to do."""
 
     settle = hold = expect
+
+    def flag(self, kind: str) -> None:
+        """Nobody asks."""
 
 
 UNMARKED: Mark = Unmarked()

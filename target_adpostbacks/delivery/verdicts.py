@@ -90,6 +90,8 @@ class Verdicts:
                 self.why_open[f"{batch[0].postback.account}: {why_open}"] += total
         is_open = count_as.startswith("open ")
         for mark, count in marks.items():
+            if count_as == "rejected":
+                mark.flag(count_as)
             (mark.hold if is_open else mark.settle)(count)
 
     def unwritten(self, batch: Sequence[Queued]) -> None:
@@ -111,6 +113,10 @@ class Verdicts:
             for skipped in rows:
                 status = skipped.row.status
                 self.counts[f"skipped {status.reason}" if status.status == "skipped" else status.status] += 1
+        for skipped in rows:
+            status = skipped.row.status
+            if status.reason == "invalid" or status.status == "rejected":
+                skipped.mark.flag("invalid" if status.reason == "invalid" else "rejected")
         for mark, count in Counter(skipped.mark for skipped in rows).items():
             mark.settle(count)
 

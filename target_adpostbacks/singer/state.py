@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 
 class Place:
@@ -13,13 +13,14 @@ class Place:
     Only the reading thread expects; any thread settles and holds.
     """
 
-    __slots__ = ("_states", "expected", "held", "settled", "state")
+    __slots__ = ("_states", "expected", "flags", "held", "settled", "state")
 
     def __init__(self, states: States) -> None:
         self._states = states
         self.expected = 0  # outcomes that its records are owed
         self.settled = 0
         self.held = 0
+        self.flags: Set[str] = frozenset()  # what is wrong with some: "invalid", "rejected"
         self.state: bytes | None = None  # the state that ends it
 
     def expect(self, count: int) -> None:
@@ -34,14 +35,24 @@ class Place:
         """``count`` outcomes stay open or were never read: this run writes neither this state nor a later one."""
         self.held += count
 
+    def flag(self, kind: str) -> None:
+        """Some are ``invalid`` or ``rejected``: this state waits while that is true of too many."""
+        if kind not in self.flags:
+            self.flags |= {kind}
+
 
 class States:
-    """STATE messages in the order of the input. The newest one with nothing open before it is written."""
+    """STATE messages in the order of the input. The newest one with nothing open before it is written.
 
-    def __init__(self, write: Callable[[bytes], None]) -> None:
+    ``may_pass``: whether state may be written past what is ``invalid``, or past what is ``rejected``; a run says no
+    while that is true of too many.
+    """
+
+    def __init__(self, write: Callable[[bytes], None], may_pass: Callable[[str], bool] = lambda _kind: True) -> None:
         self.place = Place(self)
         self.failed: OSError | None = None  # nobody reads them any more
         self._write = write
+        self._may_pass = may_pass
         self._lock = threading.Lock()
         self._ended: deque[Place] = deque()
 
@@ -65,8 +76,13 @@ class States:
         """``count`` outcomes of a place are final."""
         with self._lock:
             place.settled += count
-            if self._ended and place is self._ended[0]:
+            if self._ended and (place is self._ended[0] or self._ended[0].flags):
                 self._release()
+
+    def end(self) -> None:
+        """The run is over: what may be written now is written."""
+        with self._lock:
+            self._release()
 
     @property
     def waiting(self) -> bool:
@@ -75,10 +91,23 @@ class States:
 
     def _release(self) -> None:
         newest = None
-        while self._ended and self._ended[0].settled == self._ended[0].expected and not self._ended[0].held:
+        while self._ended and _is_settled(self._ended[0]) and all(map(self._may_pass, self._ended[0].flags)):
             newest = self._ended.popleft().state
+        self._merge()
         if newest is not None and self.failed is None:
             try:
                 self._write(newest)
             except (OSError, ValueError) as error:
                 self.failed = OSError(str(error))
+
+    def _merge(self) -> None:
+        """States that wait for the same thing as the first are kept as one: there may be very many."""
+        while len(self._ended) > 1 and all(map(_is_settled, (first := self._ended[0], second := self._ended[1]))):
+            if not second.flags <= first.flags:
+                return
+            first.state = second.state
+            del self._ended[1]
+
+
+def _is_settled(place: Place) -> bool:
+    return place.settled == place.expected and not place.held

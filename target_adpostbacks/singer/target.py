@@ -76,7 +76,7 @@ class TargetAdpostbacks(CommandTarget):
         self._direct: dict[str, tuple[Any, ConversionSink]] = {}
         self._counters: dict[str, metrics.Counter] = {}
         self._collected = time.monotonic()
-        self.states = States(self._write_state)
+        self.states = States(self._write_state, lambda kind: self.delivery_run.may_pass(kind))
         self.delivery_run = Run(
             self.general,
             self.accounts,
@@ -253,12 +253,13 @@ class TargetAdpostbacks(CommandTarget):
         """After the last line: send what is left, wait for every verdict, close the run."""
         super().process_endofpipe()
         self.delivery_run.settle(self._is_hurried)
+        self.states.end()
         self.progress.stop()
         for counter in self._counters.values():
             counter.exit()
         mistakes = [mistake for mistake in (self._why_stopped(), self._write_results()) if mistake]
         if self.delivery_run.tally.open or self.states.waiting:
-            self.logger.error("State is held back: the next run begins at the last state and sends what is open.")
+            self.logger.error("State is held back: the next run begins at the last state that was written.")
         self.exit_code = self.delivery_run.close(mistakes, self.signals[0] if self.signals else 0)
 
     def _is_hurried(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from target_adpostbacks.delivery.balance import Tally, counted, summary, too_many_rejected, unbalanced
+from target_adpostbacks.delivery.balance import Share, Tally, counted, summary, unbalanced
 
 DELIVERED = {"accepted": 4, "already accepted": 2, "rejected": 1, "skipped organic": 1, "open busy": 3}
 
@@ -34,11 +34,18 @@ def test_a_run_balances_if_every_outcome_that_is_owed_was_counted(owed: int, wit
 
 
 @pytest.mark.parametrize(
-    ("accepted", "rejected", "limit", "wrong"),
-    [(0, 0, 0, False), (1, 0, 0, False), (0, 1, 100, False), (3, 1, 25, False), (3, 1, 24.9, True), (0, 1, 99, True)],
+    ("bad", "total", "limit", "is_too_large"),
+    [
+        *((0, 0, 0, False), (0, 5, 0, False), (1, 5, 0, True)),
+        *((1, 4, 25, False), (1, 4, 24.9, True)),
+        *((4, 5, 100, False), (5, 5, 100, True), (5, 5, None, False)),
+    ],
 )
-def test_rejections_are_measured_against_what_was_judged(
-    accepted: int, rejected: int, limit: float, wrong: bool
+def test_a_share_is_too_large_above_its_limit_or_if_all_were_bad(
+    bad: int, total: int, limit: float | None, is_too_large: bool
 ) -> None:
-    counts = counted(9, 9, 0, {"accepted": accepted, "rejected": rejected, "skipped organic": 5})
-    assert bool(too_many_rejected(counts, limit)) == wrong
+    assert Share(bad, total, limit).is_too_large == is_too_large
+
+
+def test_fewer_than_five_tell_nothing() -> None:
+    assert [total for total in range(7) if Share(total, total, 100).is_enough] == [5, 6]

@@ -69,6 +69,7 @@ class Place:
     def __init__(self) -> None:
         self.settled = 0
         self.held = 0
+        self.flags: list[str] = []
         self.changed = threading.Event()
 
     def expect(self, count: int) -> None:
@@ -81,6 +82,9 @@ class Place:
     def hold(self, count: int) -> None:
         self.held += count
         self.changed.set()
+
+    def flag(self, kind: str) -> None:
+        self.flags.append(kind)
 
 
 class Scene:

@@ -234,6 +234,16 @@ def a_batch(*files: str) -> dict[str, Any]:
     return {"type": "BATCH", "stream": "conversions", "encoding": encoding, "manifest": [*files]}
 
 
+def renamed(count: int, first: int = 1) -> list[Any]:
+    """Purchases whose time has another name; state follows each."""
+    lines: list[Any] = [schema()]
+    for number in range(first, first + count):
+        columns = purchase(number)
+        columns["order_id"], columns["converted_at"] = columns.pop("event_id"), columns.pop("event_time")
+        lines += [record(**columns), state(number)]
+    return lines
+
+
 REPEATED = " ".join((SECRETS["tiktok"], *(PERSONAL[name] for name in ("email", "phone", "ip_address", "ttclid"))))
 ECHO = f"\x1b[2J\r\nFORGED line\x00 {REPEATED}"
 
@@ -457,6 +467,27 @@ INPUT = [
                record(**purchase(3, event_id="%0d%0aX-Evil:%201")), state(3)]),
 ]
 
+LIMITS = [
+    case("a column is renamed: five invalid of five", None, "5 skipped invalid", 1, None, 0,
+         feed=renamed(5), says="5 of 5 records were invalid:",
+         quick=True, then=case("once it is mapped", None, "5 accepted, 5 skipped invalid", 0, 5, 1,
+                               feed=renamed(5), config={"fields": {"event_time": "converted_at"}})),
+    case("four invalid of four", None, "4 skipped invalid", 0, 4, 0, feed=renamed(4),
+         says="too few to fail the run"),
+    case("five invalid of five, which may be", None, "5 skipped invalid", 0, 5, 0,
+         feed=renamed(5), config={"fail_above_invalid_percent": None}),
+    case("five invalid of six", None, "1 accepted, 5 skipped invalid", 0, 6, 1,
+         feed=[*renamed(5), *purchases(1, first=6)]),
+    case("two invalid of six, where a tenth may be", None, "4 accepted, 2 skipped invalid", 1, 4, 1,
+         feed=[*purchases(4), *renamed(2, first=5)], config={"fail_above_invalid_percent": 10},
+         says="2 of 6 records were invalid, more than 10 %:"),
+    case("five rejected of five", {"wrong_count": 2}, "5 rejected unconfirmed", 1, None, 1,
+         feed=purchases(5, network="reddit"), says="5 of 5 conversions were rejected:",
+         then=case("the next run", None, "5 accepted", 0, 5, 1, feed=purchases(5, network="reddit"))),
+    case("four rejected of four", {"wrong_count": 2}, "4 rejected unconfirmed", 0, 4, 1,
+         feed=purchases(4, network="reddit"), says="too few to fail the run"),
+]
+
 SETTINGS = [
     case(f"a setting with {name}", None, NO_LEDGER, 1, None, 0, config=config, says=says)
     for name, config, says in [
@@ -514,7 +545,19 @@ OTHERS = [
 ]
 # fmt: on
 
-TABLE = [*SIGNALS, *ANSWERS, *CONNECTIONS, *LEDGERS, *CLOCKS, *LINES, *INPUT, *SETTINGS, *BETWEEN_RUNS, *OTHERS]
+TABLE = [
+    *SIGNALS,
+    *ANSWERS,
+    *CONNECTIONS,
+    *LEDGERS,
+    *CLOCKS,
+    *LINES,
+    *INPUT,
+    *LIMITS,
+    *SETTINGS,
+    *BETWEEN_RUNS,
+    *OTHERS,
+]
 
 
 @pytest.mark.parametrize(

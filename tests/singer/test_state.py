@@ -84,3 +84,47 @@ def test_a_closed_output_is_remembered_and_nothing_more_is_written() -> None:
     states.state(b"1")
     states.state(b"2")
     assert states.failed
+
+
+def test_state_waits_at_what_is_invalid_while_that_is_true_of_too_many() -> None:
+    written: list[bytes] = []
+    allowed: set[str] = set()
+    states = States(written.append, allowed.__contains__)
+    for number in range(1, 4):
+        place = states.place
+        place.expect(1)
+        states.state(b"%d" % number)
+        if number == 2:
+            place.flag("invalid")
+        place.settle(1)
+    assert (written, states.waiting) == ([b"1"], True)
+    allowed.add("invalid")
+    states.place.expect(1)
+    states.place.settle(1)
+    assert (written, states.waiting) == ([b"1", b"3"], False)
+
+
+def test_at_the_end_state_is_written_that_may_pass_by_then() -> None:
+    written: list[bytes] = []
+    allowed: set[str] = set()
+    states = States(written.append, allowed.__contains__)
+    states.place.expect(1)
+    states.place.flag("rejected")
+    states.place.settle(1)
+    states.state(b"1")
+    states.end()
+    assert written == []
+    allowed.add("rejected")
+    states.end()
+    assert written == [b"1"]
+
+
+def test_states_that_wait_for_the_same_thing_are_kept_as_one() -> None:
+    states = States(lambda _: None, lambda _: False)
+    for number in range(1000):
+        place = states.place
+        place.expect(1)
+        states.state(b"%d" % number)
+        place.flag("invalid")
+        place.settle(1)
+    assert len(states._ended) == 1
