@@ -165,19 +165,20 @@ class Attempts:
         while True:
             tries, why = self._await_turn(tries)
             if why is None:
-                sent_before, started_at = self._mark(part.batch)
-                if (why := self.why_not()) is not None:  # looked at after the mark: who cuts a run short stops it first
-                    _restore(part.batch, sent_before)
+                started_at = self._note_request(part.batch)
+                why = self.why_not()  # after the note: who cuts a run short stops it first
             if why is not None:
+                _forget_request(part.batch)
                 self.leave_open([part], part.last or why)
                 return []
             answer = self._exchange.send(part.batch, started_at, tries.attempt, part.sent)
-            _restore(part.batch, sent_before, answer.outcomes)
+            _note_silence(part.batch, answer.outcomes)
             trusted = bool(self.lane.accepted_at)
             now, pause = time.monotonic(), next(pauses)
             decision = decide(part, answer, tries, settings=settings, pause=pause, now=now, trusted=trusted)
-            self._hold_off(answer, decision)
+            self._hold_off(answer)
             self.verdicts.store(decision.settled, answer.sent, {**answer.attempt, "status": _status(answer, decision)})
+            _forget_request(part.batch)  # the ledger knows what came of it
             self._halt_refused(answer)
             if isinstance(decision, Done):
                 if decision.given_up:
@@ -215,18 +216,18 @@ class Attempts:
         paced, why = self.lane.await_turn(tries.until)
         return tries._replace(until=tries.until + paced, attempt=tries.attempt + 1), why or self.why_not()
 
-    def _mark(self, batch: Sequence[Queued]) -> tuple[list[str | None], str]:
-        """Note that the network may have them from now on; the notes before this one, and the time."""
+    def _note_request(self, batch: Sequence[Queued]) -> str:
+        """Note that the network may have them from now on; the time."""
         self.verdicts.ensure_asset(batch)
         now = self.verdicts.now()
-        before = [queued.unanswered_since for queued in batch]
         for queued in batch:
-            queued.unanswered_since = queued.unanswered_since or now
-        return before, now
+            queued.requested_at = now
+        return now
 
-    def _hold_off(self, answer: Answer, decision: Decision) -> None:
-        again = next((outcome for outcome in answer.outcomes if not outcome.verdict.final), None)
-        if answer.wait_seconds and again and not isinstance(decision, Halves):
+    def _hold_off(self, answer: Answer) -> None:
+        """The next request of the account waits as long as the network asks, where there is something to try again."""
+        again = next((each for each in answer.outcomes if each.verdict in (Verdict.THROTTLED, Verdict.TRANSIENT)), None)
+        if answer.wait_seconds and again:
             self.lane.hold_off(answer.wait_seconds, again)
 
     def _halt_refused(self, answer: Answer) -> None:
@@ -247,11 +248,15 @@ class Attempts:
             )
 
 
-def _restore(batch: Sequence[Queued], before: Sequence[str | None], outcomes: Sequence[Outcome] | None = None) -> None:
-    """Take the mark back where nothing was sent, or an answer came."""
-    for index, queued in enumerate(batch):
-        if outcomes is None or outcomes[index].verdict is not Verdict.NO_ANSWER:
-            queued.unanswered_since = before[index]
+def _note_silence(batch: Sequence[Queued], outcomes: Sequence[Outcome]) -> None:
+    for queued, outcome in zip(batch, outcomes, strict=True):
+        if outcome.verdict is Verdict.NO_ANSWER and queued.unanswered_since is None:
+            queued.unanswered_since = queued.requested_at
+
+
+def _forget_request(batch: Sequence[Queued]) -> None:
+    for queued in batch:
+        queued.requested_at = None
 
 
 def _status(answer: Answer, decision: Decision) -> str:

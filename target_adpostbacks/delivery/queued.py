@@ -45,13 +45,19 @@ UNMARKED: Mark = Unmarked()
 class Queued(msgspec.Struct, gc=False):
     """A postback and its place in the input.
 
-    ``unanswered_since``: when the first request was sent, in this run or an earlier one, that the network may have
-    taken though no answer came; set before each request, and taken back by an answer to it.
+    ``requested_at``: when the request was sent that it is in, until the ledger knows what came of it;
+    ``unanswered_since``: when the first request was sent, in this run or an earlier one, to which no answer came.
     """
 
     postback: Postback
     mark: Mark
+    requested_at: str | None = None
     unanswered_since: str | None = None
+
+    @property
+    def in_doubt_since(self) -> str | None:
+        """Since when the network may have it though the ledger knows of no answer; None: it has not."""
+        return self.unanswered_since or self.requested_at
 
 
 class Skipped(NamedTuple):

@@ -56,7 +56,7 @@ class Repeats:
                 by_status.refused.append(queued)
             else:
                 self.compare(postback, row)
-                queued.unanswered_since = row.sent_at or ""
+                queued.unanswered_since = row.sent_at
                 is_recognized = self._is_recognized(postback, row, max_retry_seconds)
                 (by_status.new if is_recognized else by_status.unrecognized).append(queued)
         return by_status

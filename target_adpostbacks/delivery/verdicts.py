@@ -135,7 +135,7 @@ class Verdicts:
             self.counts["open unwritten"] += self._unwritten_skips
         rows: list[Delivered] = []
         for first, *later in self._under_way.all():
-            outcome = CUT_SHORT if first.unanswered_since is not None else NEVER_SENT
+            outcome = CUT_SHORT if first.in_doubt_since else NEVER_SENT
             self.counts[_opened(outcome)] += 1 + len(later)
             self.why_open[f"{first.postback.account}: {outcome.summary}"] += 1 + len(later)
             rows += _rows([first], outcome, None)
@@ -146,12 +146,12 @@ def _with_doubt(group: Group) -> Iterator[Group]:
     """The network may have what went unanswered, whatever a later answer says that is no verdict."""
     outcome, batch = group
     is_clear = outcome.verdict.final or outcome.verdict is Verdict.NO_ANSWER
-    doubted = [] if is_clear else [queued for queued in batch if queued.unanswered_since is not None]
+    doubted = [] if is_clear else [queued for queued in batch if queued.unanswered_since]
     if not doubted:
         yield group
         return
     yield Outcome(Verdict.NO_ANSWER, message=f"no answer to an earlier request; now {outcome.summary}"), doubted
-    if others := [queued for queued in batch if queued.unanswered_since is None]:
+    if others := [queued for queued in batch if not queued.unanswered_since]:
         yield outcome, others
 
 
@@ -168,8 +168,8 @@ def _rows(batch: Sequence[Queued], outcome: Outcome, sent: Sent | None) -> Itera
         if postback.note and verdict is Verdict.ACCEPTED:
             message = f"{shared.message}; {postback.note}" if shared.message else postback.note
             row_status = shared._replace(message=message)
-        if verdict is Verdict.NO_ANSWER and queued.unanswered_since:
-            row_request = request._replace(sent_at=queued.unanswered_since)
+        if verdict is Verdict.NO_ANSWER and queued.in_doubt_since:
+            row_request = request._replace(sent_at=queued.in_doubt_since)
         yield _new(Delivered, (postback.key, account, row_status, row_request, postback.facts))
 
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from random import Random
@@ -714,6 +715,27 @@ def cut_short(scene: Make, asked: str, waiting: str) -> Scene:
     made.delivery.abandon()
     over.set()
     return made
+
+
+@pytest.mark.slow
+def test_what_was_answered_but_not_written_down_when_the_run_was_cut_short_is_unanswered(scene: Make) -> None:
+    answered = threading.Event()
+
+    def answer(_: list[str]) -> Said:
+        answered.set()
+        return OK
+
+    made = scene(answer)
+    account = an_account()
+    with closing(sqlite3.connect(made.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # the verdict can't be committed
+        made.delivery.submit(account, [made.queued(account, "a")])
+        assert answered.wait(10)
+        made.delivery.stop()
+        made.delivery.abandon()
+        other.execute("COMMIT")
+    assert made.delivery.settle()
+    assert +made.delivery.counts == {"open no_answer": 1}
 
 
 def test_the_doubt_about_an_earlier_run_outlives_a_run_that_is_cut_short(scene: Make) -> None:
