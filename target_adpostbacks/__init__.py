@@ -28,7 +28,8 @@ def deliver(
     """Deliver conversion records and return what became of them.
 
     ``records``: mappings of columns, as the target reads them; a generator is read as it comes. ``config``: the
-    target's settings, or the path of a JSON file that holds them. ``stream``: the name that the ledger keeps of where
+    target's settings, or the path of a JSON file that holds them; those that only Singer applies are refused
+    (``stream_maps``, ``flattening_enabled``, ``results_path``). ``stream``: the name that the ledger keeps of where
     they came from; ``key``: the columns that make a record one record, for records without ``event_id``.
 
     The tally has ``read``, ``accepted``, ``already_accepted`` and ``rejected`` as numbers, ``skipped`` and ``open`` by

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import time
 import uuid
 from collections import Counter
@@ -42,6 +43,8 @@ TOO_MANY = {
 """What is said if there are too many of a kind, and where ``adpostbacks log`` has the reasons."""
 TICK_SECONDS = 0.5
 LOG = logging.getLogger("target_adpostbacks")
+SINGER_SETTINGS = ("stream_maps", "flattening_enabled", "results_path")
+"""Settings that change what is sent or written, and that ``deliver`` can't apply."""
 
 
 def utc_now() -> datetime:
@@ -49,7 +52,7 @@ def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def preparation(
+def preparation_of(
     general: configuration.General, accounts: Mapping[str, Sequence[Account]], rules: Sequence[Rule] = ()
 ) -> Preparation:
     """How a config says that records become postbacks."""
@@ -63,7 +66,8 @@ class Run:
 
     ``begin`` opens the run's books, ``add`` takes records, ``tick`` lets time pass, ``settle`` waits for the verdicts,
     ``close`` ends the books. Raises UnusableLedger. ``max_batch_rows``: fewer postbacks in a request than the network
-    takes; ``submitted``: is called with an account's label and the size of each batch.
+    takes; ``delivered``: is called on any thread with an account's label and the seconds that
+    each batch took from hand-over to its verdicts.
     """
 
     def __init__(
@@ -75,11 +79,12 @@ class Run:
         transport: Transport | None = None,
         clock: Callable[[], datetime] = utc_now,
         pauses: Callable[[], Iterator[float]] = pauses,
+        rules: Sequence[Rule] = (),
         max_batch_rows: int | None = None,
-        submitted: Callable[[str, int], None] = lambda _label, _count: None,
+        delivered: Callable[[str, float], None] = lambda _label, _seconds: None,
     ) -> None:
         self.general = general
-        self.preparation = preparation(general, accounts)
+        self.preparation = preparation_of(general, accounts, rules)
         self.run_id = uuid.uuid4().hex
         self.read = self.owed = self.filtered = 0
         self._prepared = self._invalid = 0  # records, of which a message may give several or none
@@ -87,7 +92,6 @@ class Run:
         self._without_outcome = 0  # records
         self._log = log
         self._clock = clock
-        self._submitted = submitted
         self._started = time.monotonic()
         self._unusable: Counter[str] = Counter()
         self._skipped: list[Skipped] = []
@@ -95,6 +99,7 @@ class Run:
         self.ledger = Ledger(general.ledger_url or default_url(os.environ), self.run_id)
         self._http = HttpTransport()
         self._delivery = Delivery(self.ledger, transport or self._http, log=log.error, clock=clock, pauses=pauses)
+        self._delivery.delivered = delivered
         self._delivery.idle = self._idle
         self.waiting: Callable[[], object] = lambda: None  # called now and then while the reader waits
         self._batches = {
@@ -146,7 +151,7 @@ class Run:
         for postback in prepared.postbacks:
             batches = self._batches[postback.account]
             for full in batches.add(Queued(postback, mark)):
-                self._submit(batches.account, full)
+                self._delivery.submit(batches.account, full)
         for not_sent in prepared.not_sent:
             self._skip(Skipped(row_of(not_sent), mark))
         if prepared.unusable or prepared.invalid or prepared.mistakes:
@@ -182,10 +187,6 @@ class Run:
                 )
             self._unusable[column] += 1
 
-    def _submit(self, account: Account, batch: Sequence[Queued]) -> None:
-        self._submitted(account.label, len(batch))
-        self._delivery.submit(account, batch)
-
     def _skip(self, skipped: Skipped) -> None:
         self._skipped_since = self._skipped_since or time.monotonic()
         self._skipped.append(skipped)
@@ -202,7 +203,7 @@ class Run:
         age = self.general.max_batch_age_seconds
         for batches in self._batches.values():
             for batch in batches.due(age):
-                self._submit(batches.account, batch)
+                self._delivery.submit(batches.account, batch)
         if self._skipped and time.monotonic() - self._skipped_since >= age:
             self._write_skipped()
 
@@ -211,7 +212,7 @@ class Run:
         for batches in self._batches.values():
             if self._delivery.has_room(batches.account):
                 for batch in batches.due(self.general.max_batch_age_seconds):
-                    self._submit(batches.account, batch)
+                    self._delivery.submit(batches.account, batch)
         self.waiting()
 
     @property
@@ -251,16 +252,16 @@ class Run:
         self._write_skipped()
         for batches in self._batches.values():
             for batch in batches.due():
-                self._submit(batches.account, batch)
+                self._delivery.submit(batches.account, batch)
         if not self._delivery.settle(is_hurried):
             self._delivery.abandon()
         self._is_settled = True
 
-    def close(self, mistakes: Iterable[str] = (), signal: int = 0) -> int:
+    def close(self, mistakes: Iterable[str] = (), signal_number: int = 0) -> int:
         """Log how the run ended and end its books; the exit code.
 
-        0: all is settled; 1: something is open, or something failed; 3: the run does not balance; 128 + ``signal``.
-        ``mistakes``: what else has failed.
+        0: all is settled; 1: something is open, or something failed; 3: the run does not balance. 128 more than
+        ``signal_number``, where a signal ended it. ``mistakes``: what else has failed.
         """
         tally = self.tally
         self._report_counts()
@@ -268,9 +269,9 @@ class Run:
         all_mistakes = [*mistakes, *self._mistakes(), *([unbalance] if unbalance else [])]
         for mistake in all_mistakes:
             self._log.error(mistake)
-        code = 128 + signal if signal else 3 if unbalance else int(bool(all_mistakes or tally.open))
+        code = 128 + signal_number if signal_number else 3 if unbalance else int(bool(all_mistakes or tally.open))
         with suppress(UnusableLedger):
-            if not signal:
+            if not signal_number:
                 self._expire()
             self.ledger.end_run(self._now(), code, msgspec.structs.asdict(tally))
         self._delivery.close()
@@ -318,34 +319,58 @@ def deliver(
     key: Sequence[str] = ("event_id",),
 ) -> Tally:
     """See ``target_adpostbacks.deliver``."""
-    settings = config if isinstance(config, Mapping) else _loaded(config)
-    general, accounts = configuration.read(settings)
+    settings = _settings(config)
+    general, accounts = _read(settings)
     run = Run(general, accounts, log=LOG, max_batch_rows=settings.get("batch_size_rows"))
     run.begin()
+    mistakes: list[str] = []
+    interrupt = 0
     try:
         _add_all(run, records, stream, key)
-    except KeyboardInterrupt:
-        run.stop()
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            interrupt = signal.SIGINT
+            run.stop()
+        mistakes.append(f"The records ended with {type(error).__name__}; those before it are delivered.")
         raise
     finally:
-        run.settle()
-        tally = run.tally
-        run.close()
+        try:
+            run.settle()
+        finally:
+            tally = run.tally
+            run.close(mistakes, interrupt)
     if run.failed is not None:
         raise run.failed
     return tally
 
 
-def _loaded(path: str | os.PathLike[str]) -> Mapping[str, Any]:
+def _settings(config: Mapping[str, Any] | str | os.PathLike[str]) -> Mapping[str, Any]:
+    if isinstance(config, Mapping):
+        return config
     try:
-        config = msgspec.json.decode(Path(path).read_bytes())
+        settings = msgspec.json.decode(Path(config).read_bytes())
+    except TypeError:
+        raise configuration.InvalidConfig(["config: a mapping, or the path of a JSON file expected"]) from None
     except OSError as error:
         raise configuration.InvalidConfig([f"config file: {error.strerror or type(error).__name__}"]) from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise configuration.InvalidConfig(["config file: not valid JSON"]) from None
-    if not isinstance(config, dict):
+    if not isinstance(settings, dict):
         raise configuration.InvalidConfig(["config file: a JSON object expected"])
-    return config
+    return settings
+
+
+def _read(settings: Mapping[str, Any]) -> tuple[configuration.General, dict[str, list[Account]]]:
+    mistakes = [
+        f"{name}: only the Singer target applies it; leave it out" for name in SINGER_SETTINGS if settings.get(name)
+    ]
+    try:
+        general, accounts = configuration.read(settings)
+    except configuration.InvalidConfig as error:
+        raise configuration.InvalidConfig([*mistakes, *error.mistakes]) from None
+    if mistakes:
+        raise configuration.InvalidConfig(mistakes)
+    return general, accounts
 
 
 def _add_all(run: Run, records: Iterable[Any], stream: str, key: Sequence[str]) -> None:

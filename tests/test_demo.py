@@ -171,3 +171,13 @@ def test_the_demo_keeps_its_files_where_it_is_told_to(tmp_path: Path) -> None:
     again = subprocess.run(command, check=False, capture_output=True, text=True)
     assert again.returncode == 2
     assert "has files in it" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("missing", "options", "extra"), [("jsonschema_rs", ["--no-postgres"], "sandbox"), ("target_postgres", [], "demo")]
+)
+def test_without_its_extra_the_demo_says_what_to_install(missing: str, options: list[str], extra: str) -> None:
+    program = f"import sys; sys.modules[{missing!r}] = None; from target_adpostbacks.cli.demo import demo; demo()"
+    ran = subprocess.run([sys.executable, "-c", program, *options], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == f"Error: the demo needs its extra: pip install 'target-adpostbacks[{extra}]'\n"

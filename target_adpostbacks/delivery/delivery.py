@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -47,6 +48,7 @@ class Delivery:
     ) -> None:
         self.failed: BaseException | None = None  # the ledger could not be written, or our own mistake
         self.idle: Callable[[], None] = lambda: None  # called now and then while ``submit`` waits
+        self.delivered: Callable[[str, float], None] = lambda _label, _seconds: None  # a batch has its verdicts
         self._under_way = UnderWay()
         self._verdicts = Verdicts(ledger, clock, self._under_way)
         self._repeats = Repeats(ledger, clock)
@@ -85,7 +87,8 @@ class Delivery:
             self._repeats.compare(queued.postback, first.postback.facts)
         if fresh:
             lane = self._lanes.get(account.label) or self._lane(account)
-            lane.submit(lambda: self._deliver_guarded(lane, fresh), self._is_waiting)
+            handed_over = time.monotonic()
+            lane.submit(lambda: self._deliver_guarded(lane, fresh, handed_over), self._is_waiting)
 
     def has_room(self, account: Account) -> bool:
         """Whether ``submit`` would return at once."""
@@ -135,13 +138,14 @@ class Delivery:
             pace = self._paces.setdefault((account.section, per_second), Pace(per_second))
         return self._lanes.setdefault(account.label, Lane(account, self._wait, self._log, pace))
 
-    def _deliver_guarded(self, lane: Lane, batch: list[Queued]) -> None:
+    def _deliver_guarded(self, lane: Lane, batch: list[Queued], handed_over: float) -> None:
         """Deliver a batch; an error holds state back and ends the run. Its text may hold values and is not shown."""
         try:
             self._deliver(lane, batch)
         except Exception as error:  # noqa: BLE001 - reported by the main thread
             self._fail(error)
             self._verdicts.unwritten(batch)
+        self.delivered(lane.account.label, time.monotonic() - handed_over)
 
     def _store_skipped(self, rows: Sequence[Skipped]) -> None:
         try:

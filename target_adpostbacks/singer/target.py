@@ -32,7 +32,6 @@ from target_adpostbacks.singer.sinks import ConversionSink
 from target_adpostbacks.singer.state import States
 
 COLLECT_SECONDS = 30
-NO_CONTEXT: Mapping[str, Any] = {}
 
 
 class TargetAdpostbacks(CommandTarget):
@@ -73,8 +72,9 @@ class TargetAdpostbacks(CommandTarget):
         )
         if setup_mapper:
             self.setup_mapper()
+        self.max_parallelism = 1  # no sink holds anything that could be drained beside others
+        self._metrics_logger = metrics.get_metrics_logger()
         self._direct: dict[str, tuple[Any, ConversionSink]] = {}
-        self._counters: dict[str, metrics.Counter] = {}
         self._collected = time.monotonic()
         self.states = States(self._write_state, lambda kind: self.delivery_run.may_pass(kind))
         self.delivery_run = Run(
@@ -85,7 +85,7 @@ class TargetAdpostbacks(CommandTarget):
             clock=self.now,
             pauses=self.pauses,
             max_batch_rows=self.config.get("batch_size_rows"),
-            submitted=self._count_batch,
+            delivered=self._time_batch,
         )
         self.results = self._open_results()  # once there is a ledger, whose file it may not be
         self.progress = Progress(lambda: summary(self.delivery_run.tally), self.logger.info)
@@ -228,11 +228,10 @@ class TargetAdpostbacks(CommandTarget):
         line = self.message_reader.line
         return self.delivery_run.invalid(stream, line, digest, field, rule, self.states.place)
 
-    def _count_batch(self, label: str, postbacks: int) -> None:
-        """The SDK's metric of each account: how many postbacks were handed to delivery."""
-        if label not in self._counters:
-            self._counters[label] = metrics.record_counter(label)
-        self._counters[label].increment(postbacks)
+    def _time_batch(self, label: str, seconds: float) -> None:
+        """The SDK's metric of a batch: how long an account took from hand-over to the verdicts."""
+        tags = {metrics.Tag.STREAM.value: label}
+        metrics.log(self._metrics_logger, metrics.Point("timer", metrics.Metric.BATCH_PROCESSING_TIME, seconds, tags))
 
     def _tick(self) -> None:
         """Between two lines: send what has waited long enough, and say how far the run is."""
@@ -255,8 +254,6 @@ class TargetAdpostbacks(CommandTarget):
         self.delivery_run.settle(self._is_hurried)
         self.states.end()
         self.progress.stop()
-        for counter in self._counters.values():
-            counter.exit()
         mistakes = [mistake for mistake in (self._why_stopped(), self._write_results()) if mistake]
         if self.delivery_run.tally.open or self.states.waiting:
             self.logger.error("State is held back: the next run begins at the last state that was written.")

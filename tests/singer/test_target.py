@@ -70,6 +70,15 @@ def test_singer_messages_are_delivered_and_state_follows(target: Target) -> None
     assert (ran.code, ran.states) == (0, [{"bookmarks": {"a": 1.1}}])
 
 
+def test_the_sdks_metrics_count_what_was_read_and_time_each_batch(target: Target) -> None:
+    ran = target.run([schema(), record(**a_purchase(1)), record(**a_purchase(2))])
+    points = [json.loads(line.partition("METRIC: ")[2]) for line in ran.stderr.splitlines() if "METRIC: " in line]
+    told = {(point["metric"], point["tags"]["stream"]): point["value"] for point in points}
+    assert told.keys() == {("record_count", "conversions"), ("batch_processing_time", "tiktok.default")}
+    assert told["record_count", "conversions"] == 2
+    assert 0 < told["batch_processing_time", "tiktok.default"] < 30
+
+
 def test_nothing_but_states_is_ever_on_standard_output(target: Target) -> None:
     lines = [schema(), b"garbage", record(**a_purchase()), record(nothing=1), state({"line": 1})]
     ran = target.run(lines, env={"TARGET_ADPOSTBACKS_LOGLEVEL": "DEBUG"})
