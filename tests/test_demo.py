@@ -17,11 +17,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from conftest import COLUMNS, NOW
 from rich.console import Console
 
-from target_adpostbacks.cli.demo import demo
 from target_adpostbacks.core.conversion import InvalidConversion
 from target_adpostbacks.core.record import parse
 from target_adpostbacks.core.settings import examples
@@ -115,13 +113,6 @@ def test_of_what_the_programs_log_the_story_tells_warnings_and_the_end(logged: s
     out = io.StringIO()
     Story(Console(file=out, width=80)).line(logged)
     assert out.getvalue().strip() == told
-
-
-def test_without_its_extra_the_demo_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "aiohttp", None)
-    ran = CliRunner().invoke(demo, [])
-    assert ran.exit_code == 1
-    assert "pip install 'target-adpostbacks[demo]'" in ran.output
 
 
 @contextmanager
