@@ -25,6 +25,7 @@ from target_adpostbacks.core.columns import (
 )
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion, Item, query_value
 from target_adpostbacks.core.events import canonical_event
+from target_adpostbacks.core.properties import MATCH_COLUMNS, impersonal
 from target_adpostbacks.core.times import moment
 
 MAX_EVENT_ID, MAX_EVENT_NAME = 500, 100
@@ -70,6 +71,13 @@ class Columns:
         self.ids = frozenset(ids)
         self.fields = [(column, path.split(".")) for column, path in (fields or {}).items()]
         self.zone = zone
+        properties = next((path for column, path in self.fields if column == "properties"), ["properties"])
+        depth = len(properties)
+        self._mapped_properties = [
+            path[depth:]
+            for column, path in self.fields
+            if (column in MATCH_COLUMNS or column in self.ids) and path[:depth] == properties and len(path) > depth
+        ]
         self.readers: dict[str, Reader] = {**dict.fromkeys(self.ids, read_text), **READERS}
         for field in TIMES:
             self.readers[field] = partial(moment, zone=zone)
@@ -115,7 +123,10 @@ class Columns:
         if not self.fields:
             return record
         mapped = {column: value for column, path in self.fields if (value := _dig(record, path)) is not _ABSENT}
-        return {**record, **mapped}
+        merged = {**record, **mapped}
+        for path in self._mapped_properties:
+            merged["properties"] = _without(merged.get("properties"), path)
+        return merged
 
 
 _ABSENT = object()
@@ -125,6 +136,14 @@ def _dig(record: Any, path: Sequence[str]) -> Any:
     for key in path:
         record = record.get(key, _ABSENT) if isinstance(record, Mapping) else _ABSENT
     return record
+
+
+def _without(value: Any, path: Sequence[str]) -> Any:
+    """An object without what the path leads to."""
+    if not isinstance(value, Mapping) or path[0] not in value:
+        return value
+    rest = {name: member for name, member in value.items() if name != path[0]}
+    return {**rest, path[0]: _without(value[path[0]], path[1:])} if len(path) > 1 else rest
 
 
 def parse(record: Mapping[str, Any], columns: Columns, key: Sequence[str] = (), stream: str = "") -> Conversion:
@@ -138,6 +157,8 @@ def parse(record: Mapping[str, Any], columns: Columns, key: Sequence[str] = (), 
     if not all(record.values()):
         record = {name: value for name, value in record.items() if value is not None and value != ""}
     c = _at_once(record, columns) or _with_care(record, columns, key, stream)
+    if c.properties:
+        c = msgspec.structs.replace(c, properties=impersonal(c))
     if len(c.event_id) > MAX_EVENT_ID:
         raise InvalidConversion("event_id", f"longer than {MAX_EVENT_ID} characters")
     if len(c.event_name) > MAX_EVENT_NAME:

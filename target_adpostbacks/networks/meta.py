@@ -25,6 +25,7 @@ from target_adpostbacks.core.birth_dates import date_of_birth
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
 from target_adpostbacks.core.network import Limits, Network
 from target_adpostbacks.core.payloads import as_integer, as_number, as_text, as_texts, prune
+from target_adpostbacks.core.properties import passed_on
 from target_adpostbacks.core.settings import Settings, country_code_problems, doc
 
 URL = "https://graph.facebook.com/{api_version}/{pixel_id}/events"
@@ -91,24 +92,13 @@ CUSTOM_DATA = (
     "value currency order_id content_ids contents content_type content_name content_category num_items search_string "
     "description event_source"
 ).split()
-PERSONAL = (
-    "email emails em hashedemail mail phone phonenumber mobile ph hashedphone name fullname firstname fn lastname ln "
-    "surname gender ge sex dateofbirth dob birthday birthdate db age address street city ct state st region zip "
-    "zipcode zp postalcode postcode country externalid userid customerid ip ipaddress clientipaddress useragent "
-    "clientuseragent madid advertisingid idfa gaid aaid idfv fbc fbp fbclid leadid ssn"
-).split()
 NO_CUSTOM_DATA = frozenset(
     name.replace("_", "")
-    for names in (PERSONAL, CUSTOM_DATA, USER_PROPERTIES, APP_PROPERTIES, CUSTOM_PROPERTIES)
+    for names in (CUSTOM_DATA, USER_PROPERTIES, APP_PROPERTIES, CUSTOM_PROPERTIES)
     for name in names
 ) | {"anonid", "messagingchannel", "applicationtrackingenabled"}
-"""Custom properties that are never passed on as they are: personal ones, and those that we fill."""
-PERSONAL_WORDS = frozenset(
-    "email emails phone phones telephone tel mobile cell address street city zip zipcode postal postcode firstname "
-    "lastname surname nickname username fullname gender birthday birthdate birth dob passport ssn ip".split()
-)
-"""What a personal property's name has among its words: ``billing_city``, ``customerPhone``."""
-DEVICE = frozenset(name.replace("_", "") for name in mobile.DEVICE_PROPERTIES)
+"""Custom properties that are never passed on as they are: those that we fill."""
+NO_CUSTOM_DATA_OF_APPS = NO_CUSTOM_DATA.union(name.replace("_", "") for name in mobile.DEVICE_PROPERTIES)
 
 CONTENT_TYPES = frozenset("product product_group hotel flight destination vehicle home_listing".split())
 
@@ -122,7 +112,6 @@ VERDICTS: Mapping[Verdict, Sequence[object]] = {
 USAGE = ("X-App-Usage", "X-Business-Use-Case-Usage", "X-Ad-Account-Usage")
 NEARLY_USED_UP = 90  # percent of a rate limit
 
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+").findall
 _CLICK_ID = r"[A-Za-z0-9_-]+(?:\.(?:[A-Za-z0-9_-]{2}|[A-Za-z0-9_-]{8}))?"  # with what Meta's parameter builder appends
 _FBCLID = re.compile(_CLICK_ID).fullmatch
 _COOKIE = re.compile(rf"fb\.[0-9]+\.[0-9]{{10,13}}\.{_CLICK_ID}").fullmatch
@@ -600,24 +589,12 @@ def _custom_properties(c: Conversion, action_source: str) -> dict[str, JSON]:
     """Texts, numbers, flags and lists of these; nothing personal, and no shadow of a field of Meta's."""
     return {
         name: value
-        for name, value in c.properties.items()
-        if (folded := _folded(name)) not in NO_CUSTOM_DATA
-        and not _is_personal(name)
-        and (action_source != "app" or folded not in DEVICE)
-        and not isinstance(value, dict)
+        for name, value in passed_on(
+            c.properties, NO_CUSTOM_DATA_OF_APPS if action_source == "app" else NO_CUSTOM_DATA
+        ).items()
+        if not isinstance(value, dict)
         and not (isinstance(value, list) and any(isinstance(member, (dict, list)) for member in value))
     }
-
-
-@lru_cache(maxsize=2_000)
-def _folded(name: str) -> str:
-    """``'First Name'`` -> ``'firstname'``."""
-    return "".join(filter(str.isalnum, name.lower()))
-
-
-@lru_cache(maxsize=2_000)
-def _is_personal(name: str) -> bool:
-    return not PERSONAL_WORDS.isdisjoint(word.lower() for word in _WORDS(name))
 
 
 def _content_type(c: Conversion) -> str | None:

@@ -14,6 +14,7 @@ from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Sk
 from target_adpostbacks.core.conversion import Conversion, Item
 from target_adpostbacks.core.network import Limits, Network
 from target_adpostbacks.core.payloads import as_texts, item_count, one_or_many, prune
+from target_adpostbacks.core.properties import passed_on
 from target_adpostbacks.core.settings import Settings, country_code_problems, doc
 
 URL = "https://business-api.tiktok.com/open_api/v1.3/event/track/"
@@ -401,7 +402,7 @@ def _ad(c: Conversion) -> dict[str, JSON]:
 
 def _properties(c: Conversion) -> dict[str, JSON]:
     items = c.contents
-    properties = {key: value for key, value in c.properties.items() if key != "ad"} if c.properties else c.properties
+    properties = passed_on(c.properties, {"ad"}) if c.properties else c.properties
     return prune(
         {
             **properties,

@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 from conftest import NOW
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from subject import PERSONAL, SOURCES, SUBJECTS, Subject, body_of, every_network, leaves, name_of, payload_of
 
 from target_adpostbacks.config.describing import described
@@ -43,6 +45,38 @@ def folded(value: Any) -> str:
 def test_no_raw_match_key_is_sent_but_those_that_the_network_wants_unhashed(subject: Subject, source: str) -> None:
     for device in DEVICES:
         assert unhashed(subject, subject.full_conversion(source, **device)) <= {*subject.vectors["plain"]}
+
+
+SAID_ALOUD = [
+    *(PERSONAL[column] for column in ("email", "phone", "external_id", "ip_address", "date_of_birth", "idfa", "gaid")),
+    *("14155550142", "19900517", "Canaryfirst Canarylast", "Canarylast, Canaryfirst"),
+]
+SPELLED = st.sampled_from(SAID_ALOUD).flatmap(
+    lambda text: st.sampled_from([text, text.upper(), text.lower(), f" {text}", f"customer {text}!"])
+)
+MEMBERS = st.recursive(
+    SPELLED | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(SPELLED | st.text(max_size=8), inner, max_size=3),
+    max_leaves=5,
+)
+NAMES = st.sampled_from(
+    "note email ad predicted_ltv content_name content_ids shop_id subscription_id anon_id carrier callback".split()
+)
+
+
+@every_network
+@every_source
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(NAMES | SPELLED, MEMBERS | st.dictionaries(NAMES, MEMBERS, max_size=3), max_size=4))
+def test_whatever_is_in_properties_no_raw_match_key_is_sent(
+    subject: Subject, source: str, properties: dict[str, Any]
+) -> None:
+    person = payload_of(prepare(subject.account, subject.full_conversion(source), NOW))
+    conversion = subject.full_conversion(source, properties=properties)
+    sent = payload_of(prepare(subject.account, conversion, NOW))
+    added = {path: text for path, text in leaves(sent).items() if path not in leaves(person)}
+    told = folded(" ".join([*map(str, added.values()), *(str(part) for path in added for part in path)]))
+    assert not [text for text in SAID_ALOUD if folded(text) in told]
 
 
 @every_network

@@ -1,0 +1,136 @@
+"""Which of a conversion's ``properties`` may be passed on: those that say nothing of the person."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Container, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote
+
+from target_adpostbacks.core import match_keys as keys
+from target_adpostbacks.core.birth_dates import date_of_birth
+from target_adpostbacks.core.conversion import Conversion
+
+MATCH_COLUMNS = frozenset(
+    "email phone mobile phone_number external_id first_name last_name gender date_of_birth city state postal_code "
+    "country ip_address user_agent advertising_id idfa gaid idfv lead_id click_id".split()
+)
+"""Columns that identify the person: a property that ``fields`` maps to one of them is no property any more."""
+
+PERSONAL = frozenset(
+    "email emails em hashedemail mail phone phonenumber mobile ph hashedphone name fullname firstname fn lastname ln "
+    "surname gender ge sex dateofbirth dob birthday birthdate db age address street city ct state st region zip "
+    "zipcode zp postalcode postcode country externalid userid customerid ip ipaddress clientipaddress useragent "
+    "clientuseragent madid advertisingid idfa gaid aaid idfv fbc fbp fbclid leadid ssn".split()
+)
+"""Names of personal properties, in lower case, without what parts their words."""
+PERSONAL_WORDS = frozenset(
+    "email emails phone phones telephone tel mobile cell address street city zip zipcode postal postcode firstname "
+    "lastname surname nickname username fullname gender birthday birthdate birth dob passport ssn ip".split()
+)
+"""What a personal property's name has among its words: ``billing_city``, ``customerPhone``."""
+ENVELOPE = frozenset(
+    "event eventname eventid eventtime eventat eventsource eventsourceid eventsourceurl actionsource referrerurl user "
+    "userdata customdata appdata testeventcode testid pixelid pixelcode accesstoken appsecretproof partneragent "
+    "partnername optout limiteddatause dataprocessingoptions dataprocessingoptionscountry "
+    "dataprocessingoptionsstate".split()
+)
+"""Names that a network gives to what stands around the properties."""
+
+SHORTEST_PART = 7
+"""Characters from which on a value is looked for within a longer text, too."""
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+").findall
+
+
+def passed_on(properties: Mapping[str, Any], taken: Container[str] = frozenset()) -> dict[str, Any]:
+    """Those that have no personal name, at any depth, no name of the envelope, and no ``taken`` one.
+
+    ``taken``: names in the form of ``folded``, of parameters that the network fills from elsewhere.
+    """
+    return {
+        name: _without_personal_names(value)
+        for name, value in properties.items()
+        if (plain := folded(name)) not in taken and plain not in ENVELOPE and not is_personal(name)
+    }
+
+
+def _without_personal_names(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_personal_names(member) for name, member in value.items() if not is_personal(name)}
+    return [_without_personal_names(member) for member in value] if isinstance(value, list) else value
+
+
+@lru_cache(maxsize=2_000)
+def folded(name: str) -> str:
+    """``'First Name'`` -> ``'firstname'``."""
+    return "".join(filter(str.isalnum, name.lower()))
+
+
+@lru_cache(maxsize=2_000)
+def is_personal(name: str) -> bool:
+    """Whether a property's name is one of what identifies a person."""
+    return folded(name) in PERSONAL or not PERSONAL_WORDS.isdisjoint(word.lower() for word in _WORDS(name))
+
+
+def impersonal(c: Conversion) -> dict[str, Any]:
+    """``properties`` without those that are, or hold at any depth, what identifies the person.
+
+    That is the e-mail, phone, external id, IP address, device id, birth date or full name of the same record, raw or
+    normalized, in whatever case and punctuation. Gender and places are not looked for: a size is ``M``, too.
+    """
+    values = {text for raw in _identifying(c) if (text := _plain(raw))}
+    parts = [text for text in values if len(text) >= SHORTEST_PART]
+
+    def tells(text: str) -> bool:
+        return text in values or any(part in text for part in parts)
+
+    return {
+        name: value
+        for name, value in c.properties.items()
+        if not any(tells(_plain(text)) for text in (name, *_texts(value)))
+    }
+
+
+def _identifying(c: Conversion) -> Iterator[str]:
+    yield from c.external_id
+    for raw in c.email:
+        yield raw
+        yield keys.email(raw) or ""
+    for raw in c.phone:
+        yield raw
+        yield keys.phone_digits(raw) or ""
+        yield "".join(filter(str.isdecimal, raw)).lstrip("0")  # whatever country code a network puts before it
+    for device in (c.ip_address, c.advertising_id, c.idfa, c.gaid, c.idfv):
+        yield device or ""
+    if born := c.date_of_birth:
+        yield born
+        yield date_of_birth(born, c.event_time.year) or ""
+    if c.first_name and c.last_name:
+        yield c.first_name + c.last_name
+        yield c.last_name + c.first_name
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, member in value.items():
+            yield name
+            yield from _texts(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from _texts(member)
+    elif isinstance(value, float) and value.is_integer():
+        yield str(int(value))
+    elif not isinstance(value, bool):
+        yield str(value)
+
+
+def _plain(text: str) -> str:
+    """Letters and digits alone: what is left of ``'Ada%40Example.com '`` and of ``'ada@example.com'`` is the same."""
+    if "%" in text:
+        text = unquote(text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    return "".join(filter(str.isalnum, text.lower()))
