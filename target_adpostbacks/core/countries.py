@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 import pycountry
@@ -11,40 +14,99 @@ COUNTRY_NAMES = {
     for code, names in {
         "AE": ("uae", "emirates"),
         "BN": ("brunei",),
-        "CD": ("congo-kinshasa",),
-        "CG": ("congo-brazzaville",),
+        "BQ": ("caribbean netherlands", "sint eustatius", "saba"),
+        "CC": ("cocos islands", "keeling islands"),
+        "CD": ("congo-kinshasa", "congo (drc)", "dr congo", "drc"),
+        "CG": ("congo-brazzaville", "congo republic"),
         "CI": ("ivory coast",),
+        "CN": ("mainland china", "china mainland"),
         "CV": ("cape verde",),
-        "CW": ("curacao",),
-        "FM": ("micronesia",),
+        "ES": ("canary islands", "ceuta and melilla"),
+        "FK": ("falkland islands (islas malvinas)",),
+        "FM": ("micronesia, fed. sts.",),
+        "FR": ("clipperton island",),
         "GB": ("uk", "great britain", "england", "scotland", "wales", "northern ireland"),
-        "MK": ("macedonia",),
+        "GG": ("sark",),
+        "GR": ("el",),
+        "HK": ("hong kong sar", "hong kong sar china", "hong kong, china"),
+        "HM": ("heard and mcdonald islands",),
+        "IE": ("republic of ireland",),
+        "IO": ("diego garcia", "chagos archipelago"),
+        "LA": ("lao pdr",),
+        "MK": ("macedonia", "fyrom", "former yugoslav republic of macedonia"),
         "MM": ("burma",),
-        "MO": ("macau",),
+        "MO": ("macau", "macau sar", "macao sar", "macau sar china", "macao sar china", "macao, china"),
         "NL": ("holland",),
-        "PS": ("palestine",),
-        "RE": ("reunion",),
+        "PN": ("pitcairn islands",),
+        "PS": ("palestinian territory", "palestinian territories", "occupied palestinian territory"),
         "RU": ("russia",),
+        "SH": ("ascension island", "tristan da cunha"),
+        "SX": ("saint maarten", "saint martin (dutch part)"),
         "SZ": ("swaziland",),
+        "TF": ("french southern and antarctic lands",),
         "TL": ("east timor",),
         "TR": ("turkey",),
-        "VA": ("vatican", "vatican city"),
+        "TW": ("taiwan, china",),
+        "UM": ("us outlying islands",),
+        "US": ("america",),
+        "VA": ("vatican", "vatican city", "vatican city state"),
+        "VE": ("venezuela, rb",),
+        "XK": ("xk", "xkx", "rks", "kosovo", "republic of kosovo"),
     }.items()
     for name in names
 }
-"""English names that people write and ISO 3166 does not have."""
+"""English names and codes that people write, or CLDR, and ISO 3166 does not have."""
 
 
 @lru_cache(maxsize=2_000)
 def alpha2(country: str) -> str | None:
-    """``'USA'``, ``'us'``, ``'United States'`` -> ``'US'``; None for no country."""
-    name = country.lower().replace(".", "").removeprefix("the ")
-    name = COUNTRY_NAMES.get(name, name)
-    try:
-        code: str = pycountry.countries.lookup(name).alpha_2
-    except LookupError:
-        return None
-    return code
+    """``'USA'``, ``'us'``, ``'United States'`` -> ``'US'``, ``'St. Lucia'`` -> ``'LC'``; None for no country.
+
+    ``'Virgin Islands (British)'`` and ``'Virgin Islands, British'`` are read as ``'British Virgin Islands'``; of
+    ``'Myanmar (Burma)'`` both names have to mean the same country.
+    """
+    by_name = _by_name()
+    for spelling in _spellings(country):
+        if code := by_name.get(_folded(spelling)):
+            return code
+    codes = {by_name.get(_folded(part)) for part in re.split(r"[()]", country) if part.strip()}
+    return codes.pop() if len(codes) == 1 else None
+
+
+@lru_cache(maxsize=1)
+def _by_name() -> Mapping[str, str]:
+    names: dict[str, str] = {}
+    short: dict[str, set[str]] = {}
+    for country in pycountry.countries:
+        code = country.alpha_2
+        for name in dict(country).values():
+            names.update((_folded(spelling), code) for spelling in _spellings(name))
+            short.setdefault(_folded(re.split(r"[,(]", name)[0]), set()).add(code)
+    for name, codes in short.items():  # Micronesia, Federated States of; but there are two Koreas
+        if len(codes) == 1:
+            names.setdefault(name, *codes)
+    return names | {_folded(name): code for name, code in COUNTRY_NAMES.items()}
+
+
+def _spellings(name: str) -> Iterable[str]:
+    """A name, and what stands behind a comma or in parentheses put before the rest."""
+    yield name
+    if inverted := _INVERTED(name):
+        yield f"{inverted[2]} {inverted[1]}"
+
+
+def _folded(name: str) -> str:
+    """``'The Côte d’Ivoire'`` -> ``'cotedivoire'``: what is the same in all spellings of a name."""
+    plain = name.lower()
+    if not plain.isascii():
+        plain = "".join(char for char in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(char))
+    words: list[str] = _WORDS(plain)
+    return "".join(_SAME_WORD.get(word, word) for word in words) if len(words) > 1 else "".join(words)
+
+
+_SAME_WORD = {"the": "", "and": "", "of": "", "st": "saint", "rep": "republic", "dem": "democratic", "is": "islands"}
+_INVERTED = re.compile(r"([^,()]+)[,(]\s*([^,()]+?)\s*\)?").fullmatch
+_WORDS = re.compile(r"[^\W_]+|[\U0001f1e6-\U0001f1ff]+").findall
 
 
 @lru_cache(maxsize=1)

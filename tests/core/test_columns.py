@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from conftest import a_conversion, refusal
 
-from target_adpostbacks.core.countries import COUNTRY_NAMES, alpha2
+from target_adpostbacks.core.countries import alpha2
 
 
 @pytest.mark.parametrize(
@@ -208,10 +208,6 @@ def test_a_hashed_country_stays_for_networks_that_want_it_hashed() -> None:
     digest = hashlib.sha256(b"us").hexdigest()
     assert a_conversion(country=f" {digest.upper()} ").country == digest
     assert a_conversion(country="g" * 64).unusable == ("country: not an ISO 3166 country",)
-
-
-def test_every_name_of_a_country_is_one_that_iso_does_not_have_or_means_otherwise() -> None:
-    assert {alpha2(name) for name in COUNTRY_NAMES} == {*COUNTRY_NAMES.values()}
 
 
 def test_an_addresss_scheme_is_in_lower_case() -> None:
