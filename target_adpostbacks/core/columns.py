@@ -246,7 +246,15 @@ def _contents(field: str, value: Any) -> list[dict[str, Any]] | None:
     for line in value:
         if not isinstance(line, dict):
             raise InvalidConversion(field, "a list of objects expected")
+    if any(not ITEM_ALIASES.keys().isdisjoint(line) for line in value):
+        return [_canonical(line) for line in value]
     return value
+
+
+def _canonical(line: Mapping[str, Any]) -> dict[str, Any]:
+    """A line with our names for Google Analytics' ones, where both are there with ours."""
+    renamed = {ITEM_ALIASES.get(field, field): value for field, value in line.items() if value not in (None, "")}
+    return {**renamed, **{field: value for field, value in line.items() if field in ITEM_READERS and value is not None}}
 
 
 def _decoded(field: str, text: str) -> Any:
@@ -271,6 +279,8 @@ def read_item(line: Mapping[str, Any], unusable: list[str]) -> dict[str, Any]:
             continue
         if clean is not None:
             item[field] = clean
+    if not item and not ITEM_READERS.keys() & line.keys() and any(value not in (None, "") for value in line.values()):
+        unusable.append("contents: a line with none of id, name, category, brand, quantity and price")
     return item
 
 
@@ -315,4 +325,15 @@ ITEM_READERS: dict[str, Reader] = {
     "delivery_category": _delivery_category,
 }
 
-COLUMN_ALIASES = {"mobile": "phone", "phone_number": "phone"}
+COLUMN_ALIASES = {
+    "mobile": "phone",
+    "phone_number": "phone",
+    "sha256_phone_number": "phone",
+    "email_address": "email",
+    "sha256_email_address": "email",
+    "sha256_first_name": "first_name",
+    "sha256_last_name": "last_name",
+}
+"""Other names of columns; of two that stand for one column, the first here wins."""
+
+ITEM_ALIASES = {"item_id": "id", "item_name": "name", "item_brand": "brand", "item_category": "category"}

@@ -103,6 +103,8 @@ class Columns:
         if len(columns) < len(names):  # one fills in for the other
             return None
         readers = {name: self.readers.get(name) for name in names}
+        if any(readers[name] is read_text for name in names if name in COLUMN_ALIASES):
+            return None  # texts are read at once under their own names
         plain = [name for name, reader in readers.items() if reader is read_text]
         printable = [name for name, reader in readers.items() if reader in PRINTABLE_READERS]
         return Shape(
@@ -175,7 +177,7 @@ def _at_once(record: Mapping[str, Any], columns: Columns) -> Conversion | None:
     if shape is None:
         return None
     text_values, text_columns, printable, others, unknown, ids = shape
-    if unknown and any(record[name].__class__ is dict for name in unknown):
+    if unknown and any(record[name].__class__ is dict or name == "address" for name in unknown):
         return None
     try:
         texts = text_values(record)
@@ -263,7 +265,9 @@ def _flat(
         elif value is None:
             continue
         elif reader is None:
-            if value.__class__ is dict and depth:
+            if field == "address" and value.__class__ in (dict, list) and depth:
+                nested.append(_address(value))
+            elif value.__class__ is dict and depth:
                 nested.append(value)
         else:
             try:
@@ -277,6 +281,15 @@ def _flat(
         for field, value in _flat(columns, readers, unusable, depth - 1).items():
             out.setdefault(field, value)
     return out
+
+
+def _address(value: Any) -> Mapping[str, Any]:
+    """Google's shape of a person's address: an object or a list of one, with a region for the state."""
+    if isinstance(value, list):
+        value = value[0] if len(value) == 1 else None
+    if not isinstance(value, dict):
+        return {}
+    return {"state": value["region"], **value} if value.get("region") and not value.get("state") else value
 
 
 def _derived_id(record: Mapping[str, Any], key: Sequence[str], stream: str, event_name: str) -> str:

@@ -228,3 +228,26 @@ def test_what_is_no_country_is_left_out_with_a_note() -> None:
 def test_whole_numbers_stay_whole() -> None:
     assert a_conversion(num_items="3", screen_width=1920.0).num_items == 3
     assert a_conversion(num_items=1.5).unusable == ("num_items: not a whole number",)
+
+
+def test_a_line_as_google_analytics_writes_it_is_read() -> None:
+    line = {
+        "item_id": "sku-1",
+        "item_name": "Shoe",
+        "item_brand": "Acme",
+        "item_category": "Shoes",
+        "price": 5,
+        "quantity": 2,
+    }
+    (item,) = a_conversion(contents=[line]).contents
+    assert (item.id, item.name, item.brand, item.category) == ("sku-1", "Shoe", "Acme", "Shoes")
+    assert (item.price, item.quantity) == (5, 2)
+    assert a_conversion(contents=[{**line, "id": "own"}, {"id": "2"}]).contents[0].id == "own"
+
+
+def test_a_line_of_which_nothing_is_understood_is_told() -> None:
+    told = "contents: a line with none of id, name, category, brand, quantity and price"
+    conversion = a_conversion(contents=[{"id": "1"}, {"sku": "canary"}])
+    assert [item.id for item in conversion.contents] == ["1"]
+    assert conversion.unusable == (told,)
+    assert not a_conversion(contents=[{}, {"sku": None}]).unusable

@@ -304,3 +304,28 @@ def test_a_record_read_at_once_is_the_one_read_with_care(column: str) -> None:
 def test_several_odd_columns_at_once_are_read_as_with_care(columns: dict[str, Any]) -> None:
     record = {**a_record(**FULL), **columns}
     assert repr(outcome(record)) == repr(outcome(with_care(record)))  # NaN differs from itself
+
+
+ADDRESS = {"first_name": "Ada", "sha256_last_name": "a" * 64, "city": "Paris", "region": "IDF", "postal_code": "75001"}
+
+
+@pytest.mark.parametrize("address", [ADDRESS, [ADDRESS]])
+def test_a_persons_data_as_google_tag_manager_writes_them_are_read(address: Any) -> None:
+    person = {"email_address": "ada@example.com", "sha256_phone_number": ["b" * 64], "address": address}
+    for columns in ({"user_data": person}, person):
+        c = a_conversion(**columns)
+        assert (c.email, c.phone) == (("ada@example.com",), ("b" * 64,))
+        assert (c.first_name, c.last_name, c.city, c.state) == ("Ada", "a" * 64, "Paris", "IDF")
+        assert c.postal_code == "75001"
+
+
+def test_a_raw_address_wins_over_its_hash() -> None:
+    both = {"sha256_email_address": "a" * 64, "email_address": "ada@example.com"}
+    assert a_conversion(**both).email == ("ada@example.com",)
+    assert a_conversion(sha256_email_address="a" * 64).email == ("a" * 64,)
+    assert a_conversion(sha256_first_name="a" * 64).first_name == "a" * 64
+
+
+@pytest.mark.parametrize("address", [[], ["x"], [ADDRESS, ADDRESS], "5 Main Street", 7])
+def test_an_address_of_another_shape_says_nothing(address: Any) -> None:
+    assert a_conversion(address=address) == a_conversion()
