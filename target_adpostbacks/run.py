@@ -127,17 +127,17 @@ class Run:
         *,
         stream: str = "conversions",
         key: Sequence[str] = (),
-        line: int = 0,
+        line: int | None = None,
     ) -> None:
         """Take one record of the input: batch its postbacks, send them in the background, settle ``mark``.
 
-        ``key``: the columns that make a record one record; ``line``: where it stands in the input.
+        ``key``: the columns that make a record one record; ``line``: where it stands in the input, from 1. Without it,
+        records are counted.
         """
+        line = self.read + 1 if line is None else line
         self.count_read(self.take(self.prepare(record, stream=stream, key=key, line=line), mark))
 
-    def prepare(
-        self, record: Mapping[str, Any], *, stream: str = "conversions", key: Sequence[str] = (), line: int = 0
-    ) -> Prepared:
+    def prepare(self, record: Mapping[str, Any], *, stream: str, key: Sequence[str], line: int) -> Prepared:
         """What a record comes to; nothing is counted, logged or sent."""
         return self.preparation.prepare(record, self._clock(), stream=stream, key=key, line=line)
 

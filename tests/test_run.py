@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, redirect_stdout
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ from conftest import SETTINGS, a_record
 import target_adpostbacks
 from target_adpostbacks import deliver
 from target_adpostbacks.config import InvalidConfig, read
+from target_adpostbacks.core.answers import Request, Response
 from target_adpostbacks.ledger import UnusableLedger
-from target_adpostbacks.run import Run
+from target_adpostbacks.run import Run, utc_now
 from target_adpostbacks.sandbox import Sandbox
 
 
@@ -215,3 +216,70 @@ def test_the_public_door_names_what_is_behind_it() -> None:
 def test_the_door_alone_imports_nothing() -> None:
     program = "import sys, target_adpostbacks; print({'sqlalchemy', 'singer_sdk', 'msgspec'} & {*sys.modules})"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "set()\n"
+
+
+class Gates:
+    """A transport whose requests wait at their network's gate."""
+
+    def __init__(self, *open_to: str) -> None:
+        self._gates = {name: threading.Event() for name in ("tiktok", "reddit")}
+        for name in open_to:
+            self._gates[name].set()
+
+    def __call__(self, request: Request, timeout_seconds: float) -> Response:
+        network = "tiktok" if "tiktok" in request.url else "reddit"
+        assert self._gates[network].wait(20)
+        if network == "tiktok":
+            return Response(status=200, body={"code": 0, "message": "OK"})
+        count = len(request.body["data"]["events"])
+        return Response(status=200, body={"data": {"message": f"Successfully processed {count} conversion events."}})
+
+    def open(self, name: str) -> None:
+        self._gates[name].set()
+
+
+def a_run(tmp_path: Path, transport: Any = None, clock: Any = utc_now, **config: Any) -> Run:
+    general, accounts = read({**config, "ledger_url": f"sqlite:///{tmp_path}/ledger.db"})
+    run = Run(general, accounts, log=logging.getLogger("test"), transport=transport, clock=clock, max_batch_rows=2)
+    run.begin()
+    return run
+
+
+def test_while_one_account_keeps_the_reader_waiting_another_full_one_does_not(tmp_path: Path) -> None:
+    gates = Gates()
+    sections = {name: {**SETTINGS[name], "concurrency": 1} for name in ("tiktok", "reddit")}
+    run = a_run(tmp_path, gates, max_batch_age_seconds=0, **sections)
+    for number in range(7):  # three batches fill the account, one conversion waits for its batch
+        run.add(fresh(number, network="reddit", ttclid=None, rdt_cid="1"))
+    done = threading.Event()
+
+    def feed() -> None:
+        for number in range(8):  # the fourth batch waits for a place
+            run.add(fresh(number))
+        done.set()
+
+    waiting = threading.Event()
+    run.waiting = waiting.set
+    threading.Thread(target=feed).start()
+    assert waiting.wait(10)
+    gates.open("tiktok")
+    assert done.wait(10), "the reader waits for Reddit"
+    gates.open("reddit")
+    run.settle()
+    assert run.tally.accepted == 15
+    assert run.close() == 0
+
+
+@pytest.mark.parametrize(("signal_number", "kept"), [(signal.SIGTERM, True), (0, False)])
+def test_a_run_that_a_signal_ends_leaves_forgetting_to_the_next(tmp_path: Path, signal_number: int, kept: bool) -> None:
+    sections = {"tiktok": SETTINGS["tiktok"], "ledger_retention_days": 30}
+    first = a_run(tmp_path, Gates("tiktok"), **sections)
+    first.add(fresh(1))
+    first.settle()
+    first.close()
+    later = a_run(tmp_path, clock=lambda: utc_now() + timedelta(days=40), **sections)
+    later.settle()
+    later.close(signal_number=signal_number)
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
+        ((match_keys,),) = connection.execute("SELECT match_keys FROM deliveries")
+    assert bool(match_keys) == kept

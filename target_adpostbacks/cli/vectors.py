@@ -49,8 +49,8 @@ def _chosen(rows: list[Row], key: str, value: str | None) -> list[Row]:
     """The rows whose ``key`` has this value; all of them where nobody asked for one."""
     chosen = [row for row in rows if value in (None, row[key])]
     if not chosen:
-        known = ", ".join(dict.fromkeys(row[key] for row in rows))
-        raise click.BadParameter(f"there are no rows of {value!r}, only of {known}", param_hint=f"--{key}")
+        known_values = ", ".join(dict.fromkeys(row[key] for row in rows))
+        raise click.BadParameter(f"there are no rows of {value!r}, only of {known_values}", param_hint=f"--{key}")
     return chosen
 
 

@@ -30,11 +30,11 @@ class Failed(RuntimeError):
 
 
 class Programs:
-    """Programs in a folder. ``told`` gets every line that they log."""
+    """Programs in a folder. ``logged`` gets every line that they log."""
 
-    def __init__(self, folder: Path, told: Callable[[str], None], settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, logged: Callable[[str], None], settings: Mapping[str, str] | None = None) -> None:
         self.folder = folder
-        self._told = told
+        self._logged = logged
         logs = {"XDG_STATE_HOME": str(folder / ".meltano")}  # Meltano's own; else in the user's home
         self._environ = {**_own(os.environ), **OFFLINE, **logs, **(settings or {})}
 
@@ -44,7 +44,7 @@ class Programs:
         with self._files(read, write) as (stdin, stdout), self._started(command, stdin, stdout) as process:
             for line in process.stderr or process.stdout or ():
                 last.append(line.rstrip("\n"))
-                self._told(last[-1])
+                self._logged(last[-1])
         if process.returncode:
             raise Failed("\n".join((f"{' '.join(command)} ended with {process.returncode}:", *last)))
 

@@ -56,7 +56,7 @@ def lines(database: Database, since: str, status: str | None, equal: Mapping[str
         again = sa.select(requests.attempt_id).where(requests.parent_id.is_not(None))
         query = query.where(table.attempt_id.in_(again))
     elif status:
-        query = query.where(table.status == next(own for own, shown in STATUSES.items() if shown == status))
+        query = query.where(table.status == next(name for name, shown in STATUSES.items() if shown == status))
     earlier: dict[str, list[Any]] = {}
     for page in database.pages(query, table.seq, 0):
         wanted = {row.attempt_id for row in page if row.attempt_id}
@@ -83,18 +83,18 @@ def _earlier(database: Database, attempt_ids: Iterable[str]) -> dict[str, list[A
         .where(requests.c.attempt_id == walk.c.parent_id)
         .order_by(walk.c.depth.desc())
     )
-    found: dict[str, list[Any]] = {attempt_id: [] for attempt_id in attempt_ids}
+    earlier: dict[str, list[Any]] = {attempt_id: [] for attempt_id in attempt_ids}
     for row in database.read(query):
-        found[row.last].append(row)
-    return found
+        earlier[row.last].append(row)
+    return earlier
 
 
 def _lines(row: sa.Row[Any], earlier: Sequence[Any]) -> Iterator[Line]:
     """The lines of a row of deliveries, given the requests before the one that gave the verdict."""
-    own = (row.network, row.account, row.event_id)
+    identity = (row.network, row.account, row.event_id)
     for number, attempt in enumerate(earlier, 1):
         request = (attempt.http_status, attempt.latency_ms, number)
-        yield Line(attempt.started_at, row.event_name, RETRIED, *request, *own, "", attempt.code, attempt.message)
+        yield Line(attempt.started_at, row.event_name, RETRIED, *request, *identity, "", attempt.code, attempt.message)
     number_ = len(earlier) + 1 if row.attempt_id else None
     yield Line(
         row.sent_at or row.updated_at,
@@ -103,7 +103,7 @@ def _lines(row: sa.Row[Any], earlier: Sequence[Any]) -> Iterator[Line]:
         row.http_status,
         row.latency_ms,
         number_,
-        *own,
+        *identity,
         row.reason,
         row.code,
         row.message,

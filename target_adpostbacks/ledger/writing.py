@@ -69,7 +69,7 @@ class Ledger:
         by_asset: dict[tuple[str, str], list[str]] = {}
         for network, asset, _, event_id, _, _ in keys:
             by_asset.setdefault((network, asset), []).append(event_id)
-        found: dict[tuple[Any, ...], Earlier] = {}
+        by_key: dict[tuple[Any, ...], Earlier] = {}
         table = DELIVERIES.c
         for (network, asset), event_ids in by_asset.items():
             query = sa.select(*(table[name] for name in (*IDENTITY, *Earlier._fields))).where(
@@ -78,11 +78,11 @@ class Ledger:
                 table.event_id.in_(among(self._database.engine.dialect, event_ids)),
                 sa.or_(table.status.in_(("accepted", "rejected")), table.reason == "no_answer"),
             )
-            found.update(
+            by_key.update(
                 (tuple(row[: len(IDENTITY)]), Earlier(*row[len(IDENTITY) :])) for row in self._database.read(query)
             )
         asked = set(keys)
-        return {known: earlier for known, earlier in found.items() if known in asked}
+        return {identity: earlier for identity, earlier in by_key.items() if identity in asked}
 
     def write(self, now: str, rows: Iterable[Delivered], attempts: Sequence[Mapping[str, Any]] = ()) -> None:
         """Store what became of postbacks, and the requests that they were in.
@@ -97,7 +97,7 @@ class Ledger:
                 written = zip(last.values(), seqs, strict=False)
                 self._upsert(connection, [(seq, *common, *row.flat()) for row, seq in written])
             if attempts:
-                own = [
+                attempt_rows = [
                     {
                         **{name: storable(value) for name, value in attempt.items()},
                         "run_id": self.run_id,
@@ -105,7 +105,7 @@ class Ledger:
                     }
                     for seq, attempt in zip(seqs, attempts, strict=True)
                 ]
-                connection.execute(ATTEMPTS.insert(), own)
+                connection.execute(ATTEMPTS.insert(), attempt_rows)
 
     def resolve(self, event_id: str, verdict: str, now: str, **equal: str) -> Sequence[sa.Row[Any]]:
         """Settle what was sent without an answer: ``accepted``, or ``resend`` for the next run. The rows, if any.
@@ -117,18 +117,18 @@ class Ledger:
         query = sa.select(table.delivery_id, table.network, table.account, table.asset, table.event_name).where(
             unanswered, *(table[name] == value for name, value in equal.items())
         )
-        found = self._database.read(query)
-        for row in found:
+        unanswered_rows = self._database.read(query)
+        for row in unanswered_rows:
             if not self.claim(row.network, row.asset):
                 raise UnusableLedger(f"a run is sending to {row.network}.{row.account}; try again when it has ended")
         settled = {"status": "accepted", "reason": ""} if verdict == "accepted" else {"reason": verdict}
-        with self._writing(len(found)) as (connection, seqs):
-            for row, seq in zip(found, seqs, strict=True):
+        with self._writing(len(unanswered_rows)) as (connection, seqs):
+            for row, seq in zip(unanswered_rows, seqs, strict=True):
                 changed = {**settled, "seq": seq, "code": "", "message": "resolved by hand", "updated_at": now}
                 connection.execute(
                     DELIVERIES.update().where(table.delivery_id == row.delivery_id, unanswered).values(**changed)
                 )
-        return found
+        return unanswered_rows
 
     def start_run(self, started_at: str, version: str) -> None:
         """Announce the run."""

@@ -298,7 +298,7 @@ class Snapchat(Network[SnapchatSettings]):
         if 200 <= response.status < 300:
             return _processed(response.body, code, message)
         verdict = by_status(response.status)
-        if response.status == 400 and _CREDENTIALS.search(" ".join(_told(response.body))):
+        if response.status == 400 and _CREDENTIALS.search(" ".join(_texts_in(response.body))):
             verdict = Verdict.CREDENTIALS
         return Outcome(verdict, code, message, shared=True)
 
@@ -400,13 +400,13 @@ def _is_page(text: str) -> bool:
     return text.lstrip().startswith("<")
 
 
-def _told(body: Any) -> Iterable[str]:
+def _texts_in(body: Any) -> Iterable[str]:
     """Every text of an answer; of one that is about an event, none: such a text speaks of the event."""
     if isinstance(body, str):
         return [body]
     if isinstance(body, Mapping):
         body = [] if isinstance(body.get("event"), int) else [*body.values()]
-    return [text for member in body for text in _told(member)] if isinstance(body, list) else []
+    return [text for member in body for text in _texts_in(member)] if isinstance(body, list) else []
 
 
 def _errors(holder: Mapping[str, Any]) -> tuple[list[str], list[str]]:
