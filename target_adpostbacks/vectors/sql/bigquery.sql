@@ -43,30 +43,40 @@ CREATE TEMP FUNCTION adpostbacks_email_without_tag(raw STRING) RETURNS STRING AS
   FROM (SELECT adpostbacks_email(raw) AS address)
 ));
 
+-- A phone number without an extension and a spreadsheet's decimals. NULL where letters are left, other than the usual
+-- words of phone lists: it is something else.
+CREATE TEMP FUNCTION adpostbacks_phone_text(raw STRING) RETURNS STRING AS ((
+  SELECT IF(REGEXP_CONTAINS(REGEXP_REPLACE(
+    LOWER(text),
+    r'\b(?:tel|telephone|telefon|phone|ph|t|p|m|mob|mobile|mobil|cell|handy|home|work|office|fax|f|nr|no)\b',
+    ''
+  ), r'\pL'), NULL, text)
+  FROM (SELECT REGEXP_REPLACE(
+    REGEXP_REPLACE(NORMALIZE(adpostbacks_text(raw), NFKC), r'^(\+?[0-9]{7,15})[.,]0{1,2}$', r'\1'),
+    r'(?i)(?:;\s*ext\s*=|;|#|ext(?:ension)?|xt|x|durchwahl|dw|anexo|poste|int)[.:]?[\s-]*[0-9]{0,6}\s*[)]?\s*$', ''
+  ) AS text)
+));
+
 -- A phone number in E.164. A plus, or 00 at the beginning, is followed by the country code. Without them, country_code
--- is put before the digits; without it, the digits are taken as they are. Whether the number exists is not checked.
+-- is put before the digits; without it, the digits are taken as they are. Numbers are not looked up:
+-- more than ten digits that begin with country_code are taken to hold it.
 -- rows: reddit.phone tiktok.phone
 -- call: adpostbacks_hash(value, adpostbacks_phone(value, default_phone_country_code))
 CREATE TEMP FUNCTION adpostbacks_phone(raw STRING, country_code STRING) RETURNS STRING AS ((
   SELECT REGEXP_EXTRACT(
     CASE
-      WHEN STARTS_WITH(text, '+39') THEN '+' || digits -- Italy keeps its leading 0
+      WHEN STRPOS(text, '+39') > 0 THEN '+' || digits -- Italy keeps its leading 0
       WHEN STRPOS(text, '+') > 0 THEN
         '+' || REGEXP_REPLACE(REGEXP_REPLACE(text, r'(\+[0-9]{1,3})[^0-9]+0', r'\1'), r'[^0-9]', '')
-      WHEN STARTS_WITH(digits, country_code) AND LENGTH(digits) > 10 THEN '+' || digits
-      WHEN country_code != '' THEN '+' || country_code || REGEXP_REPLACE(digits, r'^0', '')
+      WHEN STARTS_WITH(digits, code) AND LENGTH(digits) > 10 THEN '+' || digits
+      WHEN code != '' THEN '+' || code || REGEXP_REPLACE(digits, r'^0', '')
       ELSE '+' || digits
     END,
     r'^\+[1-9][0-9]{6,14}$'
   )
   FROM (
-    SELECT text, REGEXP_REPLACE(text, r'[^0-9]', '') AS digits
-    FROM (
-      SELECT REGEXP_REPLACE(REGEXP_REPLACE(
-        NORMALIZE(adpostbacks_text(raw), NFKC),
-        r'(?i)\s*(?:;?ext(?:ension)?|anexo|poste|int|x|#)[.=]?\s*[0-9]*\s*$', ''
-      ), r'^[^0-9+]*00', '+') AS text
-    )
+    SELECT text, REGEXP_REPLACE(text, r'[^0-9]', '') AS digits, LTRIM(country_code, '+') AS code
+    FROM (SELECT REGEXP_REPLACE(adpostbacks_phone_text(raw), r'^[^0-9+]*00', '+') AS text)
   )
 ));
 
@@ -74,16 +84,11 @@ CREATE TEMP FUNCTION adpostbacks_phone(raw STRING, country_code STRING) RETURNS 
 -- rows: meta.phone snapchat.phone
 -- call: adpostbacks_hash(value, adpostbacks_phone_digits(value, default_phone_country_code))
 CREATE TEMP FUNCTION adpostbacks_phone_digits(raw STRING, country_code STRING) RETURNS STRING AS ((
-  SELECT CASE
-    WHEN REGEXP_CONTAINS(adpostbacks_text(raw), r'^[0-9A-Fa-f]{32}$') THEN NULL -- an MD5
-    WHEN e164 IS NOT NULL THEN SUBSTR(e164, 2)
-    WHEN STRPOS(raw, '+') = 0 AND LENGTH(digits) BETWEEN 7 AND 15 THEN digits
-  END
-  FROM (
-    SELECT
-      adpostbacks_phone(raw, country_code) AS e164,
-      LTRIM(REGEXP_REPLACE(adpostbacks_text(raw), r'[^0-9]', ''), '0') AS digits
+  SELECT COALESCE(
+    SUBSTR(adpostbacks_phone(raw, country_code), 2),
+    IF(STRPOS(text, '+') > 0, NULL, REGEXP_EXTRACT(LTRIM(REGEXP_REPLACE(text, r'[^0-9]', ''), '0'), r'^[0-9]{7,15}$'))
   )
+  FROM (SELECT adpostbacks_phone_text(raw) AS text)
 ));
 
 -- A name in lower case without white space, punctuation and symbols. Accents and other scripts stay, composed (NFC).

@@ -51,42 +51,52 @@ CREATE FUNCTION adpostbacks_email_without_tag(raw text) RETURNS text LANGUAGE sq
   FROM (SELECT adpostbacks_email(raw) AS address) AS addressed
 $$;
 
+-- A phone number without an extension and a spreadsheet's decimals. NULL where letters are left, other than the usual
+-- words of phone lists: it is something else.
+CREATE FUNCTION adpostbacks_phone_text(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN regexp_replace(
+    lower(text),
+    '\y(tel|telephone|telefon|phone|ph|t|p|m|mob|mobile|mobil|cell|handy|home|work|office|fax|f|nr|no)\y',
+    '', 'g'
+  ) !~ '[[:alpha:]]' THEN text END
+  FROM (SELECT regexp_replace(
+    regexp_replace(normalize(adpostbacks_text(raw), NFKC), '^(\+?[0-9]{7,15})[.,]0{1,2}$', '\1'),
+    '(?:;\s*ext\s*=|;|#|ext(?:ension)?|xt|x|durchwahl|dw|anexo|poste|int)[.:]?[\s-]*[0-9]{0,6}\s*[)]?\s*$', '', 'i'
+  ) AS text) AS cut
+$$;
+
 -- A phone number in E.164. A plus, or 00 at the beginning, is followed by the country code. Without them, country_code
--- is put before the digits; without it, the digits are taken as they are. Whether the number exists is not checked.
+-- is put before the digits; without it, the digits are taken as they are. Numbers are not looked up:
+-- more than ten digits that begin with country_code are taken to hold it.
 -- rows: reddit.phone tiktok.phone
 -- call: adpostbacks_hash(value, adpostbacks_phone(value, default_phone_country_code))
 CREATE FUNCTION adpostbacks_phone(raw text, country_code text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-  SELECT CASE WHEN e164 ~ '^\+[1-9][0-9]{6,14}$' THEN e164 END
-  FROM (
-    SELECT regexp_replace(regexp_replace(
-      normalize(adpostbacks_text(raw), NFKC),
-      '\s*(;?ext(ension)?|anexo|poste|int|x|#)[.=]?\s*[0-9]*\s*$', '', 'i'
-    ), '^[^0-9+]*00', '+') AS text
-  ) AS cut,
-  LATERAL (SELECT regexp_replace(text, '[^0-9]', '', 'g') AS digits) AS plain,
-  LATERAL (SELECT CASE
-    WHEN text LIKE '+39%' THEN '+' || digits -- Italy keeps its leading 0
+  SELECT substring(CASE
+    WHEN text LIKE '%+39%' THEN '+' || digits -- Italy keeps its leading 0
     WHEN text LIKE '%+%' THEN
       '+' || regexp_replace(regexp_replace(text, '(\+[0-9]{1,3})[^0-9]+0', '\1'), '[^0-9]', '', 'g')
-    WHEN digits LIKE country_code || '%' AND length(digits) > 10 THEN '+' || digits
-    WHEN country_code <> '' THEN '+' || country_code || regexp_replace(digits, '^0', '')
+    WHEN digits LIKE code || '%' AND length(digits) > 10 THEN '+' || digits
+    WHEN code <> '' THEN '+' || code || regexp_replace(digits, '^0', '')
     ELSE '+' || digits
-  END AS e164) AS written
+  END FROM '^\+[1-9][0-9]{6,14}$')
+  FROM (SELECT
+    regexp_replace(adpostbacks_phone_text(raw), '^[^0-9+]*00', '+') AS text,
+    ltrim(country_code, '+') AS code
+  ) AS cut,
+  LATERAL (SELECT regexp_replace(text, '[^0-9]', '', 'g') AS digits) AS plain
 $$;
 
 -- The same in digits alone. A national number that no country code completes stays, without its leading zeros.
 -- rows: meta.phone snapchat.phone
 -- call: adpostbacks_hash(value, adpostbacks_phone_digits(value, default_phone_country_code))
 CREATE FUNCTION adpostbacks_phone_digits(raw text, country_code text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-  SELECT CASE
-    WHEN adpostbacks_text(raw) ~ '^[0-9A-Fa-f]{32}$' THEN NULL -- an MD5
-    WHEN e164 IS NOT NULL THEN substr(e164, 2)
-    WHEN raw NOT LIKE '%+%' AND length(digits) BETWEEN 7 AND 15 THEN digits
-  END
-  FROM (SELECT
-    adpostbacks_phone(raw, country_code) AS e164,
-    ltrim(regexp_replace(adpostbacks_text(raw), '[^0-9]', '', 'g'), '0') AS digits
-  ) AS written
+  SELECT COALESCE(
+    substr(adpostbacks_phone(raw, country_code), 2),
+    CASE WHEN text NOT LIKE '%+%' THEN
+      substring(ltrim(regexp_replace(text, '[^0-9]', '', 'g'), '0') FROM '^[0-9]{7,15}$')
+    END
+  )
+  FROM (SELECT adpostbacks_phone_text(raw) AS text) AS cut
 $$;
 
 -- A name in lower case without white space, punctuation and symbols. Accents and other scripts stay, composed (NFC).

@@ -25,14 +25,20 @@ CREATE OR REPLACE FUNCTION adpostbacks_unpunctuated(plain VARCHAR)
   const wide = /[\u3000-\u3003\u3008-\u3020\u30FB\uFF01-\uFF0F]/g;
   return PLAIN.normalize('NFC').toLowerCase().replace(ascii, '').replace(others, '').replace(wide, '');
 $$;
+CREATE OR REPLACE FUNCTION adpostbacks_legible(plain VARCHAR) RETURNS VARCHAR LANGUAGE JAVASCRIPT STRICT IMMUTABLE AS $$
+  const words = /\b(?:tel|telephone|telefon|phone|ph|t|p|m|mob|mobile|mobil|cell|handy|home|work|office|fax|f|nr|no)\b/g;
+  const extension = /(?:;\s*ext\s*=|;|#|ext(?:ension)?|xt|x|durchwahl|dw|anexo|poste|int)[.:]?[\s-]*[0-9]{0,6}\s*[)]?\s*$/i;
+  const text = PLAIN.normalize('NFKC').replace(/^(\+?[0-9]{7,15})[.,]0{1,2}$/, '$1').replace(extension, '');
+  const others = text.toLowerCase().replace(words, '');
+  return others === others.toUpperCase() ? text : null;
+$$;
 CREATE OR REPLACE FUNCTION adpostbacks_e164(plain VARCHAR, code VARCHAR)
   RETURNS VARCHAR LANGUAGE JAVASCRIPT STRICT IMMUTABLE AS $$
-  const extension = /\s*(?:;?ext(?:ension)?|anexo|poste|int|x|#)[.=]?\s*[0-9]*\s*$/i;
-  const text = PLAIN.normalize('NFKC').replace(extension, '').replace(/^[^0-9+]*00/, '+');
+  const text = PLAIN.replace(/^[^0-9+]*00/, '+');
   const digits = text.replace(/[^0-9]/g, '');
   let written = '+' + digits;
   if (text.includes('+')) { // Italy keeps its leading 0
-    if (!text.startsWith('+39')) written = '+' + text.replace(/(\+[0-9]{1,3})[^0-9]+0/, '$1').replace(/[^0-9]/g, '');
+    if (!text.includes('+39')) written = '+' + text.replace(/(\+[0-9]{1,3})[^0-9]+0/, '$1').replace(/[^0-9]/g, '');
   } else if (CODE && !(digits.startsWith(CODE) && digits.length > 10)) {
     written = '+' + CODE + digits.replace(/^0/, '');
   }
@@ -75,24 +81,31 @@ CREATE OR REPLACE FUNCTION adpostbacks_email_without_tag(raw VARCHAR) RETURNS VA
     || '@' || SPLIT_PART(adpostbacks_email(raw), '@', 2)
 $$;
 
+-- A phone number without an extension and a spreadsheet's decimals. NULL where letters are left, other than the usual
+-- words of phone lists: it is something else.
+CREATE OR REPLACE FUNCTION adpostbacks_phone_text(raw VARCHAR) RETURNS VARCHAR IMMUTABLE AS $$
+  adpostbacks_legible(adpostbacks_text(raw))
+$$;
+
 -- A phone number in E.164. A plus, or 00 at the beginning, is followed by the country code. Without them, country_code
--- is put before the digits; without it, the digits are taken as they are. Whether the number exists is not checked.
+-- is put before the digits; without it, the digits are taken as they are. Numbers are not looked up:
+-- more than ten digits that begin with country_code are taken to hold it.
 -- rows: reddit.phone tiktok.phone
 -- call: adpostbacks_hash(value, adpostbacks_phone(value, default_phone_country_code))
 CREATE OR REPLACE FUNCTION adpostbacks_phone(raw VARCHAR, country_code VARCHAR) RETURNS VARCHAR IMMUTABLE AS $$
-  adpostbacks_e164(adpostbacks_text(raw), COALESCE(country_code, ''))
+  adpostbacks_e164(adpostbacks_phone_text(raw), LTRIM(COALESCE(country_code, ''), '+'))
 $$;
 
 -- The same in digits alone. A national number that no country code completes stays, without its leading zeros.
 -- rows: meta.phone snapchat.phone
 -- call: adpostbacks_hash(value, adpostbacks_phone_digits(value, default_phone_country_code))
 CREATE OR REPLACE FUNCTION adpostbacks_phone_digits(raw VARCHAR, country_code VARCHAR) RETURNS VARCHAR IMMUTABLE AS $$
-  CASE
-    WHEN REGEXP_LIKE(adpostbacks_text(raw), '[0-9A-Fa-f]{32}') THEN NULL -- an MD5
-    WHEN adpostbacks_phone(raw, country_code) IS NOT NULL THEN SUBSTR(adpostbacks_phone(raw, country_code), 2)
-    WHEN raw NOT LIKE '%+%' THEN
-      REGEXP_SUBSTR(LTRIM(REGEXP_REPLACE(adpostbacks_text(raw), '[^0-9]', ''), '0'), '^[0-9]{7,15}$')
-  END
+  COALESCE(
+    SUBSTR(adpostbacks_phone(raw, country_code), 2),
+    CASE WHEN adpostbacks_phone_text(raw) NOT LIKE '%+%' THEN
+      REGEXP_SUBSTR(LTRIM(REGEXP_REPLACE(adpostbacks_phone_text(raw), '[^0-9]', ''), '0'), '^[0-9]{7,15}$')
+    END
+  )
 $$;
 
 -- A name in lower case without white space, punctuation and symbols. Accents and other scripts stay, composed (NFC).
