@@ -10,12 +10,9 @@ from functools import lru_cache
 from hashlib import sha256 as _sha256
 from typing import Any
 
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
-_COUNTRY_CODE = re.compile(r"[1-9][0-9]{0,2}").fullmatch
 _ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+").fullmatch
 _HEX64 = re.compile(r"[0-9a-fA-F]{64}").fullmatch
 _HEX32 = re.compile(r"[0-9a-fA-F]{32}").fullmatch
-_EXTENSION = re.compile(r"\s*(?:ext(?:ension)?|anexo|poste|int|x|#)\.?\s*[0-9]*\s*$", re.IGNORECASE)
 _ADVERTISING_ID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}").fullmatch
 _NO_ID = "00000000-0000-0000-0000-000000000000"
 
@@ -61,10 +58,10 @@ def hashed_list(raw: str | None, normalize: Callable[..., str | None], *context:
     return [digest] if digest else []
 
 
-def first_hashed(raws: Iterable[str], normalize: Callable[[str], str | None]) -> str | None:
+def first_hashed(raws: Iterable[str], normalize: Callable[..., str | None], *context: Any) -> str | None:
     """``hashed`` of the first value that can be used."""
     for raw in raws:
-        if digest := hashed(raw, normalize):
+        if digest := hashed(raw, normalize, *context):
             return digest
     return None
 
@@ -75,76 +72,6 @@ def email(raw: str) -> str | None:
     if not address.isascii():
         address = unicodedata.normalize("NFC", address)
     return address if _ADDRESS(address) else None
-
-
-def phone_e164(raw: str, country_code: str | None = None) -> str | None:
-    """``'+1 (415) 555-0100'`` -> ``'+14155550100'``; None for what has no country code or not 7 to 15 digits.
-
-    ``00`` is another way to write the plus. Without either, ``country_code`` (digits: ``'33'``) completes the number;
-    without that too, the digits are taken as holding the country code, unless they begin with 0.
-    """
-    if _E164(raw):
-        return raw
-    return _phone_e164(raw, country_code) if len(raw) <= 100 else None
-
-
-@lru_cache(maxsize=50_000)
-def _phone_e164(raw: str, country_code: str | None) -> str | None:
-    text = unicodedata.normalize("NFKC", raw).strip()  # full-width digits
-    if not _E164(text):
-        text = _EXTENSION.sub("", text, count=1)
-    digits = "".join(char for char in text if char in "0123456789")
-    international = f"+{digits.removeprefix('00')}"
-    if "+" in text:
-        written = _parsed(text, None)
-    elif digits.startswith("00"):
-        written = _parsed(international, None)
-    else:  # its digits as they are: what a 0 among them means, only a country code could say
-        written = _national(text, country_code)
-    written = written or international
-    return written if _E164(written) else None
-
-
-def _national(text: str, country_code: str | None) -> str | None:
-    if not country_code or not _COUNTRY_CODE(country_code):
-        return None
-    from phonenumbers import region_code_for_country_code
-
-    return _parsed(text, region_code_for_country_code(int(country_code)))
-
-
-def _parsed(text: str, region: str | None) -> str | None:
-    # Knows what digits alone don't say: the (0) of +44 (0)20 is dropped, Italy's leading 0 is kept. Imported with the
-    # first number that needs it: its tables take a while to load.
-    import phonenumbers
-
-    try:
-        number = phonenumbers.parse(text, region)
-    except phonenumbers.NumberParseException:
-        return None
-    if not phonenumbers.is_possible_number(number):
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
-def without_extension(raw: str) -> str:
-    """``'+1 415 555 0100 ext. 12'`` -> ``'+1 415 555 0100'``."""
-    return _EXTENSION.sub("", raw[:100], count=1)
-
-
-def phone_digits(raw: str, country_code: str | None = None) -> str | None:
-    """``'+1 (415) 555-0100'`` -> ``'14155550100'``: ``phone_e164`` without the plus.
-
-    A national number that no ``country_code`` completes is its digits without leading zeros, as the libraries of Meta
-    and Snap write it; None unless 7 to 15 digits are left, and for an MD5, which some sources keep.
-    """
-    if is_md5(raw):
-        return None
-    if written := phone_e164(raw, country_code):
-        return written[1:]
-    text = without_extension(raw)
-    digits = "".join(char for char in text if char in "0123456789").lstrip("0")
-    return digits if len(raw) <= 100 and "+" not in text and 7 <= len(digits) <= 15 else None
 
 
 def trimmed(raw: str) -> str | None:

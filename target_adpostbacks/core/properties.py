@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from target_adpostbacks.core import match_keys as keys
+from target_adpostbacks.core import phones
 from target_adpostbacks.core.birth_dates import date_of_birth
 from target_adpostbacks.core.conversion import Conversion
 
@@ -101,7 +102,7 @@ def _identifying(c: Conversion) -> Iterator[str]:
         yield keys.email(raw) or ""
     for raw in c.phone:
         yield raw
-        yield keys.phone_digits(raw) or ""
+        yield phones.digits(raw) or ""
         yield "".join(filter(str.isdecimal, raw)).lstrip("0")  # whatever country code a network puts before it
     for device in (c.ip_address, c.advertising_id, c.idfa, c.gaid, c.idfv):
         yield device or ""

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec.structs import fields
 
+from target_adpostbacks.core.phones import calling_codes
+
 
 def doc(
     description: str,
@@ -101,10 +103,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return ()
 
 
-def country_code_problems(country_code: str | None) -> Iterable[str]:
-    """What is wrong with ``default_phone_country_code``, a setting of the networks that take national numbers."""
-    if country_code and not re.fullmatch(r"[1-9][0-9]{0,2}", country_code):
-        yield "default_phone_country_code: one to three digits without plus or leading 0 expected, `33`"
+class PhoneSettings(Settings, frozen=True, kw_only=True):
+    """The section of a network that takes phone numbers."""
+
+    default_phone_country_code: Annotated[
+        str | None, doc("Country code for national phone numbers, for example `33` or `+33`.")
+    ] = None
+    phone_country_from_record: Annotated[
+        bool, doc("true: the record's `country` says the code of national phone numbers, before the default does.")
+    ] = False
+
+    def problems(self) -> Iterable[str]:
+        code = self.default_phone_country_code
+        if code and not re.fullmatch(r"\+?[1-9][0-9]{0,2}", code):
+            yield "default_phone_country_code: one to three digits without leading 0 expected, `33` or `+33`"
+
+    def country_codes(self, country: str | None) -> tuple[str, ...]:
+        """What completes the national phone numbers of a record with this country, the likelier first."""
+        return calling_codes(country if self.phone_country_from_record else None, self.default_phone_country_code)
 
 
 DELIVERY_SETTINGS = (

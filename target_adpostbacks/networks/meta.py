@@ -19,14 +19,14 @@ from urllib.parse import quote
 import msgspec
 
 from target_adpostbacks.core import match_keys as keys
-from target_adpostbacks.core import mobile, places
+from target_adpostbacks.core import mobile, phones, places
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
 from target_adpostbacks.core.birth_dates import date_of_birth
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
 from target_adpostbacks.core.network import Limits, Network
 from target_adpostbacks.core.payloads import as_integer, as_number, as_text, as_texts, prune
 from target_adpostbacks.core.properties import passed_on
-from target_adpostbacks.core.settings import Settings, country_code_problems, doc
+from target_adpostbacks.core.settings import PhoneSettings, doc
 
 URL = "https://graph.facebook.com/{api_version}/{pixel_id}/events"
 
@@ -118,7 +118,7 @@ _COOKIE = re.compile(rf"fb\.[0-9]+\.[0-9]{{10,13}}\.{_CLICK_ID}").fullmatch
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
-class MetaSettings(Settings, frozen=True, kw_only=True):
+class MetaSettings(PhoneSettings, frozen=True, kw_only=True):
     pixel_id: Annotated[
         str,
         doc(
@@ -169,13 +169,10 @@ class MetaSettings(Settings, frozen=True, kw_only=True):
     app_tracking_default: Annotated[
         int, doc("`application_tracking_enabled` of app events whose `properties` do not say it.", ge=0, le=1)
     ] = 1
-    default_phone_country_code: Annotated[
-        str | None, doc("Country code for national phone numbers, for example `33`.")
-    ] = None
     lead_event_source: Annotated[str | None, doc("The CRM's name, for CRM events: `Salesforce`.")] = None
 
     def problems(self) -> Iterable[str]:
-        yield from country_code_problems(self.default_phone_country_code)
+        yield from super().problems()
         if not _fits(r"\d{5,20}", self.pixel_id):
             yield "pixel_id: digits only, the data set's id in Events Manager"
         if self.app_secret and not _fits(r"[0-9a-f]{32}", self.app_secret):
@@ -337,7 +334,7 @@ class Meta(Network[MetaSettings]):
         user = prune(
             {
                 "em": keys.distinct_hashed(c.email, email),
-                "ph": keys.distinct_hashed(c.phone, keys.phone_digits, self.settings.default_phone_country_code),
+                "ph": keys.distinct_hashed(c.phone, phones.digits, self.settings.country_codes(c.country)),
                 "fn": _hashed(c.first_name, name),
                 "ln": _hashed(c.last_name, name),
                 "ge": _hashed(c.gender, keys.gender),

@@ -9,12 +9,12 @@ from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote
 
 from target_adpostbacks.core import match_keys as keys
-from target_adpostbacks.core import mobile
+from target_adpostbacks.core import mobile, phones
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
 from target_adpostbacks.core.network import Limits, Network
 from target_adpostbacks.core.payloads import item_count, prune
-from target_adpostbacks.core.settings import Settings, doc
+from target_adpostbacks.core.settings import PhoneSettings, doc
 
 URL = "https://ads-api.reddit.com/api/v3/pixels/{pixel_id}/conversion_events"
 
@@ -37,7 +37,7 @@ _RATE_LIMIT_RESET = re.compile(r"\bt=(\d+)")
 _NOT_ALPHANUMERIC = bytes({*range(256)} - {*b"abcdefghijklmnopqrstuvwxyz0123456789"})
 
 
-class RedditSettings(Settings, frozen=True, kw_only=True):
+class RedditSettings(PhoneSettings, frozen=True, kw_only=True):
     pixel_id: Annotated[
         str,
         doc(
@@ -69,6 +69,7 @@ class RedditSettings(Settings, frozen=True, kw_only=True):
     hash_ip: Annotated[bool, doc("Send ip_address hashed. Reddit accepts both.")] = False
 
     def problems(self) -> Iterable[str]:
+        yield from super().problems()
         if not re.fullmatch(r"(a2|t2)_[A-Za-z0-9]+", self.pixel_id):
             yield "pixel_id: a2_ and letters or digits expected, as Events Manager shows it beside the pixel's name"
         if not self.user_agent.isprintable() or not self.user_agent.isascii():
@@ -174,7 +175,7 @@ class Reddit(Network[RedditSettings]):
         return prune(
             {
                 "email": keys.first_hashed(c.email, email),
-                "phone_number": keys.first_hashed(c.phone, keys.phone_e164),
+                "phone_number": keys.first_hashed(c.phone, phones.e164, self.settings.country_codes(c.country)),
                 "external_id": keys.first_hashed(c.external_id, keys.trimmed),
                 "idfa": idfa and keys.hashed(idfa, keys.idfa),
                 "aaid": None if idfa else aaid and keys.hashed(aaid, keys.gaid),

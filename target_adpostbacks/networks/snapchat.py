@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 from urllib.parse import quote
 
 from target_adpostbacks.core import match_keys as keys
-from target_adpostbacks.core import mobile, places
+from target_adpostbacks.core import mobile, phones, places
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
 from target_adpostbacks.core.birth_dates import date_of_birth
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
 from target_adpostbacks.core.network import Limits, Network
 from target_adpostbacks.core.payloads import as_number, as_text, item_count, prune
-from target_adpostbacks.core.settings import Settings, country_code_problems, doc
+from target_adpostbacks.core.settings import PhoneSettings, doc
 
 URL = "https://tr.snapchat.com/v3/{asset_id}/{endpoint}"
 LIVE, VALIDATE = "events", "events/validate"
@@ -42,7 +41,7 @@ _INTERNATIONAL = re.compile(r"(?:\+|00)\s*\(?([0-9]+)\)?([0-9\s()./‐-―-]*)")
 _CREDENTIALS = re.compile(r"token(?!i[sz])|authori[sz]|authenticat|credential", re.IGNORECASE)
 
 
-class SnapchatSettings(Settings, frozen=True, kw_only=True):
+class SnapchatSettings(PhoneSettings, frozen=True, kw_only=True):
     access_token: Annotated[
         str,
         doc(
@@ -78,16 +77,12 @@ class SnapchatSettings(Settings, frozen=True, kw_only=True):
             where="Events Manager > Test events",
         ),
     ] = None
-    default_phone_country_code: Annotated[
-        str | None,
-        doc("Country code for national phone numbers, for example `33`. Without it their digits are sent as they are."),
-    ] = None
     send_date_of_birth: Annotated[
         bool, doc("Send date_of_birth, hashed; Snap's documentation does not list the key.")
     ] = False
 
     def problems(self) -> Iterable[str]:
-        yield from country_code_problems(self.default_phone_country_code)
+        yield from super().problems()
         if not (self.pixel_id or self.snap_app_id):
             yield "pixel_id: missing; set it for web and offline events, or snap_app_id for app events"
         elif self.pixel_id == self.snap_app_id:
@@ -216,7 +211,7 @@ class Snapchat(Network[SnapchatSettings]):
         user_data = prune(
             {
                 "em": keys.distinct_hashed(c.email, keys.email),
-                "ph": keys.distinct_hashed(c.phone, phone, self.settings.default_phone_country_code),
+                "ph": keys.distinct_hashed(c.phone, phone, self.settings.country_codes(c.country)),
                 "external_id": keys.distinct_hashed(c.external_id, keys.folded),
                 "fn": keys.hashed_list(c.first_name, places.unpunctuated),
                 "ln": keys.hashed_list(c.last_name, places.unpunctuated),
@@ -307,18 +302,15 @@ class Snapchat(Network[SnapchatSettings]):
         return "the answer is no JSON; taken for a success" if text.strip() and not _is_page(text) else ""
 
 
-def phone(raw: str, country_code: str | None) -> str | None:
+def phone(raw: str, country_codes: tuple[str, ...] = ()) -> str | None:
     """``'+44-0447-234-2344'`` -> ``'444472342344'``: digits with the country code, as Snap's own libraries write them.
 
     After ``+`` or ``00`` the first group of digits is the country code, and one 0 after it is no part of the number.
     Where nothing parts the two, every digit stays. Without either it is a national number.
     """
-    text = keys.without_extension(unicodedata.normalize("NFKC", raw).strip())
-    if not text.startswith(("+", "00")):
-        return keys.phone_digits(text, country_code)
-    written = _INTERNATIONAL(text)
+    written = _INTERNATIONAL(phones.legible(raw) or "")
     if written is None:
-        return None
+        return phones.digits(raw, country_codes)
     national = "".join(filter(str.isdecimal, written[2])).removeprefix("0")
     digits = (written[1] + national).lstrip("0")
     return digits if 7 <= len(digits) <= 15 else None

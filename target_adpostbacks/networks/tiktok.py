@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from functools import partial
 from typing import Annotated, Any, ClassVar
 
 from target_adpostbacks.core import match_keys as keys
-from target_adpostbacks.core import mobile, places
+from target_adpostbacks.core import mobile, phones, places
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
 from target_adpostbacks.core.conversion import Conversion, Item
 from target_adpostbacks.core.network import Limits, Network
 from target_adpostbacks.core.payloads import as_texts, item_count, one_or_many, prune
 from target_adpostbacks.core.properties import passed_on
-from target_adpostbacks.core.settings import Settings, country_code_problems, doc
+from target_adpostbacks.core.settings import PhoneSettings, doc
 
 URL = "https://business-api.tiktok.com/open_api/v1.3/event/track/"
 
@@ -67,7 +66,7 @@ _CUSTOM = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,49}").fullmatch
 _INDEX = re.compile(r"(?:\bdata[.\[]|\bBatch\.|\bindex )(\d{1,9})\b")
 
 
-class TikTokSettings(Settings, frozen=True, kw_only=True):
+class TikTokSettings(PhoneSettings, frozen=True, kw_only=True):
     access_token: Annotated[
         str,
         doc(
@@ -112,18 +111,11 @@ class TikTokSettings(Settings, frozen=True, kw_only=True):
         None
     )
     partner_name: Annotated[str | None, doc("Short platform name, as agreed with TikTok.")] = None
-    default_phone_country_code: Annotated[
-        str | None,
-        doc(
-            "Country code for national phone numbers, for example `33`. Without it, numbers with a leading 0 are left"
-            " out, and others are read as beginning with their country code."
-        ),
-    ] = None
     lead_event_source: Annotated[str | None, doc("The CRM's name, for CRM events: `Salesforce`.")] = None
     hash_device_ids: Annotated[bool, doc("Send idfa and gaid hashed. TikTok accepts both.")] = False
 
     def problems(self) -> Iterable[str]:
-        yield from country_code_problems(self.default_phone_country_code)
+        yield from super().problems()
         code = self.pixel_code or ""
         if re.search(r"[\sa-z]", code):
             yield "pixel_code: looks like the pixel's name; take the code beside it in Events Manager, all capitals"
@@ -281,12 +273,9 @@ class TikTok(Network[TikTokSettings]):
 
     def _user(self, c: Conversion) -> dict[str, JSON]:
         web, app, crm = c.event_source == "web", c.event_source == "app", c.event_source == "crm"
-        phone = keys.phone_e164
-        if self.settings.default_phone_country_code:
-            phone = partial(phone, country_code=self.settings.default_phone_country_code)
         user: dict[str, JSON] = {
             "email": one_or_many(keys.each_hashed(c.email, keys.email)),
-            "phone": one_or_many(keys.each_hashed(c.phone, phone)),
+            "phone": one_or_many(keys.each_hashed(c.phone, phones.e164, self.settings.country_codes(c.country))),
             "external_id": one_or_many(keys.each_hashed(c.external_id, keys.trimmed)) if web or crm else None,
             "ip": keys.public_ip(c.ip_address) if c.ip_address and (web or app) else None,
             "user_agent": c.user_agent if web or app else None,

@@ -104,7 +104,7 @@ STATE = "data_processing_options_state: country 1 needs a state from 1000 on, an
         *(({"app_secret": given}, "app_secret: 32 hex digits") for given in ("A" * 32, "a" * 31, "g" * 32)),
         *(({"api_version": given}, "api_version: v, two digits") for given in ("25.0", "v25", "v25.0/x", "v9.0")),
         *(({"partner_agent": given}, "partner_agent: at most 22 characters") for given in ("p" * 23, "a1", "12")),
-        ({"default_phone_country_code": "+33"}, "default_phone_country_code: one to three digits without plus"),
+        ({"default_phone_country_code": "033"}, "default_phone_country_code: one to three digits without leading 0"),
         ({"data_processing_options_country": 1}, STATE),
         ({"data_processing_options_state": 1000}, STATE),
         ({"data_processing_options_state": 1015}, "data_processing_options_state: 0 or one of 1000 to 1014"),

@@ -11,6 +11,7 @@ from conftest import NOW, a_conversion, an_account
 from target_adpostbacks.config import InvalidConfig
 from target_adpostbacks.core.answers import Response, Skip, Verdict
 from target_adpostbacks.core.match_keys import sha256
+from target_adpostbacks.core.phones import calling_codes
 from target_adpostbacks.core.postback import prepare
 from target_adpostbacks.networks.snapchat import Snapchat, phone
 
@@ -95,7 +96,7 @@ def test_a_request_is_the_one_of_the_documentation() -> None:
         ({"pixel_id": None, "snap_app_id": None}, "pixel_id: missing; set it for web and offline events, or"),
         ({"app_id": "id1234567890"}, "app_id: the App Store's number, digits only, or the Android package expected"),
         ({"app_id": "My Game"}, "app_id: the App Store's number, digits only, or the Android package expected"),
-        ({"default_phone_country_code": "+33"}, "default_phone_country_code: one to three digits without plus"),
+        ({"default_phone_country_code": "033"}, "default_phone_country_code: one to three digits without leading 0"),
         ({"max_event_age_days": 38}, "max_event_age_days: 37 at most, which is how long Snapchat reports"),
         ({"max_event_age_days": 0}, "max_event_age_days: 1 or more expected"),
     ],
@@ -202,7 +203,7 @@ def test_a_date_of_birth_is_sent_only_where_it_is_switched_on() -> None:
     ],
 )
 def test_a_phone_is_written_as_snaps_libraries_do(raw: str, country_code: str | None, digits: str | None) -> None:
-    assert phone(raw, country_code) == digits
+    assert phone(raw, calling_codes(None, country_code)) == digits
 
 
 def test_the_same_address_in_two_spellings_is_sent_once() -> None:

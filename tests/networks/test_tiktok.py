@@ -45,8 +45,8 @@ TOKEN_RULE = "access_token: contains white space or a character that cannot be s
         ({"tiktok_app_id": "com.example"}, "tiktok_app_id: digits only"),
         ({"offline_event_set_id": "12a"}, "offline_event_set_id: digits only"),
         ({"crm_event_set_id": "１２"}, "crm_event_set_id: digits only"),
-        ({"default_phone_country_code": "+33"}, "default_phone_country_code: one to three digits without plus"),
-        ({"default_phone_country_code": "FR"}, "default_phone_country_code: one to three digits without plus"),
+        ({"default_phone_country_code": "033"}, "default_phone_country_code: one to three digits without leading 0"),
+        ({"default_phone_country_code": "FR"}, "default_phone_country_code: one to three digits without leading 0"),
         ({"default_page_url": "play.example.com"}, "default_page_url: an absolute http or https URL expected"),
     ],
 )

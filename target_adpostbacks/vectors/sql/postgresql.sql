@@ -70,6 +70,15 @@ $$;
 -- more than ten digits that begin with country_code are taken to hold it.
 -- rows: reddit.phone tiktok.phone
 -- call: adpostbacks_hash(value, adpostbacks_phone(value, default_phone_country_code))
+--   not reddit tiktok: "4915112345678", default_phone_country_code +49 (the default country code may have a plus)
+--   not reddit tiktok: "0151 12345678", default_phone_country_code +49 (a national number is completed by the default country code)
+--   not reddit tiktok: "14155550100.0" (a spreadsheet's decimals are no digits)
+--   not reddit tiktok: "4.20601E+11" (a spreadsheet has cut the digits: it is no number any more)
+--   not reddit tiktok: "account 4155550100" (letters that no phone list writes: it is something else)
+--   not reddit tiktok: "Tel. +41 79 123 45 67 Durchwahl 3" (an extension goes in any language)
+--   not reddit tiktok: "+41 79 123 45 67 DW 3" (an extension)
+--   not reddit tiktok: "+\u0664\u0661\u0667\u0669\u0661\u0662\u0663\u0664\u0665\u0666\u0667" (Arabic digits)
+--   not reddit tiktok: "\u0966\u0966\u096a\u0967\u096d\u096f\u0967\u0968\u0969\u096a\u096b\u096c\u096d" (Devanagari digits, after 00)
 CREATE FUNCTION adpostbacks_phone(raw text, country_code text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT substring(CASE
     WHEN text LIKE '%+39%' THEN '+' || digits -- Italy keeps its leading 0
@@ -89,6 +98,14 @@ $$;
 -- The same in digits alone. A national number that no country code completes stays, without its leading zeros.
 -- rows: meta.phone snapchat.phone
 -- call: adpostbacks_hash(value, adpostbacks_phone_digits(value, default_phone_country_code))
+--   not meta snapchat: "0151 12345678", default_phone_country_code +49 (a national number is completed by the default country code)
+--   not meta snapchat: "14155550100.0" (a spreadsheet's decimals are no digits)
+--   not meta snapchat: "4.20601E+11" (a spreadsheet has cut the digits: it is no number any more)
+--   not meta snapchat: "account 4155550100" (letters that no phone list writes: it is something else)
+--   not meta snapchat: "Tel. +41 79 123 45 67 Durchwahl 3" (an extension goes in any language)
+--   not meta snapchat: "+41 79 123 45 67 DW 3" (an extension)
+--   not meta snapchat: "+\u0664\u0661\u0667\u0669\u0661\u0662\u0663\u0664\u0665\u0666\u0667" (Arabic digits)
+--   not meta snapchat: "\u0966\u0966\u096a\u0967\u096d\u096f\u0967\u0968\u0969\u096a\u096b\u096c\u096d" (Devanagari digits, after 00)
 CREATE FUNCTION adpostbacks_phone_digits(raw text, country_code text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT COALESCE(
     substr(adpostbacks_phone(raw, country_code), 2),
