@@ -93,7 +93,8 @@ class Run:
         self._log = log
         self._clock = clock
         self._started = time.monotonic()
-        self._unusable: Counter[str] = Counter()
+        self._unusable: Counter[str] = Counter()  # "value: not a number (stream orders)"
+        self._not_sent: Counter[str] = Counter()
         self._skipped: list[Skipped] = []
         self._skipped_since = 0.0
         self.ledger = Ledger(general.ledger_url or default_url(os.environ), self.run_id)
@@ -172,20 +173,19 @@ class Run:
             self._without_outcome += 1
 
     def _report(self, prepared: Prepared) -> None:
-        line = prepared.line
+        place = f"Line {prepared.line}: "
+        of_stream = f" (stream {prepared.stream})" if prepared.stream else ""
         if prepared.invalid:
-            self._log.warning("Line %d: %s. Not sent.", line, prepared.invalid)
+            self._warn_once(self._not_sent, prepared.invalid + of_stream, place, "Not sent")
         for mistake in prepared.mistakes:
-            self._log.error("Line %d: %s", line, mistake)
+            self._warn_once(self._not_sent, mistake + of_stream, place, "Not sent")
         for column in prepared.unusable:
-            if not self._unusable[column]:
-                self._log.warning(
-                    "Line %d: %s (stream %s). Sent without it; more of these are counted and logged at the end.",
-                    line,
-                    column,
-                    prepared.stream,
-                )
-            self._unusable[column] += 1
+            self._warn_once(self._unusable, column + of_stream, place, "Left out")
+
+    def _warn_once(self, counts: Counter[str], what: str, place: str, came: str) -> None:
+        if not counts[what]:
+            self._log.warning("%s%s. %s; more of these are counted, and logged at the end.", place, what, came)
+        counts[what] += 1
 
     def _skip(self, skipped: Skipped) -> None:
         self._skipped_since = self._skipped_since or time.monotonic()
@@ -282,7 +282,9 @@ class Run:
 
     def _report_counts(self) -> None:
         for column, count in self._unusable.items():
-            self._log.warning("%s: %d conversions were sent without it.", column, count)
+            self._log.warning("%s: left out of %s.", column, _conversions(count))
+        for rule, count in self._not_sent.items():
+            self._log.warning("%s: %s not sent.", rule, _conversions(count))
         for column, count in self._delivery.differences.items():
             self._log.warning(
                 "%s: differs in %d conversions that came again; what was sent first stands.", column, count
@@ -309,6 +311,10 @@ class Run:
         today = now.replace(hour=0, minute=0, second=0, microsecond=0)
         if days and not self.ledger.has_run_since(today.isoformat(timespec="milliseconds")):
             self.ledger.expire((now - timedelta(days=days)).isoformat(timespec="milliseconds"))
+
+
+def _conversions(count: int) -> str:
+    return "1 conversion" if count == 1 else f"{count} conversions"
 
 
 def deliver(

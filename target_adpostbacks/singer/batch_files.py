@@ -10,9 +10,7 @@ from typing import IO, Any
 
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, StorageTarget
 
-from target_adpostbacks.singer.reader import BOM, MAX_LINE, Overlong, UnreadableInput
-
-GZIP = b"\x1f\x8b"
+from target_adpostbacks.singer.reader import BOM, GZIP, MAX_LINE, Overlong, UnreadableInput
 
 
 def batch_lines(message: Mapping[str, Any]) -> Iterator[bytes]:

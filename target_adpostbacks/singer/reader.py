@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import select
 import sys
 import time
@@ -20,7 +21,12 @@ PLAIN_STREAM = "conversions"
 MAX_LINE = 10 * 1024 * 1024
 TICK_SECONDS = 0.5
 CHUNK = 256 * 1024
+MALFORMED = "malformed JSON"
+GZIP = b"\x1f\x8b"
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 BOM = b"\xef\xbb\xbf"
+STRANGE_LINES = 10
+"""After so many lines without one JSON object the input is something else."""
 
 TYPES = frozenset(kind.value for kind in SingerMessageType)
 Callback = Callable[[dict[str, Any]], None]
@@ -69,7 +75,10 @@ class LineReader(GenericSingerReader[bytes]):
         self.stopped = False
         self._ticked = clock()
         self._wake_reader, self._wake_writer = os.pipe()
+        self._strange: list[tuple[int, str, BadLine]] = []  # lines before the first object
+        self._why_strange = ""
         self._decode = msgspec.json.Decoder().decode
+        self._decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
         self._decode_state = msgspec.json.Decoder(_State).decode
 
     @property
@@ -104,7 +113,7 @@ class LineReader(GenericSingerReader[bytes]):
         except RecursionError:
             raise BadLine("line", "nested too deeply") from None
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise BadLine("line", "not UTF-8" if isinstance(error, UnicodeDecodeError) else "malformed JSON") from None
+            raise BadLine("line", "not UTF-8" if isinstance(error, UnicodeDecodeError) else MALFORMED) from None
         if not isinstance(message, dict):
             raise BadLine("line", "a JSON object expected")
         return message
@@ -112,40 +121,61 @@ class LineReader(GenericSingerReader[bytes]):
     def process_lines(self, file_input: IO[Any] | None, callbacks: dict[str, Callback]) -> Counter[str]:
         """Call the callback of each line's message type; the count of each type that came."""
         counts: Counter[str] = Counter()
-        records = 0
         for line in self._lines(file_input):
             self.line += 1
             if self.stopped:
                 break
             if not self.line & 127:
                 self.tick_if_due()
-            try:
-                if self.line == 1 and line.startswith(BOM):
-                    line = line[len(BOM) :]
-                message = self.deserialize_json(line)
-                if self.plain is None:
-                    self._begin(message, callbacks)
-                if self.plain and _is_schema(message):
-                    self.plain = False  # a line of something else came first
-                if self.plain:
-                    message = {"type": "RECORD", "stream": PLAIN_STREAM, "record": message}
-                else:
-                    _check(message)
-                    if message["type"] == "STATE":
-                        message["value"] = self._decode_state(line).value
-            except BadLine as bad:
-                if line and not line.isspace():
-                    self.bad_line(hashlib.sha256(line).hexdigest(), bad)
-                continue
-            kind = message["type"]
-            if kind == "RECORD":
-                records += 1
-            else:
-                counts[kind] += 1
-            if kind != "ACTIVATE_VERSION":  # conversions have no table versions
-                callbacks[kind](message)
-        counts["RECORD"] += records
+            if self.line == 1 and line.startswith(BOM):
+                line = line[len(BOM) :]
+            members = self._members(line) if line[:1] == b"[" else None
+            for each in (line,) if members is None else members:
+                self._process_line(each, callbacks, counts)
+        if self._strange and not self.stopped:
+            raise UnreadableInput(self._why_strange)
         return counts
+
+    def _process_line(self, line: bytes, callbacks: dict[str, Callback], counts: Counter[str]) -> None:
+        try:
+            message = self.deserialize_json(line)
+            if self.plain is None:
+                self._begin(message, callbacks)
+            if self.plain and _is_schema(message):
+                self.plain = False  # a line of something else came first
+            if self.plain:
+                message = {"type": "RECORD", "stream": PLAIN_STREAM, "record": message}
+            else:
+                _check(message)
+                if message["type"] == "STATE":
+                    message["value"] = self._decode_state(line).value
+        except BadLine as bad:
+            if line and not line.isspace():
+                self._bad(line, bad)
+            return
+        kind = message["type"]
+        counts[kind] += 1
+        if kind != "ACTIVATE_VERSION":  # conversions have no table versions
+            callbacks[kind](message)
+
+    def _members(self, line: bytes) -> list[bytes] | None:
+        """The members of an array, each as if it were a line; None for what is none."""
+        try:
+            return [bytes(member) for member in self._decode_array(line)]
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+
+    def _bad(self, line: bytes, bad: BadLine) -> None:
+        """Tell of a bad line; of the first ones only once an object has come: it may be no JSON at all."""
+        digest = hashlib.sha256(line).hexdigest()
+        if self.plain is not None:
+            self.bad_line(digest, bad)
+            return
+        if not self._strange:
+            self._why_strange = _why_strange(line, bad)
+        self._strange.append((self.line, digest, bad))
+        if len(self._strange) == STRANGE_LINES or _is_hopeless(line):
+            raise UnreadableInput(self._why_strange)
 
     def _begin(self, message: dict[str, Any], callbacks: dict[str, Callback]) -> None:
         kind = message.get("type")
@@ -153,6 +183,10 @@ class LineReader(GenericSingerReader[bytes]):
         if self.plain:
             schema = {"type": "object", "properties": {}}
             callbacks["SCHEMA"]({"type": "SCHEMA", "stream": PLAIN_STREAM, "schema": schema, "key_properties": []})
+        line, strange, self._strange = self.line, self._strange, []
+        for self.line, digest, bad in strange:
+            self.bad_line(digest, bad)
+        self.line = line
 
     def _lines(self, file_input: IO[Any] | None) -> Iterator[bytes]:
         source = file_input if file_input is not None else self.default_input
@@ -193,6 +227,29 @@ class LineReader(GenericSingerReader[bytes]):
 
     def _whole(self, rest: list[bytes], length: int) -> bytes:
         return b"".join(rest) if length <= MAX_LINE else Overlong.of(rest[0], length)
+
+
+_OPENS_ARRAY = re.compile(rb"\s*\[\s*(\{.*)?").fullmatch
+
+
+def _is_hopeless(line: bytes) -> bool:
+    """Whether nothing after it can be JSON lines either."""
+    return b"\0" in line or line.startswith((*UTF_16, GZIP)) or bool(_OPENS_ARRAY(line))
+
+
+def _why_strange(line: bytes, bad: BadLine) -> str:
+    """What input is that holds no JSON object, by its first line; and what to do."""
+    if line.startswith(GZIP):
+        rule = "it is compressed; decompress it first"
+    elif b"\0" in line or line.startswith(UTF_16):
+        rule = "it looks like UTF-16; convert it to UTF-8"
+    elif _OPENS_ARRAY(line):
+        rule = "it looks like an array over several lines; `jq -c '.[]'` writes its objects as lines"
+    elif bad.rule == MALFORMED and b"," in line and b"{" not in line:
+        rule = "it looks like CSV; read it with a tap, for example tap-csv"
+    else:
+        rule = f"its first line is none ({bad.rule})"
+    return f"The input is no JSON lines: {rule}. One JSON object on each line is expected; nothing was sent."
 
 
 def _is_schema(message: dict[str, Any]) -> bool:

@@ -6,6 +6,7 @@ time, no value of a person or a secret anywhere, a last line that adds up.
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -244,6 +245,12 @@ def renamed(count: int, first: int = 1) -> list[Any]:
     return lines
 
 
+def at_most_lines(stage: Stage, count: int) -> None:
+    """So many log lines at most that are more than information."""
+    told = [line for line in stage.stderr.splitlines() if "| WARNING" in line or "| ERROR" in line]
+    assert len(told) <= count, told
+
+
 REPEATED = " ".join((SECRETS["tiktok"], *(PERSONAL[name] for name in ("email", "phone", "ip_address", "ttclid"))))
 ECHO = f"\x1b[2J\r\nFORGED line\x00 {REPEATED}"
 
@@ -461,6 +468,18 @@ INPUT = [
          feed=[*THREE, a_batch("file:///nowhere/batch.jsonl"), state(4)]),
     case("the input ends in the middle of a line", None, "3 accepted, 1 skipped invalid", 0, 3, 1,
          feed=[*THREE, encoded(record(**purchase(4)))[:100]]),
+    case("an array of purchases on one line", None, "3 accepted", 0, None, 1,
+         feed=[json.dumps([purchase(number) for number in (1, 2, 3)]).encode()]),
+    *(
+        case(f"no JSON lines but {name}", None, "", 1, None, 0, feed=feed, says=f"The input is no JSON lines: {says}",
+             also=lambda stage: at_most_lines(stage, 2))
+        for name, feed, says in [
+            ("CSV", [b"event_name,email", *[b"purchase,canary.mail@example.com"] * 1000], "it looks like CSV"),
+            ("an array over several lines", json.dumps([purchase(), purchase(2)], indent=1).encode().split(b"\n"),
+             "it looks like an array over several lines"),
+            ("UTF-16", [json.dumps(purchase()).encode("utf-16")] * 3, "it looks like UTF-16"),
+        ]
+    ),
     case("paths and headers in an id", None, "3 accepted", 0, 3, 1,
          feed=[schema(), record(**purchase(1, event_id="../../evil?x=1#y")), state(1),
                record(**purchase(2, event_id="evil: 1, X: 2")), state(2),
@@ -469,7 +488,7 @@ INPUT = [
 
 LIMITS = [
     case("a column is renamed: five invalid of five", None, "5 skipped invalid", 1, None, 0,
-         feed=renamed(5), says="5 of 5 records were invalid:",
+         feed=renamed(5), says="5 of 5 records were invalid:", also=lambda stage: at_most_lines(stage, 5),
          quick=True, then=case("once it is mapped", None, "5 accepted, 5 skipped invalid", 0, 5, 1,
                                feed=renamed(5), config={"fields": {"event_time": "converted_at"}})),
     case("four invalid of four", None, "4 skipped invalid", 0, 4, 0, feed=renamed(4),

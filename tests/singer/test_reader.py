@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from target_adpostbacks.singer.reader import MAX_LINE, TICK_SECONDS, BadLine, LineReader, UnreadableInput
+from target_adpostbacks.singer.reader import MAX_LINE, STRANGE_LINES, TICK_SECONDS, BadLine, LineReader, UnreadableInput
 
 SCHEMA = b'{"type":"SCHEMA","stream":"s","schema":{"properties":{}},"key_properties":[]}\n'
 RECORD = b'{"type":"RECORD","stream":"s","record":{"a":1}}\n'
@@ -76,7 +76,6 @@ def test_a_bad_line_before_the_first_object_does_not_decide_the_mode() -> None:
         (b'{"a": 1e400}', "line: malformed JSON"),
         (b'{"a": "\\ud800"}', "line: malformed JSON"),
         (b'{"a": "\xff"}', "line: not UTF-8"),
-        (b"[1]", "line: a JSON object expected"),
         (b"17", "line: a JSON object expected"),
         (b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "line: nested too deeply"),
         (b'{"no": "type"}', "type: not a Singer message type"),
@@ -93,6 +92,43 @@ def test_a_bad_line_is_named_and_the_next_one_is_read(line: bytes, said: str) ->
     result = heard(SCHEMA + line + b"\n" + RECORD)
     assert result.bad == [(2, hashlib.sha256(line).hexdigest(), said)]
     assert result.records == [{"a": 1}]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"event_name,event_id\n" + b"purchase,1\n" * 20, "it looks like CSV"),
+        (b"event_name,event_id\npurchase,1\n", "it looks like CSV"),
+        (b'[\n  {"event_name": "purchase"},\n  {"event_name": "purchase"}\n]\n', "an array over several lines"),
+        (b'[{"event_name": "purchase"},\n{"event_name": "purchase"}]\n', "an array over several lines"),
+        ('{"event_name": "purchase"}\n'.encode("utf-16"), "it looks like UTF-16"),
+        ('{"event_name": "purchase"}\n'.encode("utf-16-le"), "it looks like UTF-16"),
+        (b"\x1f\x8b\x08garbage\n", "it is compressed"),
+        (b'{\n  "event_name": "purchase"\n}\n', "its first line is none"),
+        (b"17\n", "its first line is none"),
+    ],
+)
+def test_input_that_is_no_json_lines_at_all_ends_with_one_message(data: bytes, said: str) -> None:
+    result = Heard()
+    with pytest.raises(UnreadableInput, match=said):
+        result.read(io.BytesIO(data))
+    assert (result.messages, result.bad) == ([], [])
+
+
+def test_such_input_is_not_read_to_its_end() -> None:
+    result = Heard()
+    with pytest.raises(UnreadableInput):
+        result.read(io.BytesIO(b"purchase,1\n" * 1000))
+    assert result.reader.line == STRANGE_LINES
+
+
+def test_the_members_of_an_array_on_one_line_are_read_as_lines() -> None:
+    array = b'[{"id": 1}, {"id": 2}, 3]\n'
+    result = heard(array + b'{"id": 4}\n' + array)
+    assert [record["id"] for record in result.records] == [1, 2, 4, 1, 2]
+    assert [(line, said) for line, _, said in result.bad] == [
+        (number, "line: a JSON object expected") for number in (1, 3)
+    ]
 
 
 @pytest.mark.parametrize(
