@@ -10,7 +10,10 @@ from functools import lru_cache
 from hashlib import sha256 as _sha256
 from typing import Any
 
-_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+").fullmatch
+_NO_ADDRESS = r"\s@<>\"(),:;\[\]\\"
+_ADDRESS = re.compile(rf"[^{_NO_ADDRESS}'][^{_NO_ADDRESS}]*@[^{_NO_ADDRESS}']*[^{_NO_ADDRESS}'.]").fullmatch
+_IN_BRACKETS = re.compile(r"[^<>]*<([^<>]*)>").fullmatch
+_AROUND = " \t\r\n\"'`´“”„‘’‚«»‹›"
 _HEX64 = re.compile(r"[0-9a-fA-F]{64}").fullmatch
 _HEX32 = re.compile(r"[0-9a-fA-F]{32}").fullmatch
 _ADVERTISING_ID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}").fullmatch
@@ -67,11 +70,35 @@ def first_hashed(raws: Iterable[str], normalize: Callable[..., str | None], *con
 
 
 def email(raw: str) -> str | None:
-    """``' Ada.L+x@Example.com '`` -> ``'ada.l+x@example.com'``, composed (NFC); None if it is no bare address."""
+    """``' Ada.L+x@Example.com '`` -> ``'ada.l+x@example.com'``; None if it is no address.
+
+    What programs write around an address goes: ``mailto:``, quotes, a name (``'Ada <ada@example.com>'``), a dot, comma
+    or semicolon behind it, invisible characters. Full-width letters become plain ones, accents are composed (NFKC).
+    """
     address = raw.strip().lower()
     if not address.isascii():
-        address = unicodedata.normalize("NFC", address)
+        address = _bare(visible(unicodedata.normalize("NFKC", address)))
+    if _ADDRESS(address):
+        return address
+    address = _bare(address)
     return address if _ADDRESS(address) else None
+
+
+def _bare(text: str) -> str:
+    text = text.strip(_AROUND).rstrip(".,;" + _AROUND)
+    if bracketed := _IN_BRACKETS(text):
+        text = bracketed[1]
+    text = text.strip(_AROUND)
+    if text.startswith("mailto:"):
+        text = text.removeprefix("mailto:").partition("?")[0]
+    return text.strip(_AROUND).rstrip(".,;" + _AROUND)
+
+
+def visible(text: str, *, keep: str = "") -> str:
+    """A text without invisible characters (category Cf: U+FEFF, U+200B, direction marks), and trimmed again."""
+    if text.isascii():
+        return text
+    return "".join(char for char in text if char in keep or unicodedata.category(char) != "Cf").strip()
 
 
 def trimmed(raw: str) -> str | None:
@@ -127,18 +154,33 @@ def unhashed(raw: str | None) -> str | None:
 
 @lru_cache(maxsize=50_000)
 def public_ip(raw: str) -> str | None:
-    """An IPv4 or IPv6 address that may appear on the internet, as it was written; None for anything else.
+    """The first IPv4 or IPv6 address that may appear on the internet, as it was written; None where there is none.
 
+    Read as proxies write it: a list, with ports, brackets, zones or ``for=``; an IPv4 address within IPv6 is IPv4.
     Addresses kept for documentation (203.0.113.0/24, …) pass: test data is made of them.
     """
+    return next(filter(None, map(_public, _BETWEEN.split(raw))), None)
+
+
+def _public(written: str) -> str | None:
+    text = written.strip("\"'").removeprefix("for=").strip("\"'")
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:  # a port behind an IPv4 address
+        text = text.partition(":")[0]
+    text = text.partition("%")[0].partition("/")[0]
     try:
-        address = ipaddress.ip_address(raw.strip())
+        address = ipaddress.ip_address(text)
     except ValueError:
         return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+        text = str(address)
     documentation = any(address in network for network in _DOCUMENTATION if network.version == address.version)
-    return raw.strip() if address.is_global or documentation else None
+    return text if address.is_global or documentation else None
 
 
+_BETWEEN = re.compile(r"[\s,;]+")
 _DOCUMENTATION = [
     ipaddress.ip_network(block) for block in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
 ]

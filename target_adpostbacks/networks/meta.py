@@ -344,7 +344,7 @@ class Meta(Network[MetaSettings]):
                 "zp": _hashed(c.postal_code, places.postal_code, country),
                 "country": _hashed(c.country, keys.folded),
                 "external_id": self._external_id(c),
-                "client_ip_address": c.ip_address and keys.public_ip(c.ip_address.partition(",")[0]),
+                "client_ip_address": c.ip_address and keys.public_ip(c.ip_address),
                 "client_user_agent": c.user_agent,
                 "fbc": self._fbc(c),
                 "fbp": _cookie(c.ids.get("fbp"), c),

@@ -15,6 +15,14 @@ HASH = sha256(b"ada@example.com").hexdigest()
 IDFA = "ea7583cd-a667-48bc-b806-42ecb2b48606"
 NO_ID = "00000000-0000-0000-0000-000000000000"
 
+ADDRESSES = (
+    *("mailto:ada@example.com", "MAILTO:ada@example.com?subject=hi", '"ada@example.com"', "'ada@example.com'"),
+    *("'ada@example.com", "“ada@example.com”", "Ada <ada@example.com>", '"Lovelace, Ada" <ada@example.com>'),
+    *("<ada@example.com>", "<mailto:ada@example.com>", "ada@example.com.", "ada@example.com,", "ada@example.com;"),
+    *("'ada@example.com';", "Ada <ada@example.com>;", "ａｄａ＠ｅｘａｍｐｌｅ．ｃｏｍ", "\ufeffada@example.com"),
+    *("ada@exam\u200bple.com", "\u202aada@example.com\u202c", "ad\u00ada@example.com"),
+)
+
 
 @pytest.mark.parametrize("module", [keys, meta, reddit])
 def test_the_examples_in_the_docstrings_are_true(module: object) -> None:
@@ -30,7 +38,10 @@ def test_the_examples_in_the_docstrings_are_true(module: object) -> None:
         ("JOSÉ@Example.com", "josé@example.com"),
         ("JOSE\u0301@Example.com", "josé@example.com"),  # composed: one person, one hash
         *(("", None), ("ada", None), ("@example.com", None), ("ada@", None), ("a b@example.com", None)),
-        *(("ada@x@y", None), ("Ada <ada@example.com>", None), ("a@b.c,d@e.f", None), ("ada@exam\nple.com", None)),
+        *(("ada@x@y", None), ("a@b.c,d@e.f", None), ("ada@exam\nple.com", None), ("ada(at)example.com", None)),
+        *((written, "ada@example.com") for written in ADDRESSES),
+        *(("o'brien@example.com", "o'brien@example.com"), ("<>", None), ("mailto:", None), ('"ada"@example.com', None)),
+        *(("ada@exam;ple.com", None), ("ada@example.com\u200b.", "ada@example.com")),
     ],
 )
 def test_email(raw: str, normalized: str | None) -> None:
@@ -107,8 +118,24 @@ def test_a_list_gives_its_usable_members() -> None:
     [
         *((" 8.8.8.8 ", "8.8.8.8"), ("203.0.113.1", "203.0.113.1"), ("2001:db8::1", "2001:db8::1")),
         *(("2606:4700::1111", "2606:4700::1111"), ("192.168.0.1", None), ("10.0.0.1", None), ("127.0.0.1", None)),
-        *(("::1", None), ("fe80::1", None), ("100.64.0.1", None), ("8.8.8.8:443", None), ("8.8.8", None), ("", None)),
-        *(("::ffff:10.0.0.1", None), ("fe80::1%eth0", None), ("8.8.8.8, 10.0.0.1", None)),
+        *(
+            ("::1", None),
+            ("fe80::1", None),
+            ("100.64.0.1", None),
+            ("8.8.8.8:443", "8.8.8.8"),
+            ("8.8.8", None),
+            ("", None),
+        ),
+        *(("::ffff:10.0.0.1", None), ("fe80::1%eth0", None), ("8.8.8.8, 10.0.0.1", "8.8.8.8")),
+        *(("10.0.0.1, 203.0.113.9, 8.8.8.8", "203.0.113.9"), ("unknown, 8.8.8.8", "8.8.8.8"), ("10.0.0.1,::1", None)),
+        *(("8.8.8.8 10.0.0.1", "8.8.8.8"), ("[2001:db8::1]:443", "2001:db8::1"), ("[2001:db8::1]", "2001:db8::1")),
+        *(
+            ("2001:db8::1%eth0", "2001:db8::1"),
+            ("::ffff:203.0.113.9", "203.0.113.9"),
+            ("203.0.113.9/32", "203.0.113.9"),
+        ),
+        *(("::ffff:cb00:7109", "203.0.113.9"), ("[::ffff:203.0.113.9]:80", "203.0.113.9"), ('"8.8.8.8"', "8.8.8.8")),
+        ('for="[2001:db8::1]:4711";proto=https, for=8.8.8.8', "2001:db8::1"),
     ],
 )
 def test_public_ip(raw: str, address: str | None) -> None:

@@ -32,6 +32,7 @@ $$;
 -- rows: meta.email snapchat.email tiktok.email
 -- call: adpostbacks_hash(value, adpostbacks_email(value))
 --   not meta: "jane@localhost" (no dot after the @)
+--   not meta snapchat tiktok: "\uff41\uff44\uff41\uff20\uff45\uff58\uff41\uff4d\uff50\uff4c\uff45\uff0e\uff43\uff4f\uff4d" (full-width letters are plain ones)
 CREATE FUNCTION adpostbacks_email(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN address ~ '^[^\s@<>]+@[^\s@<>]+$' THEN address END
   FROM (
@@ -44,7 +45,7 @@ $$;
 -- The address without what follows a plus, and without dots and other signs before the @.
 -- rows: reddit.email
 -- call: adpostbacks_hash(value, adpostbacks_email_without_tag(value))
---   not reddit: "Ada Lovelace <ada@example.com>" (not a bare address)
+--   not reddit: "\uff41\uff44\uff41\uff20\uff45\uff58\uff41\uff4d\uff50\uff4c\uff45\uff0e\uff43\uff4f\uff4d" (full-width letters are plain ones)
 CREATE FUNCTION adpostbacks_email_without_tag(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT NULLIF(regexp_replace(regexp_replace(split_part(address, '@', 1), '\+.*$', ''), '[^0-9a-z]', '', 'g'), '')
     || '@' || split_part(address, '@', 2)
@@ -70,13 +71,6 @@ $$;
 -- more than ten digits that begin with country_code are taken to hold it.
 -- rows: reddit.phone tiktok.phone
 -- call: adpostbacks_hash(value, adpostbacks_phone(value, default_phone_country_code))
---   not reddit tiktok: "4915112345678", default_phone_country_code +49 (the default country code may have a plus)
---   not reddit tiktok: "0151 12345678", default_phone_country_code +49 (a national number is completed by the default country code)
---   not reddit tiktok: "14155550100.0" (a spreadsheet's decimals are no digits)
---   not reddit tiktok: "4.20601E+11" (a spreadsheet has cut the digits: it is no number any more)
---   not reddit tiktok: "account 4155550100" (letters that no phone list writes: it is something else)
---   not reddit tiktok: "Tel. +41 79 123 45 67 Durchwahl 3" (an extension goes in any language)
---   not reddit tiktok: "+41 79 123 45 67 DW 3" (an extension)
 --   not reddit tiktok: "+\u0664\u0661\u0667\u0669\u0661\u0662\u0663\u0664\u0665\u0666\u0667" (Arabic digits)
 --   not reddit tiktok: "\u0966\u0966\u096a\u0967\u096d\u096f\u0967\u0968\u0969\u096a\u096b\u096c\u096d" (Devanagari digits, after 00)
 CREATE FUNCTION adpostbacks_phone(raw text, country_code text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
@@ -98,12 +92,6 @@ $$;
 -- The same in digits alone. A national number that no country code completes stays, without its leading zeros.
 -- rows: meta.phone snapchat.phone
 -- call: adpostbacks_hash(value, adpostbacks_phone_digits(value, default_phone_country_code))
---   not meta snapchat: "0151 12345678", default_phone_country_code +49 (a national number is completed by the default country code)
---   not meta snapchat: "14155550100.0" (a spreadsheet's decimals are no digits)
---   not meta snapchat: "4.20601E+11" (a spreadsheet has cut the digits: it is no number any more)
---   not meta snapchat: "account 4155550100" (letters that no phone list writes: it is something else)
---   not meta snapchat: "Tel. +41 79 123 45 67 Durchwahl 3" (an extension goes in any language)
---   not meta snapchat: "+41 79 123 45 67 DW 3" (an extension)
 --   not meta snapchat: "+\u0664\u0661\u0667\u0669\u0661\u0662\u0663\u0664\u0665\u0666\u0667" (Arabic digits)
 --   not meta snapchat: "\u0966\u0966\u096a\u0967\u096d\u096f\u0967\u0968\u0969\u096a\u096b\u096c\u096d" (Devanagari digits, after 00)
 CREATE FUNCTION adpostbacks_phone_digits(raw text, country_code text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
