@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gettext
 import re
 import unicodedata
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import pycountry
 
@@ -75,17 +76,70 @@ def city(raw: str) -> str | None:
 
 @lru_cache(maxsize=20_000)
 def state(raw: str, country: str | None = None) -> str | None:
-    """``'New York'`` -> ``'ny'`` in the US and where no country is known; ``unpunctuated`` elsewhere."""
-    letters = unpunctuated(raw)
-    if letters is None or country not in (None, "US"):
-        return letters
-    return _us_states().get(letters, letters)
+    """``'New York'``, ``'US-NY'``, ``'NY, USA'`` -> ``'ny'``, ``'Québec'`` -> ``'qc'``; ``unpunctuated`` elsewhere.
+
+    In the US, in Canada and where no country is known.
+    """
+    bare = bare_state(raw, country)
+    key = place(bare)
+    for code in _countries(country):
+        if key in (codes := _codes(code)):
+            return codes[key]
+    return unpunctuated(raw)
 
 
-@lru_cache(maxsize=1)
-def _us_states() -> Mapping[str | None, str]:
-    states = (region for region in pycountry.subdivisions if region.country_code == "US")
-    return {unpunctuated(state.name): state.code.removeprefix("US-").lower() for state in states}
+@lru_cache(maxsize=20_000)
+def bare_state(raw: str, country: str | None = None) -> str:
+    """``'US-CA'``, ``'CA, USA'`` -> ``'CA'``, ``'California (CA)'``, ``'State of California'`` -> ``'California'``.
+
+    In the US, in Canada and where no country is known; anything else as it is.
+    """
+    countries = _countries(country)
+    if any(place(raw) in _codes(code) for code in countries):
+        return raw
+    for code in countries:
+        parts = [_STATE_OF.sub("", part.strip()) for part in _PARTS.split(raw)]
+        named = [part for part in parts if place(part) not in _COUNTRY[code]]
+        meant = {_codes(code).get(place(part)) for part in named}
+        if len(meant) == 1 and None not in meant:
+            return named[0]
+    return raw
+
+
+def _countries(country: str | None) -> tuple[str, ...]:
+    return (country,) if country in _COUNTRY else () if country else tuple(_COUNTRY)
+
+
+@cache
+def _codes(country: str) -> Mapping[str | None, str]:
+    """Every name and code of a state of the US or Canada, as ``place`` writes it, to its code."""
+    french = gettext.translation("iso3166-2", pycountry.LOCALES_DIR, ["fr"]).gettext
+    codes: dict[str | None, str] = {**_OTHER_NAMES[country]}
+    for region in (region for region in pycountry.subdivisions if region.country_code == country):
+        code = region.code[3:].lower()
+        names = (code, region.name, french(region.name)) if country == "CA" else (code, region.name)
+        codes.update((place(name), code) for name in names)
+    return codes
+
+
+_COUNTRY = {
+    "US": {None, "us", "usa", "unitedstates", "unitedstatesofamerica", "america"},
+    "CA": {None, "ca", "can", "canada"},
+}
+_OTHER_NAMES: Mapping[str, Mapping[str | None, str]] = {
+    "US": {"washingtondc": "dc", "hawaiʻi": "hi", "virginislands": "vi", "usvirginislands": "vi"},
+    "CA": {
+        **dict.fromkeys(("newfoundland", "newfoundlandlabrador", "labrador", "terreneuve", "nf"), "nl"),
+        **dict.fromkeys(("nwt", "tno"), "nt"),
+        **dict.fromkeys(("pei", "ipe"), "pe"),
+        "pq": "qc",
+    },
+}
+_PARTS = re.compile(r"[,;()/_-]")
+_STATE_OF = re.compile(
+    r"^(?:the )?(?:state|commonwealth|province|territory) (?:of |de l.|d[eu] )|,? (?:state|province|territory)$",
+    re.IGNORECASE,
+)
 
 
 @lru_cache(maxsize=20_000)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote
 
 from target_adpostbacks.core import match_keys as keys
-from target_adpostbacks.core import mobile, phones
+from target_adpostbacks.core import mobile, phones, places
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
 from target_adpostbacks.core.network import Limits, Network
@@ -34,6 +34,7 @@ WITHOUT_ITEM_COUNT = WITHOUT_VALUE | {"LEAD", "SIGN_UP"}
 
 _PROCESSED = re.compile(r"\bprocessed (\d{1,9}) ")
 _RATE_LIMIT_RESET = re.compile(r"\bt=(\d+)")
+_REGION = re.compile(r"([A-Z]{2}-)?[A-Z0-9]{1,3}").fullmatch
 _NOT_ALPHANUMERIC = bytes({*range(256)} - {*b"abcdefghijklmnopqrstuvwxyz0123456789"})
 
 
@@ -282,7 +283,15 @@ def _screen_dimensions(width: int | None, height: int | None) -> dict[str, JSON]
 
 
 def _limited_data_use(c: Conversion) -> dict[str, JSON]:
-    return prune({"modes": ["LDU"], "country": keys.unhashed(c.country), "region": c.state and c.state.upper()})
+    return prune({"modes": ["LDU"], "country": keys.unhashed(c.country), "region": c.state and _region(c)})
+
+
+def _region(c: Conversion) -> str | None:
+    """``US-CA`` or ``CA``; None for a name that has no code: it would refuse the whole batch."""
+    written = (c.state or "").upper()
+    if not _REGION(written):
+        written = (places.state(written, keys.unhashed(c.country)) or "").upper()
+    return written if _REGION(written) else None
 
 
 def _metadata(c: Conversion, event: str) -> dict[str, JSON]:

@@ -288,7 +288,7 @@ class TikTok(Network[TikTokSettings]):
                 "first_name": places.name_hash(c.first_name),
                 "last_name": places.name_hash(c.last_name),
                 "city": c.city and places.place(c.city),
-                "state": c.state and places.place(c.state),
+                "state": c.state and places.place(places.bare_state(c.state, keys.unhashed(c.country))),
                 "zip_code": keys.hashed(c.postal_code, places.postal_code, keys.unhashed(c.country)),
                 "country": (keys.unhashed(c.country) or "").lower(),
             }

@@ -90,12 +90,82 @@ def test_city(raw: str, normalized: str | None) -> None:
             ("District of Columbia", "US", "dc"),
             ("TX", "US", "tx"),
         ),
-        *(("California", None, "ca"), ("Ontario", "CA", "ontario"), ("British Columbia", "CA", "britishcolumbia")),
+        *(("California", None, "ca"), ("Ontario", "CA", "on"), ("British Columbia", "CA", "bc")),
         *(("Maryland", "LR", "maryland"), ("Puerto Rico", "US", "pr"), ("--", "US", None)),
     ],
 )
 def test_state(raw: str, country: str | None, normalized: str | None) -> None:
     assert places.state(raw, country) == normalized
+
+
+@pytest.mark.parametrize(
+    ("code", "country", "spellings"),
+    [
+        (
+            "ca",
+            "US",
+            "CA; US-CA; us-ca; USA-CA; CA, USA; CA, U.S.; California, United States; California (CA); CA - USA",
+        ),
+        ("tx", "US", "Texas; State of Texas; the state of texas; TX; Texas, USA; TEXAS"),
+        ("ma", "US", "Commonwealth of Massachusetts; Massachusetts (US)"),
+        ("dc", "US", "Washington, D.C.; Washington DC; D.C.; District of Columbia; US-DC"),
+        ("wa", "US", "Washington; Washington State; State of Washington; WA"),
+        ("ny", "US", "New York; New York State; N.Y.; New York, NY; US-NY"),
+        ("hi", "US", "Hawaii; Hawaiʻi; Hawai‘i; Hawai'i"),
+        ("qc", "CA", "Quebec; Québec; QUÉBEC; CA-QC; Québec (QC); Province of Quebec; Quebec, Canada; PQ"),
+        ("bc", "CA", "British Columbia; Colombie-Britannique; B.C.; CA-BC; BC, Canada"),
+        ("nl", "CA", "Newfoundland and Labrador; Newfoundland & Labrador; Terre-Neuve-et-Labrador; Newfoundland"),
+        ("pe", "CA", "Prince Edward Island; Île-du-Prince-Édouard; ile du prince edouard; PEI"),
+        ("nb", "CA", "New Brunswick; Nouveau-Brunswick"),
+        ("ns", "CA", "Nova Scotia; Nouvelle-Écosse; Nouvelle Ecosse"),
+        ("nt", "CA", "Northwest Territories; Territoires du Nord-Ouest"),
+        ("yt", "CA", "Yukon; Yukon Territory"),
+        ("on", "CA", "Ontario; ON; CA-ON; Province de l'Ontario"),
+    ],
+)
+def test_a_state_is_its_code_in_every_spelling(code: str, country: str, spellings: str) -> None:
+    names = spellings.split("; ")
+    assert {name: places.state(name, country) for name in names} == dict.fromkeys(names, code)
+    assert {name: places.state(name) for name in names} == dict.fromkeys(names, code)
+
+
+@pytest.mark.parametrize(
+    ("raw", "country", "normalized"),
+    [
+        *(
+            ("Bayern", "DE", "bayern"),
+            ("DE-BY", "DE", "deby"),
+            ("Houston, TX", "US", "houstontx"),
+            ("CA-QC", "US", "caqc"),
+        ),
+        *(
+            ("TX, NM", "US", "txnm"),
+            ("Île-de-France", None, "îledefrance"),
+            ("USA", "US", "usa"),
+            ("Georgia", "GE", "georgia"),
+        ),
+    ],
+)
+def test_what_is_no_state_of_the_us_or_canada_is_written_as_it_is(
+    raw: str, country: str | None, normalized: str
+) -> None:
+    assert places.state(raw, country) == normalized
+
+
+@pytest.mark.parametrize(
+    ("raw", "bare"),
+    [
+        *(("US-CA", "CA"), ("CA, USA", "CA"), ("California (CA)", "California"), ("State of Texas", "Texas")),
+        *(
+            ("California", "California"),
+            ("CA-QC", "QC"),
+            ("Bayern", "Bayern"),
+            ("Washington, D.C.", "Washington, D.C."),
+        ),
+    ],
+)
+def test_a_bare_state_says_no_country(raw: str, bare: str) -> None:
+    assert places.bare_state(raw) == bare
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,14 @@ def test_match_keys_are_named_never_told() -> None:
     assert facts.match_keys == "click_id,email,user_agent"
 
 
+@pytest.mark.parametrize(
+    ("state", "region"), [("US-CA", "US-CA"), ("ca", "CA"), ("California", "CA"), ("CA, USA", "CA"), ("Bayern", None)]
+)
+def test_a_region_is_a_code_or_left_out(state: str, region: str | None) -> None:
+    user = payload(reddit(), state=state, limited_data_use=True)["user"]
+    assert user["data_processing_options"].get("region") == region
+
+
 def test_a_hashed_country_is_left_out_where_the_code_is_wanted() -> None:
     user = payload(reddit(), country="a" * 64, limited_data_use=True)["user"]
     assert user["data_processing_options"] == {"modes": ["LDU"]}

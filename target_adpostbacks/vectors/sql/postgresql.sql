@@ -125,6 +125,16 @@ $$;
 -- A state or region: in the US, and where no country is known, a state's name becomes its code.
 -- rows: meta.state snapchat.state
 -- call: adpostbacks_hash(value, adpostbacks_state(value, country))
+--   not meta: "Ontario", country CA (Canada: a name becomes its code, as Meta's own library has it)
+--   not meta: "British Columbia", country CA (Canada: a name becomes its code)
+--   not meta snapchat: "US-CA" (ISO 3166-2)
+--   not meta snapchat: "CA, USA" (the country behind it goes)
+--   not meta: "California (CA)" (name and code)
+--   not meta snapchat: "State of Texas" (a state's full title)
+--   not meta snapchat: "Washington, D.C." (the district, not the state)
+--   not meta snapchat: "Qu\u00e9bec", country CA (Canada: a name becomes its code)
+--   not meta snapchat: "CA-QC", country CA (ISO 3166-2)
+--   not meta: "Colombie-Britannique", country CA (Canada: in French, too)
 CREATE FUNCTION adpostbacks_state(raw text, country text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN lower(COALESCE(adpostbacks_text(country), 'us')) IN ('us', 'usa', 'united states')
     THEN COALESCE((
