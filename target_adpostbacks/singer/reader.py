@@ -69,6 +69,7 @@ class LineReader(GenericSingerReader[bytes]):
         super().__init__()
         self._tick_seconds, self._chunk, self._clock = tick_seconds, chunk, clock
         self.line = 0  # of the message at hand, from 1
+        self.columns: dict[str, frozenset[str]] = {}  # of each stream, as its newest SCHEMA message names them
         self.plain: bool | None = None  # None: no object has come yet
         self.bad_line: Callable[[str, BadLine], None] = lambda _digest, _bad: None
         self.tick: Callable[[], None] = lambda: None
@@ -155,6 +156,9 @@ class LineReader(GenericSingerReader[bytes]):
             return
         kind = message["type"]
         counts[kind] += 1
+        if kind == "SCHEMA":
+            properties = message["schema"].get("properties")
+            self.columns[message["stream"]] = frozenset(properties if isinstance(properties, dict) else ())
         if kind != "ACTIVATE_VERSION":  # conversions have no table versions
             callbacks[kind](message)
 

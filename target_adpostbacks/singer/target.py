@@ -14,7 +14,7 @@ import msgspec
 from singer_sdk import metrics
 from singer_sdk.exceptions import ConfigValidationError, RecordsWithoutSchemaException
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
-from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.mapper import CustomStreamMap, SameRecordTransform
 
 from target_adpostbacks import config as configuration
 from target_adpostbacks.core.preparation import digest
@@ -23,10 +23,11 @@ from target_adpostbacks.delivery.balance import summary
 from target_adpostbacks.delivery.transport import Transport
 from target_adpostbacks.ledger import UnusableLedger
 from target_adpostbacks.run import Run, utc_now
+from target_adpostbacks.singer import maps
 from target_adpostbacks.singer.batch_files import batch_lines
 from target_adpostbacks.singer.command import CommandTarget
 from target_adpostbacks.singer.progress import Progress
-from target_adpostbacks.singer.reader import BadLine, LineReader
+from target_adpostbacks.singer.reader import BadLine, LineReader, UnreadableInput
 from target_adpostbacks.singer.results import Results, UnusablePath
 from target_adpostbacks.singer.sinks import ConversionSink
 from target_adpostbacks.singer.state import States
@@ -74,6 +75,7 @@ class TargetAdpostbacks(CommandTarget):
             self.setup_mapper()
         self.max_parallelism = 1  # no sink holds anything that could be drained beside others
         self._metrics_logger = metrics.get_metrics_logger()
+        self._checked: set[str] = set()  # streams whose maps have met a record
         self._direct: dict[str, tuple[Any, ConversionSink]] = {}
         self._collected = time.monotonic()
         self.states = States(self._write_state, lambda kind: self.delivery_run.may_pass(kind))
@@ -165,6 +167,8 @@ class TargetAdpostbacks(CommandTarget):
             raise RecordsWithoutSchemaException(
                 f"A record of stream '{stream}' came before its schema: the tap must send a SCHEMA message first."
             )
+        if stream not in self._checked:
+            self._check_maps(stream, record)
         outcomes = 0
         for stream_map in self.mapper.stream_maps[stream]:
             try:
@@ -181,6 +185,13 @@ class TargetAdpostbacks(CommandTarget):
                 mapped["_sdc_deleted_at"] = record["_sdc_deleted_at"]
             outcomes += self._deliver(mapped, self._conversion_sink(stream_map.stream_alias))
         self.delivery_run.count_read(outcomes)
+
+    def _check_maps(self, stream: str, record: Mapping[str, Any]) -> None:
+        self._checked.add(stream)
+        columns = {*self.message_reader.columns.get(stream, ()), *record}
+        custom = [made for made in self.mapper.stream_maps[stream] if isinstance(made, CustomStreamMap)]
+        if custom and (said := maps.mistakes(self.config["stream_maps"], stream, custom[0], columns)):
+            raise UnreadableInput(". ".join(said))
 
     def _conversion_sink(self, stream: str) -> ConversionSink:
         if not self.sink_exists(stream):

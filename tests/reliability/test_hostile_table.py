@@ -480,6 +480,17 @@ INPUT = [
             ("UTF-16", [json.dumps(purchase()).encode("utf-16")] * 3, "it looks like UTF-16"),
         ]
     ),
+    *(
+        case(f"a stream map with {name}", None, "", 1, None, 0, config={"stream_maps": {"conversions": mapped}},
+             says=says, quick=name == "an unknown function",
+             then=case("once it is mended", None, "3 accepted", 0, 3, 1, config={"stream_maps": {}}))
+        for name, mapped, says in [
+            ("an unknown function", {"value": "canary(value)"}, "stream_maps.conversions.value: calls a function"),
+            ("an unknown name", {"value": "canary * 2"}, "stream_maps.conversions.value: names a column"),
+            ("an unknown column in a filter", {"__filter__": "record['nowhere'] > 1"},
+             "stream_maps.conversions.__filter__: names a column"),
+        ]
+    ),
     case("paths and headers in an id", None, "3 accepted", 0, 3, 1,
          feed=[schema(), record(**purchase(1, event_id="../../evil?x=1#y")), state(1),
                record(**purchase(2, event_id="evil: 1, X: 2")), state(2),

@@ -1,0 +1,64 @@
+"""A stream map's expression that no record can be mapped by is a mistake in the config."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from singer_sdk.mapper import CustomStreamMap, PluginMapper
+
+from target_adpostbacks.singer.maps import mistakes
+
+
+def said(stream_maps: dict[str, Any]) -> list[str]:
+    """What is wrong for a stream whose SCHEMA has ``a`` and whose first record has ``b``."""
+    config: dict[str, Any] = {"stream_maps": stream_maps, "stream_map_config": {"rate": 2}}
+    mapper = PluginMapper(config, logging.getLogger("test"))
+    mapper.register_raw_stream_schema("orders", {"properties": {"a": {"type": "integer"}}}, [])
+    (made,) = [each for each in mapper.stream_maps["orders"] if isinstance(each, CustomStreamMap)]
+    return mistakes(stream_maps, "orders", made, {"a", "b"})
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        *("a + b", "record['a']", "record.get('c')", "_['b']", "config['rate'] * a", "__stream_name__"),
+        *("'text'", "None"),
+        *("md5(str(b))", "datetime.date.today().isoformat()", "[each for each in [1, 2]][0]", "'c' in record"),
+    ],
+)
+def test_what_the_sdk_and_the_stream_know_is_no_mistake(expression: str) -> None:
+    assert said({"orders": {"value": expression}}) == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "rule"),
+    [
+        ("nope(a)", "calls a function"),
+        ("str(nope(a))", "calls a function"),
+        ("nope", "names a column"),
+        ("a + nope", "names a column"),
+        ("record['nope']", "names a column"),
+        ("_['nope'] or 1", "names a column"),
+        ("self", "names a column"),
+    ],
+)
+def test_an_unknown_function_or_column_is_told_with_its_path(expression: str, rule: str) -> None:
+    (mistake,) = said({"orders": {"value": expression}})
+    assert mistake.startswith(f"stream_maps.orders.value: {rule}")
+    assert "nope" not in mistake
+
+
+def test_self_is_the_column_that_is_mapped() -> None:
+    assert said({"orders": {"a": "self * 2", "b": "self * 2"}}) == []
+
+
+def test_every_map_of_the_stream_is_looked_at_and_no_other() -> None:
+    copy = {"__source__": "orders", "__filter__": "nope", "a": "nope"}
+    maps: dict[str, Any] = {"copy": copy, "ord*": {"c": "x"}, "other": {"c": "x"}}
+    mapper = PluginMapper({"stream_maps": maps}, logging.getLogger("test"))
+    mapper.register_raw_stream_schema("orders", {"properties": {}}, [])
+    (made, *_) = [each for each in mapper.stream_maps["orders"] if isinstance(each, CustomStreamMap)]
+    paths = [mistake.partition(":")[0] for mistake in mistakes(maps, "orders", made, {"a"})]
+    assert paths == ["stream_maps.copy.__filter__", "stream_maps.copy.a", "stream_maps.ord*.c"]
