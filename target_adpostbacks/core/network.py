@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import ClassVar, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict
 from target_adpostbacks.core.conversion import Conversion, query_value, same_host
+from target_adpostbacks.core.left_out import left_out
 from target_adpostbacks.core.settings import Settings
 
 S = TypeVar("S", bound=Settings)
@@ -47,6 +48,7 @@ class Network(ABC, Generic[S]):
     ids: ClassVar[tuple[str, ...]]  # every identifier that it wants kept from the record, click ids too
     assets: ClassVar[Mapping[str, str]]  # event_source → the setting that names what receives it
     match_rules: ClassVar[Mapping[str, str]]  # event_source → the columns of which it asks for one
+    match_columns: ClassVar[Mapping[str, str]] = {}  # column of ``left_out.READINGS`` → the match key made of it
     events: ClassVar[Mapping[str, str | None]]  # canonical → native; None: off unless event_map switches it on
     standard_events: ClassVar[frozenset[str]]  # its own names, which pass unchanged
     currencies: ClassVar[frozenset[str] | None] = None  # None: all
@@ -119,6 +121,10 @@ class Network(ABC, Generic[S]):
     def note(self, payload: Mapping[str, JSON]) -> str:
         """What a payload lacks that the network wants, though it takes it without: kept with the verdict."""
         return ""
+
+    def unusable(self, conversion: Conversion, sent: Collection[str]) -> Iterable[str]:
+        """``'email: not an e-mail address'``: columns that are not among the match keys ``sent``, and why."""
+        return left_out(conversion, self.match_columns, sent)
 
     def request_id(self, response: Response) -> str:
         """The network's own id of the request, for its support."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -97,6 +97,8 @@ class Preparation:
             postback = prepare(account, conversion, now, prepared.stream, prepared.line)
         except Skip as skip:
             reason, message = skip.reason, skip.message
+            if reason == "no_match_key" and account.network:
+                _note(prepared, account.network.unusable(conversion, ()))
         except TooLarge as too_large:
             prepared.not_sent.append(too_large.not_sent)
             return
@@ -105,6 +107,8 @@ class Preparation:
             prepared.mistakes += (message,)
         else:
             prepared.postbacks.append(postback)
+            if account.network:
+                _note(prepared, account.network.unusable(conversion, postback.facts.match_keys.split(",")))
             return
         kept = facts(conversion, prepared.stream, prepared.line)
         prepared.not_sent.append(NotSent(key(account, conversion), account.name, kept, reason, message))
@@ -120,6 +124,12 @@ class Preparation:
         else:
             nobody, kept = _for_nobody(conversion), facts(conversion, stream, line)
         return Prepared(stream, line, not_sent=[NotSent(nobody, "", kept, "deleted")])
+
+
+def _note(prepared: Prepared, unusable: Iterable[str]) -> None:
+    for column in unusable:
+        if column not in prepared.unusable:
+            prepared.unusable += (column,)
 
 
 def invalid(stream: str, line: int, digest: str, field: str, rule: str) -> Prepared:

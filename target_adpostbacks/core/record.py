@@ -160,7 +160,7 @@ def parse(record: Mapping[str, Any], columns: Columns, key: Sequence[str] = (), 
         record = {name: value for name, value in record.items() if value is not None and value != ""}
     c = _at_once(record, columns) or _with_care(record, columns, key, stream)
     if c.properties:
-        c = msgspec.structs.replace(c, properties=impersonal(c))
+        msgspec.structs.force_setattr(c, "properties", impersonal(c))
     if len(c.event_id) > MAX_EVENT_ID:
         raise InvalidConversion("event_id", f"longer than {MAX_EVENT_ID} characters")
     if len(c.event_name) > MAX_EVENT_NAME:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import re
 import string
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache
@@ -244,6 +244,13 @@ class Meta(Network[MetaSettings]):
         "fbclid, fbc, fbp, email, phone, external_id, lead_id, ip_address, first_name with last_name, or for an app or"
         " a store advertising_id",
     )
+    match_columns: ClassVar[Mapping[str, str]] = {
+        "email": "em",
+        "phone": "ph",
+        "gender": "ge",
+        "date_of_birth": "db",
+        "ip_address": "client_ip_address",
+    }
     test_setting = "test_event_code"
     request_limits = Limits(events=500)
     max_age = timedelta(days=7) - MARGIN
@@ -369,7 +376,7 @@ class Meta(Network[MetaSettings]):
         Never now, and never after the event: a click's time that is not known is the event's.
         """
         cookie = self._of_click(c)
-        return cookie if cookie and _created(cookie) >= _milliseconds(c) - MAX_COOKIE_AGE else None
+        return None if cookie is None or _is_old(cookie, c) else cookie
 
     def _of_click(self, c: Conversion) -> str | None:
         cookie = _cookie(c.ids.get("fbc"), c)
@@ -439,6 +446,22 @@ class Meta(Network[MetaSettings]):
         if payload.get("data_processing_options_country") == 0 and "client_ip_address" not in payload["user_data"]:
             missing.append("ip_address")  # limited data use applies where the person is: Meta finds out by it
         return f"sent without {' and '.join(missing)}, which Meta wants" if missing else ""
+
+    def unusable(self, conversion: Conversion, sent: Collection[str]) -> Iterable[str]:
+        c = conversion
+        yield from super().unusable(c, sent)
+        for name in ("fbc", "fbp"):
+            if (cookie := c.ids.get(name)) and (problem := _cookie_problem(cookie, c)):
+                yield f"{name}: {problem}"
+            elif name == "fbc" and cookie and _is_old(cookie, c):
+                yield f"{name}: created more than 90 days before the event"
+        if "fbc" not in sent and not c.ids.get("fbc") and (fbclid := super().click_id(c)):
+            clicked_long_ago = _FBCLID(fbclid) or not _cookie_problem(fbclid, c)
+            yield f"fbclid: {'clicked more than 90 days before the event' if clicked_long_ago else 'not a click id'}"
+        if c.lead_id and "lead_id" not in sent:
+            yield "lead_id: not digits alone"
+        if c.content_type and c.content_type.lower() not in CONTENT_TYPES:
+            yield "content_type: not one that Meta documents"
 
     def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
         return [key for key in payload["user_data"] if key != "client_user_agent"]
@@ -550,7 +573,17 @@ def _hashed(raw: str | None, normalize: Callable[..., str | None], *context: Any
 
 def _cookie(raw: str | None, c: Conversion) -> str | None:
     """A cookie of Meta's that may have been there at the event."""
-    return raw if raw and _COOKIE(raw) and _created(raw) <= _milliseconds(c) + MAX_COOKIE_AHEAD else None
+    return raw if raw and not _cookie_problem(raw, c) else None
+
+
+def _cookie_problem(raw: str, c: Conversion) -> str:
+    if not _COOKIE(raw):
+        return "not a cookie of Meta's"
+    return "created more than a minute after the event" if _created(raw) > _milliseconds(c) + MAX_COOKIE_AHEAD else ""
+
+
+def _is_old(cookie: str, c: Conversion) -> bool:
+    return _created(cookie) < _milliseconds(c) - MAX_COOKIE_AGE
 
 
 def _milliseconds(c: Conversion) -> float:

@@ -123,6 +123,11 @@ class Reddit(Network[RedditSettings]):
         EVENT_SOURCES,
         "rdt_cid or email; with match_policy any_match_key phone, external_id, advertising_id, rdt_uuid, ip_address",
     )
+    match_columns: ClassVar[Mapping[str, str]] = {
+        "email": "email",
+        "phone": "phone_number",
+        "ip_address": "ip_address",
+    }
     test_setting = "test_id"
     request_limits = Limits(events=1000, bytes=1024 * 1024)
     max_age = timedelta(hours=168) - timedelta(minutes=10)  # one stale event refuses its whole batch

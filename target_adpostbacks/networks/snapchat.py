@@ -144,6 +144,12 @@ class Snapchat(Network[SnapchatSettings]):
     test_setting = "test_event_code"
     request_limits = Limits(events=2000)
     max_age = timedelta(days=7)
+    match_columns: ClassVar[Mapping[str, str]] = {
+        "email": "em",
+        "phone": "ph",
+        "gender": "ge",
+        "ip_address": "client_ip_address",
+    }
     max_ahead = timedelta(minutes=5)
     dedup_window = timedelta(hours=48)
     advice: ClassVar[Mapping[str, str]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
@@ -186,6 +186,7 @@ class TikTok(Network[TikTokSettings]):
         "offline": "email or phone",
         "crm": "lead_id",
     }
+    match_columns: ClassVar[Mapping[str, str]] = {"email": "email", "phone": "phone", "ip_address": "ip"}
     test_setting = "test_event_code"
     request_limits = Limits(events=1000)
     max_age = timedelta(days=28)
@@ -330,6 +331,14 @@ class TikTok(Network[TikTokSettings]):
 
     def _lead(self, c: Conversion) -> dict[str, JSON]:
         return prune({"lead_id": c.lead_id, "lead_event_source": self.settings.lead_event_source})
+
+    def unusable(self, conversion: Conversion, sent: Collection[str]) -> Iterable[str]:
+        c = conversion
+        yield from super().unusable(c, sent)
+        if c.event_source == "web" and "ttclid" not in sent and self.click_id(c):
+            yield "ttclid: longer than 1,000 characters"
+        if c.content_type and c.content_type.lower() not in CONTENT_TYPES:
+            yield "content_type: not one that TikTok documents"
 
     def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
         return [*payload.get("user", ())]

@@ -168,3 +168,34 @@ def test_a_mistake_of_ours_about_one_record_is_told_with_its_place_and_without_i
     assert reasons(result) == [("default", "invalid")]
     assert result.mistakes[0].startswith("Unexpected KeyError in ")
     assert "ada@" not in repr(result)
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"email": "canary at example.com"}, "email: not an e-mail address"),
+        ({"email": ["ada@example.com", "canary at example.com"]}, "email: not an e-mail address"),
+        ({"phone": "0171 canary"}, "phone: not a phone number with its country code"),
+        ({"ip_address": "10.0.0.1"}, "ip_address: not a public IP address"),
+    ],
+)
+def test_what_no_network_can_use_is_told_by_column_and_rule(columns: dict[str, Any], told: str) -> None:
+    accounts = {"tiktok": [an_account(name="eu"), an_account(name="us")]}
+    assert prepared(accounts=accounts, **columns).unusable == (told,)
+    assert "canary" not in repr(prepared(accounts=accounts, **columns))
+
+
+def test_what_is_sent_or_already_hashed_is_not_told() -> None:
+    good: dict[str, Any] = {
+        "email": ["ada@example.com", "A" * 64],
+        "phone": "+14155550100",
+        "ip_address": "203.0.113.7",
+    }
+    assert prepared(**good).unusable == ()
+    assert prepared(email="A" * 64, phone="b" * 64, event_source="offline", ip_address="203.0.113.7").unusable == ()
+
+
+def test_why_nothing_identifies_the_person_is_told() -> None:
+    result = prepared(ttclid=None, email="nobody", ip_address="10.0.0.1")
+    assert reasons(result) == [("default", "no_match_key")]
+    assert result.unusable == ("email: not an e-mail address", "ip_address: not a public IP address")

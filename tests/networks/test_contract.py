@@ -15,6 +15,7 @@ from subject import PERSONAL, SOURCES, SUBJECTS, Subject, body_of, every_network
 from target_adpostbacks.config.describing import described
 from target_adpostbacks.core.answers import Response, Skip, Verdict
 from target_adpostbacks.core.conversion import Conversion
+from target_adpostbacks.core.left_out import READINGS
 from target_adpostbacks.core.postback import prepare
 from target_adpostbacks.core.record import Columns
 from target_adpostbacks.networks import NETWORKS
@@ -250,6 +251,24 @@ def test_identifiers_begin_with_the_click_ids_and_no_column_is_taken_twice(subje
     assert set(network.click_ids) <= set(network.ids)
     assert not set(network.ids) & set(Conversion.__struct_fields__)
     assert set(network.ids) <= Columns(network.ids).ids
+
+
+@every_network
+def test_a_column_that_cannot_be_used_is_told_and_a_good_one_is_not(subject: Subject) -> None:
+    network = subject.network
+    assert {"email"} <= network.match_columns.keys() <= READINGS.keys()
+    columns = {"email": "ada@example.com", "phone": "+14155550142", "gender": "f", "date_of_birth": "1990-05-17"}
+    good = {**columns, "ip_address": "203.0.113.77"}
+    for record in (good, {**good, "email": "a" * 64}):
+        conversion = subject.full_conversion("web", **record, lead_id=None)
+        sent = prepare(subject.account, conversion, NOW).facts.match_keys.split(",")
+        assert [*network.unusable(conversion, sent)] == []
+        assert {*network.match_columns.values()} <= {*sent}
+    for column in network.match_columns:
+        conversion = subject.full_conversion("web", **{**good, column: "canary"}, lead_id=None)
+        sent = prepare(subject.account, conversion, NOW).facts.match_keys.split(",")
+        (told,) = network.unusable(conversion, sent)
+        assert told.startswith(f"{column}: not ")
 
 
 def test_no_two_networks_answer_to_one_name() -> None:

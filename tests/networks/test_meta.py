@@ -584,3 +584,32 @@ def test_an_old_version_is_warned_of() -> None:
 @pytest.mark.parametrize("name", ["Facebook", "Instagram Ads", "fb"])
 def test_records_of_meta_are_known_by_its_other_names(name: str) -> None:
     assert a_conversion(network=name).network in Meta.aliases
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"gender": "x"}, ["gender: not m, male, f or female"]),
+        ({"fbc": MADE, "fbp": "fb.1.1795100000000.1116446470", "fbclid": "IwAR0"}, []),
+        ({"fbc": "undefined"}, ["fbc: not a cookie of Meta's"]),
+        ({"fbc": "undefined", "fbclid": "IwAR0"}, ["fbc: not a cookie of Meta's"]),
+        ({"fbc": "fb.1.1795176060001.IwAR0"}, ["fbc: created more than a minute after the event"]),
+        ({"fbp": "fb.1.1795176060001.1116446470"}, ["fbp: created more than a minute after the event"]),
+        ({"fbc": "fb.1.1787399999999.IwAR0"}, ["fbc: created more than 90 days before the event"]),
+        ({"fbclid": "IwAR0 abc"}, ["fbclid: not a click id"]),
+        (
+            {"fbclid": "IwAR0", "click_time": "2026-08-01T00:00:00Z"},
+            ["fbclid: clicked more than 90 days before the event"],
+        ),
+        ({"lead_id": "l:1"}, ["lead_id: not digits alone"]),
+        ({"content_type": "ticket"}, ["content_type: not one that Meta documents"]),
+        (
+            {"gender": "x", "date_of_birth": "soon"},
+            ["gender: not m, male, f or female", "date_of_birth: not a birth date"],
+        ),
+    ],
+)
+def test_what_meta_cannot_use_is_told(columns: dict[str, Any], told: list[str]) -> None:
+    conversion = a_conversion(**LEAD, **columns)
+    postback = prepare(an_account("meta"), conversion, NOW)
+    assert [*meta().unusable(conversion, postback.facts.match_keys.split(","))] == told

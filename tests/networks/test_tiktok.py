@@ -171,3 +171,12 @@ def test_match_keys_are_named_never_told() -> None:
 
 def test_a_hashed_country_is_left_out_where_the_code_is_wanted() -> None:
     assert "country" not in payload(tiktok(), country="a" * 64)["user"]
+
+
+def test_what_tiktok_cannot_use_is_told() -> None:
+    network = tiktok()
+    assert [*network.unusable(a_conversion(content_type="ticket"), ["ttclid"])] == [
+        "content_type: not one that TikTok documents"
+    ]
+    long = a_conversion(ttclid="E.C.P." + "x" * 1000)
+    assert [*network.unusable(long, [])] == ["ttclid: longer than 1,000 characters"]

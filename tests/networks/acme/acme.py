@@ -33,6 +33,7 @@ class Acme(Network[AcmeSettings]):
     click_id_example = "acme-"
     assets: ClassVar[Mapping[str, str]] = dict.fromkeys(EVENT_SOURCES, "pixel")
     match_rules: ClassVar[Mapping[str, str]] = dict.fromkeys(EVENT_SOURCES, "acmeid or email")
+    match_columns: ClassVar[Mapping[str, str]] = {"email": "email"}
     request_limits = Limits(events=100)
     max_age = timedelta(days=3)
     max_ahead = timedelta(minutes=1)

@@ -1,0 +1,37 @@
+"""What a payload lacks because its value can't be used: the column and the rule, never the value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+from target_adpostbacks.core import match_keys as keys
+from target_adpostbacks.core import phones
+from target_adpostbacks.core.birth_dates import date_of_birth
+from target_adpostbacks.core.conversion import Conversion
+
+Reading = Callable[[str, Conversion], Any]
+
+READINGS: Mapping[str, tuple[str, Reading]] = {
+    "email": ("not an e-mail address", lambda raw, _: keys.email(raw)),
+    "phone": ("not a phone number with its country code", lambda raw, _: phones.e164(raw)),
+    "ip_address": ("not a public IP address", lambda raw, _: keys.public_ip(raw)),
+    "gender": ("not m, male, f or female", lambda raw, _: keys.gender(raw)),
+    "date_of_birth": ("not a birth date", lambda raw, c: date_of_birth(raw, c.event_time.year)),
+}
+"""For a column, what is said of a value that can't be used, and how it is read."""
+
+
+def left_out(c: Conversion, match_columns: Mapping[str, str], sent: Collection[str]) -> Iterator[str]:
+    """``'email: not an e-mail address'`` for each column of which a value is missing among the match keys ``sent``.
+
+    ``match_columns``: column to the match key that is made of it. Only what is missing is read again.
+    """
+    for column, match_key in match_columns.items():
+        raw = getattr(c, column)
+        if not raw or (match_key in sent and (raw.__class__ is str or len(raw) == 1)):
+            continue
+        rule, reading = READINGS[column]
+        values = (raw,) if isinstance(raw, str) else raw
+        if any(not (reading(value, c) or keys.is_hash(value)) for value in values):
+            yield f"{column}: {rule}"
