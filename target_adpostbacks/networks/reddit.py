@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
@@ -35,7 +36,6 @@ WITHOUT_ITEM_COUNT = WITHOUT_VALUE | {"LEAD", "SIGN_UP"}
 _PROCESSED = re.compile(r"\bprocessed (\d{1,9}) ")
 _RATE_LIMIT_RESET = re.compile(r"\bt=(\d+)")
 _REGION = re.compile(r"([A-Z]{2}-)?[A-Z0-9]{1,3}").fullmatch
-_NOT_ALPHANUMERIC = bytes({*range(256)} - {*b"abcdefghijklmnopqrstuvwxyz0123456789"})
 
 
 class RedditSettings(PhoneSettings, frozen=True, kw_only=True):
@@ -262,7 +262,9 @@ class Reddit(Network[RedditSettings]):
 
 
 def email(raw: str) -> str | None:
-    """Reddit's own rule, for every domain: before the @, the plus part and all but a-z and 0-9 go.
+    """Reddit's own rule, for every domain: before the @, the plus part and all but letters and digits go.
+
+    Letters of every script stay (unconfirmed): without them ``jürgen`` would be somebody else's ``jrgen``.
 
     >>> email("Al.ice$+Apple@Example.Com")
     'alice@example.com'
@@ -273,7 +275,7 @@ def email(raw: str) -> str | None:
     local, _, domain = address.partition("@")
     local = local.partition("+")[0]
     if not (local.isascii() and local.isalnum()):
-        local = local.encode().translate(None, _NOT_ALPHANUMERIC).decode()
+        local = "".join(char for char in local if char.isalnum() or unicodedata.category(char)[0] == "M")
     return f"{local}@{domain}" if local else None
 
 

@@ -45,7 +45,9 @@ $$;
 -- The address without what follows a plus, and without dots and other signs before the @.
 -- rows: reddit.email
 -- call: adpostbacks_hash(value, adpostbacks_email_without_tag(value))
+--   not reddit: "jos\u00e9@example.com" (a letter of any script is alphanumeric (unconfirmed))
 --   not reddit: "\uff41\uff44\uff41\uff20\uff45\uff58\uff41\uff4d\uff50\uff4c\uff45\uff0e\uff43\uff4f\uff4d" (full-width letters are plain ones)
+--   not reddit: "\u0418.\u0432\u0430\u043d+x@example.com" (a letter of any script is alphanumeric (unconfirmed))
 CREATE FUNCTION adpostbacks_email_without_tag(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT NULLIF(regexp_replace(regexp_replace(split_part(address, '@', 1), '\+.*$', ''), '[^0-9a-z]', '', 'g'), '')
     || '@' || split_part(address, '@', 2)
