@@ -162,9 +162,11 @@ class Run:
             return 1
         return outcomes
 
-    def invalid(self, stream: str, line: int, digest: str, field: str, rule: str, mark: Mark = UNMARKED) -> int:
+    def invalid(
+        self, stream: str, line: int, digest: str, field: str, rule: str, mark: Mark = UNMARKED, event_id: str = ""
+    ) -> int:
         """A line of the input that is no record: a row of the ledger and one warning. How many outcomes it is owed."""
-        return self.take(invalid(stream, line, digest, field, rule), mark)
+        return self.take(invalid(stream, line, digest, field, rule, event_id), mark)
 
     def count_read(self, outcomes: int) -> None:
         """Count one record of the input, and the number of its outcomes."""

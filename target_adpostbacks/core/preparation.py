@@ -132,9 +132,9 @@ def _note(prepared: Prepared, unusable: Iterable[str]) -> None:
             prepared.unusable += (column,)
 
 
-def invalid(stream: str, line: int, digest: str, field: str, rule: str) -> Prepared:
-    """What a line or record comes to that is no conversion. ``digest``: identifies it, see ``digest``."""
-    nobody = FOR_NOBODY._replace(event_id=f"{stream[:200]}:{digest}")
+def invalid(stream: str, line: int, digest: str, field: str, rule: str, event_id: str = "") -> Prepared:
+    """What a line or record comes to that is no conversion. ``digest``: identifies it without ``event_id``."""
+    nobody = FOR_NOBODY._replace(event_id=event_id or f"{stream[:200]}:{digest}")
     message = f"{field}: {rule}"
     not_sent = NotSent(nobody, "", Facts(stream, line, None), "invalid", message)
     return Prepared(stream, line, not_sent=[not_sent], invalid=message)

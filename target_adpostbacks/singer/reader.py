@@ -15,6 +15,8 @@ from typing import IO, Any
 import msgspec
 from singer_sdk.io_base import GenericSingerReader, SingerMessageType
 
+from target_adpostbacks.singer.mending import event_id, mended
+
 PLAIN_STREAM = "conversions"
 """The stream of plain JSON lines."""
 
@@ -38,6 +40,8 @@ class _State(msgspec.Struct):
 
 class BadLine(ValueError):
     """A line that is no message: field and rule, never the value."""
+
+    event_id = ""  # where the line has one
 
     def __init__(self, field: str, rule: str) -> None:
         super().__init__(f"{field}: {rule}")
@@ -110,11 +114,16 @@ class LineReader(GenericSingerReader[bytes]):
         if line.__class__ is Overlong:
             raise BadLine("line", f"longer than {MAX_LINE // 2**20} MiB")
         try:
-            message = self._decode(line)
+            try:
+                message = self._decode(line)
+            except msgspec.MsgspecError:
+                message = self._decode(mended(line))
         except RecursionError:
             raise BadLine("line", "nested too deeply") from None
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise BadLine("line", "not UTF-8" if isinstance(error, UnicodeDecodeError) else MALFORMED) from None
+        except UnicodeDecodeError:
+            raise BadLine("line", "not UTF-8") from None
+        except ValueError:
+            raise BadLine("line", MALFORMED) from None
         if not isinstance(message, dict):
             raise BadLine("line", "a JSON object expected")
         return message
@@ -149,7 +158,7 @@ class LineReader(GenericSingerReader[bytes]):
             else:
                 _check(message)
                 if message["type"] == "STATE":
-                    message["value"] = self._decode_state(line).value
+                    message["value"] = self._state(line)
         except BadLine as bad:
             if line and not line.isspace():
                 self._bad(line, bad)
@@ -162,16 +171,28 @@ class LineReader(GenericSingerReader[bytes]):
         if kind != "ACTIVATE_VERSION":  # conversions have no table versions
             callbacks[kind](message)
 
+    def _state(self, line: bytes) -> msgspec.Raw:
+        try:
+            self._decode(line)
+        except msgspec.MsgspecError:
+            line = mended(line)
+        return self._decode_state(line).value
+
     def _members(self, line: bytes) -> list[bytes] | None:
         """The members of an array, each as if it were a line; None for what is none."""
         try:
-            return [bytes(member) for member in self._decode_array(line)]
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            try:
+                members = self._decode_array(line)
+            except msgspec.MsgspecError:
+                members = self._decode_array(mended(line))
+        except (ValueError, RecursionError):
             return None
+        return [bytes(member) for member in members]
 
     def _bad(self, line: bytes, bad: BadLine) -> None:
         """Tell of a bad line; of the first ones only once an object has come: it may be no JSON at all."""
         digest = hashlib.sha256(line).hexdigest()
+        bad.event_id = event_id(line)
         if self.plain is not None:
             self.bad_line(digest, bad)
             return

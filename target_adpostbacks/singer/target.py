@@ -26,6 +26,7 @@ from target_adpostbacks.run import Run, utc_now
 from target_adpostbacks.singer import maps
 from target_adpostbacks.singer.batch_files import batch_lines
 from target_adpostbacks.singer.command import CommandTarget
+from target_adpostbacks.singer.mending import event_id
 from target_adpostbacks.singer.progress import Progress
 from target_adpostbacks.singer.reader import BadLine, LineReader, UnreadableInput
 from target_adpostbacks.singer.results import Results, UnusablePath
@@ -227,17 +228,18 @@ class TargetAdpostbacks(CommandTarget):
         try:
             record = self.message_reader.deserialize_json(line)
         except BadLine as bad:
-            outcomes = self._invalid_line(stream, hashlib.sha256(line).hexdigest(), bad.field, bad.rule)
+            told = hashlib.sha256(line).hexdigest(), bad.field, bad.rule, event_id(line)
+            outcomes = self._invalid_line(stream, *told)
             self.delivery_run.count_read(outcomes)
         else:
             self._process_record_message({"stream": stream, "record": record})
 
     def _bad_line(self, digest: str, bad: BadLine) -> None:
-        self.delivery_run.count_read(self._invalid_line("", digest, bad.field, bad.rule))
+        self.delivery_run.count_read(self._invalid_line("", digest, bad.field, bad.rule, bad.event_id))
 
-    def _invalid_line(self, stream: str, digest: str, field: str, rule: str) -> int:
+    def _invalid_line(self, stream: str, digest: str, field: str, rule: str, event_id: str = "") -> int:
         line = self.message_reader.line
-        return self.delivery_run.invalid(stream, line, digest, field, rule, self.states.place)
+        return self.delivery_run.invalid(stream, line, digest, field, rule, self.states.place, event_id)
 
     def _time_batch(self, label: str, seconds: float) -> None:
         """The SDK's metric of a batch: how long an account took from hand-over to the verdicts."""

@@ -480,6 +480,10 @@ INPUT = [
             ("UTF-16", [json.dumps(purchase()).encode("utf-16")] * 3, "it looks like UTF-16"),
         ]
     ),
+    case("NaN, Infinity and half an emoji", None, "3 accepted", 0, {"a": "\ufffd"}, 1,
+         feed=[schema(), *(json.dumps(record(**purchase(number, score=score))).encode()
+                           for number, score in enumerate((float("nan"), float("-inf"), "x\ud83d"), 1)),
+               b'{"type": "STATE", "value": {"a": "\\ud83d"}}']),
     *(
         case(f"a stream map with {name}", None, "", 1, None, 0, config={"stream_maps": {"conversions": mapped}},
              says=says, quick=name == "an unknown function",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import itertools
+import json
 import os
 import threading
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from target_adpostbacks.singer import mending
 from target_adpostbacks.singer.reader import MAX_LINE, STRANGE_LINES, TICK_SECONDS, BadLine, LineReader, UnreadableInput
 
 SCHEMA = b'{"type":"SCHEMA","stream":"s","schema":{"properties":{}},"key_properties":[]}\n'
@@ -72,9 +74,6 @@ def test_a_bad_line_before_the_first_object_does_not_decide_the_mode() -> None:
     ("line", "said"),
     [
         (b"{", "line: malformed JSON"),
-        (b'{"a": NaN}', "line: malformed JSON"),
-        (b'{"a": 1e400}', "line: malformed JSON"),
-        (b'{"a": "\\ud800"}', "line: malformed JSON"),
         (b'{"a": "\xff"}', "line: not UTF-8"),
         (b"17", "line: a JSON object expected"),
         (b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "line: nested too deeply"),
@@ -157,6 +156,46 @@ def test_a_state_passes_on_to_the_byte() -> None:
     value = b'{"bookmark":  1.10, "big": 12345678901234567890123, "e": "\xc3\xa9"}'
     result = heard(b'{"type": "STATE", "value": ' + value + b"}\n")
     assert bytes(result.messages[0]["value"]) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("NaN", None),
+        ("-Infinity", None),
+        ("[Infinity, 1.5]", [None, 1.5]),
+        ("1e400", None),
+        (r'"abc\ud83d"', "abc\ufffd"),
+        (r'"\ude00, \ud83d\ude00"', "\ufffd, \U0001f600"),
+        (
+            r'{"\ud800": NaN, "big": 123456789012345678901234567890}',
+            {"\ufffd": None, "big": 123456789012345678901234567890},
+        ),
+    ],
+)
+def test_what_python_writes_though_it_is_no_json_is_read(text: str, value: Any) -> None:
+    line = f'{{"type":"RECORD","stream":"s","record":{{"a":{text}}}}}\n{{"type":"STATE","value":{{"a":{text}}}}}\n'
+    result = heard(SCHEMA + line.encode())
+    assert result.records == [{"a": value}]
+    assert json.loads(bytes(result.messages[-1]["value"])) == {"a": value}
+    assert result.bad == []
+
+
+@pytest.mark.parametrize(
+    ("line", "event_id"),
+    [
+        (b'{"event_id": "evt-1", "a": }', "evt-1"),
+        (b'{"event_id":17,', "17"),
+        (b'{"event_id": 17', ""),
+        (b'{"event_id": "evt', ""),
+        (b'{"event_id": "a\\u0000b"', ""),
+        (b'{"event_id": "a\nb"', ""),
+        (b'{"event_id": "\xff"}', "\ufffd"),
+        (b"{", ""),
+    ],
+)
+def test_a_line_that_cannot_be_read_still_names_its_event_id(line: bytes, event_id: str) -> None:
+    assert mending.event_id(line) == event_id
 
 
 def test_activate_version_means_nothing_to_conversions() -> None:

@@ -244,6 +244,16 @@ def test_a_bad_record_is_a_row_and_a_warning_and_the_run_goes_on(target: Target,
         assert ran.stderr.count(f"Line {number}: ") == 1
 
 
+def test_a_line_that_cannot_be_read_is_a_row_with_its_event_id(target: Target) -> None:
+    path = target.folder / "batch.jsonl"
+    path.write_bytes(b'{"event_id": "evt-8", "event_name": }\n{"event_id": "evt-9", "x": NaN}\n')
+    encoding = {"format": "jsonl", "compression": "none"}
+    batch = {"type": "BATCH", "stream": "conversions", "encoding": encoding, "manifest": [path.as_uri()]}
+    target.run([schema(), encoded(record(**a_purchase(7)))[:-4], batch])
+    assert [row[0] for row in target.rows()][:2] == ["evt-7", "evt-8"]
+    assert target.rows("message")[2] == ("event_name: missing; map the column that names the event",)
+
+
 def test_numbers_as_ids_become_text(target: Target, sandbox: Sandbox) -> None:
     target.run([a_purchase(event_id=9007199254740993), a_purchase(event_id=7.5)])
     assert ids(sandbox) == ["9007199254740993", "7.5"]
