@@ -56,12 +56,16 @@ def _other_moment(field: str, text: str) -> datetime:
     except ValueError:
         try:
             iso = text.removesuffix(" UTC") + "+00:00" if text.endswith(" UTC") else text  # BigQuery's form
+            iso = _SPACE_BEFORE_OFFSET("", iso)
             instant: datetime = from_iso(iso)
             return instant
         except ValueError:
             raise InvalidConversion(field, "not a time (ISO 8601 or epoch seconds expected)") from None
     return _epoch(field, int(text) if text.isdecimal() and len(text) < 20 else number)
 
+
+_SPACE_BEFORE_OFFSET = re.compile(r"\s+(?=(?:[+-]\d\d(?::?\d\d)?|[Zz])$)", re.ASCII).sub
+"""``2026-11-28 06:05:23.000 -0800``: Snowflake's default."""
 
 _is_basic_date = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", re.ASCII).fullmatch
 """``20261120``, as Google Analytics exports dates; as epoch seconds it would be in the year 1970."""
