@@ -148,7 +148,8 @@ class Run:
         mark.expect(outcomes)
         self.owed += outcomes
         self._prepared += outcomes > 0
-        self._invalid += any(not_sent.reason == "invalid" for not_sent in prepared.not_sent)
+        if prepared.not_sent:
+            self._invalid += any(not_sent.reason == "invalid" for not_sent in prepared.not_sent)
         for postback in prepared.postbacks:
             batches = self._batches[postback.account]
             for full in batches.add(Queued(postback, mark)):
@@ -240,9 +241,10 @@ class Run:
     def _shares(self) -> dict[str, Share]:
         general, counts = self.general, self._delivery.counts
         rejected = counts["rejected"]
+        judged = rejected + counts["accepted"] + counts["already accepted"]
         return {
             "invalid": Share(self._invalid, self._prepared, general.fail_above_invalid_percent),
-            "rejected": Share(rejected, rejected + counts["accepted"], general.fail_above_rejected_percent),
+            "rejected": Share(rejected, judged, general.fail_above_rejected_percent),
         }
 
     def stop(self) -> None:

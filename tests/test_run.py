@@ -112,6 +112,17 @@ def test_no_records_are_a_run_too(config: dict[str, Any]) -> None:
     assert deliver([], config).read == 0
 
 
+def test_what_is_refused_again_beside_what_was_accepted_before_fails_no_run(
+    config: dict[str, Any], sandbox: Sandbox
+) -> None:
+    sandbox.faults = [{"refuse_event_id": f"evt-{number}", "silent": True} for number in range(5)]
+    records = [fresh(number) for number in range(11)]
+    deliver(records, config)
+    again = deliver(records, config)
+    assert (again.already_accepted, again.rejected) == (6, 5)
+    assert exit_codes(config) == [0, 0]
+
+
 def test_a_key_names_records_without_an_event_id(config: dict[str, Any], sandbox: Sandbox) -> None:
     records = [{**fresh(number), "event_id": None, "order": number} for number in (1, 2)]
     assert deliver(records, config, stream="orders", key=("order",)).accepted == 2
