@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Set
+
+WRITE_SECONDS = 1
+"""Between two states that are written: Meltano stores each one, and a tap may send one after every record."""
 
 
 class Place:
@@ -42,19 +47,28 @@ class Place:
 
 
 class States:
-    """STATE messages in the order of the input. The newest one with nothing open before it is written.
+    """STATE messages in the order of the input. The newest one with nothing open before it is free to be written.
 
-    ``may_pass``: whether state may be written past what is ``invalid``, or past what is ``rejected``; a run says no
-    while that is true of too many.
+    Any thread settles; ``write_due`` and ``end`` belong to the reading thread. ``may_pass``: whether state may be
+    written past what is ``invalid``, or past what is ``rejected``; a run says no while that is true of too many.
+    ``clock``: monotonic seconds.
     """
 
-    def __init__(self, write: Callable[[bytes], None], may_pass: Callable[[str], bool] = lambda _kind: True) -> None:
+    def __init__(
+        self,
+        write: Callable[[bytes], None],
+        may_pass: Callable[[str], bool] = lambda _kind: True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.place = Place(self)
         self.failed: OSError | None = None  # nobody reads them any more
         self._write = write
         self._may_pass = may_pass
+        self._clock = clock
+        self._written_at = -math.inf
         self._lock = threading.Lock()
         self._ended: deque[Place] = deque()
+        self._free: bytes | None = None  # the newest one that may be written
 
     def state(self, value: bytes) -> None:
         """A STATE message has come: it covers everything before it."""
@@ -79,10 +93,27 @@ class States:
             if self._ended and (place is self._ended[0] or self._ended[0].flags):
                 self._release()
 
+    def write_due(self) -> None:
+        """Write the newest free state, if none was written in the last second."""
+        if self._clock() - self._written_at >= WRITE_SECONDS:
+            self._write_free()
+
     def end(self) -> None:
         """The run is over: what may be written now is written."""
         with self._lock:
             self._release()
+        self._write_free()
+
+    def _write_free(self) -> None:
+        with self._lock:
+            newest, self._free = self._free, None
+        if newest is None or self.failed is not None:
+            return
+        self._written_at = self._clock()
+        try:
+            self._write(newest)
+        except (OSError, ValueError) as error:
+            self.failed = OSError(str(error))
 
     @property
     def waiting(self) -> bool:
@@ -90,15 +121,9 @@ class States:
         return bool(self._ended)
 
     def _release(self) -> None:
-        newest = None
         while self._ended and _is_settled(self._ended[0]) and all(map(self._may_pass, self._ended[0].flags)):
-            newest = self._ended.popleft().state
+            self._free = self._ended.popleft().state
         self._merge()
-        if newest is not None and self.failed is None:
-            try:
-                self._write(newest)
-            except (OSError, ValueError) as error:
-                self.failed = OSError(str(error))
 
     def _merge(self) -> None:
         """States that wait for the same thing as the first are kept as one: there may be very many."""

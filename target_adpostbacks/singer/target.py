@@ -92,7 +92,7 @@ class TargetAdpostbacks(CommandTarget):
         )
         self.results = self._open_results()  # once there is a ledger, whose file it may not be
         self.progress = Progress(lambda: summary(self.delivery_run.tally), self.logger.info)
-        self.delivery_run.waiting = self.progress.show
+        self.delivery_run.waiting = self._while_waiting
         self.message_reader.bad_line = self._bad_line
         self.message_reader.tick = self._tick
         self.delivery_run.begin()
@@ -247,14 +247,19 @@ class TargetAdpostbacks(CommandTarget):
         metrics.log(self._metrics_logger, metrics.Point("timer", metrics.Metric.BATCH_PROCESSING_TIME, seconds, tags))
 
     def _tick(self) -> None:
-        """Between two lines: send what has waited long enough, and say how far the run is."""
+        """Between two lines: send what has waited long enough, write state, and say how far the run is."""
         self.delivery_run.tick()
+        self._while_waiting()
         if self.delivery_run.failed or self.states.failed:
             self.message_reader.stop()
-        self.progress.show()
         if time.monotonic() - self._collected >= COLLECT_SECONDS:
             self._collected = time.monotonic()
             gc.collect()
+
+    def _while_waiting(self) -> None:
+        """Now and then, whatever the run is at: write the state that is free, and say how far the run is."""
+        self.states.write_due()
+        self.progress.show()
 
     def stop(self) -> None:
         """End reading and waits; what is under way finishes. May be called by a signal handler."""
@@ -273,8 +278,8 @@ class TargetAdpostbacks(CommandTarget):
         self.exit_code = self.delivery_run.close(mistakes, self.signals[0] if self.signals else 0)
 
     def _is_hurried(self) -> bool:
-        """While verdicts are waited for: say how far the run is; whether to wait no longer."""
-        self.progress.show()
+        """While verdicts are waited for, now and then: whether to wait no longer."""
+        self._while_waiting()
         return len(self.signals) > 1
 
     def _why_stopped(self) -> str | None:

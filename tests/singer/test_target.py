@@ -79,6 +79,14 @@ def test_the_sdks_metrics_count_what_was_read_and_time_each_batch(target: Target
     assert 0 < told["batch_processing_time", "tiktok.default"] < 30
 
 
+def test_of_a_state_after_every_record_the_newest_free_ones_are_written(target: Target) -> None:
+    lines = [line for number in range(1, 501) for line in (record(**a_purchase(number)), state(number))]
+    ran = target.run([schema(), *lines])
+    assert (ran.code, ran.states[-1]) == (0, 500)
+    assert ran.states == sorted(ran.states)
+    assert len(ran.states) < 50
+
+
 def test_nothing_but_states_is_ever_on_standard_output(target: Target) -> None:
     lines = [schema(), b"garbage", record(**a_purchase()), record(nothing=1), state({"line": 1})]
     ran = target.run(lines, env={"TARGET_ADPOSTBACKS_LOGLEVEL": "DEBUG"})
