@@ -110,12 +110,15 @@ class Run:
             if account.network
         }
         self._hints = configuration.hints(accounts)
+        self._trials = configuration.trials(accounts)
 
     def begin(self) -> None:
         """Open the run's books, before its first record."""
         self.ledger.start_run(self._now(), version("target-adpostbacks"))
         for hint in self._hints:
             self._log.warning(hint)
+        for trial in self._trials:
+            self._log.info(trial)
         self._log.info("Ledger: %s (run %s)", self.ledger.location, self.run_id)
 
     def _now(self) -> str:

@@ -66,6 +66,29 @@ def test_what_was_accepted_is_not_sent_twice(config: dict[str, Any], sandbox: Sa
     assert len(sandbox.received) == 2
 
 
+def test_a_trial_keeps_nothing_from_the_network_and_is_announced(
+    config: dict[str, Any], sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    records = [fresh(1), fresh(2)]
+    with caplog.at_level(logging.INFO):
+        deliver(records, config)
+    (told,) = [line for line in caplog.messages if line.startswith("Trial: ")]
+    assert told.startswith(f"Trial: reddit.default, tiktok.default sends to {sandbox.url}. ")
+    caplog.clear()
+    config["tiktok"]["proxy"] = True  # from here on it is taken for the network
+    live = deliver(records, config)
+    assert (live.accepted, live.already_accepted) == (2, 0)
+    again = deliver(records, config)
+    assert (again.accepted, again.already_accepted) == (0, 2)
+
+
+def test_a_network_has_what_a_proxy_at_loopback_took(config: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    config["tiktok"]["proxy"] = config["reddit"]["proxy"] = True
+    with caplog.at_level(logging.INFO):
+        deliver([fresh(1)], config)
+    assert "Trial" not in caplog.text
+
+
 def test_what_no_network_answers_stays_open_and_goes_with_the_next_call(
     config: dict[str, Any], sandbox: Sandbox
 ) -> None:

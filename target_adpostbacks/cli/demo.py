@@ -68,7 +68,8 @@ def demo(*, no_postgres: bool, keep: Path | None, verbose: bool) -> None:
     console.print()
     console.print(f"That took {story.seconds:.0f} s. Nothing is left running.", style="bold")
     if keep:
-        console.print(f"Look around: cd {keep}; adpostbacks log")
+        log = "adpostbacks log" if no_postgres else "adpostbacks log --ledger-url sqlite:///demo.db"
+        console.print(f"Look around: cd {keep}; {log}")
     else:
         console.print("Once more with files to look at: adpostbacks demo --keep demo")
 
@@ -109,7 +110,7 @@ def _scheduled(story: Story, folder: Path) -> None:
 
         with story.step("Sending: from the warehouse to the networks"):
             meltano("run", "tap-postgres", "target-adpostbacks")
-        _results(story, folder)
+        _results(story, folder / "demo.db")
         with story.step("Loading the results: from the ledger back into the warehouse"):
             meltano("run", "tap-adpostbacks", "target-postgres")
             counts = ", ".join(f"{table} {count:,}" for table, count in warehouse.came_back(server).items())
@@ -145,7 +146,7 @@ def _piped(story: Story, folder: Path) -> None:
 
         with story.step("Sending: from the file to the networks"):
             send()
-        _results(story, folder)
+        _results(story, folder / "adpostbacks.db")
         with story.step("The results: from the ledger to a Singer file"):
             story.command("tap-adpostbacks > results.jsonl")
             programs.run("tap-adpostbacks", write="results.jsonl")
@@ -173,8 +174,8 @@ def _sandbox(story: Story, stack: ExitStack) -> Sandbox:
     return sandbox
 
 
-def _results(story: Story, folder: Path) -> None:
-    ledger = LedgerReader(f"sqlite:///{folder / 'adpostbacks.db'}")
+def _results(story: Story, file: Path) -> None:
+    ledger = LedgerReader(f"sqlite:///{file}")
     rows, requests = [*ledger.changes("deliveries")], [*ledger.changes("attempts")]
     lines = [*_excerpt(ledger.lines())]
     ledger.close()

@@ -31,6 +31,10 @@ def resolve(event_ids: Iterable[str], verdict: str, ledger_url: str | None, **ch
     --as accepted  the network has it; it is never sent again
     --as resend    the network does not have it; the next run that reads it sends it
 
+    Where no request for an id went unanswered, `--as resend` takes what was accepted: the next run that reads it sends
+    it again. That is for a trial on the sandbox that version 0.1.0 took for the network. The network counts it twice
+    if it has it and no longer recognizes the repetition.
+
     EVENT_ID `-` reads ids from standard input, one per line. `adpostbacks log --status open` lists what is open.
 
     \b

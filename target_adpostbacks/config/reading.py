@@ -21,11 +21,10 @@ from target_adpostbacks.config.values import (
 )
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.columns import READERS
-from target_adpostbacks.core.settings import DELIVERY_SETTINGS, Settings, examples, secrets
+from target_adpostbacks.core.settings import DELIVERY_SETTINGS, Settings, examples, is_loopback, secrets
 from target_adpostbacks.networks import NETWORKS
 
 ACCOUNT_NAME = re.compile(r"[a-z][a-z0-9_]*").fullmatch
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class InvalidConfig(ValueError):
@@ -79,6 +78,20 @@ def hints(sections: Mapping[str, Iterable[Account]]) -> list[str]:
         for account in section
         if account.network
         for hint in account.network.settings.hints()
+    ]
+
+
+def trials(sections: Mapping[str, Iterable[Account]]) -> list[str]:
+    """Which accounts send to this machine and not to their network; a line for each address."""
+    labels: dict[str, list[str]] = {}
+    for section in sections.values():
+        for account in section:
+            if account.network and account.network.trial_at:
+                labels.setdefault(account.network.trial_at, []).append(account.label)
+    return [
+        f"Trial: {', '.join(names)} sends to {address}. What is accepted there counts for no network; "
+        "if it is a proxy to the network, set `proxy: true`."
+        for address, names in labels.items()
     ]
 
 
@@ -191,5 +204,5 @@ def _format_problems(values: Mapping[str, Any]) -> Iterable[str]:
     more = base.username or base.query or base.fragment or re.search(r"\s", base_url)
     if not host or more or base.scheme not in ("http", "https"):
         yield "base_url: not a scheme and a host, for example https://host.example"
-    elif base.scheme == "http" and host not in LOOPBACK:
+    elif base.scheme == "http" and not is_loopback(host):
         yield "base_url: plain http is for this machine only (127.0.0.1); use https"

@@ -68,6 +68,7 @@ class Network(ABC, Generic[S]):
 
     def __init__(self, settings: S) -> None:
         self.settings = settings
+        self.trial_at = settings.trial_at
         self._events: dict[tuple[str, str], tuple[str, Skip | None]] = {}
 
     # What every network says for itself.

@@ -53,6 +53,7 @@ class Postback(msgspec.Struct, frozen=True, gc=False):
     facts: Facts
     resend_seconds: float | None  # how long a resend with the same id is harmless; None: never
     note: str = ""
+    other_keys: tuple[Key, ...] = ()  # under which the ledger may know it from before
 
     @property
     def account_name(self) -> str:
@@ -98,7 +99,9 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
     note = network.note(payload)
     window = network.dedup_window
     kept = facts(conversion, stream, line, network_event, ",".join(network.match_keys(payload)))
-    identity = _key(account.section, asset, conversion)
+    identity = _key(account.section, asset, network.trial_at, conversion)
+    # An earlier version gave a trial the asset alone, and it may have been a proxy.
+    other_keys = (identity._replace(asset=asset),) if network.trial_at else ()
     if len(encoded) >= network.limits(envelope).payload_bytes:
         message = "larger than the network accepts in a request"
         raise TooLarge(NotSent(identity, account.name, kept, "too_large", message, "rejected"))
@@ -110,6 +113,7 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
         kept,
         None if window is None else window.total_seconds(),
         f"{dropped}; {note}" if dropped and note else dropped or note,
+        other_keys,
     )
 
 
@@ -144,11 +148,14 @@ def admit(network: Network[Any], conversion: Conversion, now: datetime) -> tuple
 
 def key(account: Account, conversion: Conversion) -> Key:
     """The identity of a delivery."""
-    return _key(account.section, account.network.asset(conversion) if account.network else "", conversion)
+    network = account.network
+    asset, trial_at = (network.asset(conversion), network.trial_at) if network else ("", "")
+    return _key(account.section, asset, trial_at, conversion)
 
 
-def _key(section: str, asset: str, c: Conversion) -> Key:
-    return _new(Key, (section, asset, c.event_name, c.event_id, c.adjustment or "", c.test))
+def _key(section: str, asset: str, trial_at: str, c: Conversion) -> Key:
+    receiver = f"{asset}@{trial_at}" if asset and trial_at else asset  # what a trial accepts, the network does not have
+    return _new(Key, (section, receiver, c.event_name, c.event_id, c.adjustment or "", c.test))
 
 
 def facts(conversion: Conversion, stream: str, line: int, network_event: str = "", match_keys: str = "") -> Facts:

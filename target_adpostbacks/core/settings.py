@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec.structs import fields
@@ -63,8 +65,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     enabled: Annotated[bool, doc("false: nothing is sent; its conversions are skipped, `disabled`.")] = True
     base_url: Annotated[
         str | None,
-        doc("URL in place of the API's scheme and host, for tests and proxies. Plain http only to loopback."),
+        doc(
+            "URL in place of the API's scheme and host, for tests and proxies. Plain http only to loopback. What is"
+            " sent to loopback is a trial: accepted there, it is still sent to the network."
+        ),
     ] = None
+    proxy: Annotated[
+        bool,
+        doc("true: a `base_url` at loopback leads to the network: what it accepts, the network has. Default: no."),
+    ] = False
     event_map: Annotated[
         Mapping[str, str | None],
         doc(
@@ -94,6 +103,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 30
     requests_per_second: Annotated[float, doc("Ceiling for all accounts of the section together; 0: none.", ge=0)] = 0
 
+    @property
+    def trial_at(self) -> str:
+        """Where deliveries are a trial: ``"http://127.0.0.1:8765"``; empty: they reach the network."""
+        base = urlsplit(self.base_url or "")
+        return f"{base.scheme}://{base.netloc}" if is_loopback(base.hostname or "") and not self.proxy else ""
+
     def problems(self) -> Iterable[str]:
         """What is wrong with the settings' form: ``"pixel_code: looks like a name; …"``. Never a value."""
         return ()
@@ -101,6 +116,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def hints(self) -> Iterable[str]:
         """What is unusual about the settings, though it may work."""
         return ()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address is this machine's."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 class PhoneSettings(Settings, frozen=True, kw_only=True):

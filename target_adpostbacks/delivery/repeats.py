@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from target_adpostbacks.core.postback import Facts, Postback
+from target_adpostbacks.core.postback import Facts, Key, Postback
 from target_adpostbacks.delivery.queued import Queued
 from target_adpostbacks.ledger import Earlier, Ledger
 
@@ -40,13 +40,14 @@ class Repeats:
 
     def sort(self, batch: Sequence[Queued], max_retry_seconds: float) -> Sorted:
         """Ask the ledger. ``max_retry_seconds``: how long the network may be asked once more."""
-        earlier = self._ledger.earlier([queued.postback.key for queued in batch])
+        earlier = self._ledger.earlier([key for queued in batch for key in _keys(queued.postback)])
         if not earlier:
             return Sorted(list(batch), [], [], [])
         by_status = Sorted([], [], [], [])
         for queued in batch:
             postback = queued.postback
-            row = earlier.get(postback.key)
+            rows = [row for key in _keys(postback) if (row := earlier.get(key))]
+            row = next((row for row in rows if row.status == "accepted"), rows[0] if rows else None)
             if row is None:
                 by_status.new.append(queued)
             elif row.status == "accepted":
@@ -76,3 +77,7 @@ class Repeats:
             if getattr(postback.facts, name) != getattr(earlier, name):
                 with self._lock:
                     self.differences[f"{postback.account}: {name}"] += 1
+
+
+def _keys(postback: Postback) -> tuple[Key, ...]:
+    return (postback.key, *postback.other_keys)

@@ -110,25 +110,30 @@ class Ledger:
     def resolve(self, event_id: str, verdict: str, now: str, **equal: str) -> Sequence[sa.Row[Any]]:
         """Settle what was sent without an answer: ``accepted``, or ``resend`` for the next run. The rows, if any.
 
-        ``equal``: only rows with these values. Raises UnusableLedger while a run is sending there.
+        Where nothing of that id is unanswered, ``resend`` takes what was accepted. ``equal``: only rows with these
+        values. Raises UnusableLedger while a run is sending there.
         """
         table = DELIVERIES.c
-        unanswered = sa.and_(table.event_id == event_id, table.status == "open", table.reason == "no_answer")
-        query = sa.select(table.delivery_id, table.network, table.account, table.asset, table.event_name).where(
-            unanswered, *(table[name] == value for name, value in equal.items())
-        )
-        unanswered_rows = self._database.read(query)
-        for row in unanswered_rows:
+        chosen = sa.and_(table.event_id == event_id, *(table[name] == value for name, value in equal.items()))
+        columns = sa.select(table.delivery_id, table.network, table.account, table.asset, table.event_name)
+        state = sa.and_(table.status == "open", table.reason == "no_answer")
+        rows = self._database.read(columns.where(chosen, state))
+        if not rows and verdict == "resend":
+            state = table.status == "accepted"
+            rows = self._database.read(columns.where(chosen, state))
+        for row in rows:
             if not self.claim(row.network, row.asset):
                 raise UnusableLedger(f"a run is sending to {row.network}.{row.account}; try again when it has ended")
-        settled = {"status": "accepted", "reason": ""} if verdict == "accepted" else {"reason": verdict}
-        with self._writing(len(unanswered_rows)) as (connection, seqs):
-            for row, seq in zip(unanswered_rows, seqs, strict=True):
-                changed = {**settled, "seq": seq, "code": "", "message": "resolved by hand", "updated_at": now}
+        status, reason = ("accepted", "") if verdict == "accepted" else ("open", verdict)
+        with self._writing(len(rows)) as (connection, seqs):
+            for row, seq in zip(rows, seqs, strict=True):
+                changed = {"status": status, "reason": reason, "code": "", "message": "resolved by hand"}
                 connection.execute(
-                    DELIVERIES.update().where(table.delivery_id == row.delivery_id, unanswered).values(**changed)
+                    DELIVERIES.update()
+                    .where(table.delivery_id == row.delivery_id, state)
+                    .values(**changed, seq=seq, updated_at=now)
                 )
-        return unanswered_rows
+        return rows
 
     def start_run(self, started_at: str, version: str) -> None:
         """Announce the run."""

@@ -73,6 +73,28 @@ def test_only_what_is_open_for_want_of_an_answer_can_be_settled(unanswered: str,
     assert statuses(unanswered) == before
 
 
+def test_what_a_trial_of_the_past_accepted_can_be_sent_again(unanswered: str) -> None:
+    result = run(unanswered, "evt-3", "--as", "resend")
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "evt-3  purchase  tiktok.default  sent again by the next run that reads it\n",
+    )
+    assert ("evt-3", "tiktok", "open", "resend") in statuses(unanswered)
+    ledger = Ledger(unanswered, "run-2")
+    assert ledger.earlier([("tiktok", "PIXEL", "purchase", "evt-3", "", False)]) == {}
+    ledger.write(NOW, [a_row("evt-3")])
+    ledger.close()
+    assert ("evt-3", "tiktok", "accepted", "") in statuses(unanswered)
+
+
+def test_what_was_accepted_is_not_sent_again_where_something_of_its_id_is_unanswered(ledger_url: str) -> None:
+    ledger = Ledger(ledger_url, "run-1")
+    ledger.write(NOW, [a_row("evt-1"), a_row("evt-1", network="reddit", asset="a2_demo", **SILENT)])
+    ledger.close()
+    run(ledger_url, "evt-1", "--as", "resend")
+    assert statuses(ledger_url) == [("evt-1", "reddit", "open", "resend"), ("evt-1", "tiktok", "accepted", "")]
+
+
 def test_ids_can_come_from_standard_input(unanswered: str) -> None:
     result = run(unanswered, "-", "--as", "accepted", stdin="evt-1\n\nevt-1\n")
     assert (result.exit_code, len(result.stdout.splitlines())) == (0, 2)

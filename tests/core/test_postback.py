@@ -113,3 +113,37 @@ def test_a_currency_that_the_network_does_not_take_is_left_out_and_noted() -> No
         None,
         None,
     )
+
+
+@pytest.mark.parametrize(
+    ("base_url", "trial"),
+    [
+        ("http://127.0.0.1:8765", "http://127.0.0.1:8765"),
+        ("http://localhost:8765/tiktok/", "http://localhost:8765"),
+        ("https://[::1]:8765", "https://[::1]:8765"),
+        ("http://127.1.2.3", "http://127.1.2.3"),
+        ("https://networks.localhost", "https://networks.localhost"),
+    ],
+)
+def test_a_trial_at_loopback_is_a_delivery_of_its_own(base_url: str, trial: str) -> None:
+    plain, on_trial = ready(an_account()), ready(an_account(base_url=base_url))
+    assert on_trial.key == plain.key._replace(asset=f"{plain.key.asset}@{trial}")
+    assert (on_trial.payload, on_trial.envelope) == (plain.payload, plain.envelope)
+    assert key(an_account(base_url=base_url), a_conversion()) == on_trial.key
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"base_url": "http://127.0.0.1:8765", "proxy": True},
+        {"base_url": "https://proxy.example.com"},
+        {"base_url": "https://10.0.0.7:8443"},
+    ],
+)
+def test_what_a_proxy_takes_is_the_networks(settings: dict[str, Any]) -> None:
+    assert ready(an_account(**settings)).key == ready(an_account()).key
+
+
+def test_where_no_asset_is_configured_a_trial_has_none_either() -> None:
+    account = an_account(base_url="http://127.0.0.1:8765")
+    assert key(account, a_conversion(event_source="offline")).asset == ""

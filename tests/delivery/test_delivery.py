@@ -186,6 +186,25 @@ def test_what_was_accepted_is_never_sent_again(scene: Make) -> None:
     assert again.place.settled == 2
 
 
+@pytest.mark.parametrize(
+    "settings", [{"base_url": "http://127.0.0.1:1"}, {"base_url": "http://127.0.0.1:1", "proxy": True}]
+)
+def test_what_was_accepted_before_trials_had_an_asset_of_their_own_is_sent_to_none(
+    scene: Make, settings: dict[str, Any]
+) -> None:
+    scene(OK).deliver("a")
+    again = scene(OK).deliver("a", account=an_account(**settings))
+    assert (again.answers.batches, again.delivery.counts) == ([], {"already accepted": 1})
+
+
+def test_what_a_trial_accepted_is_sent_to_the_network_and_to_another_trial(scene: Make) -> None:
+    first, second = (an_account(base_url=f"http://127.0.0.1:{port}") for port in (1, 2))
+    scene(OK).deliver("a", account=first)
+    assert scene(OK).deliver("a", account=first).answers.batches == []
+    assert scene(OK).deliver("a", account=second).answers.batches == [["a"]]
+    assert scene(OK).deliver("a").answers.batches == [["a"]]
+
+
 @pytest.mark.parametrize("first", [BAD, DOWN])
 def test_what_was_refused_or_stayed_open_is_sent_again_by_the_next_run(scene: Make, first: Response) -> None:
     scene(first).deliver("a")

@@ -329,7 +329,8 @@ def without_verdict(stage: Stage, feed: Sequence[Any]) -> list[str]:
 
 
 def accepted_by_us(target: Target) -> set[tuple[str, ...]]:
-    return set(target.rows("network, asset, event_id", "deliveries WHERE status = 'accepted'"))
+    rows = target.rows("network, asset, event_id", "deliveries WHERE status = 'accepted'")
+    return {(network, asset.partition("@")[0], event_id) for network, asset, event_id in rows}  # trials, all of them
 
 
 def accepted_by(sandbox: Sandbox) -> set[tuple[str, ...]]:

@@ -466,10 +466,10 @@ def test_several_accounts_of_a_section_each_get_it_or_the_one_that_is_named(targ
     target.config["tiktok"] = {**target.config["tiktok"], "accounts": {**pixels, "old": {"enabled": False}}}
     target.run([a_purchase(1), a_purchase(2, account="game_b"), a_purchase(3, account="old")])
     assert sorted(target.rows("event_id, account, asset, status, reason")) == [
-        ("evt-1", "game_a", "AAAAAAAAAAAAAAAAAAAA", "accepted", ""),
-        ("evt-1", "game_b", "BBBBBBBBBBBBBBBBBBBB", "accepted", ""),
+        ("evt-1", "game_a", f"AAAAAAAAAAAAAAAAAAAA@{sandbox.url}", "accepted", ""),
+        ("evt-1", "game_b", f"BBBBBBBBBBBBBBBBBBBB@{sandbox.url}", "accepted", ""),
         ("evt-1", "old", "", "skipped", "disabled"),
-        ("evt-2", "game_b", "BBBBBBBBBBBBBBBBBBBB", "accepted", ""),
+        ("evt-2", "game_b", f"BBBBBBBBBBBBBBBBBBBB@{sandbox.url}", "accepted", ""),
         ("evt-3", "old", "", "skipped", "disabled"),
     ]
 
