@@ -99,7 +99,15 @@ class Run:
         self._skipped_since = 0.0
         self.ledger = Ledger(general.ledger_url or default_url(os.environ), self.run_id)
         self._http = HttpTransport()
-        self._delivery = Delivery(self.ledger, transport or self._http, log=log.error, clock=clock, pauses=pauses)
+        self._delivery = Delivery(
+            self.ledger,
+            transport or self._http,
+            log=log.error,
+            inform=log.info,
+            clock=clock,
+            pauses=pauses,
+            lock_wait_seconds=general.lock_wait_seconds,
+        )
         self._delivery.delivered = delivered
         self._delivery.idle = self._idle
         self.waiting: Callable[[], object] = lambda: None  # called now and then while the reader waits

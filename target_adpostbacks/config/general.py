@@ -35,6 +35,15 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
     max_batch_age_seconds: Annotated[
         int, doc("How long a conversion waits for its batch to fill before it is sent. Default: 5.", ge=0, le=3600)
     ] = 5
+    lock_wait_seconds: Annotated[
+        int,
+        doc(
+            "How long conversions wait while another run on the ledger is sending to their account. Then they stay"
+            " open, `busy`. Default: 30.",
+            ge=0,
+            le=3600,
+        ),
+    ] = 30
     results_path: Annotated[
         str | None,
         doc(

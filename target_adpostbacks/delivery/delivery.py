@@ -25,6 +25,8 @@ from target_adpostbacks.ledger import Ledger
 
 ABANDON_SECONDS = 2
 """For writing down what is left without an answer."""
+LOCK_POLL_SECONDS = 0.2
+"""Between two looks at whether another run has ended."""
 BUSY = Outcome(Verdict.BUSY, message="another run with this ledger is sending to this asset")
 
 
@@ -32,7 +34,7 @@ class Delivery:
     """One run's sending. ``submit``, ``skip``, ``settle`` and ``close`` belong to one thread; the rest is on others.
 
     ``clock``: an aware time; ``wait``: waits so many seconds or until the run is stopped, and returns whether it is;
-    ``pauses``: seconds between the attempts of a batch.
+    ``pauses``: seconds between the attempts of a batch; ``lock_wait_seconds``: how long another run is waited for.
     """
 
     def __init__(
@@ -41,10 +43,12 @@ class Delivery:
         transport: Transport,
         *,
         log: Callable[[str], None] = lambda _: None,
+        inform: Callable[[str], None] = lambda _: None,
         clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
         wait: Wait | None = None,
         pauses: Callable[[], Iterator[float]] = pauses,
         random: Random | None = None,
+        lock_wait_seconds: float = 0,
     ) -> None:
         self.failed: BaseException | None = None  # the ledger could not be written, or our own mistake
         self.idle: Callable[[], None] = lambda: None  # called now and then while ``submit`` waits
@@ -52,7 +56,9 @@ class Delivery:
         self._under_way = UnderWay()
         self._verdicts = Verdicts(ledger, clock, self._under_way)
         self._repeats = Repeats(ledger, clock)
-        self._transport, self._log, self._clock = transport, log, clock
+        self._transport, self._log, self._inform, self._clock = transport, log, inform, clock
+        self._lock_wait_seconds = lock_wait_seconds
+        self._given_up_at: dict[tuple[str, str], float] = {}  # monotonic: an asset is no longer waited for
         self._wait = wait or self.stopping.wait
         self._pauses, self._random = pauses, random
         self._lanes: dict[str, Lane] = {}
@@ -159,7 +165,7 @@ class Delivery:
         self.stopping.set()
 
     def _deliver(self, lane: Lane, batch: list[Queued]) -> None:
-        if not self._verdicts.is_ours(batch):
+        if not self._await_asset(lane, batch):
             self._verdicts.store([(BUSY, batch)], None)
             return
         by_status = self._repeats.sort(batch, lane.network.settings.max_retry_seconds)
@@ -169,6 +175,23 @@ class Delivery:
             self._search(lane).run(by_status.new)
         if by_status.refused:
             self._search(lane, refused_before=True).run(by_status.refused)
+
+    def _await_asset(self, lane: Lane, batch: list[Queued]) -> bool:
+        """Whether this run alone sends to the batch's asset, after waiting for another run to end.
+
+        All batches of an asset share one wait, or each would take the whole of it.
+        """
+        key = batch[0].postback.key
+        asset = (key.network, key.asset)
+        while not self._verdicts.is_ours(batch):
+            now = time.monotonic()
+            if asset not in self._given_up_at and self._lock_wait_seconds:
+                self._inform(f"{lane.account.label}: another run is sending to it; waiting for its end.")
+            if now >= self._given_up_at.setdefault(asset, now + self._lock_wait_seconds):
+                return False
+            if self._wait(LOCK_POLL_SECONDS):
+                return False
+        return True
 
     def _search(self, lane: Lane, *, refused_before: bool = False) -> Search:
         exchange = Exchange(lane, self._transport, self._clock, self._random)

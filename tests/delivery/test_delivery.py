@@ -91,12 +91,14 @@ class Place:
 class Scene:
     """A delivery with its ledger, and what a test asks of them. ``is_patient``: no wait takes any time."""
 
-    def __init__(self, path: Path, answers: Answers, *, is_patient: bool = False) -> None:
+    def __init__(self, path: Path, answers: Answers, *, is_patient: bool = False, lock_wait_seconds: float = 0) -> None:
         self.path = path
         self.ledger = Ledger(f"sqlite:///{path}", "run-1")
         self.answers = answers
         self.place = Place()
         self.logged: list[str] = []
+        self.informed: list[str] = []
+        self.waiting: Callable[[], bool] = lambda: False  # what each wait comes to
         self.clock: Callable[[], datetime] = lambda: NOW
         self.waited: list[float] = []
         self.delivery = Delivery(
@@ -107,11 +109,13 @@ class Scene:
             wait=self._wait if is_patient else None,
             pauses=lambda: itertools.repeat(0.0),
             random=Random(7),
+            inform=self.informed.append,
+            lock_wait_seconds=lock_wait_seconds,
         )
 
     def _wait(self, seconds: float) -> bool:
         self.waited.append(seconds)
-        return False
+        return self.waiting()
 
     def deliver(self, *event_ids: str, account: Account | None = None, **record: Any) -> Scene:
         account = account or an_account()
@@ -138,10 +142,13 @@ class Scene:
 def scene(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
     scenes: list[Scene] = []
 
-    def make(*script: Any, is_patient: bool = False) -> Scene:
+    def make(*script: Any, is_patient: bool = False, lock_wait_seconds: float = 0) -> Scene:
         for each in scenes:
             each.ledger.close()  # its run is over: the next one may send
-        scenes.append(Scene(tmp_path / "ledger.db", Answers(*script), is_patient=is_patient))
+        answers = Answers(*script)
+        scenes.append(
+            Scene(tmp_path / "ledger.db", answers, is_patient=is_patient, lock_wait_seconds=lock_wait_seconds)
+        )
         return scenes[-1]
 
     yield make
@@ -662,6 +669,65 @@ def test_what_another_run_is_sending_stays_open_and_is_not_sent(scene: Make) -> 
     assert made.answers.batches == []
     assert made.rows() == [("a", "open", "busy")]
     assert made.deliver("b").statuses() == {"a": "busy", "b": "accepted"}
+
+
+def test_another_runs_end_is_waited_for(scene: Make) -> None:
+    made = scene(OK, is_patient=True, lock_wait_seconds=1000)
+    other = Ledger(f"sqlite:///{made.path}", "run-2")
+    assert other.claim("tiktok", "D7VH38JC77U3LFDOLGRG")
+
+    def close_the_other() -> bool:
+        if len(made.waited) == 3:
+            other.close()
+        return False
+
+    made.waiting = close_the_other
+    made.deliver("a")
+    assert (made.statuses(), len(made.waited)) == ({"a": "accepted"}, 3)
+    assert made.informed == ["tiktok.default: another run is sending to it; waiting for its end."]
+
+
+def test_a_signal_ends_the_wait_for_another_run(scene: Make) -> None:
+    made = scene(OK, is_patient=True, lock_wait_seconds=1000)
+    other = Ledger(f"sqlite:///{made.path}", "run-2")
+    assert other.claim("tiktok", "D7VH38JC77U3LFDOLGRG")
+    made.waiting = lambda: True
+    made.deliver("a")
+    other.close()
+    assert (made.statuses(), len(made.waited)) == ({"a": "busy"}, 1)
+
+
+def test_the_batches_of_an_asset_share_one_wait_for_another_run(scene: Make) -> None:
+    made = scene(OK, lock_wait_seconds=0.3)
+    other = Ledger(f"sqlite:///{made.path}", "run-2")
+    assert other.claim("tiktok", "D7VH38JC77U3LFDOLGRG")
+    began = time.monotonic()
+    for number in range(20):
+        made.deliver(f"evt-{number}")
+    waited = time.monotonic() - began
+    other.close()
+    assert {*made.statuses().values()} == {"busy"}
+    assert (0.3 < waited < 3, len(made.informed)) == (True, 1)
+
+
+def test_accounts_wait_for_other_runs_side_by_side(scene: Make) -> None:
+    made = scene(OK, is_patient=True, lock_wait_seconds=1000)
+    other = Ledger(f"sqlite:///{made.path}", "run-2")
+    accounts = [an_account(name=name, pixel_code=name.upper() * 10) for name in ("aa", "bb")]
+    for account in accounts:
+        assert other.claim("tiktok", account.network.settings.pixel_code if account.network else "")
+    both = threading.Barrier(2, timeout=30)
+
+    def meet() -> bool:
+        both.wait()
+        return True
+
+    made.waiting = meet
+    for account in accounts:
+        made.delivery.submit(account, [made.queued(account, account.name)])
+    made.delivery.settle()
+    other.close()
+    assert made.statuses() == {"aa": "busy", "bb": "busy"}
 
 
 def test_the_same_id_with_another_value_is_told_and_what_was_accepted_stays(scene: Make) -> None:

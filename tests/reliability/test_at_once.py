@@ -27,7 +27,7 @@ class Runs:
     """Runs on one ledger, each a process with a config of its own in the same folder."""
 
     def __init__(self, folder: Path, sandbox: Sandbox, ledger_url: str) -> None:
-        self.target = Target(folder, sandbox.url, ledger_url=ledger_url)
+        self.target = Target(folder, sandbox.url, ledger_url=ledger_url, lock_wait_seconds=0)
         self.sandbox = sandbox
         self.stages: list[Stage] = []
 
@@ -78,6 +78,22 @@ def test_a_second_run_sends_nothing_while_the_first_one_is_sending(runs: Runs, s
     third = runs.start(THREE)
     third.end()
     assert (third.process.returncode, third.states[-1], third.requests) == (0, 3, 0)
+
+
+def test_a_second_run_waits_for_the_first_one_and_sends_what_is_left(runs: Runs, sandbox: Sandbox) -> None:
+    sandbox.faults = [{"hold": True, "times": 1}]
+    first = runs.start(THREE)
+    first.close_input()
+    first.wait_for_request()
+    second = runs.start(purchases(4), lock_wait_seconds=SECONDS)
+    second.close_input()
+    second.wait_for_log("another run is sending to it; waiting for its end")
+    first.release()
+    first.end()
+    second.end()
+    assert (first.process.returncode, second.process.returncode, second.states[-1]) == (0, 0, 4)
+    assert runs.rows() == all_are("accepted", 4)
+    assert runs.times() == {1}
 
 
 @pytest.mark.slow
