@@ -11,6 +11,7 @@ import msgspec
 
 from target_adpostbacks.core.conversion import Conversion, EventSource, InvalidConversion, Item
 from target_adpostbacks.core.countries import alpha2, currencies
+from target_adpostbacks.core.match_keys import digest_of
 from target_adpostbacks.core.times import moment
 
 EVENT_SOURCES: dict[str, EventSource] = {
@@ -72,7 +73,6 @@ def _language(field: str, value: Any) -> str | None:
     return tag
 
 
-_HASH = re.compile(r"[0-9a-fA-F]{64}").fullmatch  # SHA-256
 _WEB_URL = re.compile(r"https?://[^\s/]+\S*", re.IGNORECASE).fullmatch
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*").fullmatch
 
@@ -174,8 +174,8 @@ def _currency(_: str, value: Any) -> str | None:
 
 def _country(field: str, value: Any) -> str | None:
     text = value.strip() if value.__class__ is str else read_text(field, value)
-    if text and len(text) == 64 and _HASH(text):
-        return text.lower()
+    if text and len(text) >= 64 and (digest := digest_of(text)):
+        return digest + text[64:]
     code = alpha2(text) if text else None
     if text and not code:
         raise Unusable("not an ISO 3166 country")

@@ -14,7 +14,8 @@ _NO_ADDRESS = r"\s@<>\"(),:;\[\]\\"
 _ADDRESS = re.compile(rf"[^{_NO_ADDRESS}'][^{_NO_ADDRESS}]*@[^{_NO_ADDRESS}']*[^{_NO_ADDRESS}'.]").fullmatch
 _IN_BRACKETS = re.compile(r"[^<>]*<([^<>]*)>").fullmatch
 _AROUND = " \t\r\n\"'`´“”„‘’‚«»‹›"
-_HEX64 = re.compile(r"[0-9a-fA-F]{64}").fullmatch
+_HASHED = re.compile(r"[0-9a-fA-F]{64}(?:\.(?:[A-Za-z0-9_-]{2}|[A-Za-z0-9_-]{8}))?").fullmatch
+_APPENDIX = re.compile(r"\.(?:[A-Za-z0-9_-]{2}|[A-Za-z0-9_-]{8})\Z").search
 _HEX32 = re.compile(r"[0-9a-fA-F]{32}").fullmatch
 _ADVERTISING_ID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}").fullmatch
 _NO_ID = "00000000-0000-0000-0000-000000000000"
@@ -33,8 +34,8 @@ def hashed(raw: str | None, normalize: Callable[..., str | None], *context: Any)
     """
     if raw is None:
         return None
-    if len(raw) == 64 and _HEX64(raw):
-        return raw.lower()
+    if len(raw) >= 64 and (digest := digest_of(raw)):
+        return digest
     normalized = normalize(raw, *context)
     return _sha256(normalized.encode()).hexdigest() if normalized else None
 
@@ -43,8 +44,8 @@ def each_hashed(raws: Iterable[str], normalize: Callable[..., str | None], *cont
     """``hashed`` of every value that can be used, in order."""
     digests = []
     for raw in raws:  # hashed(raw, normalize, *context), without the call
-        if len(raw) == 64 and _HEX64(raw):
-            digests.append(raw.lower())
+        if len(raw) >= 64 and (digest := digest_of(raw)):
+            digests.append(digest)
         elif normalized := normalize(raw, *context):
             digests.append(_sha256(normalized.encode()).hexdigest())
     return digests
@@ -138,8 +139,22 @@ def advertising_id(raw: str) -> str | None:
 
 
 def is_hash(raw: str) -> bool:
-    """Whether a value is SHA-256 already: 64 hex digits."""
-    return len(raw) == 64 and _HEX64(raw) is not None
+    """Whether a value is SHA-256 already: 64 hex digits, with or without an appendix."""
+    return len(raw) >= 64 and digest_of(raw) is not None
+
+
+def digest_of(raw: str) -> str | None:
+    """The 64 hex digits, in lower case, of a value that is SHA-256 already; None for any other.
+
+    What Meta's parameter builder has hashed ends with a dot and two or eight characters: ``appendix``.
+    """
+    return raw[:64].lower() if _HASHED(raw) else None
+
+
+def appendix(raw: str) -> str:
+    """What Meta's parameter builder puts behind a hash or an IP address: ``'.AQQCAQMC'``; empty where it does not."""
+    ending = _APPENDIX(raw)
+    return ending[0] if ending and (is_hash(raw) or public_ip(raw) == raw[: ending.start()]) else ""
 
 
 def is_md5(raw: str) -> bool:
@@ -172,7 +187,7 @@ def _public(written: str) -> str | None:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        return None
+        return _public(text[: ending.start()]) if (ending := _APPENDIX(text)) else None
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
         text = str(address)

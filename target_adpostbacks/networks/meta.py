@@ -340,8 +340,8 @@ class Meta(Network[MetaSettings]):
         country = keys.unhashed(c.country)
         user = prune(
             {
-                "em": keys.distinct_hashed(c.email, email),
-                "ph": keys.distinct_hashed(c.phone, phones.digits, self.settings.country_codes(c.country)),
+                "em": _distinct(c.email, email),
+                "ph": _distinct(c.phone, phones.digits, self.settings.country_codes(c.country)),
                 "fn": _hashed(c.first_name, name),
                 "ln": _hashed(c.last_name, name),
                 "ge": _hashed(c.gender, keys.gender),
@@ -351,7 +351,7 @@ class Meta(Network[MetaSettings]):
                 "zp": _hashed(c.postal_code, places.postal_code, country),
                 "country": _hashed(c.country, keys.folded),
                 "external_id": self._external_id(c),
-                "client_ip_address": c.ip_address and keys.public_ip(c.ip_address),
+                "client_ip_address": c.ip_address and _ip_address(c.ip_address),
                 "client_user_agent": c.user_agent,
                 "fbc": self._fbc(c),
                 "fbp": _cookie(c.ids.get("fbp"), c),
@@ -367,8 +367,8 @@ class Meta(Network[MetaSettings]):
 
     def _external_id(self, c: Conversion) -> list[str]:
         if self.settings.hash_external_id:
-            return keys.distinct_hashed(c.external_id, _external_id)
-        return [*dict.fromkeys(raw.lower() if keys.is_hash(raw) else raw for raw in c.external_id)]
+            return _distinct(c.external_id, _external_id)
+        return [*dict.fromkeys((keys.digest_of(raw) or raw[:64]) + raw[64:] for raw in c.external_id)]
 
     def _fbc(self, c: Conversion) -> str | None:
         """``fb.1.<milliseconds of the click>.<fbclid>``, or the cookie of that name where it is of the same click.
@@ -568,7 +568,21 @@ def _fits(pattern: str, text: str) -> bool:
 def _hashed(raw: str | None, normalize: Callable[..., str | None], *context: Any) -> list[str] | None:
     if raw is None or keys.is_md5(raw):  # Meta documents SHA-256 alone
         return None
-    return keys.hashed_list(raw, normalize, *context)
+    return _distinct((raw,), normalize, *context)
+
+
+def _distinct(raws: Sequence[str], normalize: Callable[..., str | None], *context: Any) -> list[str]:
+    """``keys.distinct_hashed``, with what Meta's parameter builder appends: Meta takes it whole."""
+    digests = keys.distinct_hashed(raws, normalize, *context)
+    if any(len(raw) > 64 for raw in raws):
+        whole = ((keys.hashed(raw, normalize, *context), raw) for raw in raws)
+        return [*dict.fromkeys(digest + keys.appendix(raw) for digest, raw in whole if digest)]
+    return digests
+
+
+def _ip_address(raw: str) -> str | None:
+    address = keys.public_ip(raw)
+    return address + keys.appendix(raw) if address else None
 
 
 def _cookie(raw: str | None, c: Conversion) -> str | None:

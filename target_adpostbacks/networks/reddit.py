@@ -194,8 +194,8 @@ class Reddit(Network[RedditSettings]):
         )
 
     def _ip_address(self, raw: str) -> str | None:
-        if keys.is_hash(raw):
-            return raw.lower()
+        if digest := keys.digest_of(raw):
+            return digest
         address = keys.public_ip(raw)
         return keys.sha256(address) if self.settings.hash_ip else address
 

@@ -315,8 +315,8 @@ class TikTok(Network[TikTokSettings]):
         }
 
     def _device_id(self, raw: str, normalize: Any) -> str | None:
-        if keys.is_hash(raw):
-            return raw.lower()
+        if digest := keys.digest_of(raw):
+            return digest
         normalized: str | None = normalize(raw)
         return keys.sha256(normalized) if self.settings.hash_device_ids else normalized
 

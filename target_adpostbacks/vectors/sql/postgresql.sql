@@ -33,6 +33,9 @@ $$;
 -- call: adpostbacks_hash(value, adpostbacks_email(value))
 --   not meta: "jane@localhost" (no dot after the @)
 --   not meta snapchat tiktok: "\uff41\uff44\uff41\uff20\uff45\uff58\uff41\uff4d\uff50\uff4c\uff45\uff0e\uff43\uff4f\uff4d" (full-width letters are plain ones)
+--   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.AQQCAQMC" (hashed by the parameter builder: whole, with its appendix)
+--   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.Bg" (hashed by the parameter builder: whole, with its appendix)
+--   not snapchat tiktok: "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f.AQQCAQMC" (hashed by Meta's parameter builder: without its appendix)
 CREATE FUNCTION adpostbacks_email(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN address ~ '^[^\s@<>]+@[^\s@<>]+$' THEN address END
   FROM (
@@ -45,6 +48,7 @@ $$;
 -- The address without what follows a plus, and without dots and other signs before the @.
 -- rows: reddit.email
 -- call: adpostbacks_hash(value, adpostbacks_email_without_tag(value))
+--   not reddit: "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f.AQQCAQMC" (hashed by Meta's parameter builder: without its appendix)
 --   not reddit: "jos\u00e9@example.com" (a letter of any script is alphanumeric (unconfirmed))
 --   not reddit: "\uff41\uff44\uff41\uff20\uff45\uff58\uff41\uff4d\uff50\uff4c\uff45\uff0e\uff43\uff4f\uff4d" (full-width letters are plain ones)
 --   not reddit: "\u0418.\u0432\u0430\u043d+x@example.com" (a letter of any script is alphanumeric (unconfirmed))
@@ -73,6 +77,7 @@ $$;
 -- more than ten digits that begin with country_code are taken to hold it.
 -- rows: reddit.phone tiktok.phone
 -- call: adpostbacks_hash(value, adpostbacks_phone(value, default_phone_country_code))
+--   not reddit tiktok: "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f.AQQCAQMC" (hashed by Meta's parameter builder: without its appendix)
 --   not reddit tiktok: "+\u0664\u0661\u0667\u0669\u0661\u0662\u0663\u0664\u0665\u0666\u0667" (Arabic digits)
 --   not reddit tiktok: "\u0966\u0966\u096a\u0967\u096d\u096f\u0967\u0968\u0969\u096a\u096b\u096c\u096d" (Devanagari digits, after 00)
 CREATE FUNCTION adpostbacks_phone(raw text, country_code text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
@@ -96,6 +101,9 @@ $$;
 -- call: adpostbacks_hash(value, adpostbacks_phone_digits(value, default_phone_country_code))
 --   not meta snapchat: "+\u0664\u0661\u0667\u0669\u0661\u0662\u0663\u0664\u0665\u0666\u0667" (Arabic digits)
 --   not meta snapchat: "\u0966\u0966\u096a\u0967\u096d\u096f\u0967\u0968\u0969\u096a\u096b\u096c\u096d" (Devanagari digits, after 00)
+--   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.AQQCAQMC" (hashed by the parameter builder: whole, with its appendix)
+--   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.Bg" (hashed by the parameter builder: whole, with its appendix)
+--   not snapchat: "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f.AQQCAQMC" (hashed by Meta's parameter builder: without its appendix)
 CREATE FUNCTION adpostbacks_phone_digits(raw text, country_code text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT COALESCE(
     substr(adpostbacks_phone(raw, country_code), 2),
@@ -109,6 +117,9 @@ $$;
 -- A name in lower case without white space, punctuation and symbols. Accents and other scripts stay, composed (NFC).
 -- rows: meta.first_name meta.last_name snapchat.first_name snapchat.last_name snapchat.city tiktok.first_name tiktok.last_name
 -- call: adpostbacks_hash(value, adpostbacks_letters(value))
+--   not meta meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.AQQCAQMC" (hashed by the parameter builder: whole, with its appendix)
+--   not meta meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.Bg" (hashed by the parameter builder: whole, with its appendix)
+--   not snapchat snapchat tiktok: "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f.AQQCAQMC" (hashed by Meta's parameter builder: without its appendix)
 CREATE FUNCTION adpostbacks_letters(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT NULLIF(regexp_replace(
     lower(normalize(adpostbacks_text(raw), NFC)),
@@ -120,6 +131,8 @@ $$;
 -- A city: its letters, without digits.
 -- rows: meta.city
 -- call: adpostbacks_hash(value, adpostbacks_city(value))
+--   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.AQQCAQMC" (hashed by the parameter builder: whole, with its appendix)
+--   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.Bg" (hashed by the parameter builder: whole, with its appendix)
 CREATE FUNCTION adpostbacks_city(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT NULLIF(regexp_replace(adpostbacks_letters(raw), '[0-9]', '', 'g'), '')
 $$;
@@ -164,6 +177,8 @@ $$;
 -- call: adpostbacks_hash(value, adpostbacks_postal_code(value, country))
 --   not meta snapchat tiktok: "D-10115" (letters for the country are no part of the code)
 --   not meta snapchat tiktok: "DE 10115", country DE (letters for the country are no part of the code)
+--   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.AQQCAQMC" (hashed by the parameter builder: whole, with its appendix)
+--   not tiktok: "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f.AQQCAQMC" (hashed by Meta's parameter builder: without its appendix)
 CREATE FUNCTION adpostbacks_postal_code(raw text, country text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT NULLIF(CASE
     WHEN is_us AND code ~ '^[0-9]{3,5}(-[0-9]*)?$' THEN lpad(split_part(code, '-', 1), 5, '0')
@@ -189,6 +204,8 @@ $$;
 -- m or f, from male and female too.
 -- rows: meta.gender snapchat.gender
 -- call: adpostbacks_hash(value, adpostbacks_gender(value))
+--   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.AQQCAQMC" (hashed by the parameter builder: whole, with its appendix)
+--   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.Bg" (hashed by the parameter builder: whole, with its appendix)
 CREATE FUNCTION adpostbacks_gender(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE
     WHEN lower(adpostbacks_text(raw)) IN ('m', 'male') THEN 'm'
@@ -201,6 +218,8 @@ $$;
 -- rows: meta.date_of_birth
 -- call: adpostbacks_hash(value, adpostbacks_date_of_birth(value))
 --   not meta: "9999-12-31" (after the event)
+--   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.AQQCAQMC" (hashed by the parameter builder: whole, with its appendix)
+--   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.Bg" (hashed by the parameter builder: whole, with its appendix)
 CREATE FUNCTION adpostbacks_date_of_birth(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN year >= 1900 AND month BETWEEN 1 AND 12 THEN
     CASE WHEN day BETWEEN 1 AND extract(day FROM make_date(year, month, 1) + interval '1 month - 1 day')
@@ -226,9 +245,13 @@ $$;
 -- An id of your own, in lower case.
 -- rows: meta.external_id snapchat.external_id
 -- call: adpostbacks_hash(value, lower(adpostbacks_text(value)))
+--   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.AQQCAQMC" (hashed by the parameter builder: whole, with its appendix)
+--   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.Bg" (hashed by the parameter builder: whole, with its appendix)
+--   not snapchat: "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f.AQQCAQMC" (hashed by Meta's parameter builder: without its appendix)
 -- As it is:
 -- rows: reddit.external_id tiktok.external_id
 -- call: adpostbacks_hash(value, adpostbacks_text(value))
+--   not reddit tiktok: "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f.AQQCAQMC" (hashed by Meta's parameter builder: without its appendix)
 
 -- An advertising id in lower case; NULL for zeros alone.
 -- rows: reddit.gaid
