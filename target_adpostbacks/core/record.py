@@ -83,6 +83,7 @@ class Columns:
             self.readers[field] = partial(moment, zone=zone)
         for alias, column in COLUMN_ALIASES.items():
             self.readers[alias] = self.readers[column]
+        self._spellings = {name.lower(): name for name in (*self.readers, "address")}
         self._shapes: dict[tuple[str, ...], Shape | None] = {}
 
     def shape(self, record: Mapping[str, Any]) -> Shape | None:
@@ -100,7 +101,7 @@ class Columns:
         columns = {COLUMN_ALIASES.get(name, name) for name in names}
         if not columns.issuperset(("event_name", "event_id", "event_time")) or not columns.isdisjoint(DERIVED):
             return None
-        if len(columns) < len(names):  # one fills in for the other
+        if len(columns) < len(names) or self._respelled(names):  # one fills in for the other
             return None
         readers = {name: self.readers.get(name) for name in names}
         if any(readers[name] is read_text for name in names if name in COLUMN_ALIASES):
@@ -119,6 +120,17 @@ class Columns:
             unknown=tuple(name for name, reader in readers.items() if reader is None),
             ids=tuple(self.ids.intersection(names)),
         )
+
+    def spelled(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The record with ``EVENT_NAME`` as ``event_name``, where it has none of that spelling."""
+        respelled = self._respelled(record)
+        return {respelled.get(name, name): value for name, value in record.items()} if respelled else record
+
+    def _respelled(self, names: Iterable[str]) -> dict[str, str]:
+        names = tuple(names)
+        strange = [name for name in names if name not in self.readers]
+        spellings = {name: self._spellings.get(str(name).lower(), name) for name in strange}
+        return {name: column for name, column in spellings.items() if column not in names}
 
     def mapped(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
         """The record with the ``fields`` setting applied."""
@@ -158,7 +170,11 @@ def parse(record: Mapping[str, Any], columns: Columns, key: Sequence[str] = (), 
         record = columns.mapped(record)
     if not all(record.values()):
         record = {name: value for name, value in record.items() if value is not None and value != ""}
-    c = _at_once(record, columns) or _with_care(record, columns, key, stream)
+    c = _at_once(record, columns)
+    if c is None:
+        spelled = columns.spelled(record)
+        identity = partial(_derived_id, record, key, stream)
+        c = (_at_once(spelled, columns) if spelled is not record else None) or _with_care(spelled, columns, identity)
     if c.properties:
         msgspec.structs.force_setattr(c, "properties", impersonal(c))
     if len(c.event_id) > MAX_EVENT_ID:
@@ -219,9 +235,10 @@ def _is_clean(item: Item) -> bool:
 _NO_ITEM = Item()
 
 
-def _with_care(record: Mapping[str, Any], columns: Columns, key: Sequence[str], stream: str) -> Conversion:
+def _with_care(record: Mapping[str, Any], columns: Columns, identity: Callable[[str], str]) -> Conversion:
+    """``identity``: the event id of a record that has none, from the event's name."""
     unusable: list[str] = []
-    out = _flat(record, columns.readers, unusable)
+    out = _flat(record, columns, unusable)
     for alias, column in COLUMN_ALIASES.items():
         if alias in out:
             out.setdefault(column, out.pop(alias))
@@ -233,7 +250,7 @@ def _with_care(record: Mapping[str, Any], columns: Columns, key: Sequence[str], 
     if "event_time" not in out:
         raise InvalidConversion("event_time", "missing; map the column that says when it happened")
     if "event_id" not in out:
-        out["event_id"] = out.get("order_id") or _derived_id(record, key, stream, spelling)
+        out["event_id"] = out.get("order_id") or identity(spelling)
     if "value" not in out or "currency" not in out:  # one without the other means nothing
         out.pop("value", None)
         out.pop("currency", None)
@@ -249,13 +266,11 @@ def _with_care(record: Mapping[str, Any], columns: Columns, key: Sequence[str], 
     return msgspec.convert(out, Conversion)
 
 
-def _flat(
-    record: Mapping[str, Any], readers: Mapping[str, Reader], unusable: list[str], depth: int = 8
-) -> dict[str, Any]:
+def _flat(record: Mapping[str, Any], columns: Columns, unusable: list[str], depth: int = 8) -> dict[str, Any]:
     """The record's columns, read; those of nested objects (``{"user": {"email": …}}``) fill what the top lacks."""
     out: dict[str, Any] = {}
     nested: list[Mapping[str, Any]] = []
-    get = readers.get
+    get = columns.readers.get
     for field, value in record.items():
         reader = get(field)
         if reader is read_text and value.__class__ is str:  # most columns, without a call
@@ -277,8 +292,8 @@ def _flat(
                 continue
             if clean is not None:
                 out[field] = clean
-    for columns in nested:
-        for field, value in _flat(columns, readers, unusable, depth - 1).items():
+    for inner in nested:
+        for field, value in _flat(columns.spelled(inner), columns, unusable, depth - 1).items():
             out.setdefault(field, value)
     return out
 
@@ -313,4 +328,4 @@ def _read_landing_url(out: dict[str, Any]) -> None:
 
 def is_deleted(record: Mapping[str, Any]) -> bool:
     """Whether the source has deleted the row: it is not sent."""
-    return bool(record.get("_sdc_deleted_at"))
+    return bool(record.get("_sdc_deleted_at") or record.get("_SDC_DELETED_AT"))

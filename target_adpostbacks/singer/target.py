@@ -18,6 +18,7 @@ from singer_sdk.mapper import CustomStreamMap, SameRecordTransform
 
 from target_adpostbacks import config as configuration
 from target_adpostbacks.core.preparation import digest
+from target_adpostbacks.core.record import is_deleted
 from target_adpostbacks.delivery.attempts import pauses
 from target_adpostbacks.delivery.balance import summary
 from target_adpostbacks.delivery.transport import Transport
@@ -182,8 +183,8 @@ class TargetAdpostbacks(CommandTarget):
                 self.delivery_run.filtered += 1
                 outcomes += 1
                 continue
-            if "_sdc_deleted_at" in record:  # a map may drop it, and the row must not be sent
-                mapped["_sdc_deleted_at"] = record["_sdc_deleted_at"]
+            if is_deleted(record):  # a map may drop the column, and the row must not be sent
+                mapped["_sdc_deleted_at"] = True
             outcomes += self._deliver(mapped, self._conversion_sink(stream_map.stream_alias))
         self.delivery_run.count_read(outcomes)
 

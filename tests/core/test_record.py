@@ -329,3 +329,34 @@ def test_a_raw_address_wins_over_its_hash() -> None:
 @pytest.mark.parametrize("address", [[], ["x"], [ADDRESS, ADDRESS], "5 Main Street", 7])
 def test_an_address_of_another_shape_says_nothing(address: Any) -> None:
     assert a_conversion(address=address) == a_conversion()
+
+
+def in_capitals(record: dict[str, Any]) -> dict[str, Any]:
+    return {name.upper(): value for name, value in record.items()}
+
+
+@pytest.mark.parametrize("changes", [{}, {"event_id": None, "order_id": "o-1"}, {"email": " ada@example.com "}])
+def test_columns_in_capitals_are_read(changes: dict[str, Any]) -> None:
+    record = a_record(**{"ttclid": "E.C.P.abc", "email": "ada@example.com", "value": 1.5, "currency": "EUR", **changes})
+    assert parse(in_capitals(record), COLUMNS) == parse(record, COLUMNS)
+
+
+def test_a_column_of_the_canonical_spelling_goes_before_one_in_capitals() -> None:
+    assert a_conversion(order_id="right", ORDER_ID="wrong").order_id == "right"
+    assert a_conversion(Order_Id="right").order_id == "right"
+    assert a_conversion(order_id=None, ORDER_ID="right").order_id == "right"
+
+
+def test_nested_columns_in_capitals_are_read() -> None:
+    assert a_conversion(USER={"EMAIL": "ada@example.com"}).email == ("ada@example.com",)
+
+
+def test_a_key_in_capitals_makes_the_event_id() -> None:
+    record = {**in_capitals(a_record(event_id=None)), "ID": 7}
+    lower = {**a_record(event_id=None), "ID": 7}
+    assert parse(record, COLUMNS, ["ID"], "s").event_id == parse(lower, COLUMNS, ["ID"], "s").event_id
+    assert parse({**record, "EMAIL": "x@y.z"}, COLUMNS, ["EMAIL"], "s").event_id.startswith("s-")
+
+
+def test_a_row_that_is_deleted_in_capitals_is_deleted() -> None:
+    assert is_deleted({"_SDC_DELETED_AT": "2026-11-20T00:00:00Z"})
