@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import msgspec
 
 from target_adpostbacks.core.conversion import Conversion, EventSource, InvalidConversion, Item
 from target_adpostbacks.core.countries import alpha2, currencies
-from target_adpostbacks.core.match_keys import digest_of
+from target_adpostbacks.core.match_keys import digest_of, visible
+from target_adpostbacks.core.placeholders import AS_PROGRAMS_WRITE_THEM, HASHES, NOTHING, is_macro, is_placeholder
 from target_adpostbacks.core.times import moment
 
 EVENT_SOURCES: dict[str, EventSource] = {
@@ -50,11 +52,27 @@ def read_text(field: str, value: Any) -> str | None:
     return str(value)
 
 
+def read_key(field: str, value: Any) -> str | None:
+    """What identifies a person or a click: without invisible characters; None for what stands for nothing."""
+    text = visible(read_text(field, value) or "")
+    return None if not text or is_placeholder(text) or text[:64].lower() in HASHES else text
+
+
+def read_name(field: str, value: Any) -> str | None:
+    """A person's or a place's name: joiners stay within it, which some scripts need."""
+    text = visible(read_text(field, value) or "", keep=JOINERS).strip(JOINERS)
+    return None if not text or text in AS_PROGRAMS_WRITE_THEM or text[:64].lower() in HASHES else text
+
+
+JOINERS = "\u200c\u200d"
+TEXT_READERS = frozenset({read_text, read_key, read_name})
+
+
 def _identifier(field: str, value: Any) -> str | None:
     text = value.strip() or None if value.__class__ is str else read_text(field, value)
     if text is not None and not text.isprintable():
         raise InvalidConversion(field, "contains a control character")
-    return text
+    return None if text is None or is_placeholder(text) else text
 
 
 def _url(field: str, value: Any) -> str | None:
@@ -87,21 +105,39 @@ def _label(field: str, value: Any) -> str | None:
 
 def _lower(field: str, value: Any) -> str | None:
     text = value.strip() if value.__class__ is str else read_text(field, value)
-    return text.lower() if text else None
+    return text.lower() if text and not (text[0] in "{$%_" and is_macro(text)) else None
 
 
 def _texts(field: str, value: Any) -> tuple[str, ...] | None:
-    if value.__class__ is str:  # by far the most records
-        value = value.strip()
-        return (value,) if value else None
+    """E-mails or phones; what is none, a macro for example, their normalizing leaves out."""
     members = value if isinstance(value, (list, tuple)) else [value]
     try:
         texts = tuple(map(str.strip, members))
     except TypeError:
-        texts = ("",)
-    if "" not in texts:
+        return _keys(field, members)
+    if NOTHING.isdisjoint(texts) and "".join(texts).isascii() and (value.__class__ is list or texts[0][0] != "["):
         return texts or None
-    return tuple([text for member in members if member is not None and (text := read_text(field, member))]) or None
+    return _keys(field, _listed(texts[0]) if value.__class__ is str else texts)
+
+
+def _ids(field: str, value: Any) -> tuple[str, ...] | None:
+    texts = _texts(field, value)
+    for text in texts or ():
+        if text[0] in "{$%_[" or len(text) >= 64:
+            return _keys(field, texts or ())
+    return texts
+
+
+def _keys(field: str, members: Iterable[Any]) -> tuple[str, ...] | None:
+    return tuple([text for member in members if member is not None and (text := read_key(field, member))]) or None
+
+
+def _listed(text: str) -> Sequence[Any]:
+    """The members of a list of texts and numbers that is written as JSON; else the text as the only member."""
+    if text.startswith("[") and text.endswith("]"):
+        with suppress(msgspec.MsgspecError, ValueError, RecursionError):
+            return msgspec.json.decode(text, type=list[str | int | float | None])
+    return [text]
 
 
 def _number(field: str, value: Any) -> int | float | None:
@@ -148,7 +184,7 @@ TRUTHS = {
 }
 
 
-def _truth(field: str, value: Any) -> bool | None:
+def read_truth(field: str, value: Any) -> bool | None:
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -175,7 +211,9 @@ def _currency(_: str, value: Any) -> str | None:
 def _country(field: str, value: Any) -> str | None:
     text = value.strip() if value.__class__ is str else read_text(field, value)
     if text and len(text) >= 64 and (digest := digest_of(text)):
-        return digest + text[64:]
+        return None if digest in HASHES else digest + text[64:]
+    if text and not text.isascii():
+        text = visible(text)
     code = alpha2(text) if text else None
     if text and not code:
         raise Unusable("not an ISO 3166 country")
@@ -229,7 +267,10 @@ def _filled(value: Any) -> Any:
         return {key: clean for key, member in value.items() if not _empty(clean := _filled(member))}
     if isinstance(value, (list, tuple)):
         return [clean for member in value if not _empty(clean := _filled(member))]
-    return value.strip() if isinstance(value, str) else value
+    if isinstance(value, str):
+        text = value.strip()
+        return "" if is_macro(text) else text
+    return value
 
 
 def _empty(value: Any) -> bool:
@@ -266,11 +307,18 @@ def _decoded(field: str, text: str) -> Any:
         raise InvalidConversion(field, "not JSON") from None
 
 
+def _item_id(field: str, value: Any) -> str | None:
+    text = read_text(field, value)
+    return None if text is None or is_placeholder(text) else text
+
+
 def read_item(line: Mapping[str, Any], unusable: list[str]) -> dict[str, Any]:
     """One line of ``contents``, read; what can't be used is named in ``unusable``."""
     item = {}
     for field, value in line.items():
         if value is None or (reader := ITEM_READERS.get(field)) is None:
+            continue
+        if value.__class__ is str and is_macro(value.strip()):
             continue
         try:
             clean = reader(f"contents.{field}", value)
@@ -291,6 +339,11 @@ TIMES = frozenset({"event_time", "click_time"})
 
 READERS: dict[str, Reader] = {
     **dict.fromkeys((name for name in Conversion.__struct_fields__ if name not in DERIVED), read_text),
+    **dict.fromkeys(
+        "click_id lead_id advertising_id idfa gaid idfv ip_address user_agent gender date_of_birth postal_code".split(),
+        read_key,
+    ),
+    **dict.fromkeys(("first_name", "last_name", "city", "state"), read_name),
     **dict.fromkeys(("event_name", "event_id", "order_id"), _identifier),
     **dict.fromkeys(TIMES, moment),
     **dict.fromkeys(("network", "platform"), _lower),
@@ -299,10 +352,12 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys(
         ("account", "campaign_id", "campaign_name", "ad_group_id", "ad_id", "creative_id", "placement"), _label
     ),
-    **dict.fromkeys(("email", "phone", "external_id"), _texts),
+    **dict.fromkeys(("email", "phone"), _texts),
+    "external_id": _ids,
     **dict.fromkeys(("screen_width", "screen_height", "num_items"), _whole),
     **dict.fromkeys(
-        ("test", "consent", "ad_user_data", "ad_personalization", "ad_storage", "limited_data_use", "opt_out"), _truth
+        ("test", "consent", "ad_user_data", "ad_personalization", "ad_storage", "limited_data_use", "opt_out"),
+        read_truth,
     ),
     "att_status": _att_status,
     "event_source": _event_source,
@@ -320,6 +375,7 @@ PRINTABLE_READERS = frozenset({_identifier, _label, _att_status})
 
 ITEM_READERS: dict[str, Reader] = {
     **dict.fromkeys(Item.__struct_fields__, read_text),
+    **dict.fromkeys(("id", "group_id"), _item_id),
     "quantity": _whole,
     "price": _number,
     "delivery_category": _delivery_category,

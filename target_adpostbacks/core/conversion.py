@@ -9,6 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from target_adpostbacks.core.placeholders import is_placeholder
+
 EventSource = Literal["web", "app", "offline", "crm"]
 EVENT_SOURCES: tuple[EventSource, ...] = get_args(EventSource)
 Adjustment = Literal["retract", "restate"]
@@ -112,13 +114,14 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def query_value(url: str | None, name: str, decode: Callable[[str], str] = unquote) -> str | None:
-    """The value of a URL's query parameter, decoded once; None if it is not there or empty. A plus stays a plus."""
+    """The value of a URL's query parameter, decoded once; None if it says nothing. A plus stays a plus."""
     if not url or f"{name}=" not in url:
         return None
     for pair in url.partition("#")[0].partition("?")[2].split("&"):
         key, _, value = pair.partition("=")
         if key == name:
-            return decode(value).strip() or None
+            text = decode(value).strip()
+            return None if not text or is_placeholder(text) else text
     return None
 
 

@@ -10,6 +10,8 @@ from functools import lru_cache
 from hashlib import sha256 as _sha256
 from typing import Any
 
+from target_adpostbacks.core.placeholders import HASHES
+
 _NO_ADDRESS = r"\s@<>\"(),:;\[\]\\"
 _ADDRESS = re.compile(rf"[^{_NO_ADDRESS}'][^{_NO_ADDRESS}]*@[^{_NO_ADDRESS}']*[^{_NO_ADDRESS}'.]").fullmatch
 _IN_BRACKETS = re.compile(r"[^<>]*<([^<>]*)>").fullmatch
@@ -35,7 +37,7 @@ def hashed(raw: str | None, normalize: Callable[..., str | None], *context: Any)
     if raw is None:
         return None
     if len(raw) >= 64 and (digest := digest_of(raw)):
-        return digest
+        return None if digest in HASHES else digest
     normalized = normalize(raw, *context)
     return _sha256(normalized.encode()).hexdigest() if normalized else None
 
@@ -45,7 +47,8 @@ def each_hashed(raws: Iterable[str], normalize: Callable[..., str | None], *cont
     digests = []
     for raw in raws:  # hashed(raw, normalize, *context), without the call
         if len(raw) >= 64 and (digest := digest_of(raw)):
-            digests.append(digest)
+            if digest not in HASHES:
+                digests.append(digest)
         elif normalized := normalize(raw, *context):
             digests.append(_sha256(normalized.encode()).hexdigest())
     return digests

@@ -17,14 +17,18 @@ from target_adpostbacks.core.columns import (
     DERIVED,
     PRINTABLE_READERS,
     READERS,
+    TEXT_READERS,
     TIMES,
     Reader,
     Unusable,
     read_item,
+    read_key,
     read_text,
+    read_truth,
 )
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion, Item, query_value
 from target_adpostbacks.core.events import canonical_event
+from target_adpostbacks.core.placeholders import FIRST, is_macro, is_placeholder
 from target_adpostbacks.core.properties import MATCH_COLUMNS, impersonal
 from target_adpostbacks.core.times import moment
 
@@ -78,7 +82,7 @@ class Columns:
             for column, path in self.fields
             if (column in MATCH_COLUMNS or column in self.ids) and path[:depth] == properties and len(path) > depth
         ]
-        self.readers: dict[str, Reader] = {**dict.fromkeys(self.ids, read_text), **READERS}
+        self.readers: dict[str, Reader] = {**dict.fromkeys(self.ids, read_key), **READERS}
         for field in TIMES:
             self.readers[field] = partial(moment, zone=zone)
         for alias, column in COLUMN_ALIASES.items():
@@ -104,9 +108,9 @@ class Columns:
         if len(columns) < len(names) or self._respelled(names):  # one fills in for the other
             return None
         readers = {name: self.readers.get(name) for name in names}
-        if any(readers[name] is read_text for name in names if name in COLUMN_ALIASES):
+        if any(readers[name] in TEXT_READERS for name in names if name in COLUMN_ALIASES):
             return None  # texts are read at once under their own names
-        plain = [name for name, reader in readers.items() if reader is read_text]
+        plain = [name for name, reader in readers.items() if reader in TEXT_READERS]
         printable = [name for name, reader in readers.items() if reader in PRINTABLE_READERS]
         return Shape(
             texts=itemgetter(*printable, *plain),
@@ -115,7 +119,7 @@ class Columns:
             others=tuple(
                 (name, COLUMN_ALIASES.get(name, name), reader)
                 for name, reader in readers.items()
-                if reader and reader is not read_text and reader not in PRINTABLE_READERS
+                if reader and reader not in TEXT_READERS and reader not in PRINTABLE_READERS
             ),
             unknown=tuple(name for name, reader in readers.items() if reader is None),
             ids=tuple(self.ids.intersection(names)),
@@ -203,6 +207,10 @@ def _at_once(record: Mapping[str, Any], columns: Columns) -> Conversion | None:
             trimmed = tuple([read_text("", value) or "" for value in texts])
         if "" in trimmed or not "".join(trimmed[:printable]).isprintable():
             return None
+        if not FIRST.isdisjoint(map(_first, trimmed)) and any(map(is_placeholder, trimmed)):
+            return None
+        if not (joined := "".join(trimmed)).isascii() and not joined.isprintable():  # invisible characters, perhaps
+            return None
         out = {**record}
         if trimmed != texts:
             out.update(zip(text_columns, trimmed, strict=True))
@@ -221,11 +229,12 @@ def _at_once(record: Mapping[str, Any], columns: Columns) -> Conversion | None:
 
 
 _strip = str.strip
+_first = itemgetter(0)
 
 
 def _is_clean(item: Item) -> bool:
     for text in (item.id, item.name, item.category, item.brand, item.group_id):
-        if text is not None and (not text or text.strip() != text):
+        if text is not None and (not text or text.strip() != text or (text[0] in FIRST and is_placeholder(text))):
             return False
     quantity, price = item.quantity, item.price
     in_range = (quantity is None or 0 <= quantity < 2**31) and (price is None or 0 <= price <= 1e15)
@@ -275,7 +284,7 @@ def _flat(record: Mapping[str, Any], columns: Columns, unusable: list[str], dept
         reader = get(field)
         if reader is read_text and value.__class__ is str:  # most columns, without a call
             value = value.strip()
-            if value:
+            if value and not is_macro(value):
                 out[field] = value
         elif value is None:
             continue
@@ -284,6 +293,8 @@ def _flat(record: Mapping[str, Any], columns: Columns, unusable: list[str], dept
                 nested.append(_address(value))
             elif value.__class__ is dict and depth:
                 nested.append(value)
+        elif value.__class__ is str and reader is not read_truth and is_macro(value.strip()):
+            continue  # but a flag: what nobody knows is no consent
         else:
             try:
                 clean = reader(field, value)

@@ -591,8 +591,8 @@ def test_records_of_meta_are_known_by_its_other_names(name: str) -> None:
     [
         ({"gender": "x"}, ["gender: not m, male, f or female"]),
         ({"fbc": MADE, "fbp": "fb.1.1795100000000.1116446470", "fbclid": "IwAR0"}, []),
-        ({"fbc": "undefined"}, ["fbc: not a cookie of Meta's"]),
-        ({"fbc": "undefined", "fbclid": "IwAR0"}, ["fbc: not a cookie of Meta's"]),
+        ({"fbc": "IwAR0"}, ["fbc: not a cookie of Meta's"]),
+        ({"fbc": "IwAR0", "fbclid": "IwAR0"}, ["fbc: not a cookie of Meta's"]),
         ({"fbc": "fb.1.1795176060001.IwAR0"}, ["fbc: created more than a minute after the event"]),
         ({"fbp": "fb.1.1795176060001.1116446470"}, ["fbp: created more than a minute after the event"]),
         ({"fbc": "fb.1.1787399999999.IwAR0"}, ["fbc: created more than 90 days before the event"]),

@@ -1,0 +1,40 @@
+"""What programs write where a value is missing: words, macros that nobody expanded, and hashes of these."""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from itertools import product
+
+WORDS = frozenset({"null", "none", "undefined", "nan", "n/a", "(not set)", "[object object]"})
+"""In lower case."""
+AS_PROGRAMS_WRITE_THEM = frozenset(
+    ("null", "NULL", "none", "None", "nan", "NaN", "undefined", "n/a", "N/A", "(not set)", "[object Object]")
+)
+"""Those that are nobody's name: ``Null`` is one."""
+FIRST = frozenset("nNuU([{$%_")
+"""What each of them begins with, but hashes."""
+
+_MACRO_FIRST = frozenset("{$%_")
+_MACRO = re.compile(
+    r"\{\{.*\}\}|\$\{.*\}|%7[Bb]%7[Bb].*%7[Dd]%7[Dd]|\{[A-Za-z_.]+\}|%%[A-Z_]+%%|__?[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*__?",
+    re.DOTALL,
+).fullmatch
+
+NOTHING = frozenset(
+    "".join(letters)
+    for text in ("", " ", "null", "none", "undefined", "nan", "n/a", "(not set)")
+    for letters in product(*({letter, letter.upper()} for letter in text))
+)
+HASHES = frozenset(sha256(text.encode()).hexdigest() for text in NOTHING)
+"""SHA-256 of nothing, of each word in any case of letters."""
+
+
+def is_macro(text: str) -> bool:
+    """Whether a trimmed text is nothing but an unexpanded macro: ``{{click_id}}``, ``__CLICKID__``."""
+    return text[:1] in _MACRO_FIRST and _MACRO(text) is not None
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a trimmed text is a macro, or a word for nothing in any case of letters."""
+    return text[:1] in FIRST and (text.lower() in WORDS or is_macro(text))
