@@ -245,6 +245,10 @@ $$;
 -- An id of your own, in lower case.
 -- rows: meta.external_id snapchat.external_id
 -- call: adpostbacks_hash(value, lower(adpostbacks_text(value)))
+--   not meta snapchat: "74234e98afe7498fb5daf1f36ac2d78acc339464f950703b8c019892f982b90b" (the hash of a word for nothing)
+--   not meta snapchat: "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855" (the hash of nothing)
+--   not meta snapchat: "{{user_id}}" (an unexpanded macro)
+--   not meta snapchat: "__USER_ID__" (an unexpanded macro)
 --   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.AQQCAQMC" (hashed by the parameter builder: whole, with its appendix)
 --   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.Bg" (hashed by the parameter builder: whole, with its appendix)
 --   not snapchat: "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f.AQQCAQMC" (hashed by Meta's parameter builder: without its appendix)
@@ -252,6 +256,10 @@ $$;
 -- rows: reddit.external_id tiktok.external_id
 -- call: adpostbacks_hash(value, adpostbacks_text(value))
 --   not reddit tiktok: "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f.AQQCAQMC" (hashed by Meta's parameter builder: without its appendix)
+--   not reddit tiktok: "74234e98afe7498fb5daf1f36ac2d78acc339464f950703b8c019892f982b90b" (the hash of a word for nothing)
+--   not reddit tiktok: "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855" (the hash of nothing)
+--   not reddit tiktok: "{{user_id}}" (an unexpanded macro)
+--   not reddit tiktok: "__USER_ID__" (an unexpanded macro)
 
 -- An advertising id in lower case; NULL for zeros alone.
 -- rows: reddit.gaid
