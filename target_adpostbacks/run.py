@@ -87,6 +87,7 @@ class Run:
         self.preparation = preparation_of(general, accounts, rules)
         self.run_id = uuid.uuid4().hex
         self.read = self.owed = self.filtered = 0
+        self._unmet = list(general.fields)  # columns whose path in ``fields`` has met nothing yet
         self._prepared = self._invalid = 0  # records, of which a message may give several or none
         self._is_settled = False
         self._without_outcome = 0  # records
@@ -151,6 +152,8 @@ class Run:
 
     def prepare(self, record: Mapping[str, Any], *, stream: str, key: Sequence[str], line: int) -> Prepared:
         """What a record comes to; nothing is counted, logged or sent."""
+        if self._unmet:
+            self._unmet = self.preparation.columns.unmet(record, self._unmet)
         return self.preparation.prepare(record, self._clock(), stream=stream, key=key, line=line)
 
     def take(self, prepared: Prepared, mark: Mark = UNMARKED) -> int:
@@ -298,6 +301,8 @@ class Run:
     def _report_counts(self) -> None:
         for column, count in self._unusable.items():
             self._log.warning("%s: left out of %s.", column, _conversions(count))
+        for column in self._unmet if self._prepared else ():
+            self._log.warning("fields.%s: its path was in no record of the run; check how it is spelled.", column)
         for rule, count in self._not_sent.items():
             self._log.warning("%s: %s not sent.", rule, _conversions(count))
         for column, count in self._delivery.differences.items():

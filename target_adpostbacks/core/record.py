@@ -59,6 +59,9 @@ class Shape(NamedTuple):
     ids: tuple[str, ...]
 
 
+DEPTH = 8
+"""How deep objects are searched for columns."""
+
 MAX_SHAPES = 1_000
 """Shapes that are remembered: a tap has one or a few for each stream."""
 
@@ -74,6 +77,7 @@ class Columns:
     ) -> None:
         self.ids = frozenset(ids)
         self.fields = [(column, path.split(".")) for column, path in (fields or {}).items()]
+        self.mapped_columns = frozenset(COLUMN_ALIASES.get(column, column) for column, _ in self.fields)
         self.zone = zone
         properties = next((path for column, path in self.fields if column == "properties"), ["properties"])
         depth = len(properties)
@@ -135,6 +139,10 @@ class Columns:
         strange = [name for name in names if name not in self.readers]
         spellings = {name: self._spellings.get(str(name).lower(), name) for name in strange}
         return {name: column for name, column in spellings.items() if column not in names}
+
+    def unmet(self, record: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
+        """Those of the columns whose path in ``fields`` leads to nothing in the record."""
+        return [column for column, path in self.fields if column in columns and _dig(record, path) is _ABSENT]
 
     def mapped(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
         """The record with the ``fields`` setting applied."""
@@ -275,13 +283,15 @@ def _with_care(record: Mapping[str, Any], columns: Columns, identity: Callable[[
     return msgspec.convert(out, Conversion)
 
 
-def _flat(record: Mapping[str, Any], columns: Columns, unusable: list[str], depth: int = 8) -> dict[str, Any]:
+def _flat(record: Mapping[str, Any], columns: Columns, unusable: list[str], depth: int = DEPTH) -> dict[str, Any]:
     """The record's columns, read; those of nested objects (``{"user": {"email": …}}``) fill what the top lacks."""
     out: dict[str, Any] = {}
     nested: list[Mapping[str, Any]] = []
     get = columns.readers.get
     for field, value in record.items():
         reader = get(field)
+        if depth < DEPTH and COLUMN_ALIASES.get(field, field) in columns.mapped_columns:
+            continue  # it is where the setting says
         if reader is read_text and value.__class__ is str:  # most columns, without a call
             value = value.strip()
             if value and not is_macro(value):

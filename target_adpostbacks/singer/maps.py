@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Collection, Iterator, Mapping, Set
 from fnmatch import fnmatch
 from typing import Any
 
@@ -20,12 +20,26 @@ def mistakes(stream_maps: Mapping[str, Any], stream: str, made: CustomStreamMap,
     """
     said = []
     for key, definition in stream_maps.items():
-        if isinstance(definition, Mapping) and fnmatch(stream, str(definition.get("__source__", key))):
+        if isinstance(definition, Mapping) and fnmatch(stream, _source(key, definition)):
             for name, expression in definition.items():
                 if isinstance(expression, str) and (name == "__filter__" or not name.startswith("__")):
                     rule = _mistake(expression, name, columns, made)
                     said += [f"stream_maps.{key}.{name}: {rule}"] if rule else []
     return said
+
+
+def unmet(stream_maps: Mapping[str, Any], streams: Collection[str]) -> list[str]:
+    """The paths of the stream maps that are for none of the streams."""
+    paths = []
+    for key, definition in stream_maps.items():
+        source = _source(key, definition)
+        if not key.startswith("__") and not any(fnmatch(stream, source) for stream in streams):
+            paths.append(f"stream_maps.{key}" if source == key else f"stream_maps.{key}.__source__")
+    return paths
+
+
+def _source(key: str, definition: Any) -> str:
+    return str(definition.get("__source__", key)) if isinstance(definition, Mapping) else key
 
 
 def _mistake(expression: str, name: str, columns: Set[str], made: CustomStreamMap) -> str | None:

@@ -207,6 +207,7 @@ class LineReader(GenericSingerReader[bytes]):
         self.plain = not (isinstance(kind, str) and kind in TYPES)
         if self.plain:
             schema = {"type": "object", "properties": {}}
+            self.columns[PLAIN_STREAM] = frozenset()
             callbacks["SCHEMA"]({"type": "SCHEMA", "stream": PLAIN_STREAM, "schema": schema, "key_properties": []})
         line, strange, self._strange = self.line, self._strange, []
         for self.line, digest, bad in strange:

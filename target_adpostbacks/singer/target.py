@@ -274,6 +274,9 @@ class TargetAdpostbacks(CommandTarget):
         self.states.end()
         self.progress.stop()
         mistakes = [mistake for mistake in (self._why_stopped(), self._write_results()) if mistake]
+        streams = self.message_reader.columns
+        for path in maps.unmet(self.config.get("stream_maps") or {}, streams) if streams else ():
+            self.logger.warning("%s: no stream of the input has this name; nothing was mapped by it.", path)
         if self.delivery_run.tally.open or self.states.waiting:
             self.logger.error("State is held back: the next run begins at the last state that was written.")
         self.exit_code = self.delivery_run.close(mistakes, self.signals[0] if self.signals else 0)

@@ -360,3 +360,18 @@ def test_a_key_in_capitals_makes_the_event_id() -> None:
 
 def test_a_row_that_is_deleted_in_capitals_is_deleted() -> None:
     assert is_deleted({"_SDC_DELETED_AT": "2026-11-20T00:00:00Z"})
+
+
+def test_a_nested_column_is_not_read_for_one_that_fields_maps() -> None:
+    columns = Columns(fields={"country": "customer.address.country", "phone": "customer.tel"})
+    record = a_record(customer={"address": {"country": "Nowhere"}, "tel": "+4930123456", "mobile": "+4930654321"})
+    conversion = parse(record, columns)
+    assert conversion.phone == ("+4930123456",)
+    assert len([said for said in conversion.unusable if said.startswith("country: ")]) == 1
+    assert parse(a_record(customer={"mobile": "+4930654321"}), columns).phone == ()
+
+
+def test_a_path_that_leads_to_nothing_is_unmet() -> None:
+    columns = Columns(fields={"email": "customer.email", "phone": "tel"})
+    assert columns.unmet({"customer": {"email": None}}, ["email", "phone"]) == ["phone"]
+    assert columns.unmet({"customer": None, "tel": 1}, ["email"]) == ["email"]

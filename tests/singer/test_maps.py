@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from singer_sdk.mapper import CustomStreamMap, PluginMapper
 
-from target_adpostbacks.singer.maps import mistakes
+from target_adpostbacks.singer.maps import mistakes, unmet
 
 
 def said(stream_maps: dict[str, Any]) -> list[str]:
@@ -62,3 +62,15 @@ def test_every_map_of_the_stream_is_looked_at_and_no_other() -> None:
     (made, *_) = [each for each in mapper.stream_maps["orders"] if isinstance(each, CustomStreamMap)]
     paths = [mistake.partition(":")[0] for mistake in mistakes(maps, "orders", made, {"a"})]
     assert paths == ["stream_maps.copy.__filter__", "stream_maps.copy.a", "stream_maps.ord*.c"]
+
+
+@pytest.mark.parametrize(
+    ("stream_maps", "paths"),
+    [
+        ({"orders": {}, "o*": None, "copy": {"__source__": "orders"}, "__else__": None}, []),
+        ({"order": {"email": None}}, ["stream_maps.order"]),
+        ({"orders": {"__source__": "order"}, "x*": None}, ["stream_maps.orders.__source__", "stream_maps.x*"]),
+    ],
+)
+def test_a_map_that_is_for_no_stream_is_named(stream_maps: dict[str, Any], paths: list[str]) -> None:
+    assert unmet(stream_maps, ["orders", "users"]) == paths

@@ -342,6 +342,17 @@ def test_fields_map_the_users_own_columns(target: Target, sandbox: Sandbox) -> N
     assert "email" in sandbox.received[0]["payload"]["user"]
 
 
+def test_maps_and_fields_that_met_nothing_are_named_at_the_end(target: Target) -> None:
+    target.config["fields"] = {"email": "customer.mail", "phone": "tel"}
+    target.config["stream_maps"] = {"cc": {"email": None}}
+    ran = target.run([a_purchase(1), a_purchase(2, tel="+4930123456")])
+    assert ran.code == 0
+    assert ran.stderr.count("fields.email: its path was in no record of the run") == 1
+    assert ran.stderr.count("stream_maps.cc: no stream of the input has this name") == 1
+    assert "fields.phone" not in ran.stderr
+    assert "fields.email" not in target.run([]).stderr
+
+
 @pytest.mark.parametrize("compression", ["gzip", *slow("none")])
 def test_batch_files_take_the_way_of_records(target: Target, sandbox: Sandbox, compression: str) -> None:
     path = target.folder / "batch.jsonl"
