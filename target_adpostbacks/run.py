@@ -156,8 +156,11 @@ class Run:
             self._unmet = self.preparation.columns.unmet(record, self._unmet)
         return self.preparation.prepare(record, self._clock(), stream=stream, key=key, line=line)
 
-    def take(self, prepared: Prepared, mark: Mark = UNMARKED) -> int:
-        """Batch and send what was prepared; how many outcomes it is owed, those that rules dropped included."""
+    def take(self, prepared: Prepared, mark: Mark = UNMARKED, file: str = "") -> int:
+        """Batch and send what was prepared; how many outcomes it is owed, those that rules dropped included.
+
+        ``file``: where its line is, if not in the input.
+        """
         outcomes = prepared.outcomes
         mark.expect(outcomes)
         self.owed += outcomes
@@ -171,17 +174,11 @@ class Run:
         for not_sent in prepared.not_sent:
             self._skip(Skipped(row_of(not_sent), mark))
         if prepared.unusable or prepared.invalid or prepared.mistakes:
-            self._report(prepared)
+            self._report(prepared, file)
         if prepared.passed_over and not outcomes:
             self.filtered += 1
             return 1
         return outcomes
-
-    def invalid(
-        self, stream: str, line: int, digest: str, field: str, rule: str, mark: Mark = UNMARKED, event_id: str = ""
-    ) -> int:
-        """A line of the input that is no record: a row of the ledger and one warning. How many outcomes it is owed."""
-        return self.take(invalid(stream, line, digest, field, rule, event_id), mark)
 
     def count_read(self, outcomes: int) -> None:
         """Count one record of the input, and the number of its outcomes."""
@@ -189,8 +186,8 @@ class Run:
         if not outcomes:
             self._without_outcome += 1
 
-    def _report(self, prepared: Prepared) -> None:
-        place = f"Line {prepared.line}: "
+    def _report(self, prepared: Prepared, file: str) -> None:
+        place = f"{file}, line {prepared.line}: " if file else f"Line {prepared.line}: "
         of_stream = f" (stream {prepared.stream})" if prepared.stream else ""
         if prepared.invalid:
             self._warn_once(self._not_sent, prepared.invalid + of_stream, place, "Not sent")
@@ -407,7 +404,8 @@ def _add_all(run: Run, records: Iterable[Any], stream: str, key: Sequence[str]) 
         if isinstance(record, Mapping):
             run.add(record, stream=stream, key=key, line=line)
         else:
-            run.count_read(run.invalid(stream, line, digest(record, line), "record", "not a mapping of columns"))
+            prepared = invalid(stream, line, digest(record, line), "record", "not a mapping of columns")
+            run.count_read(run.take(prepared))
         if time.monotonic() - ticked >= TICK_SECONDS:
             ticked = time.monotonic()
             run.tick()

@@ -6,23 +6,42 @@ import zlib
 from collections.abc import Iterator, Mapping
 from gzip import GzipFile
 from gzip import open as gzip_open
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, StorageTarget
 
 from target_adpostbacks.singer.reader import BOM, GZIP, MAX_LINE, Overlong, UnreadableInput
 
 
-def batch_lines(message: Mapping[str, Any]) -> Iterator[bytes]:
-    """The lines of all files, without their ends; raises UnreadableInput."""
+class Line(NamedTuple):
+    """A line of a file: the file's name, the line's number from 1, and the line without its end."""
+
+    file: str
+    number: int
+    data: bytes
+
+
+def batch_lines(message: Mapping[str, Any]) -> Iterator[Line]:
+    """The lines of all files; raises UnreadableInput."""
     try:
         encoding = BaseBatchFileEncoding.from_dict(dict(message["encoding"]))
         for path in message["manifest"]:
-            yield from _file_lines(encoding, path)
-    except (OSError, EOFError, ValueError, TypeError, AttributeError, ImportError, zlib.error) as error:
+            name = urlsplit(path).path.rpartition("/")[2]
+            for number, data in enumerate(_file_lines(encoding, path), 1):
+                yield _new(Line, (name, number, data))
+    except ImportError:
+        raise UnreadableInput(
+            f"BATCH message of stream '{message['stream']}': a package is missing that reads its files; for S3: "
+            "pip install 'target-adpostbacks[s3]'"
+        ) from None
+    except (OSError, EOFError, ValueError, TypeError, AttributeError, zlib.error) as error:
         raise UnreadableInput(
             f"BATCH message of stream '{message['stream']}': can't be read ({type(error).__name__})"
         ) from None
+
+
+_new = tuple.__new__  # a NamedTuple's own call takes twice as long
 
 
 def _file_lines(encoding: BaseBatchFileEncoding, path: str) -> Iterator[bytes]:

@@ -163,8 +163,21 @@ def _map_mistake(stream_maps: Any, error: StreamMapConfigError | MapExpressionEr
     """Where a stream map is wrong; the SDK's text repeats what stands there, which may hold a secret."""
     repeated = [(text, path) for text, path in _texts(stream_maps, "stream_maps") if text and text in str(error)]
     path = max(repeated, key=lambda each: len(each[0]))[1] if repeated else "stream_maps"
-    rule = "the expression can't be parsed" if isinstance(error, MapExpressionError) else "not what the SDK documents"
-    return f"{path}: {rule}"
+    if isinstance(error, MapExpressionError):
+        return f"{path}: the expression can't be parsed"
+    for of_the_sdk, rule in KEY_MISTAKES.items():
+        if of_the_sdk in str(error):
+            names = [name for name in stream_maps or () if f"'{name}'" in str(error)]
+            return f"{'.'.join(['stream_maps', *names[:1]])}: {rule}"
+    return f"{path}: not what the SDK documents"
+
+
+KEY_MISTAKES = {
+    "Invalid key properties": "a key property of the stream is not in its SCHEMA message: the tap has to send it"
+    " there, or `__key_properties__` has to name other columns",
+    "Removing key property": "a key property is removed: `__key_properties__` has to name other columns, or be null",
+}
+"""What the SDK says of a stream's key, to how it is told here."""
 
 
 def _texts(settings: Any, path: str) -> Iterator[tuple[str, str]]:

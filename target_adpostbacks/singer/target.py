@@ -17,7 +17,7 @@ from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.mapper import CustomStreamMap, SameRecordTransform
 
 from target_adpostbacks import config as configuration
-from target_adpostbacks.core.preparation import digest
+from target_adpostbacks.core.preparation import digest, invalid
 from target_adpostbacks.core.record import is_deleted
 from target_adpostbacks.delivery.attempts import pauses
 from target_adpostbacks.delivery.balance import summary
@@ -77,6 +77,7 @@ class TargetAdpostbacks(CommandTarget):
             self.setup_mapper()
         self.max_parallelism = 1  # no sink holds anything that could be drained beside others
         self._metrics_logger = metrics.get_metrics_logger()
+        self._file, self._file_line = "", 0  # of a BATCH message, while it is read
         self._checked: set[str] = set()  # streams whose maps have met a record
         self._direct: dict[str, tuple[Any, ConversionSink]] = {}
         self._collected = time.monotonic()
@@ -177,7 +178,7 @@ class TargetAdpostbacks(CommandTarget):
                 mapped = stream_map.transform(dict(record))
             except Exception as error:  # noqa: BLE001 - an expression of the user's, on any value
                 rule = f"an expression failed ({type(error).__name__})"
-                outcomes += self._invalid_line(stream, digest(record, self.message_reader.line), "stream_maps", rule)
+                outcomes += self._invalid_line(stream, digest(record, self._line), "stream_maps", rule)
                 continue
             if mapped is None:
                 self.delivery_run.filtered += 1
@@ -205,9 +206,9 @@ class TargetAdpostbacks(CommandTarget):
     def _deliver(self, record: Mapping[str, Any], sink: ConversionSink) -> int:
         """Deliver a record, which may be one of several that stream maps made of a message; its outcomes."""
         sink.records += 1
-        line = self.message_reader.line
-        prepared = self.delivery_run.prepare(record, stream=sink.stream_name, key=sink.key_properties, line=line)
-        return self.delivery_run.take(prepared, self.states.place)
+        run = self.delivery_run
+        prepared = run.prepare(record, stream=sink.stream_name, key=sink.key_properties, line=self._line)
+        return run.take(prepared, self.states.place, self._file)
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         """State waits for every outcome before it."""
@@ -216,14 +217,22 @@ class TargetAdpostbacks(CommandTarget):
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         """The lines of a BATCH message's files take the way of RECORD messages."""
         stream = message_dict["stream"]
-        for number, line in enumerate(batch_lines(message_dict)):
-            if self.message_reader.stopped:
-                self.states.place.hold(1)  # what was not read is not covered by the next state
-                return
-            if not number & 127:
-                self.message_reader.tick_if_due()
-            if line and not line.isspace():
-                self._process_batch_line(stream, line)
+        try:
+            for self._file, self._file_line, line in batch_lines(message_dict):
+                if self.message_reader.stopped:
+                    self.states.place.hold(1)  # what was not read is not covered by the next state
+                    return
+                if not self._file_line & 127:
+                    self.message_reader.tick_if_due()
+                if line and not line.isspace():
+                    self._process_batch_line(stream, line)
+        finally:
+            self._file, self._file_line = "", 0
+
+    @property
+    def _line(self) -> int:
+        """Where the record at hand stands: its line in a BATCH file, or in the input."""
+        return self._file_line or self.message_reader.line
 
     def _process_batch_line(self, stream: str, line: bytes) -> None:
         try:
@@ -239,8 +248,8 @@ class TargetAdpostbacks(CommandTarget):
         self.delivery_run.count_read(self._invalid_line("", digest, bad.field, bad.rule, bad.event_id))
 
     def _invalid_line(self, stream: str, digest: str, field: str, rule: str, event_id: str = "") -> int:
-        line = self.message_reader.line
-        return self.delivery_run.invalid(stream, line, digest, field, rule, self.states.place, event_id)
+        prepared = invalid(stream, self._line, digest, field, rule, event_id)
+        return self.delivery_run.take(prepared, self.states.place, self._file)
 
     def _time_batch(self, label: str, seconds: float) -> None:
         """The SDK's metric of a batch: how long an account took from hand-over to the verdicts."""

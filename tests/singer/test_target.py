@@ -257,8 +257,12 @@ def test_a_line_that_cannot_be_read_is_a_row_with_its_event_id(target: Target) -
     path.write_bytes(b'{"event_id": "evt-8", "event_name": }\n{"event_id": "evt-9", "x": NaN}\n')
     encoding = {"format": "jsonl", "compression": "none"}
     batch = {"type": "BATCH", "stream": "conversions", "encoding": encoding, "manifest": [path.as_uri()]}
-    target.run([schema(), encoded(record(**a_purchase(7)))[:-4], batch])
+    ran = target.run([schema(), encoded(record(**a_purchase(7)))[:-4], batch])
+    assert "| Line 2: line: malformed JSON" in ran.stderr
+    assert "| batch.jsonl, line 1: line: malformed JSON (stream conversions)" in ran.stderr
+    assert "| batch.jsonl, line 2: event_name: missing" in ran.stderr
     assert [row[0] for row in target.rows()][:2] == ["evt-7", "evt-8"]
+    assert target.rows("line") == [(2,), (1,), (2,)]  # of the input, and of the file
     assert target.rows("message")[2] == ("event_name: missing; map the column that names the event",)
 
 
@@ -342,6 +346,22 @@ def test_fields_map_the_users_own_columns(target: Target, sandbox: Sandbox) -> N
     assert "email" in sandbox.received[0]["payload"]["user"]
 
 
+@pytest.mark.parametrize(
+    ("key", "mapped", "told"),
+    [
+        (["id"], {"value": "1"}, "stream_maps.orders: a key property of the stream is not in its SCHEMA message"),
+        (["id"], {"id": None}, "stream_maps.orders: a key property is removed"),
+    ],
+)
+def test_a_key_that_a_stream_map_cannot_keep_is_told(
+    target: Target, key: list[str], mapped: dict[str, Any], told: str
+) -> None:
+    target.config["stream_maps"] = {"orders": mapped}
+    ran = target.run([schema("orders", key), record("orders", **a_purchase())])
+    assert ran.code == 1
+    assert told in ran.stderr
+
+
 def test_maps_and_fields_that_met_nothing_are_named_at_the_end(target: Target) -> None:
     target.config["fields"] = {"email": "customer.mail", "phone": "tel"}
     target.config["stream_maps"] = {"cc": {"email": None}}
@@ -400,6 +420,13 @@ def test_a_batch_of_another_compression_keeps_state_back(
     ran = target.run([schema(), state(1), batch, state(2)])
     assert (ran.code, ran.states) == (1, [1])
     assert said in ran.stderr
+
+
+def test_a_batch_in_s3_names_the_package_that_is_missing(target: Target) -> None:
+    batch = {"type": "BATCH", "stream": "conversions", "encoding": {"format": "jsonl"}, "manifest": ["s3://b/c.jsonl"]}
+    ran = target.run([schema(), batch])
+    assert ran.code == 1
+    assert "pip install 'target-adpostbacks[s3]'" in ran.stderr
 
 
 @pytest.mark.parametrize("manifest", ["file:///nowhere/b.jsonl", *slow([1, None])])
