@@ -205,7 +205,7 @@ class Attempts:
     def leave_open(self, parts: Sequence[Part], why: Outcome) -> None:
         """These stay open, or keep the refusal that they had."""
         if self.refused_before:
-            self.verdicts.keep([queued for part in parts for queued in part.batch])
+            self.verdicts.keep([queued for part in parts for queued in part.batch], why)
         else:
             self.verdicts.store([(why, list(part.batch)) for part in parts], parts[-1].sent)
 

@@ -21,7 +21,7 @@ from target_adpostbacks.delivery.search import Search
 from target_adpostbacks.delivery.transport import Transport
 from target_adpostbacks.delivery.under_way import UnderWay
 from target_adpostbacks.delivery.verdicts import Verdicts
-from target_adpostbacks.ledger import Ledger
+from target_adpostbacks.ledger import Ledger, UnusableLedger
 
 ABANDON_SECONDS = 2
 """For writing down what is left without an answer."""
@@ -112,11 +112,28 @@ class Delivery:
     def settle(self, is_hurried: Callable[[], bool] = lambda: False) -> bool:
         """Wait until every verdict is written; False if ``is_hurried`` ended the wait before."""
         futures = [*self._writing, *(future for lane in self._lanes.values() for future in list(lane.futures))]
+        is_noted = False
         while futures:
+            if self.stopping.is_set() and not is_noted:
+                is_noted = True
+                self._note_unanswered()
             futures = list(wait(futures, timeout=0.2).not_done)
             if futures and is_hurried():
                 return False
         return True
+
+    def _note_unanswered(self) -> None:
+        try:
+            count = self._verdicts.note_unanswered()
+        except UnusableLedger as error:
+            self._fail(error)
+            return
+        if count:
+            seconds = max(lane.network.settings.request_timeout_seconds for lane in self._lanes.values())
+            self._inform(
+                f"Stopping: {count} conversions are under way, and their answers are waited for, up to {seconds} s. "
+                "A second signal ends the run now."
+            )
 
     def abandon(self) -> None:
         """Wait no longer. The network may have what is under way, but its answers are no longer heard."""

@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from target_adpostbacks.core.answers import Outcome, Verdict
-from target_adpostbacks.core.postback import NotSent
+from target_adpostbacks.core.postback import Key, NotSent
 from target_adpostbacks.delivery.queued import Group, Queued, Skipped
 from target_adpostbacks.delivery.under_way import UnderWay
-from target_adpostbacks.ledger import NO_REQUEST, Delivered, Ledger, Sent, Status, UnusableLedger
+from target_adpostbacks.ledger import NO_REQUEST, NOTED, Delivered, Ledger, Sent, Status, UnusableLedger
 
 CUT_SHORT = Outcome(Verdict.NO_ANSWER, message="the run ended before the answer came")
+STOPPED = Outcome(Verdict.NO_ANSWER, message=NOTED)
 NEVER_SENT = Outcome(Verdict.TRANSIENT, message="the run ended before it was sent")
 
 
@@ -39,6 +40,8 @@ class Verdicts:
         self._clock = clock
         self._under_way = under_way
         self._lock = threading.Lock()
+        self._writing = threading.Lock()  # a verdict and what is noted of it come one after the other
+        self._noted: set[Key] = set()
         self._is_abandoned = False
         self._unwritten_skips = 0
 
@@ -60,16 +63,31 @@ class Verdicts:
         """Commit outcomes and the request that gave them, then let state be written."""
         groups = [group for each in groups for group in _with_doubt(each)]
         rows = [row for outcome, batch in groups for row in _rows(batch, outcome, sent)]
-        self._ledger.write(self.now(), rows, [attempt] if attempt else [])
-        for outcome, batch in groups:
-            if outcome.verdict.final:
-                self.release(batch, outcome.verdict.value)
-            else:
-                self.leave_open(batch, outcome)
+        with self._writing:
+            self._ledger.write(self.now(), rows, [attempt] if attempt else [])
+            for outcome, batch in groups:
+                if outcome.verdict.final:
+                    self.release(batch, outcome.verdict.value)
+                else:
+                    self.leave_open(batch, outcome)
 
-    def keep(self, batch: Sequence[Queued]) -> None:
-        """The refusal that the ledger has of these stands."""
-        self.release(batch, "rejected")
+    def keep(self, batch: Sequence[Queued], why: Outcome) -> None:
+        """The ledger's refusal of these stands; what ``note_unanswered`` has overwritten stays open."""
+        noted = [queued for queued in batch if queued.postback.key in self._noted]
+        self.release([queued for queued in batch if queued.postback.key not in self._noted], "rejected")
+        if noted:
+            self.store([(why, noted)], None)
+
+    def note_unanswered(self) -> int:
+        """Write at once what is under way as ``no_answer``, before a kill may come; an answer overwrites it.
+
+        How many. Raises UnusableLedger.
+        """
+        with self._writing:
+            waiting = [same[0] for same in self._under_way.all() if same[0].in_doubt_since]
+            self._noted.update(queued.postback.key for queued in waiting)
+            self._ledger.write(self.now(), [row for queued in waiting for row in _rows([queued], STOPPED, None)])
+        return len(waiting)
 
     def leave_open(self, batch: Sequence[Queued], outcome: Outcome) -> None:
         """These stay open, and the ledger knows it."""

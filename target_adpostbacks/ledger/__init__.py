@@ -3,11 +3,23 @@
 from target_adpostbacks.ledger.database import NoLedger, UnusableLedger, default_url
 from target_adpostbacks.ledger.log import RETRIED, STATUSES, Line
 from target_adpostbacks.ledger.reading import LedgerReader
-from target_adpostbacks.ledger.tables import IDENTITY, NO_REQUEST, TABLES, Delivered, Earlier, Sent, Status, key, schema
+from target_adpostbacks.ledger.tables import (
+    IDENTITY,
+    NO_REQUEST,
+    NOTED,
+    TABLES,
+    Delivered,
+    Earlier,
+    Sent,
+    Status,
+    key,
+    schema,
+)
 from target_adpostbacks.ledger.writing import Ledger
 
 __all__ = [
     "IDENTITY",
+    "NOTED",
     "NO_REQUEST",
     "RETRIED",
     "STATUSES",

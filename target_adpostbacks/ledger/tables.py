@@ -151,6 +151,9 @@ class Earlier(NamedTuple):
     currency: str | None
 
 
+NOTED = "the run was stopped before the answer came"
+"""The message of what is noted as unanswered while its answer is still waited for."""
+
 COLUMNS = ("seq", "run_id", "updated_at", *WRITTEN)
 IDENTITY = Key._fields
 

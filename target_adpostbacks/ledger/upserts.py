@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from target_adpostbacks.ledger.tables import COLUMNS, DELIVERIES, IDENTITY
+from target_adpostbacks.ledger.tables import COLUMNS, DELIVERIES, IDENTITY, NOTED
 
 CHUNKS = (250, 25, 1)
 """Rows of one INSERT into SQLite: a statement of many rows lets other threads run while the database works."""
@@ -82,13 +82,15 @@ def _on_conflict(insert: Any, dialect: sa.Dialect) -> str:
     old, new = _WRITTEN.c, insert.excluded
     skipped, unanswered = _text("skipped"), _text("no_answer")
     is_verdict = sa.and_(new.attempt_id.is_not(None), new.status != _text("open"))
+    # Noted by this run when it was stopped; what is in doubt even then would say so again.
+    is_own_answer = sa.and_(old.message == _text(NOTED), old.run_id == new.run_id, new.status == _text("open"))
     statement = insert.on_conflict_do_update(
         index_elements=[old[name] for name in IDENTITY],
         set_={name: new[name] for name in COLUMNS if name not in IDENTITY},
         where=sa.and_(
             old.status != _text("accepted"),
             sa.or_(new.status != skipped, old.status != new.status, old.reason != new.reason),
-            sa.or_(old.reason != unanswered, new.reason == unanswered, is_verdict),
+            sa.or_(old.reason != unanswered, new.reason == unanswered, is_verdict, is_own_answer),
             sa.or_(new.reason != _text("busy"), old.status == skipped),
         ),
     )

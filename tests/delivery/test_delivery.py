@@ -829,6 +829,68 @@ def test_the_doubt_about_an_earlier_run_outlives_a_run_that_is_cut_short(scene: 
     assert ("x", "open", "no_answer") in made.rows()
 
 
+def stopped_while_waiting(made: Scene, answer: Said) -> list[Any]:
+    """Stop a run while the network has its request, then let the network answer; the rows of the time between."""
+    has_it, may_answer = threading.Event(), threading.Event()
+
+    def answer_late(_: list[str]) -> Said:
+        has_it.set()
+        assert may_answer.wait(60)
+        return answer
+
+    made.answers = Answers(answer_late)
+    made.delivery._transport = made.answers
+    made.delivery.submit(an_account(), [made.queued(an_account(), "a")])
+    assert has_it.wait(60)
+    made.delivery.stop()
+    between: list[Any] = []
+
+    def look() -> bool:
+        between[:] = between or made.rows()
+        may_answer.set()
+        return False
+
+    assert made.delivery.settle(look)
+    return between
+
+
+@pytest.mark.parametrize(
+    ("answer", "row"),
+    [
+        (OK, ("a", "accepted", "")),
+        (BAD, ("a", "rejected", "")),
+        (BUSY, ("a", "open", "throttled")),
+        (NO_TOKEN, ("a", "open", "credentials")),
+        (REFUSED, ("a", "open", "transient")),
+        (RESET, ("a", "open", "no_answer")),
+    ],
+)
+def test_what_is_under_way_at_a_signal_is_noted_at_once_and_any_answer_overwrites_it(
+    scene: Make, answer: Said, row: tuple[str, ...]
+) -> None:
+    made = scene(OK)
+    assert stopped_while_waiting(made, answer) == [("a", "open", "no_answer")]
+    assert made.rows() == [row]
+    (told,) = made.informed
+    assert told.startswith("Stopping: 1 conversions are under way")
+
+
+def test_what_is_noted_of_a_repeated_refusal_stays_open_where_no_verdict_comes(scene: Make) -> None:
+    scene(BAD).deliver("a")
+    made = scene(OK)
+    assert stopped_while_waiting(made, BUSY) == [("a", "open", "no_answer")]
+    assert made.rows() == [("a", "open", "throttled")]
+    assert made.delivery.counts == {"open throttled": 1}
+
+
+def test_a_signal_notes_nothing_where_no_request_is_under_way(scene: Make) -> None:
+    made = scene(OK).deliver("a")
+    made.delivery.stop()
+    made.deliver("b")
+    assert made.rows() == [("a", "accepted", ""), ("b", "open", "transient")]
+    assert made.informed == []
+
+
 def test_the_doubt_outlives_refused_credentials(scene: Make) -> None:
     assert scene(RESET, NO_TOKEN).deliver("a").rows() == [("a", "open", "no_answer")]
 
