@@ -145,7 +145,7 @@ def test_a_token_in_the_query_is_in_nothing_that_a_run_leaves_behind(tmp_path: P
 
 def test_a_crash_shows_no_value(target: tuple[Target, LocalServer]) -> None:
     made, _ = target
-    made.config["stream_maps"] = {"conversions": {"event_id": "int(email)", "__filter__": "len(email) > missing"}}
+    made.config["stream_maps"] = {"conversions": {"event_id": "int(email)", "__filter__": "int(email) > 0"}}
     ran = made.run(lines(), env={"TARGET_ADPOSTBACKS_LOGLEVEL": "DEBUG"})
     assert "an expression failed" in ran.stderr
     assert canaries_in(left_behind(made.folder, ran.stdout, ran.stderr)) == []

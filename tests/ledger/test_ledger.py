@@ -190,7 +190,7 @@ def test_a_run_that_lost_its_assets_finds_out(postgres_url: str) -> None:
     with engine.connect() as connection:
         connection.execute(sa.text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
     engine.dispose()
-    with pytest.raises(UnusableLedger, match="kept other runs away, a connection or a file, was lost"):
+    with pytest.raises(UnusableLedger, match="the lock that keeps other runs away was lost"):
         ledger.claim("tiktok", "pixel-a")
     ledger.close()
 
