@@ -327,7 +327,7 @@ def read_item(line: Mapping[str, Any], unusable: list[str]) -> dict[str, Any]:
             continue
         if clean is not None:
             item[field] = clean
-    if not item and not ITEM_READERS.keys() & line.keys() and any(value not in (None, "") for value in line.values()):
+    if not item and any(value not in (None, "") for name, value in line.items() if name not in ITEM_READERS):
         unusable.append("contents: a line with none of id, name, category, brand, quantity and price")
     return item
 

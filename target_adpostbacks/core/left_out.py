@@ -14,24 +14,32 @@ Reading = Callable[[str, Conversion], Any]
 
 READINGS: Mapping[str, tuple[str, Reading]] = {
     "email": ("not an e-mail address", lambda raw, _: keys.email(raw)),
-    "phone": ("not a phone number with its country code", lambda raw, _: phones.e164(raw)),
+    "phone": ("not a phone number with its country code", lambda raw, _: phones.e164(raw)),  # unless a network reads it
     "ip_address": ("not a public IP address", lambda raw, _: keys.public_ip(raw)),
     "gender": ("not m, male, f or female", lambda raw, _: keys.gender(raw)),
     "date_of_birth": ("not a birth date", lambda raw, c: date_of_birth(raw, c.event_time.year)),
 }
 """For a column, what is said of a value that can't be used, and how it is read."""
+NO_READINGS: Mapping[str, Reading] = {}
 
 
-def left_out(c: Conversion, match_columns: Mapping[str, str], sent: Collection[str]) -> Iterator[str]:
+def left_out(
+    c: Conversion,
+    match_columns: Mapping[str, str],
+    sent: Collection[str],
+    own_readings: Mapping[str, Callable[[str, Conversion], Any]] = NO_READINGS,
+) -> Iterator[str]:
     """``'email: not an e-mail address'`` for each column of which a value is missing among the match keys ``sent``.
 
-    ``match_columns``: column to the match key that is made of it. Only what is missing is read again.
+    ``match_columns``: column to the match key that is made of it; ``own_readings``: how the network itself reads some.
+    Only what is missing is read again.
     """
     for column, match_key in match_columns.items():
         raw = getattr(c, column)
         if not raw or (match_key in sent and (raw.__class__ is str or len(raw) == 1)):
             continue
         rule, reading = READINGS[column]
+        reading = own_readings.get(column, reading)
         values = (raw,) if isinstance(raw, str) else raw
         if any(not (reading(value, c) or keys.is_hash(value)) for value in values):
             yield f"{column}: {rule}"

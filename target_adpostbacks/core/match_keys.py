@@ -181,9 +181,11 @@ def public_ip(raw: str) -> str | None:
 
 
 def _public(written: str) -> str | None:
-    text = written.strip("\"'").removeprefix("for=").strip("\"'")
+    text = written.strip("\"'")
+    if text[:4].lower() == "for=":
+        text = text[4:].strip("\"'")
     if text.startswith("["):
-        text = text[1:].partition("]")[0]
+        text = text[1:].partition("]")[0].strip("\"'")
     elif text.count(":") == 1:  # a port behind an IPv4 address
         text = text.partition(":")[0]
     text = text.partition("%")[0].partition("/")[0]
@@ -195,7 +197,7 @@ def _public(written: str) -> str | None:
         address = address.ipv4_mapped
         text = str(address)
     documentation = any(address in network for network in _DOCUMENTATION if network.version == address.version)
-    return text if address.is_global or documentation else None
+    return text if documentation or (address.is_global and not address.is_multicast) else None
 
 
 _BETWEEN = re.compile(r"[\s,;]+")

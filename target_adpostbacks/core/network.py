@@ -8,10 +8,11 @@ from datetime import timedelta
 from typing import ClassVar, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
+from target_adpostbacks.core import phones
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict
 from target_adpostbacks.core.conversion import Conversion, query_value, same_host
 from target_adpostbacks.core.left_out import left_out
-from target_adpostbacks.core.settings import Settings
+from target_adpostbacks.core.settings import PhoneSettings, Settings
 
 S = TypeVar("S", bound=Settings)
 
@@ -69,6 +70,7 @@ class Network(ABC, Generic[S]):
     def __init__(self, settings: S) -> None:
         self.settings = settings
         self.trial_at = settings.trial_at
+        self._readings = {"phone": self._read_phone}
         self._events: dict[tuple[str, str], tuple[str, Skip | None]] = {}
 
     # What every network says for itself.
@@ -125,7 +127,17 @@ class Network(ABC, Generic[S]):
 
     def unusable(self, conversion: Conversion, sent: Collection[str]) -> Iterable[str]:
         """``'email: not an e-mail address'``: columns that are not among the match keys ``sent``, and why."""
-        return left_out(conversion, self.match_columns, sent)
+        return left_out(conversion, self.match_columns, sent, self._readings)
+
+    def phone(self, raw: str, country_codes: tuple[str, ...]) -> str | None:
+        """A phone number as the network reads it; None where it can't be used."""
+        return phones.e164(raw, country_codes)
+
+    def _read_phone(self, raw: str, conversion: Conversion) -> str | None:
+        settings = self.settings
+        return self.phone(
+            raw, settings.country_codes(conversion.country) if isinstance(settings, PhoneSettings) else ()
+        )
 
     def request_id(self, response: Response) -> str:
         """The network's own id of the request, for its support."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
 _COUNTRY_CODE = re.compile(r"\+?([1-9][0-9]{0,2})").fullmatch
-_DECIMALS = re.compile(r"(\+?[0-9]{7,15})[.,]0{1,2}").fullmatch
+_DECIMALS = re.compile(r"(\+?[0-9]{7,15})[.,]0+").fullmatch
 _LETTERS = re.compile(r"[^\W\d_]+")
 _EXTENSION = re.compile(
     r"[\s,;(\[/-]*"

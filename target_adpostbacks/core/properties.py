@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import unicodedata
 from collections.abc import Container, Iterator, Mapping
@@ -23,6 +24,8 @@ MATCH_COLUMNS = frozenset(
 PERSONAL = frozenset(
     "email emails em hashedemail mail phone phonenumber mobile ph hashedphone name fullname firstname fn lastname ln "
     "surname gender ge sex dateofbirth dob birthday birthdate db age address street city ct state st region zip "
+    "customername buyername contactname givenname familyname middlename fname lname msisdn contactnumber cellphone "
+    "whatsapp deviceid xff nationalid taxid vatid iban cpf yob vorname nachname telefon plz "
     "zipcode zp postalcode postcode country externalid userid customerid ip ipaddress clientipaddress useragent "
     "clientuseragent madid advertisingid idfa gaid aaid idfv fbc fbp fbclid leadid ssn".split()
 )
@@ -35,6 +38,7 @@ PERSONAL_WORDS = frozenset(
 ENVELOPE = frozenset(
     "event eventname eventid eventtime eventat eventsource eventsourceid eventsourceurl actionsource referrerurl user "
     "userdata customdata appdata testeventcode testid pixelid pixelcode accesstoken appsecretproof partneragent "
+    "page app data timestamp context originaleventdata attributiondata uploadtag "
     "partnername optout limiteddatause dataprocessingoptions dataprocessingoptionscountry "
     "dataprocessingoptionsstate".split()
 )
@@ -104,8 +108,13 @@ def _identifying(c: Conversion) -> Iterator[str]:
         yield raw
         yield phones.digits(raw) or ""
         yield "".join(filter(str.isdecimal, raw)).lstrip("0")  # whatever country code a network puts before it
-    for device in (c.ip_address, c.advertising_id, c.idfa, c.gaid, c.idfv):
+    for device in (c.advertising_id, c.idfa, c.gaid, c.idfv):
         yield device or ""
+    if c.ip_address:
+        yield c.ip_address
+        if public := keys.public_ip(c.ip_address):
+            address = ipaddress.ip_address(public)
+            yield from (public, address.compressed, address.exploded)
     if born := c.date_of_birth:
         yield born
         yield date_of_birth(born, c.event_time.year) or ""

@@ -28,7 +28,7 @@ from target_adpostbacks.core.columns import (
 )
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion, Item, query_value
 from target_adpostbacks.core.events import canonical_event
-from target_adpostbacks.core.placeholders import FIRST, is_macro, is_placeholder
+from target_adpostbacks.core.placeholders import FIRST, HASHES, is_macro, is_placeholder
 from target_adpostbacks.core.properties import MATCH_COLUMNS, impersonal
 from target_adpostbacks.core.times import moment
 
@@ -216,6 +216,8 @@ def _at_once(record: Mapping[str, Any], columns: Columns) -> Conversion | None:
         if "" in trimmed or not "".join(trimmed[:printable]).isprintable():
             return None
         if not FIRST.isdisjoint(map(_first, trimmed)) and any(map(is_placeholder, trimmed)):
+            return None
+        if not HASHES.isdisjoint(trimmed):
             return None
         if not (joined := "".join(trimmed)).isascii() and not joined.isprintable():  # invisible characters, perhaps
             return None

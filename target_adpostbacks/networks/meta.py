@@ -447,6 +447,9 @@ class Meta(Network[MetaSettings]):
             missing.append("ip_address")  # limited data use applies where the person is: Meta finds out by it
         return f"sent without {' and '.join(missing)}, which Meta wants" if missing else ""
 
+    def phone(self, raw: str, country_codes: tuple[str, ...]) -> str | None:
+        return phones.digits(raw, country_codes)
+
     def unusable(self, conversion: Conversion, sent: Collection[str]) -> Iterable[str]:
         c = conversion
         yield from super().unusable(c, sent)
@@ -460,7 +463,7 @@ class Meta(Network[MetaSettings]):
             yield f"fbclid: {'clicked more than 90 days before the event' if clicked_long_ago else 'not a click id'}"
         if c.lead_id and "lead_id" not in sent:
             yield "lead_id: not digits alone"
-        if c.content_type and c.content_type.lower() not in CONTENT_TYPES:
+        if (content_type := _given_content_type(c)) and content_type not in CONTENT_TYPES:
             yield "content_type: not one that Meta documents"
 
     def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
@@ -641,11 +644,14 @@ def _custom_properties(c: Conversion, action_source: str) -> dict[str, JSON]:
     }
 
 
+def _given_content_type(c: Conversion) -> str:
+    return (c.content_type or as_text(c.properties.get("content_type")) or "").lower()
+
+
 def _content_type(c: Conversion) -> str | None:
     """``product`` where neither the record nor a list of ids of its own says what is sold."""
-    if c.content_type:
-        content_type = c.content_type.lower()
-        return content_type if content_type in CONTENT_TYPES else None
+    if given := _given_content_type(c):
+        return given if given in CONTENT_TYPES else None
     return "product" if any(item.id for item in c.contents) else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 from urllib.parse import quote
@@ -13,6 +13,7 @@ from target_adpostbacks.core import mobile, phones, places
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
 from target_adpostbacks.core.birth_dates import date_of_birth
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
+from target_adpostbacks.core.left_out import left_out
 from target_adpostbacks.core.network import Limits, Network
 from target_adpostbacks.core.payloads import as_number, as_text, item_count, prune
 from target_adpostbacks.core.settings import PhoneSettings, doc
@@ -259,6 +260,14 @@ class Snapchat(Network[SnapchatSettings]):
     def _version(self, c: Conversion) -> str:
         # The App Store numbers apps; elsewhere the id is the package.
         return mobile.version(c) or (mobile.IOS if self._app_id(c).isdecimal() else mobile.ANDROID)
+
+    def phone(self, raw: str, country_codes: tuple[str, ...]) -> str | None:
+        return phone(raw, country_codes)
+
+    def unusable(self, conversion: Conversion, sent: Collection[str]) -> Iterable[str]:
+        yield from super().unusable(conversion, sent)
+        if self.settings.send_date_of_birth:
+            yield from left_out(conversion, {"date_of_birth": "db"}, sent)
 
     def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
         return [*payload["user_data"]]

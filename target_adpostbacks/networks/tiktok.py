@@ -12,7 +12,7 @@ from target_adpostbacks.core import mobile, phones, places
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
 from target_adpostbacks.core.conversion import Conversion, Item
 from target_adpostbacks.core.network import Limits, Network
-from target_adpostbacks.core.payloads import as_texts, item_count, one_or_many, prune
+from target_adpostbacks.core.payloads import as_text, as_texts, item_count, one_or_many, prune
 from target_adpostbacks.core.properties import passed_on
 from target_adpostbacks.core.settings import PhoneSettings, doc
 
@@ -337,7 +337,7 @@ class TikTok(Network[TikTokSettings]):
         yield from super().unusable(c, sent)
         if c.event_source == "web" and "ttclid" not in sent and self.click_id(c):
             yield "ttclid: longer than 1,000 characters"
-        if c.content_type and c.content_type.lower() not in CONTENT_TYPES:
+        if (content_type := _given_content_type(c)) and content_type not in CONTENT_TYPES:
             yield "content_type: not one that TikTok documents"
 
     def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
@@ -417,10 +417,13 @@ def _properties(c: Conversion) -> dict[str, JSON]:
     )
 
 
+def _given_content_type(c: Conversion) -> str:
+    return (c.content_type or as_text(c.properties.get("content_type")) or "").lower()
+
+
 def _content_type(c: Conversion) -> str | None:
-    if c.content_type:
-        content_type = c.content_type.lower()
-        return content_type if content_type in CONTENT_TYPES else None
+    if given := _given_content_type(c):
+        return given if given in CONTENT_TYPES else None
     return "product" if c.contents else None
 
 

@@ -199,3 +199,71 @@ def test_why_nothing_identifies_the_person_is_told() -> None:
     result = prepared(ttclid=None, email="nobody", ip_address="10.0.0.1")
     assert reasons(result) == [("default", "no_match_key")]
     assert result.unusable == ("email: not an e-mail address", "ip_address: not a public IP address")
+
+
+NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # SHA-256 of the empty string
+
+
+@pytest.mark.parametrize("column", ["ttclid", "idfa", "user_agent"])
+def test_a_hash_of_nothing_identifies_nobody_in_whatever_column(column: str) -> None:
+    columns: dict[str, Any] = {"ttp": "1.abc", column: NOTHING, "email": "ada@example.com"}
+    result = prepared(**columns)
+    assert NOTHING.encode() not in b"".join(postback.payload for postback in result.postbacks)
+
+
+@pytest.mark.parametrize(
+    ("ip_address", "form"),
+    [
+        ("10.0.0.1, 203.0.113.9", "203.0.113.9"),
+        ("203.0.113.9:443", "203.0.113.9"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("2001:db8::1", "2001:0db8:0000:0000:0000:0000:0000:0001"),
+        ("2001:db8:0:0:0:0:0:1", "2001:db8::1"),
+    ],
+)
+def test_no_form_of_the_records_ip_address_is_passed_on_as_a_property(ip_address: str, form: str) -> None:
+    (postback,) = prepared(ip_address=ip_address, properties={"seen_from": form, "plan": "gold"}).postbacks
+    assert b"seen_from" not in postback.payload
+    assert b"gold" in postback.payload
+
+
+@pytest.mark.parametrize("name", ["customer_name", "MSISDN", "vorname", "original_event_data", "timestamp"])
+def test_a_property_with_the_name_of_what_is_personal_or_the_envelopes_is_not_passed_on(name: str) -> None:
+    (postback,) = prepared(properties={name: "canary"}).postbacks
+    assert b"canary" not in postback.payload
+
+
+def test_a_content_type_among_the_properties_is_not_relabelled() -> None:
+    lines = [{"id": "h-1", "quantity": 1}]
+    (hotel,) = prepared(contents=lines, properties={"content_type": "hotel"}).postbacks
+    assert b'"content_type":"hotel"' in hotel.payload
+    result = prepared(contents=lines, properties={"content_type": "spaceship"})
+    assert b"content_type" not in result.postbacks[0].payload
+    assert result.unusable == ("content_type: not one that TikTok documents",)
+
+
+def test_a_line_of_which_nothing_is_understood_is_told() -> None:
+    (told,) = prepared(contents=[{"id": None, "sku": "s-1"}]).unusable
+    assert told.startswith("contents: a line with none of ")
+
+
+def test_a_number_that_the_default_country_completes_is_not_told_as_unusable() -> None:
+    account = an_account(default_phone_country_code="49")
+    result = prepared(accounts={"tiktok": [account]}, phone=["0151 12345678", "+14155550100"])
+    assert result.unusable == ()
+
+
+def test_a_whole_number_of_any_decimals_is_a_phone_number() -> None:
+    (whole,) = prepared(phone="14155550100.000").postbacks
+    (plain,) = prepared(phone="+14155550100").postbacks
+    assert whole.payload == plain.payload
+
+
+@pytest.mark.parametrize("address", ["224.0.0.1", "ff02::1"])
+def test_an_address_of_many_is_nobodys(address: str) -> None:
+    assert prepared(ip_address=address).unusable == ("ip_address: not a public IP address",)
+
+
+@pytest.mark.parametrize("written", ["For=203.0.113.9", '["203.0.113.9"]'])
+def test_an_address_is_read_as_proxies_and_exports_write_it(written: str) -> None:
+    assert b'"ip":"203.0.113.9"' in prepared(ip_address=written).postbacks[0].payload
