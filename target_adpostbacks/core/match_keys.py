@@ -13,9 +13,10 @@ from typing import Any
 from target_adpostbacks.core.placeholders import HASHES
 
 _NO_ADDRESS = r"\s@<>\"(),:;\[\]\\"
-_ADDRESS = re.compile(rf"[^{_NO_ADDRESS}'][^{_NO_ADDRESS}]*@[^{_NO_ADDRESS}']*[^{_NO_ADDRESS}'.]").fullmatch
+_LABEL = r"[^\W_](?:(?:[^\W_]|-)*[^\W_])?"  # of a domain: letters and digits of any script, hyphens within
+_ADDRESS = re.compile(rf"[^{_NO_ADDRESS}'][^{_NO_ADDRESS}]*@{_LABEL}(?:\.{_LABEL})*").fullmatch
 _IN_BRACKETS = re.compile(r"[^<>]*<([^<>]*)>").fullmatch
-_AROUND = " \t\r\n\"'`´“”„‘’‚«»‹›"
+_AROUND = " \t\r\n{}\"'`´“”„‘’‚«»‹›"
 _HASHED = re.compile(r"[0-9a-fA-F]{64}(?:\.(?:[A-Za-z0-9_-]{2}|[A-Za-z0-9_-]{8}))?").fullmatch
 _APPENDIX = re.compile(r"\.(?:[A-Za-z0-9_-]{2}|[A-Za-z0-9_-]{8})\Z").search
 _HEX32 = re.compile(r"[0-9a-fA-F]{32}").fullmatch

@@ -259,6 +259,19 @@ def test_a_whole_number_of_any_decimals_is_a_phone_number() -> None:
     assert whole.payload == plain.payload
 
 
+@pytest.mark.parametrize(
+    "email", ["ada@example..com", "ada@-x.com", "ada@exa_mple.com", "ada@.com", "ada@example-.com"]
+)
+def test_an_address_at_no_domain_is_left_out(email: str) -> None:
+    assert prepared(email=email).unusable == ("email: not an e-mail address",)
+
+
+def test_an_address_in_a_databases_array_of_one_is_read() -> None:
+    (array,) = prepared(email="{ada@example.com}").postbacks
+    (plain,) = prepared(email="ada@example.com").postbacks
+    assert array.payload == plain.payload
+
+
 @pytest.mark.parametrize("address", ["224.0.0.1", "ff02::1"])
 def test_an_address_of_many_is_nobodys(address: str) -> None:
     assert prepared(ip_address=address).unusable == ("ip_address: not a public IP address",)
