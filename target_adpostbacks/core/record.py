@@ -160,16 +160,27 @@ _ABSENT = object()
 
 def _dig(record: Any, path: Sequence[str]) -> Any:
     for key in path:
-        record = record.get(key, _ABSENT) if isinstance(record, Mapping) else _ABSENT
+        record = _members(record).get(key, _ABSENT)
     return record
 
 
 def _without(value: Any, path: Sequence[str]) -> Any:
     """An object without what the path leads to."""
-    if not isinstance(value, Mapping) or path[0] not in value:
+    members = _members(value)
+    if path[0] not in members:
         return value
-    rest = {name: member for name, member in value.items() if name != path[0]}
-    return {**rest, path[0]: _without(value[path[0]], path[1:])} if len(path) > 1 else rest
+    rest = {name: member for name, member in members.items() if name != path[0]}
+    return {**rest, path[0]: _without(members[path[0]], path[1:])} if len(path) > 1 else rest
+
+
+def _members(value: Any) -> Mapping[str, Any]:
+    """An object, or one that is written as JSON text; empty for anything else."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            value = msgspec.json.decode(value)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return {}
+    return value if isinstance(value, Mapping) else {}
 
 
 def parse(record: Mapping[str, Any], columns: Columns, key: Sequence[str] = (), stream: str = "") -> Conversion:
@@ -294,6 +305,8 @@ def _flat(record: Mapping[str, Any], columns: Columns, unusable: list[str], dept
         reader = get(field)
         if depth < DEPTH and COLUMN_ALIASES.get(field, field) in columns.mapped_columns:
             continue  # it is where the setting says
+        if field == "ip_address" and value.__class__ is list:
+            value = ", ".join(map(str, value))  # as a proxy writes it
         if reader is read_text and value.__class__ is str:  # most columns, without a call
             value = value.strip()
             if value and not is_macro(value):

@@ -15,6 +15,7 @@ from target_adpostbacks.core.answers import Skip
 from target_adpostbacks.core.conversion import Conversion
 from target_adpostbacks.core.postback import Facts
 from target_adpostbacks.core.preparation import Preparation, Prepared, Rule
+from target_adpostbacks.core.record import Columns
 
 NAMES = {"tiktok": "tiktok", "reddit": "reddit"}
 
@@ -242,6 +243,16 @@ def test_a_content_type_among_the_properties_is_not_relabelled() -> None:
     assert result.unusable == ("content_type: not one that TikTok documents",)
 
 
+def test_a_property_that_is_mapped_to_a_match_key_is_none_any_more_in_json_text_too() -> None:
+    columns = Columns(COLUMNS.ids, {"email": "properties.contact_info"})
+    mapped = Preparation({"tiktok": [an_account()]}, columns, NAMES)
+    record = a_record(properties='{"contact_info": "ada@example.com", "plan": "gold"}')
+    (postback,) = mapped.prepare(record, NOW, stream="orders").postbacks
+    assert postback.facts.match_keys == "email,ttclid"
+    assert b"ada@" not in postback.payload
+    assert b"gold" in postback.payload
+
+
 def test_a_line_of_which_nothing_is_understood_is_told() -> None:
     (told,) = prepared(contents=[{"id": None, "sku": "s-1"}]).unusable
     assert told.startswith("contents: a line with none of ")
@@ -277,6 +288,6 @@ def test_an_address_of_many_is_nobodys(address: str) -> None:
     assert prepared(ip_address=address).unusable == ("ip_address: not a public IP address",)
 
 
-@pytest.mark.parametrize("written", ["For=203.0.113.9", '["203.0.113.9"]'])
-def test_an_address_is_read_as_proxies_and_exports_write_it(written: str) -> None:
+@pytest.mark.parametrize("written", ["For=203.0.113.9", '["203.0.113.9"]', ["10.0.0.1", "203.0.113.9"]])
+def test_an_address_is_read_as_proxies_and_exports_write_it(written: Any) -> None:
     assert b'"ip":"203.0.113.9"' in prepared(ip_address=written).postbacks[0].payload
