@@ -659,11 +659,12 @@ def test_a_second_signal_ends_a_run_whose_states_nobody_reads(target: Target) ->
     )
     process = target.start(command=[sys.executable, "-c", program])
     assert process.stdin
-    lines = [encoded(state({"number": number, "much": "x" * 10_000})) for number in range(10)]
-    process.stdin.write(encoded(schema()) + b"".join(lines))  # more than a pipe takes
+    process.stdin.write(encoded(schema()) + encoded(state("x" * 200_000)))  # more than a pipe takes
     process.stdin.flush()
     assert process.stdout
+    until = time.monotonic() + 30
     while unread(process.stdout) < 60_000:
+        assert time.monotonic() < until, "no state was written"
         time.sleep(0.05)
     assert terminated(process) == 128 + signal.SIGTERM
     ended(process)
