@@ -41,5 +41,6 @@ def left_out(
         rule, reading = READINGS[column]
         reading = own_readings.get(column, reading)
         values = (raw,) if isinstance(raw, str) else raw
-        if any(not (reading(value, c) or keys.is_hash(value)) for value in values):
+        is_refused = column == "email" and match_key not in sent  # by a rule of the network's own
+        if is_refused or any(not (reading(value, c) or keys.is_hash(value)) for value in values):
             yield f"{column}: {rule}"

@@ -277,6 +277,14 @@ def test_an_address_at_no_domain_is_left_out(email: str) -> None:
     assert prepared(email=email).unusable == ("email: not an e-mail address",)
 
 
+def test_an_address_that_one_network_alone_refuses_is_told() -> None:
+    accounts = {"meta": [an_account("meta")]}
+    meta = Preparation(accounts, COLUMNS, {"meta": "meta"})
+    record = a_record(event_name="lead", network="meta", email="ada@localhost", fbclid="IwAR0")
+    result = meta.prepare(record, NOW, stream="orders")
+    assert result.unusable == ("email: not an e-mail address",)
+
+
 def test_an_address_in_a_databases_array_of_one_is_read() -> None:
     (array,) = prepared(email="{ada@example.com}").postbacks
     (plain,) = prepared(email="ada@example.com").postbacks
