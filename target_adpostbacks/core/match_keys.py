@@ -74,6 +74,7 @@ def first_hashed(raws: Iterable[str], normalize: Callable[..., str | None], *con
     return None
 
 
+@lru_cache(maxsize=10_000)  # asked twice where a record has several
 def email(raw: str) -> str | None:
     """``' Ada.L+x@Example.com '`` -> ``'ada.l+x@example.com'``; None if it is no address.
 

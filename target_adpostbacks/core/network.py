@@ -135,9 +135,9 @@ class Network(ABC, Generic[S]):
 
     def _read_phone(self, raw: str, conversion: Conversion) -> str | None:
         settings = self.settings
-        return self.phone(
-            raw, settings.country_codes(conversion.country) if isinstance(settings, PhoneSettings) else ()
-        )
+        if phones.is_e164(raw) or not isinstance(settings, PhoneSettings):
+            return self.phone(raw, ())
+        return self.phone(raw, settings.country_codes(conversion.country))
 
     def request_id(self, response: Response) -> str:
         """The network's own id of the request, for its support."""

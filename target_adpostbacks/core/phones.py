@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
+is_e164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
 _COUNTRY_CODE = re.compile(r"\+?([1-9][0-9]{0,2})").fullmatch
 _DECIMALS = re.compile(r"(\+?[0-9]{7,15})[.,]0+").fullmatch
 _LETTERS = re.compile(r"[^\W\d_]+")
@@ -33,7 +33,7 @@ def e164(raw: str, country_codes: tuple[str, ...] = ()) -> str | None:
     ``00`` is another way to write the plus. Without either, ``country_codes`` (``calling_codes`` gives them) complete
     the number; without them too, the digits are taken as holding the country code, unless they begin with 0.
     """
-    if _E164(raw):
+    if is_e164(raw):
         return raw
     text = legible(raw)
     return _e164(text, country_codes) if text else None
@@ -61,7 +61,7 @@ def legible(raw: str) -> str | None:
     """
     if len(raw) > 100:
         return None
-    if _E164(raw):
+    if is_e164(raw):
         return raw
     text = unicodedata.normalize("NFKC", raw)  # full-width digits
     if not text.isascii():
@@ -92,7 +92,7 @@ def _e164(text: str, country_codes: tuple[str, ...]) -> str | None:
     else:  # its digits as they are: what a 0 among them means, only a country code could say
         written = _completed(text, digits, country_codes)
     written = written or international
-    return written if _E164(written) else None
+    return written if is_e164(written) else None
 
 
 def _completed(text: str, digits: str, country_codes: tuple[str, ...]) -> str | None:
