@@ -70,9 +70,6 @@ def told(found: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return [(line["event_id"], line["status"], line["attempt"], line["http_status"], line["time"]) for line in found]
 
 
-# --- Which lines -----------------------------------------------------------------------------------------------------
-
-
 def test_a_conversion_that_was_tried_three_times_has_three_lines(ledger_url: str) -> None:
     fill(ledger_url)
     assert told(lines(ledger_url)) == [
@@ -148,9 +145,6 @@ def test_many_conversions_are_each_told_with_their_own_requests(ledger_url: str)
         ("Retried", 1, 503),
         ("Success", 2, 200),
     }
-
-
-# --- Formats ---------------------------------------------------------------------------------------------------------
 
 
 def test_json_is_one_array(ledger_url: str) -> None:
@@ -277,9 +271,6 @@ def test_a_cut_id_keeps_its_end() -> None:
     (line,) = [line for line in shown(a_line(event_id=f"{'x' * 60}-42"), width=80) if "tiktok" in line]
     assert line.endswith("xxx-42")
     assert "…" in line
-
-
-# --- What is not there -----------------------------------------------------------------------------------------------
 
 
 def test_nothing_to_show_is_said_beside_the_output(ledger_url: str) -> None:

@@ -291,9 +291,6 @@ def test_an_attempt_is_stored_with_its_run(ledger: Ledger, ledger_url: str) -> N
     assert rows(ledger_url, "attempt_id, run_id, status", "attempts") == [("a1", "run-1", "Success")]
 
 
-# --- Readers ---------------------------------------------------------------------------------------------------------
-
-
 def test_changes_come_in_order_and_only_those_after_a_number(ledger: Ledger, ledger_url: str) -> None:
     ledger.write(NOW, [a_row(f"evt-{number}", "open") for number in range(2 * READ_ROWS + 1)])
     ledger.write(NOW, [a_row("evt-0")])
@@ -355,9 +352,6 @@ def test_a_schema_has_the_type_of_every_column(table: str) -> None:
     assert [*described["properties"]] == [column.name for column in TABLES[table].columns]
     assert described["required"] == key(table) != []
     assert described["properties"]["seq"] == {"type": ["integer"]}
-
-
-# --- Several runs ----------------------------------------------------------------------------------------------------
 
 
 def test_runs_that_begin_at_once_make_one_ledger(ledger_url: str) -> None:
@@ -451,9 +445,6 @@ def test_a_connection_that_was_lost_is_made_again_and_a_lost_database_is_told(po
     engine.dispose()
 
 
-# --- Mistakes --------------------------------------------------------------------------------------------------------
-
-
 def test_a_ledger_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UnusableLedger, match="check ledger_url"):
         Ledger(f"sqlite:///{tmp_path}/missing/ledger.db", "run-1")
@@ -520,8 +511,6 @@ def test_the_default_is_a_file_in_the_meltano_project(tmp_path: Path, monkeypatc
     with pytest.raises(UnusableLedger, match="directory is gone"):
         default_url({})
 
-
-# --- docs/ledger.md --------------------------------------------------------------------------------------------------
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "ledger.md").read_text()
 

@@ -237,8 +237,6 @@ def test_only_the_owner_can_bring_an_old_ledger_up_to_date(postgres_url: str) ->
     engine.dispose()
 
 
-# --- Versions to come ------------------------------------------------------------------------------------------------
-
 COMING = sa.MetaData()
 NOTED = sa.Table(
     "deliveries",

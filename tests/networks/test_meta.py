@@ -133,8 +133,6 @@ def test_the_proof_is_made_of_token_and_secret_and_neither_is_in_the_url() -> No
     assert "appsecret" not in request.url + str(request.headers)
 
 
-# --- The click -------------------------------------------------------------------------------------------------------
-
 CLICKED = {"fbclid": "IwAR0abcDEF", "click_time": "2026-11-20T11:50:00Z"}
 MADE = "fb.1.1795175400000.IwAR0abcDEF"
 

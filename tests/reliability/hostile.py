@@ -298,9 +298,6 @@ def counted(target: Target) -> str:
     return TORN
 
 
-# --- What holds for every row ----------------------------------------------------------------------------------------
-
-
 def keeps_its_promises(stage: Stage, feed: Sequence[Any]) -> None:
     """Whatever happened: no state ahead of a verdict, the same bytes each time, nothing personal, a right sum."""
     assert canaries_in(left_behind(stage.folder, stage.stdout, stage.stderr)) == []
@@ -364,9 +361,6 @@ def balances(stderr: str) -> bool:
 
 OUTCOMES = ("accepted", "already accepted", "rejected", "skipped", "open")
 _COUNT = re.compile(r"(read|outcomes|already accepted|accepted|rejected|skipped|open) (\d+)")
-
-
-# --- Places that a row names -----------------------------------------------------------------------------------------
 
 
 @contextmanager

@@ -37,8 +37,6 @@ REDDIT = purchases(3, network="reddit")
 HELD = {"hold": True}
 KILLED, TERMINATED, INTERRUPTED = -signal.SIGKILL, 128 + signal.SIGTERM, 128 + signal.SIGINT
 
-# --- What is done to the process -------------------------------------------------------------------------------------
-
 
 def kill_once_sent(stage: Stage) -> None:
     stage.close_input()
@@ -136,8 +134,6 @@ def answer_once_reddit_has_its_own(stage: Stage) -> None:
     stage.release()
 
 
-# --- What is done before ---------------------------------------------------------------------------------------------
-
 FULL_DISK = ("sh", "-c", 'ulimit -f 0; exec "$0" "$@"')
 
 
@@ -185,9 +181,6 @@ def resolve_by_hand(folder: Path) -> None:
     for event_id, verdict in (("evt-1", "accepted"), ("evt-2", "resend")):
         command = [ADPOSTBACKS, "resolve", event_id, "--as", verdict, "--ledger-url", f"sqlite:///{folder / LEDGER}"]
         subprocess.run(command, check=True, capture_output=True)
-
-
-# --- What else must be so --------------------------------------------------------------------------------------------
 
 
 def waited(seconds: float) -> Callable[[Stage], None]:
@@ -254,7 +247,6 @@ def at_most_lines(stage: Stage, count: int) -> None:
 REPEATED = " ".join((SECRETS["tiktok"], *(PERSONAL[name] for name in ("email", "phone", "ip_address", "ttclid"))))
 ECHO = f"\x1b[2J\r\nFORGED line\x00 {REPEATED}"
 
-# --- The table -------------------------------------------------------------------------------------------------------
 # What happens · the sandbox's faults · what the ledger has · exit code · last state · requests that it received
 
 # fmt: off

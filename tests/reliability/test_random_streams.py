@@ -163,8 +163,6 @@ class RandomStreams(RuleBasedStateMachine):
         self.state = 0  # lines of the source that the last one covers
         self.logged = ""
 
-    # --- What happens ------------------------------------------------------------------------------------------------
-
     @rule(new=lines, script=faults, breaks=breaks)
     def run(self, new: list[Any], script: list[str], breaks: int | None) -> None:
         """Something new comes, and a run begins: the network fails now and then, the ledger after so many requests."""
@@ -211,8 +209,6 @@ class RandomStreams(RuleBasedStateMachine):
         else:
             line = state(len(self.source) + 1)
         self.source.append(encoded(line))
-
-    # --- A run, and what must hold after it --------------------------------------------------------------------------
 
     def _run(self) -> TargetAdpostbacks:
         feed: Any = io.BytesIO(b"".join([*map(encoded, (schema("a"), schema("b"))), *self.source[self.state :]]))

@@ -237,9 +237,6 @@ def _mebibytes(usage: resource.struct_rusage) -> float:
     return usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-# --- At home with the SDK --------------------------------------------------------------------------------------------
-
-
 def test_a_record_of_any_type_is_written_as_the_sdk_would(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     value = {
         "decimal": Decimal("1.10"),

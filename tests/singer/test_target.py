@@ -51,9 +51,6 @@ def batches(sandbox: Sandbox) -> list[list[str]]:
     return [[event["event_id"] for event in request["body"]["data"]] for request in sandbox.requests]
 
 
-# --- The main job ----------------------------------------------------------------------------------------------------
-
-
 def test_plain_json_lines_are_delivered_and_a_second_run_sends_nothing(target: Target, sandbox: Sandbox) -> None:
     lines = [a_purchase(1), a_purchase(2, network="reddit", rdt_cid="123"), a_purchase(3)]
     first = target.run(lines)
@@ -228,9 +225,6 @@ def test_one_event_too_large_for_a_request_is_refused_here(target: Target, sandb
     assert ("evt-1", "rejected", "too_large") in target.rows()
 
 
-# --- Bad input -------------------------------------------------------------------------------------------------------
-
-
 def test_a_bad_record_is_a_row_and_a_warning_and_the_run_goes_on(target: Target, sandbox: Sandbox) -> None:
     deep = b"[" * 900 + b"]" * 900
     bad = {
@@ -307,9 +301,6 @@ def test_rows_that_the_source_deleted_are_not_sent(target: Target, sandbox: Sand
     assert target.run(lines).code == 0
     assert sandbox.requests == []
     assert [row[1:] for row in target.rows()] == [("skipped", "deleted")] * 2
-
-
-# --- Stream maps, BATCH ----------------------------------------------------------------------------------------------
 
 
 def test_stream_maps_rename_filter_and_drop(target: Target, sandbox: Sandbox) -> None:
@@ -437,9 +428,6 @@ def test_a_batch_that_cannot_be_read_keeps_state_back(target: Target, manifest: 
     assert (ran.code, ran.states) == (1, [1])
 
 
-# --- State -----------------------------------------------------------------------------------------------------------
-
-
 def test_what_stays_open_keeps_its_state_back_and_everything_else_is_delivered(
     target: Target, sandbox: Sandbox
 ) -> None:
@@ -466,9 +454,6 @@ def test_what_stays_open_keeps_its_state_back_and_everything_else_is_delivered(
     again = target.run(lines)
     assert (again.code, again.states[-1]) == (0, 3)
     assert again.summary.startswith("read 3, accepted 1, already accepted 2,")
-
-
-# --- Routing ---------------------------------------------------------------------------------------------------------
 
 
 def test_who_gets_a_conversion(target: Target, sandbox: Sandbox) -> None:
@@ -510,9 +495,6 @@ def test_several_accounts_of_a_section_each_get_it_or_the_one_that_is_named(targ
         ("evt-2", "game_b", f"BBBBBBBBBBBBBBBBBBBB@{sandbox.url}", "accepted", ""),
         ("evt-3", "old", "", "skipped", "disabled"),
     ]
-
-
-# --- The configuration -----------------------------------------------------------------------------------------------
 
 
 def test_every_mistake_in_the_config_is_named_before_the_first_record(target: Target, sandbox: Sandbox) -> None:
@@ -695,9 +677,6 @@ def test_a_closed_descriptor_ends_in_words(target: Target, closed: str, said: st
     assert ran.returncode == 1
     assert said in ran.stderr.lower().replace("\n", " ")
     assert "Traceback" not in ran.stderr
-
-
-# --- At home with the SDK --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("style", [["--format=json"], *slow([], ["--format=markdown"])])
