@@ -252,10 +252,9 @@ class Run:
     def _shares(self) -> dict[str, Share]:
         general, counts = self.general, self._delivery.counts
         rejected = counts["rejected"]
-        judged = rejected + counts["accepted"] + counts["already accepted"]
         return {
             "invalid": Share(self._invalid, self._prepared, general.fail_above_invalid_percent),
-            "rejected": Share(rejected, judged, general.fail_above_rejected_percent),
+            "rejected": Share(rejected, rejected + counts["accepted"], general.fail_above_rejected_percent),
         }
 
     def stop(self) -> None:

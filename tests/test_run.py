@@ -135,15 +135,16 @@ def test_no_records_are_a_run_too(config: dict[str, Any]) -> None:
     assert deliver([], config).read == 0
 
 
-def test_what_is_refused_again_beside_what_was_accepted_before_fails_no_run(
+def test_new_conversions_that_are_all_refused_fail_a_run_whatever_was_accepted_before(
     config: dict[str, Any], sandbox: Sandbox
 ) -> None:
-    sandbox.faults = [{"refuse_event_id": f"evt-{number}", "silent": True} for number in range(5)]
-    records = [fresh(number) for number in range(11)]
-    deliver(records, config)
-    again = deliver(records, config)
-    assert (again.already_accepted, again.rejected) == (6, 5)
-    assert exit_codes(config) == [0, 0]
+    sandbox.faults = [{"refuse_event_id": f"evt-{number}", "silent": True} for number in range(1, 6)]
+    config["batch_size_rows"] = 1
+    accepted_before = fresh(0)
+    deliver([accepted_before], config)
+    again = deliver([accepted_before, *(fresh(number) for number in range(1, 6))], config)
+    assert (again.already_accepted, again.rejected) == (1, 5)
+    assert exit_codes(config) == [0, 1]
 
 
 def test_a_key_names_records_without_an_event_id(config: dict[str, Any], sandbox: Sandbox) -> None:

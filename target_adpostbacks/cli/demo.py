@@ -169,7 +169,7 @@ def _sandbox(story: Story, stack: ExitStack) -> Sandbox:
         sandbox = stack.enter_context(Sandbox(faults=FAULTS))
         story.say(
             f"Their sandbox on {sandbox.url} answers as they do. It is a bad day: one 429 that asks to wait 2 s, one"
-            " 500, and a conversion for each network that it refuses whatever its batch."
+            " 500, and a few conversions that a network refuses whatever their batch."
         )
     return sandbox
 

@@ -72,9 +72,8 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
     fail_above_rejected_percent: Annotated[
         Percentage | None,
         doc(
-            "The same for `rejected` conversions: a run exits 1 if, of five or more that the networks accepted,"
-            " now or before, or rejected, more than this percentage was rejected, or all were. null: never. Default:"
-            " 100, if all were.",
+            "The same for `rejected` conversions: a run exits 1 if, of five or more that the networks accepted or"
+            " rejected, more than this percentage was rejected, or all were. null: never. Default: 100, if all were.",
         ),
     ] = 100
 

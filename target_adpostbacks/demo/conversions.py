@@ -40,8 +40,10 @@ COLUMNS = {
     "updated_at": "timestamptz NOT NULL",
 }
 """Column → type in PostgreSQL. The last is what the tap remembers."""
-POISONED = {name: f"evt-poisoned-{name}" for name in NETWORKS}
-"""Event ids that the sandbox refuses, as a network refuses a conversion that it finds something wrong with."""
+POISONED = {name: f"evt-poisoned-{name}" for name in [*NETWORKS][:4]}
+"""Event ids that the sandbox refuses, as a network refuses a conversion that it finds something wrong with.
+
+They are all that is judged where the demo sends again, and a run of five or more that are all refused fails."""
 THROTTLED, BROKEN, *_ = [*NETWORKS, *NETWORKS]
 FAULTS: Sequence[Mapping[str, Any]] = (
     {"network": THROTTLED, "retry_after": "2", "times": 1},
@@ -99,7 +101,8 @@ def _special(name: str, network: type[Network[Any]]) -> Iterator[Kind]:
     yield Kind(5, name, known=False)  # nothing to find anybody by
     yield Kind(10, name, network, {"consent": False})
     yield Kind(4, name, network, age_days=network.max_age.days + 2)
-    yield Kind(1, name, network, {"event_name": "purchase", "event_id": POISONED[name]})
+    if name in POISONED:
+        yield Kind(1, name, network, {"event_name": "purchase", "event_id": POISONED[name]})
     if "app" in configured:
         yield Kind(14, name, network, APP)
     if "offline" in configured:
