@@ -9,6 +9,7 @@ from target_adpostbacks.core import match_keys as keys
 from target_adpostbacks.core import phones
 from target_adpostbacks.core.birth_dates import date_of_birth
 from target_adpostbacks.core.conversion import Conversion
+from target_adpostbacks.core.placeholders import is_placeholder
 
 Reading = Callable[[str, Conversion], Any]
 
@@ -40,7 +41,9 @@ def left_out(
             continue
         rule, reading = READINGS[column]
         reading = own_readings.get(column, reading)
-        values = (raw,) if isinstance(raw, str) else raw
+        values = [value for value in ((raw,) if isinstance(raw, str) else raw) if not is_placeholder(value.strip())]
+        if not values:
+            continue  # nothing was there
         is_refused = column == "email" and match_key not in sent  # by a rule of the network's own
         if is_refused or any(not (reading(value, c) or keys.is_hash(value)) for value in values):
             yield f"{column}: {rule}"

@@ -56,7 +56,7 @@ MATCH_KEYS = {
     "offline": {"email", "phone"},
 }
 ATT_STATUSES = frozenset({"AUTHORIZED", "DENIED", "NOT_DETERMINED", "RESTRICTED", "NOT_APPLICABLE"})
-CONTENT_TYPES = frozenset("product product_group hotel flight destination vehicle".split())
+CONTENT_TYPES = frozenset("product product_group hotel flight destination vehicle home_listing".split())
 AD_FIELDS = (
     "callback campaign_id ad_id creative_id is_retargeting attributed attribution_type attribution_provider "
     "attribution_share"

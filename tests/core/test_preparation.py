@@ -277,6 +277,14 @@ def test_an_address_at_no_domain_is_left_out(email: str) -> None:
     assert prepared(email=email).unusable == ("email: not an e-mail address",)
 
 
+@pytest.mark.parametrize("column", ["email", "phone"])
+@pytest.mark.parametrize("macro", ["{{user.contact}}", "__CONTACT__", "null"])
+def test_what_nobody_expanded_is_missing_and_not_told_as_unusable(column: str, macro: str) -> None:
+    columns: dict[str, Any] = {column: macro}
+    result = prepared(**columns)
+    assert (result.postbacks[0].facts.match_keys, result.unusable) == ("ttclid", ())
+
+
 def test_an_address_that_one_network_alone_refuses_is_told() -> None:
     accounts = {"meta": [an_account("meta")]}
     meta = Preparation(accounts, COLUMNS, {"meta": "meta"})

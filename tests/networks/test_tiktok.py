@@ -112,7 +112,7 @@ def test_custom_properties_never_replace_the_conversions_own() -> None:
     ("content_type", "sent"),
     [
         *((name, name) for name in "product product_group hotel flight destination vehicle".split()),
-        *((None, "product"), ("Hotel", "hotel"), ("ticket", None), ("home_listing", None)),
+        *((None, "product"), ("Hotel", "hotel"), ("ticket", None), ("home_listing", "home_listing")),
     ],
 )
 def test_a_content_type_is_one_of_tiktoks_and_never_relabelled(content_type: str | None, sent: str | None) -> None:
