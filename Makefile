@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-all test-kills lint format lock benchmark release-check clean
+.PHONY: setup demo pgbouncer test test-all test-kills lint format lock benchmark release-check clean
 
 setup: $(READY)
 
@@ -18,6 +18,10 @@ $(READY): requirements-dev.txt pyproject.toml
 demo: setup
 	$(BIN)/adpostbacks demo
 
+# Debian's PgBouncer, for the tests of a ledger behind it; where it can't be installed they are skipped.
+pgbouncer:
+	test -x /usr/sbin/pgbouncer || $$(command -v sudo) apt-get install -qq -y pgbouncer || true
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -26,7 +30,7 @@ lint: setup
 test: lint
 	$(BIN)/pytest -n 4 -m "not slow"
 
-test-all: lint
+test-all: lint pgbouncer
 	$(BIN)/pytest -n 4
 
 # What runs at night: kills the process at random moments: KILLS times, at those of SEED.

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from pathlib import Path
 from typing import Protocol
 
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
+from target_adpostbacks.ledger.database import UnusableLedger
+
 LOST = "the lock that keeps other runs away was lost with its connection or file"
+POOLED = (
+    "ledger: ledger_url leads to a connection pooler that shares sessions (PgBouncer in transaction mode), where no "
+    "lock keeps other runs away; name the server itself, or a pool in session mode"
+)
 
 
 class Locks(Protocol):
@@ -57,33 +64,66 @@ def _number(path: Path) -> int:
         return 0
 
 
+SIGNATURE = "adpostbacks.session"
+"""A setting of the session. A lock alone does not tell: whoever shares the session can take it once more."""
+IS_HELD = sa.text("""
+    SELECT current_setting(:setting, true) = :signature AND EXISTS (
+        SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND objsubid = 1
+        AND ((classid::bigint << 32) | objid::bigint) = :number
+    )
+""")
+
+
 class AdvisoryLocks:
-    """Advisory locks of a PostgreSQL session, which lives as long as its connection does."""
+    """Advisory locks of a PostgreSQL session, which lives as long as its connection does.
+
+    A pooler that shares sessions would give a lock to every run: the session is signed, and looked at each time.
+    """
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._session: sa.Connection | None = None
+        self._signature = secrets.token_hex(16)
         self._held: set[str] = set()
 
     def take(self, name: str) -> bool:
-        if self._session is None:
-            self._session = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         number = int.from_bytes(hashlib.sha256(f"adpostbacks {name}".encode()).digest()[:8], "big", signed=True)
         try:
-            if name in self._held:
-                self._session.execute(sa.select(1))  # a lost session has lost its locks
-                return True
-            taken = bool(self._session.execute(sa.select(sa.func.pg_try_advisory_lock(number))).scalar_one())
+            session = self._session or self._sign()
+            if name not in self._held and session.scalar(sa.select(sa.func.pg_try_advisory_lock(number))):
+                self._held.add(name)
+            if name not in self._held:
+                return False
+            signed = {"setting": SIGNATURE, "signature": self._signature, "number": number}
+            is_held = session.scalar(IS_HELD, signed)
         except sa.exc.DBAPIError as error:
             raise OSError(0, LOST) from error
-        if taken:
-            self._held.add(name)
-        return taken
+        if not is_held:
+            raise UnusableLedger(POOLED)
+        return True
+
+    def _sign(self) -> sa.Connection:
+        """A session that nobody else has had: a pooler gives one at rest to whoever comes next."""
+        session = self._session = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        is_shared = bool(session.scalar(_signature()))
+        session.execute(sa.select(sa.func.set_config(SIGNATURE, self._signature, False)))
+        with self._engine.connect() as other:
+            is_shared = is_shared or other.scalar(_signature()) == self._signature
+        if is_shared:
+            self.close()
+            raise UnusableLedger(POOLED)
+        return session
 
     def close(self) -> None:
         if self._session is not None:
             session, self._session = self._session, None
             try:
-                session.execute(sa.select(sa.func.pg_advisory_unlock_all()))
+                if self._held:
+                    session.execute(sa.select(sa.func.pg_advisory_unlock_all()))
+                session.execute(sa.select(sa.func.set_config(SIGNATURE, "", False)))
             finally:
                 session.close()
+
+
+def _signature() -> sa.Select[tuple[str | None]]:
+    return sa.select(sa.func.current_setting(SIGNATURE, True))
