@@ -23,7 +23,7 @@ from target_adpostbacks.core.columns import READERS
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.reasons import REASONS, STATUSES
-from target_adpostbacks.core.settings import Settings, examples, extras
+from target_adpostbacks.core.settings import INHERITED, Settings, examples, extras
 from target_adpostbacks.networks import NETWORKS, TITLES
 from target_adpostbacks.sandbox.networks import SANDBOX_NETWORKS
 
@@ -381,7 +381,8 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/record.md": {"ids": identifiers},
     "docs/settings.md": {
         "general": lambda: common_settings(config.General),
-        "sections": lambda: common_settings(Settings),
+        "inherited": lambda: settings_table(Settings, INHERITED),
+        "sections": lambda: settings_table(Settings, {*described(Settings)} - {*INHERITED}),
     },
     "docs/ledger.md": {"reasons": reasons},
     "docs/sandbox.md": {

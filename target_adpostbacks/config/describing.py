@@ -8,17 +8,17 @@ from typing import Any
 import msgspec
 
 from target_adpostbacks.config.general import General
-from target_adpostbacks.core.settings import DELIVERY_SETTINGS
+from target_adpostbacks.core.settings import INHERITED
 from target_adpostbacks.networks import NETWORKS
 
 
 def schema() -> dict[str, Any]:
     """JSON Schema of the config, for ``--about`` and Meltano: it describes, checking is ``read``'s."""
     properties = described(General)
-    delivery = {}
+    inherited = {}
     for name, network in NETWORKS.items():
         settings = described(network.settings_type)
-        delivery = {field: settings[field] for field in DELIVERY_SETTINGS}
+        inherited = {field: settings[field] for field in INHERITED}
         per_account = {
             "type": "object",
             "description": "Several accounts: your own name for each to the settings that differ.",
@@ -30,7 +30,7 @@ def schema() -> dict[str, Any]:
             "description": f"Conversions to {network.title}: present means switched on. {network.docs}",
             "properties": {**settings, "accounts": per_account},
         }
-    return {"type": "object", "properties": {**properties, **delivery}}
+    return {"type": "object", "properties": {**properties, **inherited}}
 
 
 def described(settings: type[msgspec.Struct]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from target_adpostbacks.config.values import (
 )
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.columns import READERS
-from target_adpostbacks.core.settings import DELIVERY_SETTINGS, Settings, examples, is_loopback, secrets
+from target_adpostbacks.core.settings import INHERITED, Settings, examples, is_loopback, secrets
 from target_adpostbacks.networks import NETWORKS
 
 ACCOUNT_NAME = re.compile(r"[a-z][a-z0-9_]*").fullmatch
@@ -39,7 +39,7 @@ def read(config: Mapping[str, Any]) -> tuple[General, dict[str, list[Account]]]:
     """The general settings and every section's accounts. Raises InvalidConfig with all mistakes at once."""
     mistakes: list[str] = []
     settings = {field.name for kind in (General, SdkSettings) for field in struct_fields(kind)}
-    settings |= NETWORKS.keys() | set(DELIVERY_SETTINGS)
+    settings |= NETWORKS.keys() | set(INHERITED)
     mistakes += [unknown(name, name, settings) for name in config if name not in settings]
     read_level("", SdkSettings, config, mistakes, strict=True)  # the SDK converts nothing
     general = _general(config, mistakes)
@@ -58,8 +58,8 @@ def read(config: Mapping[str, Any]) -> tuple[General, dict[str, list[Account]]]:
 def accounts(config: Mapping[str, Any]) -> dict[str, list[Account]]:
     """Section → its accounts, of the networks that the config has. Raises InvalidConfig with all mistakes at once."""
     mistakes: list[str] = []
-    delivery = {name: config[name] for name in DELIVERY_SETTINGS if name in config}
-    common = read_level("", Settings, delivery, mistakes)
+    inherited = {name: config[name] for name in INHERITED if name in config}
+    common = _checked("", Settings, inherited, mistakes)
     sections = {
         section: _section(section, config[section], common, mistakes)
         for section in NETWORKS
@@ -139,12 +139,13 @@ def _level(section: str, path: str, raw: Mapping[str, Any], mistakes: list[str])
     settings = NETWORKS[section].settings_type
     names = {field.name for field in struct_fields(settings)}
     mistakes += [unknown(f"{path}.{name}", name, names) for name in raw if name not in names]
-    level = read_level(f"{path}.", settings, raw, mistakes)
-    mistakes += [
-        f"{path}.event_map.{event}: empty; the network's name of the event expected, or null to switch it off"
-        for event, native in level.values.get("event_map", {}).items()
-        if native == ""
-    ]
+    return _checked(f"{path}.", settings, raw, mistakes)
+
+
+def _checked(path: str, settings: type[Settings], raw: Mapping[str, Any], mistakes: list[str]) -> Level:
+    """The settings of one place; ``path``: of the place, with a dot at its end."""
+    level = read_level(path, settings, raw, mistakes)
+    mistakes += [path + problem for problem in problems_of_level(level.values)]
     return level
 
 
@@ -188,6 +189,19 @@ def _problems(section: str, settings: Merged, *, in_part: bool = False) -> list[
         problem for problem in type_(**{**stand_ins, **values}).problems() if setting_of(problem) not in reported
     ]
     return [settings.path(problem) for problem in problems]
+
+
+def problems_of_level(values: Mapping[str, Any]) -> Iterable[str]:
+    """What is wrong with the settings of one place, beside their types: ``"setting: what is wrong"``."""
+    for event, native in values.get("event_map", {}).items():
+        if native == "":
+            yield f"event_map.{event}: empty; the network's name of the event expected, or null to switch it off"
+    triggers = values.get("trigger_events")
+    if triggers == []:
+        yield "trigger_events: empty; name the events to send, or leave the setting out to send all"
+    yield from (
+        f"trigger_events[{i}]: empty; an event's name expected" for i, name in enumerate(triggers or ()) if not name
+    )
 
 
 def _format_problems(values: Mapping[str, Any]) -> Iterable[str]:

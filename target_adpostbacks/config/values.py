@@ -73,6 +73,8 @@ def _trimmed(value: Any) -> Any:
         return value.strip() or None
     if isinstance(value, Mapping):
         return {key: member.strip() if isinstance(member, str) else member for key, member in value.items()}
+    if isinstance(value, list):
+        return [member.strip() if isinstance(member, str) else member for member in value]
     return value
 
 
@@ -85,7 +87,11 @@ def _takes_none(annotation: Any) -> bool:
 
 
 def _mistake(path: str, type_: Any, error: msgspec.ValidationError) -> str:
-    return f"{path}: {'. '.join(filter(None, (_rule(str(error)), description(type_))))}"
+    index = _INDEX(str(error))
+    return f"{path}{index[1] if index else ''}: {'. '.join(filter(None, (_rule(str(error)), description(type_))))}"
+
+
+_INDEX = re.compile(r".* - at `\$(\[\d+\])`", re.DOTALL).fullmatch
 
 
 _EXPECTED = re.compile(r"Expected `([a-z]+)[^`]*`(?: (>=|<=) ([0-9]+))?").match
@@ -122,13 +128,12 @@ class Merged(NamedTuple):
 
 
 def merged(*levels: Level) -> Merged:
-    """The settings of several levels, the last one's before those of the others; event maps are joined."""
+    """The settings of several levels, the last one's before those of the others; maps are merged."""
     level_of = {name: level for level in levels for name in level.raw}
     values = {name: level.values[name] for name, level in level_of.items() if name in level.values}
-    if "event_map" in values:
-        values["event_map"] = {
-            event: native for level in levels for event, native in level.values.get("event_map", {}).items()
-        }
+    for name in values:
+        if isinstance(values[name], Mapping):
+            values[name] = {key: member for level in levels for key, member in level.values.get(name, {}).items()}
     wrong = frozenset(name for name, level in level_of.items() if name in level.wrong)
     return Merged(values, wrong, {name: level.path for name, level in level_of.items()}, levels[-1].path)
 

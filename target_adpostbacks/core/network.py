@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from target_adpostbacks.core import phones
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict
 from target_adpostbacks.core.conversion import Conversion, query_value, same_host
+from target_adpostbacks.core.events import canonical_event
 from target_adpostbacks.core.left_out import left_out
 from target_adpostbacks.core.settings import PhoneSettings, Settings
 
@@ -70,6 +71,7 @@ class Network(ABC, Generic[S]):
     def __init__(self, settings: S) -> None:
         self.settings = settings
         self.trial_at = settings.trial_at
+        self._triggers = None if settings.trigger_events is None else _spellings(settings.trigger_events)
         self._readings = {"phone": self._read_phone}
         self._events: dict[tuple[str, str], tuple[str, Skip | None]] = {}
 
@@ -156,7 +158,8 @@ class Network(ABC, Generic[S]):
     def event(self, conversion: Conversion) -> str:
         """The network's name of the event; raises Skip("event_off") or Skip("unsupported").
 
-        First ``event_map``, then the network's own exact names, then the canonical table, then a custom event.
+        First ``event_map``, then the network's own exact names, then the canonical table, then a custom event. Where
+        there are ``trigger_events``, these alone.
         """
         key = (conversion.event_spelling, conversion.event_source)
         cached = self._events.get(key)
@@ -173,20 +176,24 @@ class Network(ABC, Generic[S]):
         return name
 
     def _event(self, conversion: Conversion) -> str:
-        native = self.native_events(conversion)
+        c, triggers = conversion, self._triggers
+        if triggers is not None and c.event_name not in triggers and c.event_spelling not in triggers:
+            raise Skip("event_off", "trigger_events does not name it")
+        native = self.native_events(c)
         mapped = self.settings.event_map
-        table = self.canonical_events(conversion)
-        for spelling in (conversion.event_spelling, conversion.event_name):
+        for spelling in (c.event_spelling, c.event_name):
             if spelling in mapped:
                 name = mapped[spelling]
                 break
         else:
-            if conversion.event_spelling in native:
-                return conversion.event_spelling
-            name = table.get(conversion.event_name, conversion.event_spelling)
+            if c.event_spelling in native:
+                return c.event_spelling
+            name = self.canonical_events(c).get(c.event_name, c.event_spelling)
+            if name is None and triggers is not None:
+                name = c.event_name
         if name is None:
             raise Skip("event_off", "switch it on with event_map")
-        return name if name in native else self.custom_event(name, conversion)
+        return name if name in native else self.custom_event(name, c)
 
     def click_id(self, conversion: Conversion) -> str | None:
         """The network's click id: its column, ``click_id`` where the conversion is attributed to it, or a URL's query.
@@ -221,6 +228,11 @@ class Network(ABC, Generic[S]):
             return default
         base, parts = urlsplit(self.settings.base_url), urlsplit(default)
         return urlunsplit((base.scheme, base.netloc, base.path.rstrip("/") + parts.path, parts.query, ""))
+
+
+def _spellings(events: Iterable[str]) -> frozenset[str]:
+    """The names, with the canonical ones of aliases."""
+    return frozenset(name for event in events for name in (event, canonical_event(event)))
 
 
 def _click_urls(conversion: Conversion) -> Iterable[str | None]:

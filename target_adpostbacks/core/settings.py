@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -21,13 +21,14 @@ def doc(
     where: str = "",
     example: str | None = None,
     secret: bool = False,
+    anywhere: bool = False,
     ge: float | None = None,
     le: float | None = None,
 ) -> msgspec.Meta:
     """A setting as ``--about``, meltano.yml and the documents describe it.
 
     ``where``: the place where a person finds its value; ``example``: a value of the right form, for a setting that an
-    ordinary section has.
+    ordinary section has; ``anywhere``: it may also stand at the top of the config, for every network.
     """
     extra: dict[str, Any] = {"secret": True, "writeOnly": True} if secret else {}
     if where:
@@ -35,7 +36,7 @@ def doc(
     if example is not None:
         extra["examples"] = [example]
     text = f"{description} {where}." if where else description
-    return msgspec.Meta(description=text, ge=ge, le=le, extra_json_schema=extra or None)
+    return msgspec.Meta(description=text, ge=ge, le=le, extra_json_schema=extra or None, extra={"anywhere": anywhere})
 
 
 @cache  # half a millisecond each, asked for again and again
@@ -88,20 +89,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             " one."
         ),
     ] = "attributed"
+    trigger_events: Annotated[
+        Sequence[str] | None,
+        doc(
+            'Only these events are sent, all others are skipped, `event_off`: `["purchase", "game_launch"]`. It also'
+            " switches on what a network's table has off. Default: every event that the table has.",
+            anywhere=True,
+        ),
+    ] = None
     max_event_age_days: Annotated[
         int | None, doc("Conversions that are older are skipped, `too_old`. Default: the network's own limit.")
     ] = None
-    concurrency: Annotated[int, doc("Parallel requests, for each account.", ge=1, le=32)] = 4
+    concurrency: Annotated[int, doc("Parallel requests, for each account.", anywhere=True, ge=1, le=32)] = 4
     max_attempts: Annotated[
-        int, doc("How often a request is tried before its conversions stay open.", ge=1, le=1000)
+        int, doc("How often a request is tried before its conversions stay open.", anywhere=True, ge=1, le=1000)
     ] = 6
     max_retry_seconds: Annotated[
-        int, doc("How long a request is tried before its conversions stay open.", ge=0, le=86_400)
+        int, doc("How long a request is tried before its conversions stay open.", anywhere=True, ge=0, le=86_400)
     ] = 300
     request_timeout_seconds: Annotated[
-        int, doc("Time for one request, from connecting to the last byte of its answer.", ge=1, le=3600)
+        int, doc("Time for one request, from connecting to the last byte of its answer.", anywhere=True, ge=1, le=3600)
     ] = 30
-    requests_per_second: Annotated[float, doc("Ceiling for all accounts of the section together; 0: none.", ge=0)] = 0
+    requests_per_second: Annotated[
+        float, doc("Ceiling for all accounts of the section together; 0: none.", anywhere=True, ge=0)
+    ] = 0
 
     @property
     def trial_at(self) -> str:
@@ -146,7 +157,10 @@ class PhoneSettings(Settings, frozen=True, kw_only=True):
         return calling_codes(country if self.phone_country_from_record else None, self.default_phone_country_code)
 
 
-DELIVERY_SETTINGS = (
-    *("concurrency", "max_attempts", "max_retry_seconds", "request_timeout_seconds", "requests_per_second"),
+INHERITED = tuple(
+    field.name
+    for field in fields(Settings)
+    for meta in field.type.__metadata__
+    if meta.extra and meta.extra["anywhere"]
 )
-"""Settings that may also stand at the top of the config, for every network."""
+"""Settings that may stand at the top of the config, in a section or in an account: the nearest wins, maps merge."""

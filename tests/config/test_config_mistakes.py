@@ -11,7 +11,7 @@ from configs import GENERAL, config, mistakes
 from conftest import SETTINGS
 
 from target_adpostbacks.config import InvalidConfig, SdkSettings, read
-from target_adpostbacks.core.settings import DELIVERY_SETTINGS, examples
+from target_adpostbacks.core.settings import INHERITED, examples
 from target_adpostbacks.networks import NETWORKS
 
 CANARY = "canary-7f3a-secret"
@@ -41,6 +41,17 @@ CANARY = "canary-7f3a-secret"
         (config(event_map={"lead": 5}), "tiktok.event_map.lead: text expected. Maps your event names"),
         (config(event_map={"lead": " "}), "tiktok.event_map.lead: empty; the network's name of the event"),
         (config(event_map=["lead"]), "tiktok.event_map: an object expected. Maps your event names"),
+        (config(trigger_events=[]), "tiktok.trigger_events: empty; name the events to send, or leave the setting out"),
+        (
+            {**config(), "trigger_events": []},
+            "trigger_events: empty; name the events to send, or leave the setting out",
+        ),
+        (
+            config(accounts={"a": {"trigger_events": ["purchase", " "]}}),
+            "tiktok.accounts.a.trigger_events[1]: empty; an event's name expected",
+        ),
+        (config(trigger_events="purchase"), "tiktok.trigger_events: a list expected. Only these events are sent"),
+        (config(trigger_events=["lead", 5]), "tiktok.trigger_events[1]: text expected. Only these events are sent"),
         (config(max_event_age_days=0), "tiktok.max_event_age_days: 1 or more expected"),
         (config(accounts=[]), None),
         (config(accounts="x"), "tiktok.accounts: an object expected, with your own name for each account"),
@@ -161,7 +172,7 @@ def misplaced() -> Iterator[dict[str, Any]]:
             for field in fields:
                 yield {name: {**SETTINGS[name], field: wrong}}
                 yield {name: {**SETTINGS[name], "accounts": {"a": {field: wrong}}}}
-            for field in (*DELIVERY_SETTINGS, *GENERAL, *SdkSettings.__struct_fields__, name):
+            for field in (*INHERITED, *GENERAL, *SdkSettings.__struct_fields__, name):
                 yield {name: SETTINGS[name], field: wrong}
 
 

@@ -11,7 +11,7 @@ from conftest import SETTINGS
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from target_adpostbacks.config import schema
-from target_adpostbacks.core.settings import DELIVERY_SETTINGS
+from target_adpostbacks.core.settings import INHERITED
 from target_adpostbacks.networks import NETWORKS
 
 
@@ -50,10 +50,10 @@ def test_every_setting_is_described_in_the_section_and_its_accounts(name: str) -
     ]
 
 
-def test_delivery_settings_and_general_ones_stand_at_the_top() -> None:
+def test_inherited_settings_and_general_ones_stand_at_the_top() -> None:
     top = schema()["properties"]
     assert top.keys() == {
-        *DELIVERY_SETTINGS,
+        *INHERITED,
         *NETWORKS,
         *GENERAL,
     }

@@ -59,6 +59,14 @@ def test_a_network_without_a_section_is_not_there() -> None:
     assert list(read({**config(), "reddit": None})[1]) == ["tiktok"]
 
 
+def test_of_an_inherited_setting_the_nearest_wins() -> None:
+    accounts = {"game_a": {"trigger_events": [" install "]}, "game_b": {}}
+    raw = {**config(trigger_events=["lead"], accounts=accounts), "reddit": SETTINGS["reddit"]}
+    sections = read({**raw, "trigger_events": ["purchase"]})[1]
+    networks = [account.network for section in sections.values() for account in section]
+    assert [network.settings.trigger_events for network in networks if network] == [["purchase"], ["install"], ["lead"]]
+
+
 def test_spaces_around_a_value_do_no_harm() -> None:
     tiktok = settings(config(access_token="\texample ", event_map={"lead": " Lead "}))
     assert (tiktok.access_token, tiktok.event_map) == ("example", {"lead": "Lead"})

@@ -23,7 +23,7 @@ class Plain(Network[Settings]):
     settings_type = Settings
     events: ClassVar[Mapping[str, str | None]] = {"purchase": "Purchase", "ad_click": None}
     click_ids = ids = ("plainid",)
-    standard_events = frozenset({"Purchase"})
+    standard_events = frozenset({"Purchase", "Native"})
     assets: ClassVar[Mapping[str, str]] = dict.fromkeys(("web", "app", "offline", "crm"), "pixel")
     request_limits = Limits(events=10)
     max_age = timedelta(days=1)
@@ -95,3 +95,29 @@ def test_a_skipped_event_is_skipped_again_and_holds_no_conversion() -> None:
             network.event(a_conversion(network="plain", ttclid=None, event_name="ad_click"))
         skips.append(skip.value)
     assert skips[0] is not skips[1]
+
+
+@pytest.mark.parametrize(
+    ("triggers", "event", "name"),
+    [
+        (["purchase"], "Order Completed", "Purchase"),
+        (["Order Completed"], "purchase", "Purchase"),
+        (["vip upgrade"], "vip upgrade", "vip upgrade"),
+        (["ad_click"], "AdClick", "ad_click"),  # the table has it off
+        (["purchase"], "vip upgrade", None),
+        (["lead"], "lead", None),  # event_map has it off
+        (["Native"], "Native", "Native"),
+        (["purchase"], "Native", None),
+        (["search"], "search", "find"),  # by event_map
+    ],
+)
+def test_only_trigger_events_are_sent_those_too_that_the_table_has_off(
+    triggers: list[str], event: str, name: str | None
+) -> None:
+    network = Plain(Settings(trigger_events=triggers, event_map={"lead": None, "search": "find"}))
+    conversion = a_conversion(network="plain", ttclid=None, event_name=event)
+    if name:
+        assert network.event(conversion) == name
+    else:
+        with pytest.raises(Skip, match="event_off"):
+            network.event(conversion)
