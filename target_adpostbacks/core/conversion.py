@@ -79,6 +79,7 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     app_version: str | None = None
     os_version: str | None = None
     device_model: str | None = None
+    device_brand: str | None = None
     carrier: str | None = None
     timezone: str | None = None
     screen_width: int | None = None
