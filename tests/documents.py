@@ -133,7 +133,7 @@ def matrix_row(name: str, network: Kind) -> Iterable[str]:
     yield code(network.click_ids)
     yield f"{network.request_limits.events:,}"
     yield differing(network, lambda conversion: duration(account.age_limit(conversion)))
-    yield duration(network.dedup_window)
+    yield differing(network, lambda conversion: duration(account.resend_window(conversion)))
     yield f"`{network.test_setting}`" if network.test_setting else "–"
 
 
@@ -207,7 +207,10 @@ def limits(network: Kind) -> str:
         ("events in a request", f"{network.request_limits.events:,}, {network.request_limits.bytes / 1e6:.2g} MB"),
         ("not older than", differing(network, lambda conversion: duration(account.age_limit(conversion)))),
         ("not ahead of the clock by more than", duration(network.max_ahead)),
-        ("the same event and event id count once in", duration(network.dedup_window)),
+        (
+            "the same event and event id count once in",
+            differing(network, lambda conversion: duration(account.resend_window(conversion))),
+        ),
         ("code of its test tool", f"`{network.test_setting}`" if network.test_setting else "–"),
     ]
     rows += [

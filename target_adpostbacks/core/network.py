@@ -60,7 +60,7 @@ class Network(ABC, Generic[S]):
     request_limits: ClassVar[Limits]
     max_age: ClassVar[timedelta]
     max_ahead: ClassVar[timedelta]
-    dedup_window: ClassVar[timedelta | None] = None  # while it lasts, a resend with the same event id is harmless
+    dedup_window: ClassVar[timedelta | None] = None  # while it lasts, the same event id counts once
 
     # What it answers.
     codes: ClassVar[Mapping[str, Verdict]] = {}
@@ -106,6 +106,10 @@ class Network(ABC, Generic[S]):
     def age_limit(self, conversion: Conversion) -> timedelta:
         """Older conversions are not sent."""
         return self.max_age
+
+    def resend_window(self, conversion: Conversion) -> timedelta | None:
+        """While it lasts, the network knows a resend by its event id; None: it would count twice."""
+        return self.dedup_window
 
     def native_events(self, conversion: Conversion) -> frozenset[str]:
         """The network's own event names for this conversion's kind of source."""

@@ -97,7 +97,7 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
     except (RecursionError, msgspec.MsgspecError, UnicodeEncodeError):
         raise Skip("invalid", "properties: can't be written as JSON") from None
     note = network.note(payload)
-    window = network.dedup_window
+    window = network.resend_window(conversion)
     kept = facts(conversion, stream, line, network_event, ",".join(network.match_keys(payload)))
     identity = _key(account.section, asset, network.trial_at, conversion)
     # An earlier version gave a trial the asset alone, and it may have been a proxy.

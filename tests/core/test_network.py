@@ -82,7 +82,7 @@ def test_an_answer_is_classified_by_the_networks_code_then_by_the_status(status:
 
 def test_without_more_said_a_resend_is_never_harmless_and_custom_events_pass() -> None:
     network = Plain(Settings())
-    assert network.dedup_window is None
+    assert network.resend_window(a_conversion()) is None
     assert network.event(a_conversion(network="plain", ttclid=None, event_name="VIP upgrade")) == "VIP upgrade"
     assert (network.retry_after(Response(status=429)), network.request_id(Response(status=200))) == ("", "")
 

@@ -11,7 +11,9 @@ from conftest import NOW, a_conversion, an_account
 
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import Skip
+from target_adpostbacks.core.conversion import Conversion
 from target_adpostbacks.core.postback import Key, Postback, facts, key, prepare
+from target_adpostbacks.networks.tiktok import TikTok
 
 
 def ready(account: Account | None = None, **columns: Any) -> Postback:
@@ -90,6 +92,18 @@ def test_a_postback_says_who_what_and_how_long_a_resend_is_harmless() -> None:
     kept = postback.facts
     assert (kept.stream, kept.line, kept.network_event, kept.match_keys) == ("orders", 3, "Purchase", "ttclid")
     assert (kept.event_time, kept.campaign_id, kept.value) == ("2026-11-20T12:00:00.000+00:00", "c1", 5)
+
+
+def test_a_network_says_for_each_conversion_how_long_a_resend_is_harmless() -> None:
+    class CountsStoresTwice(TikTok):
+        def resend_window(self, conversion: Conversion) -> timedelta | None:
+            return None if conversion.event_source == "offline" else self.dedup_window
+
+    network = an_account(offline_event_set_id="7012345678901234567").network
+    assert isinstance(network, TikTok)
+    account = Account(section="tiktok", network=CountsStoresTwice(network.settings))
+    store, web = (ready(account, event_source=source, email="a@example.com") for source in ("offline", "web"))
+    assert (store.resend_seconds, web.resend_seconds) == (None, 48 * 3600)
 
 
 def test_a_test_event_and_an_adjustment_are_deliveries_of_their_own() -> None:
