@@ -134,7 +134,14 @@ def matrix_row(name: str, network: Kind) -> Iterable[str]:
     yield f"{network.request_limits.events:,}"
     yield differing(network, lambda conversion: duration(account.age_limit(conversion)))
     yield differing(network, lambda conversion: duration(account.resend_window(conversion)))
-    yield f"`{network.test_setting}`" if network.test_setting else "–"
+    yield test_code(network)
+
+
+def test_code(network: Kind) -> str:
+    setting = f"`{network.test_setting}`" if network.test_setting else ""
+    if network.tests_without_code:
+        return f"{setting} (optional)" if setting else "none needed"
+    return setting or "–"
 
 
 def identifiers() -> str:
@@ -211,7 +218,7 @@ def limits(network: Kind) -> str:
             "the same event and event id count once in",
             differing(network, lambda conversion: duration(account.resend_window(conversion))),
         ),
-        ("code of its test tool", f"`{network.test_setting}`" if network.test_setting else "–"),
+        ("code of its test tool", test_code(network)),
     ]
     rows += [
         (f"what identifies the person ({names})", columns_marked(rule))

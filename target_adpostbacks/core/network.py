@@ -55,6 +55,7 @@ class Network(ABC, Generic[S]):
     standard_events: ClassVar[frozenset[str]]  # its own names, which pass unchanged
     currencies: ClassVar[frozenset[str] | None] = None  # None: all
     test_setting: ClassVar[str | None] = None  # the setting with the code of its test tool
+    tests_without_code: ClassVar[bool] = False  # its test tool takes tests without a code
 
     # How much, and when.
     request_limits: ClassVar[Limits]

@@ -143,6 +143,7 @@ class Snapchat(Network[SnapchatSettings]):
         "app": "email, phone, advertising_id, or ip_address with user_agent; a click id alone is not enough",
     }
     test_setting = "test_event_code"
+    tests_without_code = True
     request_limits = Limits(events=2000)
     max_age = timedelta(days=7)
     match_columns: ClassVar[Mapping[str, str]] = {
