@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from importlib.resources import files
 from typing import Any
@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import msgspec
 import pytest
 from conftest import NOW
-from subject import SOURCES, SUBJECTS, Subject, body_of, every_network, leaves, name_of, payload_of
+from subject import SOURCES, SUBJECTS, Subject, body_of, every_network, leaves, name_of, network_of, payload_of
 
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import JSON, Request, Response, Skip, Verdict
@@ -56,6 +56,9 @@ def by_source(table: str) -> list[Any]:
 def test_the_limits_are_the_documented_ones(subject: Subject) -> None:
     limits, network = subject.vectors["limits"], subject.network
     assert network.limits(subject.envelope()) == (limits["batch_size"], limits["batch_bytes"])
+    if "test_batch_size" in limits:
+        test = network.envelope(subject.conversion(test=True))
+        assert network.limits(test).events == limits["test_batch_size"]
     assert network.max_ahead == timedelta(seconds=limits["max_ahead_seconds"])
     for source, hours in limits["max_age_hours"].items():
         assert network.age_limit(subject.conversion(event_source=source)) == timedelta(hours=hours), source
@@ -90,7 +93,7 @@ def test_a_custom_event_follows_the_networks_pattern(subject: Subject, source: s
     rule = subject.vectors["custom_event"]
     conversion = subject.conversion(event_name=event, event_source=source)
     if rule["allowed"][source] and re.fullmatch(rule["pattern"], event):
-        assert subject.network.event(conversion) == event
+        assert subject.network.event(conversion) == rule.get("sent_as", event)
     else:
         with pytest.raises(Skip) as skip:
             subject.network.event(conversion)
@@ -204,7 +207,7 @@ def test_an_answer_gets_its_documented_verdicts(subject: Subject, row: Any) -> N
 
 def built(subject: Subject, account: Account, row: Any) -> tuple[list[Request], set[str]]:
     """The requests for a row's records, in the order of the first record of each; and why others are not sent."""
-    assert account.network is not None
+    network = network_of(account)
     now = datetime.fromisoformat(row["now"].replace("Z", "+00:00"))
     groups: dict[str, tuple[dict[str, JSON], list[JSON]]] = {}
     skipped: set[str] = set()
@@ -216,7 +219,16 @@ def built(subject: Subject, account: Account, row: Any) -> tuple[list[Request], 
             continue
         envelope = postback.envelope
         groups.setdefault(json.dumps(envelope), (envelope, []))[1].append(msgspec.Raw(postback.payload))
-    return [account.network.request(envelope, payloads) for envelope, payloads in groups.values()], skipped
+    requests = [
+        network.request(envelope, payloads)
+        for envelope, queued in groups.values()
+        for payloads in batched(queued, network.limits(envelope).events)
+    ]
+    return requests, skipped
+
+
+def batched(payloads: Sequence[JSON], most: int) -> Iterator[Sequence[JSON]]:
+    return (payloads[start : start + most] for start in range(0, len(payloads), most))
 
 
 def url_of(request: Request) -> str:
