@@ -12,7 +12,7 @@ from aiohttp import web
 from target_adpostbacks.sandbox import wire
 from target_adpostbacks.sandbox.access import Access
 from target_adpostbacks.sandbox.faults import NO_FAULT, Fault, FaultError, Rules, fault
-from target_adpostbacks.sandbox.network import HTML, NOT_JSON, Answer, Call, Refused, SandboxNetwork
+from target_adpostbacks.sandbox.network import BAD, HTML, NOT_JSON, Answer, Call, Refused, SandboxNetwork
 from target_adpostbacks.sandbox.networks import network_of
 from target_adpostbacks.sandbox.records import Records, Seen
 from target_adpostbacks.sandbox.schema import Problem
@@ -94,16 +94,18 @@ class Handler:
         return replace(answer, headers={**answer.headers, **struck.headers})
 
     def process(self, network: SandboxNetwork, call: Call, struck: Fault) -> Answer:
+        bad = struck.strikes(network.event_ids(call.body))
         try:
-            batch = network.receive(call)
+            batch = network.receive(replace(call, bad=bad))
         except Refused as refused:
             return refused.answer
         if isinstance(batch, Answer):
             return batch
-        index = struck.strikes(network.event_ids(call.body))
-        if index is not None:
-            return network.refused(call, Problem("event", "refused by a fault", index))
+        if bad is not None and batch.answer is None:
+            return network.refused(call, Problem("event", BAD, bad))
         self.records.receive(network, batch, call.now)
+        if batch.answer is not None:
+            return batch.answer
         count = len(batch.events) if struck.wrong_count is None else struck.wrong_count
         return network.accepted(call, count)
 

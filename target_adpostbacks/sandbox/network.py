@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from target_adpostbacks.sandbox.access import Access
 from target_adpostbacks.sandbox.schema import Problem
 
+BAD = "refused by a fault"
 HTML = "<html><body>Welcome</body></html>"
 
 
@@ -36,6 +37,7 @@ class Call:
     access: Access
     silent: bool | None = None  # a refusal names no event; None: as the network usually does
     echo: bool = False  # a refusal tells the value
+    bad: int | None = None  # the index of an event that a fault makes a bad one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +54,12 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """The events of one accepted request."""
+    """The accepted events of one request; ``answer``: where the network took others for bad, and says of each."""
 
     asset: str
     test: bool
     events: Sequence[Event]
+    answer: Answer | None = None
 
 
 class Refused(Exception):

@@ -1,4 +1,7 @@
-"""What the sandbox refuses of every network: golden requests with one thing wrong, rows of the vectors."""
+"""What the sandbox refuses of every network: golden requests with one thing wrong, rows of the vectors.
+
+``taken``: how many of the events are taken nevertheless, by a network that answers for each.
+"""
 
 from __future__ import annotations
 
@@ -37,9 +40,9 @@ def test_a_golden_request_is_taken_before_it_is_broken(sandbox: Sandbox, network
 
 
 @pytest.mark.parametrize(("network", "row"), ROWS, ids=[f"{network}-{row['name']}" for network, row in ROWS])
-def test_one_broken_rule_refuses_the_whole_request(sandbox: Sandbox, network: str, row: Any) -> None:
+def test_one_broken_rule_is_refused(sandbox: Sandbox, network: str, row: Any) -> None:
     answer = post(network, sandbox, broken(network, row), of=row.get("of"))
     assert answer.status_code == row["status"]
     assert row["says"] in str(answer.json())
     assert refusals(sandbox, network) == {row["code"]: 1}
-    assert sandbox.received == []
+    assert sum(event["times"] for event in sandbox.received) == row.get("taken", 0)
