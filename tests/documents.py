@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 import pytest
@@ -23,8 +24,10 @@ from target_adpostbacks.core.columns import READERS
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.reasons import REASONS, STATUSES
-from target_adpostbacks.core.settings import INHERITED, Settings, examples, extras
+from target_adpostbacks.core.settings import INHERITED, Settings, examples, extras, secrets
 from target_adpostbacks.networks import NETWORKS, TITLES
+from target_adpostbacks.sandbox.access import Access
+from target_adpostbacks.sandbox.network import Call, Refused
 from target_adpostbacks.sandbox.networks import SANDBOX_NETWORKS
 
 ROOT = Path(__file__).parent.parent
@@ -365,6 +368,41 @@ def sandbox_networks() -> str:
     )
 
 
+def sandbox_tokens() -> str:
+    """What a token is answered that says what is wrong with it."""
+    kinds = {"`revoked`, `invalid`": "revoked", "`expired`": "expired", "`forbidden`": "forbidden"}
+    return table(
+        ("a token that contains", *(NETWORKS[name].title for name in SANDBOX_NETWORKS)),
+        ((words, *(refusal(name, token) for name in SANDBOX_NETWORKS)) for words, token in kinds.items()),
+    )
+
+
+def refusal(name: str, token: str) -> str:
+    """The code, or the status, that the sandbox answers to a golden request with this token."""
+    vectors = json.loads((ROOT / "target_adpostbacks" / "vectors" / f"{name}.json").read_text("utf-8"))
+    (golden,) = (row for row in vectors["requests"] if row["name"] == vectors["minimal"])
+    request = golden["expect"][0]
+    for secret in secrets(NETWORKS[name].settings_type) & golden["settings"].keys():
+        request = json.loads(json.dumps(request).replace(golden["settings"][secret], token))
+    url = urlsplit(request["url"])
+    call = Call(
+        method=request["method"],
+        path=url.path,
+        query=dict(parse_qsl(url.query)),
+        headers={header.lower(): value for header, value in request["headers"].items()},
+        body=request["body"],
+        now=datetime.fromisoformat(golden["now"].replace("Z", "+00:00")),
+        number=1,
+        access=Access(),
+    )
+    try:
+        SANDBOX_NETWORKS[name].receive(call)
+    except Refused as refused:
+        answer = refused.answer
+        return f"HTTP {answer.status}" if answer.code == str(answer.status) else answer.code
+    return "–"
+
+
 def sandbox_list(fact: str) -> str:
     lines = [f"* {NETWORKS[name].title}: {getattr(network, fact)}" for name, network in SANDBOX_NETWORKS.items()]
     return "\n".join(textwrap.fill(line, 120, subsequent_indent="  ") for line in lines)
@@ -398,6 +436,7 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/sandbox.md": {
         "config": sandbox_config,
         "networks": sandbox_networks,
+        "tokens": sandbox_tokens,
         "stricter": lambda: sandbox_list("stricter"),
         "deduplication": lambda: sandbox_list("deduplication"),
         "errors": sandbox_errors,
