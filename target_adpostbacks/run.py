@@ -172,7 +172,7 @@ class Run:
             for full in batches.add(Queued(postback, mark)):
                 self._delivery.submit(batches.account, full)
         for not_sent in prepared.not_sent:
-            self._skip(Skipped(row_of(not_sent), mark))
+            self._skip(Skipped(row_of(not_sent), mark, not_sent.other_keys))
         if prepared.unusable or prepared.invalid or prepared.mistakes:
             self._report(prepared, file)
         if prepared.passed_over and not outcomes:

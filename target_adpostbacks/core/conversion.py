@@ -11,6 +11,9 @@ import msgspec
 
 from target_adpostbacks.core.placeholders import is_placeholder
 
+DERIVED_DIGITS = 32
+"""Hex digits at the end of a derived event id."""
+
 EventSource = Literal["web", "app", "offline", "crm"]
 EVENT_SOURCES: tuple[EventSource, ...] = get_args(EventSource)
 Adjustment = Literal["retract", "restate"]
@@ -111,6 +114,7 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     adjustment: Adjustment | None = None
     properties: Mapping[str, Any] = {}
     ids: Mapping[str, str] = {}  # click ids and cookies by native name: ttclid, rdt_cid, …
+    derived_ids: tuple[str, ...] = ()  # an event id made of the stream's key, and what earlier versions made of it
     unusable: tuple[str, ...] = ()  # "value: not a number": left out, the conversion stays
 
 

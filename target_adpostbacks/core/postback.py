@@ -10,7 +10,7 @@ import msgspec
 
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import JSON, Skip
-from target_adpostbacks.core.conversion import Conversion
+from target_adpostbacks.core.conversion import DERIVED_DIGITS, Conversion
 from target_adpostbacks.core.network import Network
 
 
@@ -55,6 +55,12 @@ class Postback(msgspec.Struct, frozen=True, gc=False):
     note: str = ""
     other_keys: tuple[Key, ...] = ()  # under which the ledger may know it from before
 
+    def under(self, event_id: str) -> Postback:
+        """The same under the event id that an earlier version derived for it."""
+        now, then = (each[-DERIVED_DIGITS:].encode() for each in (self.key.event_id, event_id))
+        key, payload = self.key._replace(event_id=event_id), self.payload.replace(now, then)
+        return msgspec.structs.replace(self, key=key, payload=payload)
+
     @property
     def account_name(self) -> str:
         """The account's own name in its section."""
@@ -70,6 +76,7 @@ class NotSent(NamedTuple):
     reason: str
     message: str = ""
     status: str = "skipped"  # or rejected
+    other_keys: tuple[Key, ...] = ()  # under which the ledger may know it from before
 
 
 class TooLarge(Exception):
@@ -100,11 +107,12 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
     window = network.resend_window(conversion)
     kept = facts(conversion, stream, line, network_event, ",".join(network.match_keys(payload)))
     identity = _key(account.section, asset, network.trial_at, conversion)
-    # An earlier version gave a trial the asset alone, and it may have been a proxy.
-    other_keys = (identity._replace(asset=asset),) if network.trial_at else ()
+    other_keys = older_keys(identity, conversion)
+    if network.trial_at:  # an earlier version gave a trial the asset alone, and it may have been a proxy
+        other_keys += tuple(each._replace(asset=asset) for each in (identity, *other_keys))
     if len(encoded) >= network.limits(envelope).payload_bytes:
         message = "larger than the network accepts in a request"
-        raise TooLarge(NotSent(identity, account.name, kept, "too_large", message, "rejected"))
+        raise TooLarge(NotSent(identity, account.name, kept, "too_large", message, "rejected", other_keys))
     return Postback(
         account.label,
         identity,
@@ -151,6 +159,12 @@ def key(account: Account, conversion: Conversion) -> Key:
     network = account.network
     asset, trial_at = (network.asset(conversion), network.trial_at) if network else ("", "")
     return _key(account.section, asset, trial_at, conversion)
+
+
+def older_keys(key: Key, conversion: Conversion) -> tuple[Key, ...]:
+    """The identities that a delivery had when its event id was derived otherwise."""
+    now, *then = conversion.derived_ids or (None,)
+    return tuple(key._replace(event_id=event_id) for event_id in then) if now == key.event_id else ()
 
 
 def _key(section: str, asset: str, trial_at: str, c: Conversion) -> Key:

@@ -13,7 +13,7 @@ from target_adpostbacks.core.accounts import Account, route
 from target_adpostbacks.core.answers import Skip
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion
 from target_adpostbacks.core.mistakes import located
-from target_adpostbacks.core.postback import Facts, Key, NotSent, Postback, TooLarge, facts, key, prepare
+from target_adpostbacks.core.postback import Facts, Key, NotSent, Postback, TooLarge, facts, key, older_keys, prepare
 from target_adpostbacks.core.record import Columns, is_deleted, parse
 
 Rule = Callable[[Mapping[str, Any], Conversion, Account], Conversion | Skip | None]
@@ -75,8 +75,8 @@ class Preparation:
         try:
             accounts = route(conversion, self.accounts, self.names)
         except Skip as skip:
-            not_sent = NotSent(_for_nobody(conversion), "", facts(conversion, stream, line), skip.reason, skip.message)
-            prepared.not_sent.append(not_sent)
+            nobody, kept = _for_nobody(conversion), facts(conversion, stream, line)
+            prepared.not_sent.append(_not_sent(nobody, "", conversion, kept, skip.reason, skip.message))
             return prepared
         for account in accounts:
             self._for_account(record, conversion, account, now, prepared)
@@ -111,7 +111,7 @@ class Preparation:
                 _note(prepared, account.network.unusable(conversion, postback.facts.match_keys.split(",")))
             return
         kept = facts(conversion, prepared.stream, prepared.line)
-        prepared.not_sent.append(NotSent(key(account, conversion), account.name, kept, reason, message))
+        prepared.not_sent.append(_not_sent(key(account, conversion), account.name, conversion, kept, reason, message))
 
     def _deleted(self, record: Mapping[str, Any], stream: str, key: Sequence[str], line: int) -> Prepared:
         try:
@@ -120,10 +120,11 @@ class Preparation:
             columns = self.columns.mapped(record)
             identity = [columns.get(name) for name in (*key, "event_id")]
             nobody = FOR_NOBODY._replace(event_id=f"{stream[:200]}-{digest(identity, line)[:32]}")
-            kept = Facts(stream, line, None)
+            not_sent = NotSent(nobody, "", Facts(stream, line, None), "deleted")
         else:
-            nobody, kept = _for_nobody(conversion), facts(conversion, stream, line)
-        return Prepared(stream, line, not_sent=[NotSent(nobody, "", kept, "deleted")])
+            kept = facts(conversion, stream, line)
+            not_sent = _not_sent(_for_nobody(conversion), "", conversion, kept, "deleted")
+        return Prepared(stream, line, not_sent=[not_sent])
 
 
 def _note(prepared: Prepared, unusable: Iterable[str]) -> None:
@@ -138,6 +139,10 @@ def invalid(stream: str, line: int, digest: str, field: str, rule: str, event_id
     message = f"{field}: {rule}"
     not_sent = NotSent(nobody, "", Facts(stream, line, None), "invalid", message)
     return Prepared(stream, line, not_sent=[not_sent], invalid=message)
+
+
+def _not_sent(key: Key, account: str, conversion: Conversion, kept: Facts, reason: str, message: str = "") -> NotSent:
+    return NotSent(key, account, kept, reason, message, other_keys=older_keys(key, conversion))
 
 
 def _for_nobody(conversion: Conversion) -> Key:

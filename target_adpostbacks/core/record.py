@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timezone, tzinfo
+from decimal import Decimal
 from functools import partial
+from math import isfinite
 from operator import itemgetter
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
@@ -26,7 +29,7 @@ from target_adpostbacks.core.columns import (
     read_text,
     read_truth,
 )
-from target_adpostbacks.core.conversion import Conversion, InvalidConversion, Item, query_value
+from target_adpostbacks.core.conversion import DERIVED_DIGITS, Conversion, InvalidConversion, Item, query_value
 from target_adpostbacks.core.events import canonical_event
 from target_adpostbacks.core.placeholders import FIRST, HASHES, is_macro, is_placeholder
 from target_adpostbacks.core.properties import MATCH_COLUMNS, impersonal
@@ -186,8 +189,7 @@ def _members(value: Any) -> Mapping[str, Any]:
 def parse(record: Mapping[str, Any], columns: Columns, key: Sequence[str] = (), stream: str = "") -> Conversion:
     """The conversion of a record. Raises InvalidConversion, which names the field and never the value.
 
-    A missing ``event_id`` becomes the ``order_id``; else the stream's name, a dash and the first 32 hex digits of
-    SHA-256 over the values of ``key`` and the event's name; without a key the record is invalid.
+    A missing ``event_id`` becomes the ``order_id``, else an id derived from ``key``; the record is invalid without one.
     """
     if columns.fields:
         record = columns.mapped(record)
@@ -196,7 +198,7 @@ def parse(record: Mapping[str, Any], columns: Columns, key: Sequence[str] = (), 
     c = _at_once(record, columns)
     if c is None:
         spelled = columns.spelled(record)
-        identity = partial(_derived_id, record, key, stream)
+        identity = partial(_derived_ids, record, key, stream)
         c = (_at_once(spelled, columns) if spelled is not record else None) or _with_care(spelled, columns, identity)
     if c.properties:
         msgspec.structs.force_setattr(c, "properties", impersonal(c))
@@ -265,8 +267,8 @@ def _is_clean(item: Item) -> bool:
 _NO_ITEM = Item()
 
 
-def _with_care(record: Mapping[str, Any], columns: Columns, identity: Callable[[str], str]) -> Conversion:
-    """``identity``: the event id of a record that has none, from the event's name."""
+def _with_care(record: Mapping[str, Any], columns: Columns, identity: Callable[[str], tuple[str, ...]]) -> Conversion:
+    """``identity``: the event ids, by all versions, of a record that has none, from the event's name."""
     unusable: list[str] = []
     out = _flat(record, columns, unusable)
     for alias, column in COLUMN_ALIASES.items():
@@ -280,7 +282,10 @@ def _with_care(record: Mapping[str, Any], columns: Columns, identity: Callable[[
     if "event_time" not in out:
         raise InvalidConversion("event_time", "missing; map the column that says when it happened")
     if "event_id" not in out:
-        out["event_id"] = out.get("order_id") or identity(spelling)
+        out["event_id"] = out.get("order_id")
+        if not out["event_id"]:
+            out["derived_ids"] = identity(spelling)
+            out["event_id"] = out["derived_ids"][0]
     if "value" not in out or "currency" not in out:  # one without the other means nothing
         out.pop("value", None)
         out.pop("currency", None)
@@ -343,15 +348,36 @@ def _address(value: Any) -> Mapping[str, Any]:
     return {"state": value["region"], **value} if value.get("region") and not value.get("state") else value
 
 
-def _derived_id(record: Mapping[str, Any], key: Sequence[str], stream: str, event_name: str) -> str:
+def _derived_ids(record: Mapping[str, Any], key: Sequence[str], stream: str, event_name: str) -> tuple[str, ...]:
+    """The stream's name, a dash and the first 32 hex digits of SHA-256 over the key's values and the event's name.
+
+    Neither the order in which a tap lists its key nor the type of a whole number changes it. The ids that earlier
+    versions derived otherwise come behind it: a ledger may have them.
+    """
     values = [record.get(name) for name in key]
     if not values or any(value is None or (isinstance(value, str) and not value.strip()) for value in values):
         raise InvalidConversion("event_id", "missing; map event_id or order_id, or give the stream a key property")
     try:
-        encoded = msgspec.json.encode([*values, event_name])
+        in_order = [_as_whole(record[name]) for name in sorted(key)]
+        # Two values stand in a list of their own: in the old form (1, 2) may be the (2, 1) of another record.
+        forms = ([in_order, event_name] if len(key) > 1 else [*in_order, event_name]), [*values, event_name]
+        encoded = [msgspec.json.encode(form) for form in forms]
     except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
         raise InvalidConversion("event_id", "missing; the stream's key can't be written as JSON") from None
-    return f"{stream}-{hashlib.sha256(encoded).hexdigest()[:32]}"
+    digests = (hashlib.sha256(form).hexdigest() for form in encoded)
+    return tuple(dict.fromkeys(f"{stream}-{digest[:DERIVED_DIGITS]}" for digest in digests))
+
+
+_is_whole = re.compile("0|-?[1-9][0-9]{0,38}").fullmatch
+
+
+def _as_whole(value: Any) -> Any:
+    """A whole number as an int, whether it is a number or text (but ``007``); anything else as it is."""
+    if isinstance(value, str):
+        return int(value) if _is_whole(value) else value
+    if isinstance(value, (float, Decimal)) and isfinite(value) and value == int(value):
+        return int(value)
+    return value
 
 
 def _read_landing_url(out: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from target_adpostbacks.core.answers import Outcome, Verdict
-from target_adpostbacks.core.postback import Postback
+from target_adpostbacks.core.postback import Key, Postback
 from target_adpostbacks.ledger import Delivered, Sent
 
 
@@ -51,6 +51,7 @@ class Queued(msgspec.Struct, gc=False):
 
     postback: Postback
     mark: Mark
+    claimed: Key | None = None  # the identity under which it is under way
     requested_at: str | None = None
     unanswered_since: str | None = None
 
@@ -65,6 +66,7 @@ class Skipped(NamedTuple):
 
     row: Delivered
     mark: Mark
+    other_keys: tuple[Key, ...] = ()  # under which the ledger may know it from before
 
 
 Group = tuple[Outcome, list[Queued]]

@@ -46,15 +46,21 @@ class Repeats:
         by_status = Sorted([], [], [], [])
         for queued in batch:
             postback = queued.postback
-            rows = [row for key in _keys(postback) if (row := earlier.get(key))]
-            row = next((row for row in rows if row.status == "accepted"), rows[0] if rows else None)
-            if row is None:
+            known = [(key, row) for key in _keys(postback) if (row := earlier.get(key))]
+            if not known:
                 by_status.new.append(queued)
-            elif row.status == "accepted":
+                continue
+            key, row = next(((key, row) for key, row in known if row.status == "accepted"), known[0])
+            if row.status == "accepted":
                 self.compare(postback, row)
                 by_status.accepted.append(queued)
-            elif row.status == "rejected":
+                continue
+            if key.event_id != postback.key.event_id:
+                queued.postback = postback.under(key.event_id)
+            if row.status == "rejected":
                 by_status.refused.append(queued)
+            elif row.reason != "no_answer":
+                by_status.new.append(queued)
             else:
                 self.compare(postback, row)
                 queued.unanswered_since = row.sent_at

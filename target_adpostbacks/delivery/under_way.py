@@ -24,7 +24,8 @@ class UnderWay:
         fresh, later = [], []
         with self._lock:
             for queued in batch:
-                same = self._same.setdefault(queued.postback.key, [])
+                queued.claimed = queued.postback.key  # it may go on under an older one
+                same = self._same.setdefault(queued.claimed, [])
                 if same:
                     later.append((queued, same[0]))
                 else:
@@ -35,7 +36,7 @@ class UnderWay:
     def release(self, batch: Iterable[Queued]) -> list[list[Queued]]:
         """Each of them with those that followed it; the keys may come again."""
         with self._lock:
-            return [self._same.pop(queued.postback.key) for queued in batch]
+            return [self._same.pop(_claimed(queued)) for queued in batch]
 
     def still(self, batch: Sequence[Queued]) -> list[Queued]:
         """Those of a batch that are under way: a part of it may have been released before."""
@@ -43,10 +44,14 @@ class UnderWay:
             return [queued for queued in batch if self._is_first(queued)]
 
     def _is_first(self, queued: Queued) -> bool:
-        same = self._same.get(queued.postback.key, [])
+        same = self._same.get(_claimed(queued), [])
         return bool(same) and same[0] is queued
 
     def all(self) -> list[list[Queued]]:
         """Every key's postbacks, the one that is sent first."""
         with self._lock:
             return [list(same) for same in self._same.values()]
+
+
+def _claimed(queued: Queued) -> Key:
+    return queued.claimed or queued.postback.key

@@ -12,7 +12,7 @@ from target_adpostbacks.core.answers import Outcome, Verdict
 from target_adpostbacks.core.postback import Key, NotSent
 from target_adpostbacks.delivery.queued import Group, Queued, Skipped
 from target_adpostbacks.delivery.under_way import UnderWay
-from target_adpostbacks.ledger import NO_REQUEST, NOTED, Delivered, Ledger, Sent, Status, UnusableLedger
+from target_adpostbacks.ledger import NO_REQUEST, NOTED, Delivered, Earlier, Ledger, Sent, Status, UnusableLedger
 
 CUT_SHORT = Outcome(Verdict.NO_ANSWER, message="the run ended before the answer came")
 STOPPED = Outcome(Verdict.NO_ANSWER, message=NOTED)
@@ -123,7 +123,8 @@ class Verdicts:
 
     def store_skipped(self, rows: Sequence[Skipped]) -> None:
         """Commit what no request is made for."""
-        self._ledger.write(self.now(), [skipped.row for skipped in rows])
+        earlier = self._ledger.earlier([key for skipped in rows for key in skipped.other_keys])
+        self._ledger.write(self.now(), [_as_known(skipped, earlier) for skipped in rows])
         with self._lock:
             if self._is_abandoned:
                 return
@@ -158,6 +159,12 @@ class Verdicts:
             self.why_open[f"{first.postback.account}: {outcome.summary}"] += 1 + len(later)
             rows += _rows([first], outcome, None)
         return lambda: self._ledger.write(self.now(), rows)
+
+
+def _as_known(skipped: Skipped, known: Mapping[tuple[Any, ...], Earlier]) -> Delivered:
+    """The row under the identity by which the ledger knows it from before, if it does."""
+    key = next((key for key in skipped.other_keys if key in known), skipped.row.key)
+    return skipped.row._replace(key=key)
 
 
 def _with_doubt(group: Group) -> Iterator[Group]:

@@ -65,7 +65,7 @@ class Ledger:
             raise UnusableLedger(explained(error)) from None
 
     def earlier(self, keys: Sequence[tuple[str, str, str, str, str, bool]]) -> dict[tuple[Any, ...], Earlier]:
-        """Those of ``keys`` (IDENTITY) that were accepted or rejected before, or sent without an answer."""
+        """What the ledger has of ``keys`` (IDENTITY)."""
         by_asset: dict[tuple[str, str], list[str]] = {}
         for network, asset, _, event_id, _, _ in keys:
             by_asset.setdefault((network, asset), []).append(event_id)
@@ -76,7 +76,6 @@ class Ledger:
                 table.network == network,
                 table.asset == asset,
                 table.event_id.in_(among(self._database.engine.dialect, event_ids)),
-                sa.or_(table.status.in_(("accepted", "rejected")), table.reason == "no_answer"),
             )
             by_key.update(
                 (tuple(row[: len(IDENTITY)]), Earlier(*row[len(IDENTITY) :])) for row in self._database.read(query)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,48 @@ def test_a_missing_event_id_is_the_order_id(missing: Any) -> None:
 def test_without_an_order_id_the_event_id_is_derived_from_the_streams_key() -> None:
     record = {"event_name": "purchase", "event_time": NOON.isoformat(), "shop": "a", "row": 7}
     derived = parse(record, COLUMNS, ("shop", "row"), "orders").event_id
-    assert derived == "orders-" + sha256(b'["a",7,"purchase"]').hexdigest()[:32]
+    assert derived == "orders-" + sha256(b'[[7,"a"],"purchase"]').hexdigest()[:32]
     others: list[dict[str, Any]] = [{"row": 8}, {"shop": "b"}, {"event_name": "lead"}]
     assert derived not in {parse({**record, **other}, COLUMNS, ("shop", "row"), "orders").event_id for other in others}
+
+
+def derived_ids(key: tuple[str, ...], **values: Any) -> tuple[str, ...]:
+    record = {"event_name": "purchase", "event_time": NOON.isoformat(), **values}
+    return parse(record, COLUMNS, key, "orders").derived_ids
+
+
+def test_the_order_in_which_a_tap_lists_its_key_changes_no_derived_id() -> None:
+    assert derived_ids(("shop", "row"), shop="a", row=7)[0] == derived_ids(("row", "shop"), shop="a", row=7)[0]
+
+
+@pytest.mark.parametrize("same", [7, "7", 7.0, Decimal(7), Decimal("7.00")])
+def test_a_whole_number_in_a_key_is_the_same_as_text_or_number(same: Any) -> None:
+    assert derived_ids(("row",), row=same)[0] == "orders-" + sha256(b'[7,"purchase"]').hexdigest()[:32]
+
+
+@pytest.mark.parametrize("other", ["007", "7.0", "7 a", " 7", "+7", "٧", 7.5, True, "9" * 40, Decimal("NaN"), 1e300])
+def test_anything_else_in_a_key_is_a_value_of_its_own(other: Any) -> None:
+    assert derived_ids(("row",), row=other)[0] != derived_ids(("row",), row=7)[0]
+    assert derived_ids(("row",), row="-0")[0] != derived_ids(("row",), row=0)[0]
+
+
+def test_a_large_whole_number_in_a_key_is_the_same_as_text_or_number() -> None:
+    assert derived_ids(("row",), row=2**63)[0] == derived_ids(("row",), row=str(2**63))[0]
+
+
+def test_two_values_that_change_places_are_never_one_conversion() -> None:
+    ids = [derived_ids(("b", "a"), a=first, b=second) for first, second in ((1, 2), (2, 1))]
+    assert ids[0][0] not in ids[1]
+    assert ids[1][0] not in ids[0]
+
+
+def test_the_ids_that_earlier_versions_derived_are_remembered() -> None:
+    assert derived_ids(("shop", "row"), shop="a", row=7)[1:] == (
+        "orders-" + sha256(b'["a",7,"purchase"]').hexdigest()[:32],
+    )
+    assert derived_ids(("row",), row="7")[1:] == ("orders-" + sha256(b'["7","purchase"]').hexdigest()[:32],)
+    assert derived_ids(("row",), row=7)[1:] == ()
+    assert a_conversion().derived_ids == ()
 
 
 @pytest.mark.parametrize("record", [{}, {"row": None}, {"row": ""}, {"row": "  "}])

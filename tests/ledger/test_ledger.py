@@ -125,12 +125,6 @@ def test_only_what_was_accepted_suppresses(ledger: Ledger, status: str) -> None:
     assert "accepted" not in {row.status for row in ledger.earlier([a_row().key]).values()}
 
 
-@pytest.mark.parametrize("reason", ["transient", "throttled", "resend"])
-def test_what_is_open_for_another_reason_than_silence_comes_as_if_it_were_new(ledger: Ledger, reason: str) -> None:
-    ledger.write(NOW, [a_row(status="open", reason=reason)])
-    assert ledger.earlier([a_row().key]) == {}
-
-
 @pytest.mark.parametrize(("status", "reason"), [("open", "no_answer"), ("rejected", ""), ("open", "throttled")])
 def test_what_another_run_is_sending_keeps_its_row(ledger: Ledger, ledger_url: str, status: str, reason: str) -> None:
     ledger.write(NOW, [a_row(status=status, reason=reason)])

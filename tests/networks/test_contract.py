@@ -14,7 +14,7 @@ from subject import PERSONAL, SOURCES, SUBJECTS, Subject, body_of, every_network
 
 from target_adpostbacks.config.describing import described
 from target_adpostbacks.core.answers import Response, Skip, Verdict
-from target_adpostbacks.core.conversion import Conversion
+from target_adpostbacks.core.conversion import DERIVED_DIGITS, Conversion
 from target_adpostbacks.core.left_out import READINGS
 from target_adpostbacks.core.postback import prepare
 from target_adpostbacks.core.record import Columns
@@ -39,6 +39,18 @@ def unhashed(subject: Subject, conversion: Conversion) -> set[str]:
 
 def folded(value: Any) -> str:
     return "".join(filter(str.isalnum, str(value).lower()))
+
+
+@every_network
+@every_source
+def test_a_postback_under_an_older_event_id_is_what_it_was_then(subject: Subject, source: str) -> None:
+    today, then = (f"orders-{digit * DERIVED_DIGITS}" for digit in "ab")
+    ids = {"event_id": today, "order_id": None, "derived_ids": (today, then)}
+    conversion = msgspec.structs.replace(subject.full_conversion(source), **ids)
+    before = prepare(subject.account, msgspec.structs.replace(conversion, event_id=then, derived_ids=()), NOW)
+    postback = prepare(subject.account, conversion, NOW)
+    assert [key.event_id for key in postback.other_keys] == [then]
+    assert msgspec.structs.replace(postback.under(then), other_keys=()) == before
 
 
 @every_network
