@@ -49,6 +49,7 @@ def a_row(event_id: str = "evt-1", status: str = "accepted", **changes: Any) -> 
         "placement": None,
         "value": 19.99,
         "currency": "USD",
+        "adjustment_time": None,
     } | changes
     assert columns.keys() == {*WRITTEN}
 

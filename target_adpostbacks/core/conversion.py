@@ -112,6 +112,7 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     limited_data_use: bool | None = None
     opt_out: bool | None = None
     adjustment: Adjustment | None = None
+    adjustment_time: datetime | None = None  # of a correction: when it was made; else nothing
     properties: Mapping[str, Any] = {}
     ids: Mapping[str, str] = {}  # click ids and cookies by native name: ttclid, rdt_cid, …
     derived_ids: tuple[str, ...] = ()  # an event id made of the stream's key, and what earlier versions made of it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -54,6 +54,7 @@ class Network(ABC, Generic[S]):
     events: ClassVar[Mapping[str, str | None]]  # canonical → native; None: off unless event_map switches it on
     standard_events: ClassVar[frozenset[str]]  # its own names, which pass unchanged
     currencies: ClassVar[frozenset[str] | None] = None  # None: all
+    takes_denied: ClassVar[frozenset[str]] = frozenset()  # consent signals that it is told even where they are denied
     test_setting: ClassVar[str | None] = None  # the setting with the code of its test tool
     tests_without_code: ClassVar[bool] = False  # its test tool takes tests without a code
 
@@ -119,6 +120,14 @@ class Network(ABC, Generic[S]):
     def canonical_events(self, conversion: Conversion) -> Mapping[str, str | None]:
         """The event table for this conversion's kind of source."""
         return self.events
+
+    def adjusts(self, conversion: Conversion) -> bool:
+        """Whether it takes a correction of this kind (``conversion.adjustment``)."""
+        return False
+
+    def redated(self, payload: bytes, adjusted_at: datetime) -> bytes:
+        """The payload of a correction, with the time at which an earlier run read it first."""
+        return payload
 
     def custom_event(self, name: str, conversion: Conversion) -> str:
         """A name that is no standard event, as the network takes it; raises Skip("unsupported")."""

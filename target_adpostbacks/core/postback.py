@@ -41,6 +41,7 @@ class Facts(NamedTuple):
     placement: str | None = None
     value: float | None = None
     currency: str | None = None
+    adjustment_time: str | None = None  # of a correction: when it was made, else when it was read first
 
 
 class Postback(msgspec.Struct, frozen=True, gc=False):
@@ -54,6 +55,7 @@ class Postback(msgspec.Struct, frozen=True, gc=False):
     resend_seconds: float | None  # how long a resend with the same id is harmless; None: never
     note: str = ""
     other_keys: tuple[Key, ...] = ()  # under which the ledger may know it from before
+    dated_now: bool = False  # a correction whose record does not say when it was made
 
     def under(self, event_id: str) -> Postback:
         """The same under the event id that an earlier version derived for it."""
@@ -93,6 +95,9 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
     if network is None:
         raise Skip("disabled", "enabled: false")
     network_event, asset = admit(network, conversion, now)
+    dated_now = conversion.adjustment is not None and conversion.adjustment_time is None
+    if dated_now:
+        conversion = msgspec.structs.replace(conversion, adjustment_time=now)
     dropped = ""
     if network.currencies is not None and conversion.currency and conversion.currency not in network.currencies:
         conversion = msgspec.structs.replace(conversion, value=None, currency=None)
@@ -122,11 +127,15 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
         None if window is None else window.total_seconds(),
         f"{dropped}; {note}" if dropped and note else dropped or note,
         other_keys,
+        dated_now,
     )
 
 
 _new = tuple.__new__  # a NamedTuple's own call takes twice as long
 _encode = msgspec.json.Encoder().encode
+
+
+CONSENT_SIGNALS = ("ad_user_data", "ad_personalization", "ad_storage")
 
 
 def admit(network: Network[Any], conversion: Conversion, now: datetime) -> tuple[str, str]:
@@ -138,9 +147,11 @@ def admit(network: Network[Any], conversion: Conversion, now: datetime) -> tuple
     if c.consent is False:
         raise Skip("no_consent")
     if False in (c.ad_user_data, c.ad_personalization, c.ad_storage):
-        raise Skip("no_consent", "an ad consent signal is denied")
-    if c.adjustment:
-        raise Skip("no_adjustments", "the network accepts no corrections")
+        denied = {signal for signal in CONSENT_SIGNALS if getattr(c, signal) is False}
+        if not denied <= network.takes_denied:
+            raise Skip("no_consent", "an ad consent signal is denied")
+    if c.adjustment and not network.adjusts(c):
+        raise Skip("no_adjustments", f"the network does not {c.adjustment} conversions")
     network_event = network.event(c)
     asset = network.asset(c)
     if not asset:
@@ -169,16 +180,25 @@ def older_keys(key: Key, conversion: Conversion) -> tuple[Key, ...]:
 
 def _key(section: str, asset: str, trial_at: str, c: Conversion) -> Key:
     receiver = f"{asset}@{trial_at}" if asset and trial_at else asset  # what a trial accepts, the network does not have
-    return _new(Key, (section, receiver, c.event_name, c.event_id, c.adjustment or "", c.test))
+    return _new(Key, (section, receiver, c.event_name, c.event_id, adjustment(c) if c.adjustment else "", c.test))
+
+
+def adjustment(c: Conversion) -> str:
+    """``'retract'``, ``'restate:24.5 USD'``: another value is another correction."""
+    if c.adjustment != "restate" or c.value is None:
+        return c.adjustment or ""
+    value = int(c.value) if abs(c.value) < 1 << 53 and c.value == int(c.value) else c.value
+    return f"restate:{value} {c.currency}"
 
 
 def facts(conversion: Conversion, stream: str, line: int, network_event: str = "", match_keys: str = "") -> Facts:
     """What the ledger keeps of a conversion."""
     passed_in = (stream, line, _milliseconds(conversion.event_time), network_event, match_keys)
-    return _new(Facts, (*passed_in, *_copied(conversion)))
+    adjusted_at = conversion.adjustment_time
+    return _new(Facts, (*passed_in, *_copied(conversion), None if adjusted_at is None else _milliseconds(adjusted_at)))
 
 
-_copied = attrgetter(*Facts._fields[5:])
+_copied = attrgetter(*Facts._fields[5:-1])
 """The facts that a conversion has under the same names."""
 
 

@@ -185,7 +185,7 @@ class Delivery:
         if not self._await_asset(lane, batch):
             self._verdicts.store([(BUSY, batch)], None)
             return
-        by_status = self._repeats.sort(batch, lane.network.settings.max_retry_seconds)
+        by_status = self._repeats.sort(batch, lane.network)
         self._verdicts.release(by_status.accepted, "already accepted")
         self._verdicts.leave_open(by_status.unrecognized, Outcome(Verdict.NO_ANSWER, message=UNRECOGNIZED))
         if by_status.new:

@@ -6,8 +6,11 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import msgspec
+
+from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.postback import Facts, Key, Postback
 from target_adpostbacks.delivery.queued import Queued
 from target_adpostbacks.ledger import Earlier, Ledger
@@ -38,8 +41,8 @@ class Repeats:
         self._clock = clock
         self._lock = threading.Lock()
 
-    def sort(self, batch: Sequence[Queued], max_retry_seconds: float) -> Sorted:
-        """Ask the ledger. ``max_retry_seconds``: how long the network may be asked once more."""
+    def sort(self, batch: Sequence[Queued], network: Network[Any]) -> Sorted:
+        """Ask the ledger."""
         earlier = self._ledger.earlier([key for queued in batch for key in _keys(queued.postback)])
         if not earlier:
             return Sorted(list(batch), [], [], [])
@@ -57,6 +60,8 @@ class Repeats:
                 continue
             if key.event_id != postback.key.event_id:
                 queued.postback = postback.under(key.event_id)
+            if row.adjustment_time and postback.dated_now:
+                queued.postback = _redated(queued.postback, row.adjustment_time, network)
             if row.status == "rejected":
                 by_status.refused.append(queued)
             elif row.reason != "no_answer":
@@ -64,7 +69,7 @@ class Repeats:
             else:
                 self.compare(postback, row)
                 queued.unanswered_since = row.sent_at
-                is_recognized = self._is_recognized(postback, row, max_retry_seconds)
+                is_recognized = self._is_recognized(postback, row, network.settings.max_retry_seconds)
                 (by_status.new if is_recognized else by_status.unrecognized).append(queued)
         return by_status
 
@@ -83,6 +88,16 @@ class Repeats:
             if getattr(postback.facts, name) != getattr(earlier, name):
                 with self._lock:
                     self.differences[f"{postback.account}: {name}"] += 1
+
+
+def _redated(postback: Postback, first_read_at: str, network: Network[Any]) -> Postback:
+    """A correction as it was when it was read first: what corrects it later stays the later one."""
+    return msgspec.structs.replace(
+        postback,
+        payload=network.redated(postback.payload, datetime.fromisoformat(first_read_at)),
+        facts=postback.facts._replace(adjustment_time=first_read_at),
+        dated_now=False,
+    )
 
 
 def _keys(postback: Postback) -> tuple[Key, ...]:

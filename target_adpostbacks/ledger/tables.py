@@ -47,6 +47,7 @@ DELIVERIES = sa.Table(
     sa.Column("test", sa.Boolean, nullable=False),
     sa.Column("value", sa.Double),
     sa.Column("currency", sa.Text),
+    sa.Column("adjustment_time", sa.Text),
     sa.Column("sent_at", sa.Text),
     sa.Column("updated_at", sa.Text, nullable=False),
     # event_id early: deduplication looks up a batch's ids within one asset
@@ -149,6 +150,7 @@ class Earlier(NamedTuple):
     match_keys: str
     value: float | None
     currency: str | None
+    adjustment_time: str | None
 
 
 NOTED = "the run was stopped before the answer came"
@@ -161,13 +163,13 @@ FORGOTTEN: Mapping[str, Any] = {
     "line": 0,
     **dict.fromkeys(("stream", "network_event", "code", "message", "network_request_id", "match_keys"), ""),
     **dict.fromkeys(("event_time", "http_status", "latency_ms", "attempt_id", "campaign_id", "campaign_name")),
-    **dict.fromkeys(("ad_group_id", "ad_id", "creative_id", "placement", "value", "currency")),
+    **dict.fromkeys(("ad_group_id", "ad_id", "creative_id", "placement", "value", "currency", "adjustment_time")),
 }
 """What a row of deliveries becomes when its time is over: its identity, account, status and reason stay."""
 
 TABLES: Mapping[str, sa.Table] = {str(table.name): table for table in (DELIVERIES, ATTEMPTS, RUNS)}
 """What others read."""
-TIMES = frozenset({"event_time", "sent_at", "updated_at", "started_at", "ended_at"})
+TIMES = frozenset({"event_time", "adjustment_time", "sent_at", "updated_at", "started_at", "ended_at"})
 
 
 def schema(table: str) -> dict[str, Any]:

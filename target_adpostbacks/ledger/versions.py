@@ -13,12 +13,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from target_adpostbacks.ledger.tables import METADATA, SEQUENCE
+from target_adpostbacks.ledger.tables import DELIVERIES, METADATA, SEQUENCE
 
 Added = Sequence[Sequence[sa.Column[Any] | sa.Table | sa.Index]]
 
 ADDED: Added = (
     [SEQUENCE.c.version],  # 2
+    [DELIVERIES.c.adjustment_time],  # 3
 )
 """What version 2 added, what version 3 did, and so on. A ledger in which no version is written is of version 1."""
 
@@ -29,15 +30,12 @@ VERSION = 1 + len(ADDED)
 def version_of(connection: sa.Connection) -> int | None:
     """The version of the ledger; None where there is no ledger yet. ValueError: this program cannot use it."""
     inspector = sa.inspect(connection)
-    columns = {
-        name: {column["name"] for column in inspector.get_columns(name)}
-        for name in METADATA.tables
-        if inspector.has_table(name)
-    }
-    version = None
-    if columns.get("sequence", set()) >= {"id", "value"}:
-        written = SEQUENCE.c.version if "version" in columns["sequence"] else sa.literal(1)
+    version, counting = None, _names(inspector, SEQUENCE.name)
+    if counting >= {"id", "value"}:
+        written = SEQUENCE.c.version if "version" in counting else sa.literal(1)
         version = connection.execute(sa.select(written).select_from(SEQUENCE)).scalar()
+    # After the version: whoever brings it up to date meanwhile only adds columns.
+    columns = {name: _names(inspector, name) for name in METADATA.tables if inspector.has_table(name)}
     if version is not None and version > VERSION:
         raise ValueError(
             f"it was written by a newer target-adpostbacks (version {version} of the ledger, this program knows"
@@ -47,6 +45,11 @@ def version_of(connection: sa.Connection) -> int | None:
         if not present >= {column.name for column in _columns(METADATA.tables[name], version or 1, ADDED)}:
             raise ValueError(f"the table `{name}` belongs to another program; choose another ledger_url")
     return version
+
+
+def _names(inspector: sa.Inspector, table: str) -> set[str]:
+    """A table's columns; none where there is no such table."""
+    return {column["name"] for column in inspector.get_columns(table)} if inspector.has_table(table) else set()
 
 
 def bring_up_to_date(connection: sa.Connection, version: int | None, added: Added = ADDED) -> None:

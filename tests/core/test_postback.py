@@ -6,14 +6,15 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from conftest import NOW, a_conversion, an_account
 
 from target_adpostbacks.core.accounts import Account
-from target_adpostbacks.core.answers import Skip
+from target_adpostbacks.core.answers import JSON, Skip
 from target_adpostbacks.core.conversion import Conversion
 from target_adpostbacks.core.postback import Key, Postback, facts, key, prepare
-from target_adpostbacks.networks.tiktok import TikTok
+from target_adpostbacks.networks.tiktok import TikTok, TikTokSettings
 
 
 def ready(account: Account | None = None, **columns: Any) -> Postback:
@@ -110,6 +111,62 @@ def test_a_test_event_and_an_adjustment_are_deliveries_of_their_own() -> None:
     account = an_account(test_event_code="TEST1")
     changes: list[dict[str, Any]] = [{}, {"test": True}, {"adjustment": "retract"}, {"event_id": "evt-2"}]
     assert len({key(account, a_conversion(**change)) for change in changes}) == 4
+
+
+class Correcting(TikTok):
+    def adjusts(self, conversion: Conversion) -> bool:
+        return conversion.adjustment == "restate"
+
+    def payload(self, conversion: Conversion) -> JSON:
+        return {"user": {}, "adjusted_at": f"{conversion.adjustment_time}"}
+
+
+SETTINGS = TikTokSettings(pixel_code="D7VH38JC77U3LFDOLGRG", access_token="t")
+
+
+def correcting() -> Account:
+    return msgspec.structs.replace(an_account(), network=Correcting(SETTINGS))
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"value": 24.5}, "restate:24.5 USD"),
+        ({"value": "24.50"}, "restate:24.5 USD"),
+        ({"value": 30}, "restate:30 USD"),
+        ({"value": 30.0}, "restate:30 USD"),
+        ({"value": 0}, "restate:0 USD"),
+        ({}, "restate"),
+    ],
+)
+def test_a_restatement_with_another_value_is_another_delivery(changes: dict[str, Any], named: str) -> None:
+    restated = ready(correcting(), adjustment="restate", currency="USD", **changes)
+    assert restated.key == key(an_account(), a_conversion())._replace(adjustment=named)
+
+
+def test_only_the_corrections_that_a_network_takes_are_sent_to_it() -> None:
+    with pytest.raises(Skip, match="no_adjustments") as skip:
+        ready(correcting(), adjustment="retract")
+    assert skip.value.message == "the network does not retract conversions"
+
+
+def test_a_correction_is_of_the_time_that_its_record_says_else_of_the_reading() -> None:
+    told = ready(correcting(), adjustment="restate", adjustment_time="2026-11-20T13:00:00+01:00")
+    assert (told.facts.adjustment_time, told.dated_now) == ("2026-11-20T12:00:00.000+00:00", False)
+    now = ready(correcting(), adjustment="restate")
+    assert (now.facts.adjustment_time, now.dated_now) == (NOW.isoformat(timespec="milliseconds"), True)
+    assert json.loads(now.payload)["adjusted_at"] == str(NOW)
+
+
+def test_a_denied_signal_goes_to_a_network_that_wants_to_know() -> None:
+    class Told(TikTok):
+        takes_denied = frozenset({"ad_personalization"})
+
+    account = msgspec.structs.replace(an_account(), network=Told(SETTINGS))
+    assert ready(account, ad_personalization=False)
+    for denied in ({"ad_user_data": False}, {"ad_storage": False, "ad_personalization": False}, {"consent": False}):
+        with pytest.raises(Skip, match="no_consent"):
+            ready(account, **denied)
 
 
 def test_facts_hold_nothing_personal() -> None:

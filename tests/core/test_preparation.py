@@ -58,6 +58,7 @@ def test_every_fact_of_a_conversion_is_kept_under_its_own_name() -> None:
         "event_time": "2026-11-20T12:00:00.000+00:00",
         "network_event": "Purchase",
         "match_keys": "ttclid",
+        "adjustment_time": None,
     }
     assert len({*postback.facts}) == len(Facts._fields)
 

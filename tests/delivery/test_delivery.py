@@ -20,7 +20,8 @@ from conftest import NOW, a_conversion, an_account
 from msgspec.structs import replace
 
 from target_adpostbacks.core.accounts import Account
-from target_adpostbacks.core.answers import Outcome, Request, Response, Verdict
+from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Verdict
+from target_adpostbacks.core.conversion import Conversion
 from target_adpostbacks.core.postback import Facts, Key, NotSent, prepare
 from target_adpostbacks.delivery.attempts import MAX_REQUESTS, pauses
 from target_adpostbacks.delivery.delivery import Delivery
@@ -387,6 +388,45 @@ def test_a_redirect_is_nobodys_verdict(scene: Make) -> None:
 def test_a_request_id_with_an_underscore_is_one(scene: Make) -> None:
     result = scene(Response(status=200, body={"code": 0, "message": "OK", "request_id": "AK_aR-Y2"})).deliver("a")
     assert result.rows("network_request_id") == [("AK_aR-Y2",)]
+
+
+class Correcting(TikTok):
+    """Corrects, and says when in a field of its events."""
+
+    def adjusts(self, conversion: Conversion) -> bool:
+        return True
+
+    def payload(self, conversion: Conversion) -> JSON:
+        at = conversion.adjustment_time
+        return {**super().payload(conversion), "adjusted_at": at and at.isoformat()}
+
+    def redated(self, payload: bytes, adjusted_at: datetime) -> bytes:
+        return msgspec.json.encode({**msgspec.json.decode(payload), "adjusted_at": adjusted_at.isoformat()})
+
+
+CORRECTING = replace(
+    an_account(), network=Correcting(TikTokSettings(pixel_code="D7VH38JC77U3LFDOLGRG", access_token="t"))
+)
+
+
+@pytest.mark.parametrize("first", [DOWN, RESET, BAD])
+def test_a_correction_that_comes_again_keeps_the_time_at_which_it_was_read_first(scene: Make, first: Said) -> None:
+    scene(first).deliver("a", account=CORRECTING, adjustment="retract")
+    again = scene(OK)
+    late = prepare(CORRECTING, a_conversion(event_id="a", adjustment="retract"), NOW + timedelta(hours=3), "s", 1)
+    again.delivery.submit(CORRECTING, [Queued(late, again.place)])
+    assert again.delivery.settle()
+    ((sent,),) = [msgspec.json.decode(body)["data"] for body in again.answers.bodies]
+    assert sent["adjusted_at"] == NOW.isoformat()
+    assert again.rows("status, adjustment_time") == [("accepted", NOW.isoformat(timespec="milliseconds"))]
+
+
+def test_a_restatement_is_sent_again_with_another_value_only(scene: Make) -> None:
+    restated: dict[str, Any] = {"account": CORRECTING, "adjustment": "restate", "currency": "USD"}
+    scene(OK).deliver("a", value=30, **restated)
+    assert scene(OK).deliver("a", value="30.00", **restated).answers.batches == []
+    assert scene(OK).deliver("a", value=31, **restated).answers.batches == [["a"]]
+    assert scene(OK).deliver("a", account=CORRECTING, adjustment="retract").answers.batches == [["a"]]
 
 
 class Warns(TikTok):

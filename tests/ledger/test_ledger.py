@@ -246,6 +246,7 @@ def test_what_is_too_old_is_forgotten_but_for_its_identity_and_status(ledger: Le
         "placement": None,
         "value": None,
         "currency": None,
+        "adjustment_time": None,
     }
     assert ledger.earlier([a_row("old", adjustment="retract").key])
 
