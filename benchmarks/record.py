@@ -16,7 +16,8 @@ import msgspec
 from throughput import records
 
 from target_adpostbacks.core.columns import READERS
-from target_adpostbacks.core.record import Columns, parse
+from target_adpostbacks.core.layout import Columns
+from target_adpostbacks.core.record import parse
 from target_adpostbacks.networks import NETWORKS
 
 CALLS = 500

@@ -19,9 +19,9 @@ import msgspec
 
 from target_adpostbacks import config as configuration
 from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.mistakes import located
 from target_adpostbacks.core.preparation import Preparation, Prepared, Rule, digest, invalid
-from target_adpostbacks.core.record import Columns
 from target_adpostbacks.delivery.attempts import pauses
 from target_adpostbacks.delivery.balance import Share, Tally, counted, summary, unbalanced
 from target_adpostbacks.delivery.batches import Batches

@@ -11,7 +11,8 @@ import pytest
 
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion
-from target_adpostbacks.core.record import Columns, parse
+from target_adpostbacks.core.layout import Columns
+from target_adpostbacks.core.record import parse
 from target_adpostbacks.core.settings import examples
 from target_adpostbacks.networks import NETWORKS
 

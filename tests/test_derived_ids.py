@@ -13,7 +13,8 @@ from conftest import SETTINGS, a_record
 from ledger_rows import a_row, rows
 
 from target_adpostbacks import deliver
-from target_adpostbacks.core.record import Columns, parse
+from target_adpostbacks.core.layout import Columns
+from target_adpostbacks.core.record import parse
 from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.sandbox import Sandbox
 

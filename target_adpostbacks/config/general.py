@@ -26,8 +26,11 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = None
     fields: Annotated[
-        Mapping[str, str],
-        doc('Maps columns to your own names for them: `{"event_time": "converted_at", "email": "customer.email"}`.'),
+        Mapping[str, str | list[str]],
+        doc(
+            'Maps columns to your own names for them: `{"event_time": "converted_at", "email": "customer.email"}`. Of a'
+            " list of names the first one that is there counts."
+        ),
     ] = {}
     default_timezone: Annotated[
         str, doc("Time zone for timestamps without an offset, for example `Europe/Berlin`. Default: UTC.")

@@ -101,6 +101,11 @@ def _general(config: Mapping[str, Any], mistakes: list[str]) -> General:
     names = config.get("fields")
     if isinstance(names, Mapping):
         mistakes += [unknown(f"fields.{name}", name, columns, what="column") for name in names if name not in columns]
+    mistakes += [
+        f"fields.{name}: empty; the path of your column expected, or a list of paths"
+        for name, where in general.get("fields", {}).items()
+        if "" in ([where] if isinstance(where, str) else where or [""])
+    ]
     try:
         General(default_timezone=general.get("default_timezone", "UTC")).zone  # noqa: B018 - it raises
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -71,11 +71,15 @@ def _members(path: str, type_: Any, members: Mapping[str, Any], mistakes: list[s
 def _trimmed(value: Any) -> Any:
     if isinstance(value, str):
         return value.strip() or None
+    return _trimmed_inside(value)
+
+
+def _trimmed_inside(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.strip()
     if isinstance(value, Mapping):
-        return {key: member.strip() if isinstance(member, str) else member for key, member in value.items()}
-    if isinstance(value, list):
-        return [member.strip() if isinstance(member, str) else member for member in value]
-    return value
+        return {key: _trimmed_inside(member) for key, member in value.items()}
+    return [_trimmed_inside(member) for member in value] if isinstance(value, list) else value
 
 
 def _takes_text(annotation: Any) -> bool:

@@ -12,9 +12,10 @@ import msgspec
 from target_adpostbacks.core.accounts import Account, route
 from target_adpostbacks.core.answers import Skip
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion
+from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.mistakes import located
 from target_adpostbacks.core.postback import Facts, Key, NotSent, Postback, TooLarge, facts, key, older_keys, prepare
-from target_adpostbacks.core.record import Columns, is_deleted, parse
+from target_adpostbacks.core.record import is_deleted, parse
 
 Rule = Callable[[Mapping[str, Any], Conversion, Account], Conversion | Skip | None]
 """A user's rule for one account: the conversion, changed or not; a Skip; or None, it is not for this account."""

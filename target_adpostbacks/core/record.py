@@ -4,36 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timezone, tzinfo
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from math import isfinite
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote_plus
 
 import msgspec
 
 from target_adpostbacks.core.columns import (
     COLUMN_ALIASES,
-    DERIVED,
-    PRINTABLE_READERS,
     READERS,
-    TEXT_READERS,
-    TIMES,
-    Reader,
     Unusable,
     read_item,
-    read_key,
     read_text,
     read_truth,
 )
 from target_adpostbacks.core.conversion import DERIVED_DIGITS, Conversion, InvalidConversion, Item, query_value
 from target_adpostbacks.core.events import canonical_event
+from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.placeholders import FIRST, HASHES, is_macro, is_placeholder
-from target_adpostbacks.core.properties import MATCH_COLUMNS, impersonal
-from target_adpostbacks.core.times import moment
+from target_adpostbacks.core.properties import impersonal
 
 MAX_EVENT_ID, MAX_EVENT_NAME = 500, 100
 """Characters. With both of them, and four bytes each, a delivery's identity still fits into an index of PostgreSQL."""
@@ -48,142 +41,8 @@ LANDING_PARAMETERS = {
 }
 
 
-Values = Callable[[Mapping[str, Any]], tuple[Any, ...]]
-
-
-class Shape(NamedTuple):
-    """How a clean record with certain columns is read at once, without a look at each of them."""
-
-    texts: Values  # of the columns that are text
-    text_columns: tuple[str, ...]  # those that may hold no control character first
-    printable: int  # how many of them these are
-    others: tuple[tuple[str, str, Reader], ...]  # column, field, reader
-    unknown: tuple[str, ...]
-    ids: tuple[str, ...]
-
-
 DEPTH = 8
 """How deep objects are searched for columns."""
-
-MAX_SHAPES = 1_000
-"""Shapes that are remembered: a tap has one or a few for each stream."""
-
-
-class Columns:
-    """How records are read: the user's own column names, the zone of naive times, the identifiers to keep.
-
-    ``fields`` maps a column to where it is found, dots reaching into objects: ``{"email": "customer.email"}``.
-    """
-
-    def __init__(
-        self, ids: Iterable[str] = (), fields: Mapping[str, str] | None = None, zone: tzinfo = timezone.utc
-    ) -> None:
-        self.ids = frozenset(ids)
-        self.fields = [(column, path.split(".")) for column, path in (fields or {}).items()]
-        self.mapped_columns = frozenset(COLUMN_ALIASES.get(column, column) for column, _ in self.fields)
-        self.zone = zone
-        properties = next((path for column, path in self.fields if column == "properties"), ["properties"])
-        depth = len(properties)
-        self._mapped_properties = [
-            path[depth:]
-            for column, path in self.fields
-            if (column in MATCH_COLUMNS or column in self.ids) and path[:depth] == properties and len(path) > depth
-        ]
-        self.readers: dict[str, Reader] = {**dict.fromkeys(self.ids, read_key), **READERS}
-        for field in TIMES:
-            self.readers[field] = partial(moment, zone=zone)
-        for alias, column in COLUMN_ALIASES.items():
-            self.readers[alias] = self.readers[column]
-        self._spellings = {name.lower(): name for name in (*self.readers, "address")}
-        self._shapes: dict[tuple[str, ...], Shape | None] = {}
-
-    def shape(self, record: Mapping[str, Any]) -> Shape | None:
-        """How a clean record with these columns is read at once; None where that can't be."""
-        names = tuple(record)
-        try:
-            return self._shapes[names]
-        except KeyError:
-            if len(self._shapes) >= MAX_SHAPES:
-                return None
-            shape = self._shapes[names] = self._shape(names)
-            return shape
-
-    def _shape(self, names: Sequence[str]) -> Shape | None:
-        columns = {COLUMN_ALIASES.get(name, name) for name in names}
-        if not columns.issuperset(("event_name", "event_id", "event_time")) or not columns.isdisjoint(DERIVED):
-            return None
-        if len(columns) < len(names) or self._respelled(names):  # one fills in for the other
-            return None
-        readers = {name: self.readers.get(name) for name in names}
-        if any(readers[name] in TEXT_READERS for name in names if name in COLUMN_ALIASES):
-            return None  # texts are read at once under their own names
-        plain = [name for name, reader in readers.items() if reader in TEXT_READERS]
-        printable = [name for name, reader in readers.items() if reader in PRINTABLE_READERS]
-        return Shape(
-            texts=itemgetter(*printable, *plain),
-            text_columns=(*printable, *plain),
-            printable=len(printable),
-            others=tuple(
-                (name, COLUMN_ALIASES.get(name, name), reader)
-                for name, reader in readers.items()
-                if reader and reader not in TEXT_READERS and reader not in PRINTABLE_READERS
-            ),
-            unknown=tuple(name for name, reader in readers.items() if reader is None),
-            ids=tuple(self.ids.intersection(names)),
-        )
-
-    def spelled(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The record with ``EVENT_NAME`` as ``event_name``, where it has none of that spelling."""
-        respelled = self._respelled(record)
-        return {respelled.get(name, name): value for name, value in record.items()} if respelled else record
-
-    def _respelled(self, names: Iterable[str]) -> dict[str, str]:
-        names = tuple(names)
-        strange = [name for name in names if name not in self.readers]
-        spellings = {name: self._spellings.get(str(name).lower(), name) for name in strange}
-        return {name: column for name, column in spellings.items() if column not in names}
-
-    def unmet(self, record: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
-        """Those of the columns whose path in ``fields`` leads to nothing in the record."""
-        return [column for column, path in self.fields if column in columns and _dig(record, path) is _ABSENT]
-
-    def mapped(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The record with the ``fields`` setting applied."""
-        if not self.fields:
-            return record
-        mapped = {column: value for column, path in self.fields if (value := _dig(record, path)) is not _ABSENT}
-        merged = {**record, **mapped}
-        for path in self._mapped_properties:
-            merged["properties"] = _without(merged.get("properties"), path)
-        return merged
-
-
-_ABSENT = object()
-
-
-def _dig(record: Any, path: Sequence[str]) -> Any:
-    for key in path:
-        record = _members(record).get(key, _ABSENT)
-    return record
-
-
-def _without(value: Any, path: Sequence[str]) -> Any:
-    """An object without what the path leads to."""
-    members = _members(value)
-    if path[0] not in members:
-        return value
-    rest = {name: member for name, member in members.items() if name != path[0]}
-    return {**rest, path[0]: _without(members[path[0]], path[1:])} if len(path) > 1 else rest
-
-
-def _members(value: Any) -> Mapping[str, Any]:
-    """An object, or one that is written as JSON text; empty for anything else."""
-    if isinstance(value, str) and value.lstrip().startswith("{"):
-        try:
-            value = msgspec.json.decode(value)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            return {}
-    return value if isinstance(value, Mapping) else {}
 
 
 def parse(record: Mapping[str, Any], columns: Columns, key: Sequence[str] = (), stream: str = "") -> Conversion:

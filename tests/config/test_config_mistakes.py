@@ -65,6 +65,16 @@ CANARY = "canary-7f3a-secret"
         ({**config(), "default_timezone": "../passwd"}, "default_timezone: not a time zone"),
         ({**config(), "fields": {"emial": "x"}}, "fields.emial: no such column; did you mean email?"),
         ({**config(), "fields": {"given_name": "x"}}, "fields.given_name: no such column"),
+        (
+            {**config(), "fields": {"city": " "}},
+            "fields.city: empty; the path of your column expected, or a list of paths",
+        ),
+        (
+            {**config(), "fields": {"city": []}},
+            "fields.city: empty; the path of your column expected, or a list of paths",
+        ),
+        ({**config(), "fields": {"city": ["town", " "]}}, "fields.city: empty; the path of your column expected"),
+        ({**config(), "fields": {"city": ["town", 5]}}, "fields.city: text expected. Maps columns to your own"),
         ({**config(), "fields": "x"}, "fields: an object expected. Maps columns to your own"),
         (
             {**config(), "max_batch_age_seconds": -1},

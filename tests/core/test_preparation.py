@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import Skip
 from target_adpostbacks.core.conversion import Conversion
+from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.postback import Facts
 from target_adpostbacks.core.preparation import Preparation, Prepared, Rule
-from target_adpostbacks.core.record import Columns
 
 NAMES = {"tiktok": "tiktok", "reddit": "reddit"}
 

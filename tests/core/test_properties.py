@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from conftest import a_conversion, a_record
 
+from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.properties import passed_on
-from target_adpostbacks.core.record import Columns, parse
+from target_adpostbacks.core.record import parse
 
 PERSON: dict[str, Any] = {
     "email": "Ada.L@Example.com",

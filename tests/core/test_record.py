@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from target_adpostbacks.core import record as record_module
 from target_adpostbacks.core.columns import READERS
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion
-from target_adpostbacks.core.record import Columns, is_deleted, parse
+from target_adpostbacks.core.layout import Columns
+from target_adpostbacks.core.record import is_deleted, parse
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 
@@ -415,3 +416,25 @@ def test_a_path_that_leads_to_nothing_is_unmet() -> None:
     columns = Columns(fields={"email": "customer.email", "phone": "tel"})
     assert columns.unmet({"customer": {"email": None}}, ["email", "phone"]) == ["phone"]
     assert columns.unmet({"customer": None, "tel": 1}, ["email"]) == ["email"]
+
+
+@pytest.mark.parametrize(
+    ("record", "email"),
+    [
+        ({"mail": "a@example.com", "customer": {"email": "b@example.com"}}, ("a@example.com",)),
+        ({"customer": {"email": "b@example.com"}}, ("b@example.com",)),
+        ({"mail": " ", "customer": '{"email": "b@example.com"}'}, ("b@example.com",)),
+        ({"mail": None, "customer": {"email": "b@example.com"}, "email": "own@example.com"}, ("b@example.com",)),
+        ({"mail": None, "email": "own@example.com"}, ()),
+        ({"email": "own@example.com"}, ("own@example.com",)),
+    ],
+)
+def test_of_alternatives_the_first_that_is_there_counts(record: dict[str, Any], email: tuple[str, ...]) -> None:
+    columns = Columns(fields={"email": ["mail", "customer.email"]})
+    assert parse({**a_record(), **record}, columns).email == email
+
+
+def test_a_list_of_paths_is_unmet_only_where_all_of_them_are() -> None:
+    columns = Columns(fields={"email": ["mail", "customer.email"]})
+    assert columns.unmet({"customer": {"email": None}}, ["email"]) == []
+    assert columns.unmet({"customer": {}}, ["email"]) == ["email"]

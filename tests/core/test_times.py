@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from conftest import a_conversion, a_record, refusal
 
-from target_adpostbacks.core.record import Columns, parse
+from target_adpostbacks.core.layout import Columns
+from target_adpostbacks.core.record import parse
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 

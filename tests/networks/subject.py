@@ -17,9 +17,10 @@ from target_adpostbacks.config.values import read_level
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import JSON, Request
 from target_adpostbacks.core.conversion import Conversion
+from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.postback import Postback
-from target_adpostbacks.core.record import Columns, parse
+from target_adpostbacks.core.record import parse
 from target_adpostbacks.core.settings import secrets
 from target_adpostbacks.networks import NETWORKS
 

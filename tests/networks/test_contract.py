@@ -15,9 +15,9 @@ from subject import PERSONAL, SOURCES, SUBJECTS, Subject, body_of, every_network
 from target_adpostbacks.config.describing import described
 from target_adpostbacks.core.answers import Response, Skip, Verdict
 from target_adpostbacks.core.conversion import DERIVED_DIGITS, Conversion
+from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.left_out import READINGS
 from target_adpostbacks.core.postback import prepare
-from target_adpostbacks.core.record import Columns
 from target_adpostbacks.networks import NETWORKS
 
 every_source = pytest.mark.parametrize("source", SOURCES)

@@ -1,0 +1,119 @@
+"""How records are laid out: which columns they have, under which names, and how these are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timezone, tzinfo
+from functools import partial
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from target_adpostbacks.core.columns import (
+    COLUMN_ALIASES,
+    DERIVED,
+    PRINTABLE_READERS,
+    READERS,
+    TEXT_READERS,
+    TIMES,
+    Reader,
+    read_key,
+)
+from target_adpostbacks.core.fields import Fields
+from target_adpostbacks.core.times import moment
+
+Values = Callable[[Mapping[str, Any]], tuple[Any, ...]]
+
+
+class Shape(NamedTuple):
+    """How a clean record with certain columns is read at once, without a look at each of them."""
+
+    texts: Values  # of the columns that are text
+    text_columns: tuple[str, ...]  # those that may hold no control character first
+    printable: int  # how many of them these are
+    others: tuple[tuple[str, str, Reader], ...]  # column, field, reader
+    unknown: tuple[str, ...]
+    ids: tuple[str, ...]
+
+
+MAX_SHAPES = 1_000
+"""Shapes that are remembered: a tap has one or a few for each stream."""
+
+
+class Columns:
+    """How records are read: the user's own column names, the zone of naive times, the identifiers to keep.
+
+    ``fields`` maps a column to where it is found, dots reaching into objects: ``{"email": "customer.email"}``; or to a
+    list of such paths, of which the first counts that leads to something.
+    """
+
+    def __init__(
+        self,
+        ids: Iterable[str] = (),
+        fields: Mapping[str, str | Sequence[str]] | None = None,
+        zone: tzinfo = timezone.utc,
+    ) -> None:
+        self.ids = frozenset(ids)
+        self.fields = Fields(fields, self.ids) if fields else None
+        self.mapped_columns = frozenset(COLUMN_ALIASES.get(column, column) for column in fields or ())
+        self.zone = zone
+        self.readers: dict[str, Reader] = {**dict.fromkeys(self.ids, read_key), **READERS}
+        for field in TIMES:
+            self.readers[field] = partial(moment, zone=zone)
+        for alias, column in COLUMN_ALIASES.items():
+            self.readers[alias] = self.readers[column]
+        self._spellings = {name.lower(): name for name in (*self.readers, "address")}
+        self._shapes: dict[tuple[str, ...], Shape | None] = {}
+
+    def shape(self, record: Mapping[str, Any]) -> Shape | None:
+        """How a clean record with these columns is read at once; None where that can't be."""
+        names = tuple(record)
+        try:
+            return self._shapes[names]
+        except KeyError:
+            if len(self._shapes) >= MAX_SHAPES:
+                return None
+            shape = self._shapes[names] = self._shape(names)
+            return shape
+
+    def _shape(self, names: Sequence[str]) -> Shape | None:
+        columns = {COLUMN_ALIASES.get(name, name) for name in names}
+        if not columns.issuperset(("event_name", "event_id", "event_time")) or not columns.isdisjoint(DERIVED):
+            return None
+        if len(columns) < len(names) or self._respelled(names):  # one fills in for the other
+            return None
+        readers = {name: self.readers.get(name) for name in names}
+        if any(readers[name] in TEXT_READERS for name in names if name in COLUMN_ALIASES):
+            return None  # texts are read at once under their own names
+        plain = [name for name, reader in readers.items() if reader in TEXT_READERS]
+        printable = [name for name, reader in readers.items() if reader in PRINTABLE_READERS]
+        return Shape(
+            texts=itemgetter(*printable, *plain),
+            text_columns=(*printable, *plain),
+            printable=len(printable),
+            others=tuple(
+                (name, COLUMN_ALIASES.get(name, name), reader)
+                for name, reader in readers.items()
+                if reader and reader not in TEXT_READERS and reader not in PRINTABLE_READERS
+            ),
+            unknown=tuple(name for name, reader in readers.items() if reader is None),
+            ids=tuple(self.ids.intersection(names)),
+        )
+
+    def spelled(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The record with ``EVENT_NAME`` as ``event_name``, where it has none of that spelling."""
+        respelled = self._respelled(record)
+        return {respelled.get(name, name): value for name, value in record.items()} if respelled else record
+
+    def _respelled(self, names: Iterable[str]) -> dict[str, str]:
+        names = tuple(names)
+        strange = [name for name in names if name not in self.readers]
+        spellings = {name: self._spellings.get(str(name).lower(), name) for name in strange}
+        return {name: column for name, column in spellings.items() if column not in names}
+
+    def unmet(self, record: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
+        """Those of the columns whose path in ``fields`` leads to nothing in the record."""
+        return self.fields.unmet(record, columns) if self.fields else []
+
+    def mapped(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The record with the ``fields`` setting applied."""
+        return self.fields.applied(record) if self.fields else record
