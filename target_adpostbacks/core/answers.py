@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -52,8 +52,29 @@ class Skip(Exception):
         self.message = message
 
 
+class Access(NamedTuple):
+    """What a network lets requests in by: their headers, for so many seconds; ``token`` is the secret in them."""
+
+    headers: Mapping[str, str]
+    seconds: float
+    token: str
+
+
+class NoAccess(Exception):
+    """Why a network does not sign an account in: the outcome of whatever needed access."""
+
+    def __init__(self, outcome: Outcome, http_status: int | None = None, retry_after: str = "") -> None:
+        super().__init__(outcome.summary)
+        self.outcome = outcome
+        self.http_status = http_status
+        self.retry_after = retry_after  # as in Network.retry_after
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One HTTP request. ``url`` is safe to log; query, headers and body may hold secrets or personal data."""
+    """One HTTP request. ``url`` is safe to log; query, headers and body may hold secrets or personal data.
+
+    ``body``: bytes are sent as they are, anything else as JSON.
+    """
 
     url: str
     method: str = "POST"
@@ -70,6 +91,9 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     latency_ms: int = 0
 
+
+Send = Callable[[Request], Response]
+"""Sends a request at once and returns its answer; what it raises passes through whoever calls it."""
 
 T = TypeVar("T")
 Flow = Generator[Request, Response, T]

@@ -9,7 +9,7 @@ from typing import ClassVar, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from target_adpostbacks.core import phones
-from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict
+from target_adpostbacks.core.answers import JSON, Access, Outcome, Request, Response, Send, Skip, Verdict
 from target_adpostbacks.core.conversion import Conversion, query_value, same_host
 from target_adpostbacks.core.events import canonical_event
 from target_adpostbacks.core.left_out import left_out
@@ -166,6 +166,14 @@ class Network(ABC, Generic[S]):
     def warning(self, response: Response) -> str:
         """What an answer warns of beside its verdict, an API version near its end for example: logged once a run."""
         return ""
+
+    def credentials(self) -> tuple[str, ...]:
+        """What ``sign_in`` is done with: accounts that have the same share their access. Empty: nobody signs in."""
+        return ()
+
+    def sign_in(self, send: Send) -> Access:
+        """Access for a while, which ``request`` knows nothing of. Raises NoAccess, and what ``send`` raises."""
+        raise NotImplementedError
 
     # What follows has one answer for most networks.
 

@@ -9,9 +9,12 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timezone
 from random import Random
 from threading import Event
+from typing import Any
 
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import Outcome, Verdict
+from target_adpostbacks.core.network import Network
+from target_adpostbacks.delivery.access import SignedIn
 from target_adpostbacks.delivery.attempts import Attempts, pauses
 from target_adpostbacks.delivery.exchange import Exchange
 from target_adpostbacks.delivery.lane import WAITING_BATCHES, Lane, Pace, Wait
@@ -63,6 +66,7 @@ class Delivery:
         self._pauses, self._random = pauses, random
         self._lanes: dict[str, Lane] = {}
         self._paces: dict[tuple[str, float], Pace] = {}
+        self._signed: dict[tuple[str | None, ...], SignedIn] = {}
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._writing: list[Future[None]] = []
 
@@ -159,7 +163,17 @@ class Delivery:
         pace = None
         if per_second:  # accounts of a section share it, but one with a number of its own
             pace = self._paces.setdefault((account.section, per_second), Pace(per_second))
-        return self._lanes.setdefault(account.label, Lane(account, self._wait, self._log, pace))
+        return self._lanes.setdefault(
+            account.label, Lane(account, self._wait, self._log, pace, self._signed_in(account.network))
+        )
+
+    def _signed_in(self, network: Network[Any] | None) -> SignedIn | None:
+        """What the network's requests go through where an account has to sign in; None: through the transport alone."""
+        credentials = network.credentials() if network else ()
+        if network is None or not credentials:
+            return None
+        key = (network.name, network.settings.base_url, *credentials)
+        return self._signed.setdefault(key, SignedIn(network, self._transport))
 
     def _deliver_guarded(self, lane: Lane, batch: list[Queued], handed_over: float) -> None:
         """Deliver a batch; an error holds state back and ends the run. Its text may hold values and is not shown."""
@@ -211,6 +225,6 @@ class Delivery:
         return True
 
     def _search(self, lane: Lane, *, refused_before: bool = False) -> Search:
-        exchange = Exchange(lane, self._transport, self._clock, self._random)
+        exchange = Exchange(lane, lane.signed_in or self._transport, self._clock, self._random)
         attempts = Attempts(lane, exchange, self._verdicts, self._pauses, refused_before=refused_before)
         return Search(attempts, self._random)

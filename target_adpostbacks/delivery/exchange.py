@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from target_adpostbacks.core.answers import Outcome, Response, Verdict
+from target_adpostbacks.core.answers import NoAccess, Outcome, Response, Verdict
 from target_adpostbacks.delivery.lane import Lane, seconds
 from target_adpostbacks.delivery.queued import Queued
 from target_adpostbacks.delivery.scrub import scrubbed, texts_of
@@ -64,10 +64,14 @@ class Exchange:
             outcomes = [Outcome(verdict, message=unreachable.why, shared=True)] * len(batch)
             sent = self._sent(started_at, None, unreachable.latency_ms)
             wait_seconds = 0.0
+        except NoAccess as no_access:
+            outcomes = self._scrubbed([no_access.outcome] * len(batch), batch)
+            sent = self._sent(started_at, no_access.http_status, 0)
+            wait_seconds = self._asked(no_access.retry_after, outcomes)
         else:
             outcomes = self._outcomes(response, batch)
             sent = self._sent(started_at, response.status, response.latency_ms, self._request_id(response))
-            wait_seconds = self._wait_seconds(response, outcomes)
+            wait_seconds = self._asked(network.retry_after(response), outcomes)
             self._notice(response, outcomes, batch)
         return Answer(sent, outcomes, wait_seconds, self._attempt(sent, outcomes, batch, attempt, parent))
 
@@ -80,10 +84,11 @@ class Exchange:
 
     def _request_id(self, response: Response) -> str:
         request_id = self._network.request_id(response)
-        return request_id if _REQUEST_ID(request_id) and request_id not in self._lane.account.secrets else ""
+        return request_id if _REQUEST_ID(request_id) and request_id not in self._lane.secrets else ""
 
-    def _wait_seconds(self, response: Response, outcomes: Sequence[Outcome]) -> float:
-        wait_seconds = seconds(self._network.retry_after(response), self._clock())
+    def _asked(self, retry_after: str, outcomes: Sequence[Outcome]) -> float:
+        """Seconds that the network asks for before the next request."""
+        wait_seconds = seconds(retry_after, self._clock())
         if not wait_seconds and any(outcome.verdict is Verdict.THROTTLED for outcome in outcomes):
             # Not all runs are to come back at one time.
             wait_seconds = self._network.throttled_seconds * (1 + self._random.random() / 4)
@@ -91,7 +96,7 @@ class Exchange:
 
     def _notice(self, response: Response, outcomes: Sequence[Outcome], batch: Sequence[Queued]) -> None:
         if warning := self._network.warning(response):
-            self._lane.warn(scrubbed(warning, self._lane.account.secrets, _texts(batch)))
+            self._lane.warn(scrubbed(warning, self._lane.secrets, _texts(batch)))
         if any(outcome.verdict is Verdict.ACCEPTED for outcome in outcomes):
             self._lane.accepted_at = time.monotonic()
 
@@ -115,7 +120,7 @@ class Exchange:
         }
 
     def _scrubbed(self, outcomes: list[Outcome], batch: Sequence[Queued]) -> list[Outcome]:
-        secrets = self._lane.account.secrets
+        secrets = self._lane.secrets
         originals = dict.fromkeys(outcome.message for outcome in outcomes if outcome.message)
         texts = _texts(batch) if originals else frozenset()
         messages = {original: scrubbed(original, secrets, texts) for original in islice(originals, MAX_MESSAGES)}

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import Outcome, Verdict
+from target_adpostbacks.delivery.access import SignedIn
 
 WAITING_BATCHES = 2
 """Batches of an account that wait for each one under way, before the reader waits too."""
@@ -39,12 +40,20 @@ class Pace:
 class Lane:
     """What all requests of an account share."""
 
-    def __init__(self, account: Account, wait: Wait, log: Callable[[str], None], pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        account: Account,
+        wait: Wait,
+        log: Callable[[str], None],
+        pace: Pace | None = None,
+        signed_in: SignedIn | None = None,
+    ) -> None:
         assert account.network is not None  # noqa: S101 - disabled accounts get no postbacks
         self.account = account
         self.network = account.network
         self.wait = wait
         self.log = log
+        self.signed_in = signed_in
         self.halted: Outcome | None = None  # why nothing more is sent to the account in this run
         self.accepted_at = 0.0  # monotonic: when the network last accepted something; 0: not in this run
         self.futures: set[Future[None]] = set()
@@ -55,6 +64,11 @@ class Lane:
         self._asked: Outcome | None = None  # the answer that asked to wait until then
         self._pace = pace
         self._warned: set[str] = set()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no message of the network may repeat."""
+        return (*self.account.secrets, *self.signed_in.secrets) if self.signed_in else self.account.secrets
 
     def has_room(self) -> bool:
         """Whether there is a free slot."""

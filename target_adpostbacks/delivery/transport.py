@@ -63,7 +63,7 @@ class HttpTransport:
                 request.method,
                 request.url,  # without its query: the connection adds it
                 headers=dict(request.headers),
-                data=None if request.body is None else msgspec.json.encode(request.body),
+                data=_encoded(request.body),
                 timeout=timeout_seconds,
                 allow_redirects=False,
                 stream=True,
@@ -103,6 +103,10 @@ class _Session(requests.Session):
 def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """requests would put a matching entry of ~/.netrc in place of our Authorization header."""
     return request
+
+
+def _encoded(body: Any) -> bytes | None:
+    return body if body is None or isinstance(body, bytes) else msgspec.json.encode(body)
 
 
 def _read(answer: requests.Response, watched: Watch) -> bytes:
