@@ -9,7 +9,7 @@ from typing import ClassVar, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from target_adpostbacks.core import phones
-from target_adpostbacks.core.answers import JSON, Access, Outcome, Request, Response, Send, Skip, Verdict
+from target_adpostbacks.core.answers import JSON, Access, Flow, Outcome, Request, Response, Send, Skip, Verdict
 from target_adpostbacks.core.conversion import Conversion, query_value, same_host
 from target_adpostbacks.core.events import canonical_event
 from target_adpostbacks.core.left_out import left_out
@@ -175,6 +175,13 @@ class Network(ABC, Generic[S]):
         """Access for a while, which ``request`` knows nothing of. Raises NoAccess, and what ``send`` raises."""
         raise NotImplementedError
 
+    def check(self) -> Flow[Outcome] | None:
+        """Asks whether the credentials are good, and counts nothing; ``TRANSIENT``: nobody can tell.
+
+        None: the verdict on a synthetic test event says it.
+        """
+        return None
+
     # What follows has one answer for most networks.
 
     def event(self, conversion: Conversion) -> str:
@@ -243,6 +250,10 @@ class Network(ABC, Generic[S]):
         if not code:
             raise Skip("test_without_code", f"set {self.test_setting}")
         return code
+
+    def advice_on(self, code: str, http_status: int | None) -> str:
+        """What to do about an answer, from the network's own table; empty where it has nothing."""
+        return self.advice.get(code) or self.advice.get(str(http_status), "")
 
     def url(self, default: str) -> str:
         """``default`` with scheme and host from the ``base_url`` setting, if there is one."""

@@ -20,7 +20,7 @@ import msgspec
 
 from target_adpostbacks.core import match_keys as keys
 from target_adpostbacks.core import mobile, phones, places
-from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
+from target_adpostbacks.core.answers import JSON, Flow, Outcome, Request, Response, Skip, Verdict, by_status
 from target_adpostbacks.core.birth_dates import date_of_birth
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
 from target_adpostbacks.core.network import Limits, Network
@@ -28,7 +28,8 @@ from target_adpostbacks.core.payloads import as_integer, as_number, as_text, as_
 from target_adpostbacks.core.properties import passed_on
 from target_adpostbacks.core.settings import PhoneSettings, doc
 
-URL = "https://graph.facebook.com/{api_version}/{pixel_id}/events"
+DATA_SET_URL = "https://graph.facebook.com/{api_version}/{pixel_id}"
+URL = DATA_SET_URL + "/events"
 
 ActionSource = Literal[
     "website",
@@ -109,6 +110,8 @@ VERDICTS: Mapping[Verdict, Sequence[object]] = {
     Verdict.TRANSIENT: (1, 2, 368, 5000, 21009, *range(-9, 0)),
 }
 """Codes, and codes with a subcode, by what they mean, whatever HTTP status they come with."""
+DEAD_TOKENS = frozenset({"102", "104", "190", "2635"})
+"""Codes that every call of a token gets, whatever it may do otherwise."""
 USAGE = ("X-App-Usage", "X-Business-Use-Case-Usage", "X-Ad-Account-Usage")
 NEARLY_USED_UP = 90  # percent of a rate limit
 
@@ -486,6 +489,23 @@ class Meta(Network[MetaSettings]):
     def _appsecret_proof(self) -> str | None:
         secret = self.settings.app_secret
         return hmac.new(secret.encode(), self.settings.access_token.encode(), "sha256").hexdigest() if secret else None
+
+    def check(self) -> Flow[Outcome]:
+        """Reads the data set. A token that may only write can't: but for a dead one, a refusal proves nothing."""
+        settings = self.settings
+        response = yield Request(
+            url=self.url(
+                DATA_SET_URL.format(api_version=settings.api_version, pixel_id=quote(settings.pixel_id, safe=""))
+            ),
+            method="GET",
+            query=prune({"fields": "id,name", "appsecret_proof": self._appsecret_proof()}),
+            headers={"Authorization": f"Bearer {settings.access_token}", "Accept": "application/json"},
+        )
+        judged = (
+            self._judged(response) if response.status != 200 or _error(response.body) else Outcome(Verdict.ACCEPTED)
+        )
+        is_proof = judged.verdict is Verdict.ACCEPTED or judged.code.partition("/")[0] in DEAD_TOKENS
+        return judged if is_proof else judged._replace(verdict=Verdict.TRANSIENT)
 
     def error(self, body: Any) -> tuple[str, str]:
         """``('100/2804003', 'Invalid parameter: Event Timestamp Too Old')``: code and subcode, and what is told."""

@@ -13,6 +13,7 @@ from target_adpostbacks.sandbox.schema import Problem, first_problem, validator
 SCHEMAS = Path(__file__).with_suffix(".json")
 PATH = re.compile(r"/(v[0-9]{2}\.[0-9])/([^/]+)/events\Z")
 OURS = re.compile(r"/v[0-9]+\.[0-9]+(/|\Z)|/[0-9]+/events\Z")
+DATA_SET = re.compile(r"/v[0-9]{2}\.[0-9]/([^/]+)\Z")
 PIXEL = re.compile(r"[0-9]{5,20}\Z")
 SHA256 = re.compile(r"[0-9a-f]{64}(\.([A-Za-z0-9_-]{2}|[A-Za-z0-9_-]{8}))?\Z")
 NUMBERED = re.compile(r"(-?[0-9]{1,6})/([0-9]{1,8})\Z")  # any code and subcode may be asked for: 100/2804019
@@ -85,7 +86,7 @@ class Meta(SandboxNetwork):
     name = "meta"
     errors = ERRORS.keys()
     dedup_window = timedelta(hours=48)
-    paths = ("/{api_version}/{pixel_id}/events",)
+    paths = ("/{api_version}/{pixel_id}/events", "/{api_version}/{pixel_id}")
     refusal = (
         "HTTP 400 (or 401, 403, 404, 500) with `error.code` and `error.error_subcode`. It names no event; "
         "`error_user_msg` says which rule was broken."
@@ -108,7 +109,10 @@ class Meta(SandboxNetwork):
     def knows(self, error: str) -> bool:
         return error in ERRORS or bool(NUMBERED.match(error))
 
-    def receive(self, call: Call) -> Batch:
+    def receive(self, call: Call) -> Batch | Answer:
+        if call.method == "GET" and (data_set := DATA_SET.match(call.path)):
+            self.admit(call, data_set[1])
+            return Answer(body={"id": data_set[1], "name": "Sandbox data set"})
         path = PATH.match(call.path)
         if path is None or call.method != "POST":
             raise Refused(self.error(call, "unknown_path"))
