@@ -11,10 +11,11 @@ import msgspec
 
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import Outcome, Request, Response, Skip, Verdict
+from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.postback import Postback, prepare
 from target_adpostbacks.core.reasons import REASONS
-from target_adpostbacks.core.record import Columns, parse
+from target_adpostbacks.core.record import parse
 from target_adpostbacks.core.settings import Settings
 from target_adpostbacks.delivery.access import SignedIn
 from target_adpostbacks.delivery.exchange import Exchange
