@@ -129,6 +129,9 @@ class Run:
         for trial in self._trials:
             self._log.info(trial)
         self._log.info("Ledger: %s (run %s)", self.ledger.location, self.run_id)
+        if self.general.validate:
+            accounts = [account for section in self.preparation.accounts.values() for account in section]
+            self._delivery.validate([account for account in accounts if account.network])
 
     def _now(self) -> str:
         return self._clock().isoformat(timespec="milliseconds")

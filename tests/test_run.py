@@ -50,6 +50,19 @@ def fresh(number: int, **changes: Any) -> dict[str, Any]:
     return a_record(**{"event_id": f"evt-{number}", "event_time": datetime.now(timezone.utc).isoformat(), **changes})
 
 
+def test_an_account_that_fails_validation_is_sent_nothing_and_the_others_go_on(
+    config: dict[str, Any], sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    config["tiktok"] |= {"access_token": "revoked-token", "test_event_code": "TEST1"}
+    tally = deliver([fresh(1), fresh(2, network="reddit", rdt_cid="x")], {**config, "validate": True})
+    assert (tally.accepted, tally.open) == (1, {"credentials": 1})
+    assert [event["event_id"] for event in sandbox.received] == ["evt-2"]
+    assert [request for request in sandbox.requests if "evt-1" in str(request)] == []
+    assert "tiktok.default: validation failed (40105: Access token is incorrect" in caplog.text
+    assert "reddit.default: validated, unchecked" in caplog.text
+
+
 def test_records_are_delivered_and_counted(config: dict[str, Any], sandbox: Sandbox) -> None:
     records = [fresh(1), fresh(2, network="organic"), fresh(3, event_time="never")]
     tally = deliver(records, config)
