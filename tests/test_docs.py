@@ -83,7 +83,7 @@ def test_the_readmes_way_by_hand_gives_the_result_that_it_shows(tmp_path: Path) 
     assert "read 2, accepted 1, already accepted 0, rejected 0, skipped 1 (organic 1), open 0" in README.read_text()
     assert "evt_9f1c2d" in ran.stdout
     catalog = json.loads(ran.stdout[ran.stdout.index("\n{") :])
-    assert [stream["stream"] for stream in catalog["streams"]] == ["attempts", "deliveries", "runs"]
+    assert [stream["stream"] for stream in catalog["streams"]] == ["attempts", "deliveries", "history", "runs"]
 
 
 def test_the_readmes_lines_of_python_deliver_to_the_sandbox(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from target_adpostbacks.ledger.database import Database
-from target_adpostbacks.ledger.tables import ATTEMPTS, DELIVERIES
+from target_adpostbacks.ledger.database import Database, among
+from target_adpostbacks.ledger.tables import ATTEMPTS, DELIVERIES, HISTORY
 
 LONGEST_CHAIN = 100
 """Requests that are walked back from a verdict; a batch takes far fewer."""
@@ -19,10 +19,14 @@ RETRIED = "Retried"
 """A request that gave no verdict on the conversion: it was in another one."""
 
 SHOWN = (
-    *("seq", "attempt_id", "event_name", "status", "http_status", "latency_ms", "network", "account", "event_id"),
-    *("reason", "code", "message", "sent_at", "updated_at"),
+    *("seq", "delivery_id", "attempt_id", "event_name", "status", "http_status", "latency_ms", "network", "account"),
+    *("event_id", "reason", "code", "message", "sent_at", "updated_at"),
 )
 """Columns of deliveries that the log is made of."""
+
+
+NO_REQUEST = (None, None, None)
+"""The HTTP status, latency and number of none."""
 
 
 class Line(NamedTuple):
@@ -46,25 +50,49 @@ def lines(database: Database, since: str, status: str | None, equal: Mapping[str
     """One line for each request that a conversion was in, or one for a conversion that was in none.
 
     In the order in which conversions got their newest verdict, each one's own requests together. ``since``: lines
-    from that time on, as the ledger writes it; ``status``: one of STATUSES; ``equal``: columns of deliveries.
+    from that time on, as the ledger writes it; ``status``: one of STATUSES, for verdicts that no other has replaced;
+    ``equal``: columns of deliveries.
     """
-    table, requests = database.table(DELIVERIES).c, database.table(ATTEMPTS).c
+    table = database.table(DELIVERIES).c
     query = sa.select(*(table[name] for name in SHOWN)).where(*(table[name] == value for name, value in equal.items()))
     if since:
         query = query.where(table.updated_at >= since)  # later than any request it tells of
     if status == RETRIED:
-        again = sa.select(requests.attempt_id).where(requests.parent_id.is_not(None))
-        query = query.where(table.attempt_id.in_(again))
+        query = query.where(_has_retried(database))
     elif status:
         query = query.where(table.status == next(name for name, shown in STATUSES.items() if shown == status))
     earlier: dict[str, list[Any]] = {}
     for page in database.pages(query, table.seq, 0):
-        wanted = {row.attempt_id for row in page if row.attempt_id}
+        replaced = _replaced(database, page) if status in (None, RETRIED) else {}
+        wanted = {row.attempt_id for rows in (page, *replaced.values()) for row in rows if row.attempt_id}
         if not wanted <= earlier.keys():
             earlier = _earlier(database, wanted)
         for row in page:
-            lines = _lines(row, earlier.get(row.attempt_id, []))
+            lines = _lines(row, (*replaced.get(row.delivery_id, ()), row), earlier)
             yield from (line for line in lines if line.time >= since and status in (None, line.status))
+
+
+def _has_retried(database: Database) -> sa.ColumnElement[bool]:
+    """Whether a delivery was in a request that another one repeated."""
+    table, requests, history = (database.table(each).c for each in (DELIVERIES, ATTEMPTS, HISTORY))
+    again = sa.select(requests.attempt_id).where(requests.parent_id.is_not(None))
+    before = sa.select(history.delivery_id).where(history.attempt_id.in_(again))
+    return sa.or_(table.attempt_id.in_(again), table.delivery_id.in_(before))
+
+
+def _replaced(database: Database, page: Sequence[Any]) -> dict[int, list[Any]]:
+    """The verdicts that those of these deliveries have replaced, the first one first."""
+    history, requests = database.table(HISTORY), database.table(ATTEMPTS)
+    query = (
+        sa.select(history, requests.c.started_at.label("sent_at"), requests.c.http_status, requests.c.latency_ms)
+        .outerjoin_from(history, requests, requests.c.attempt_id == history.c.attempt_id)
+        .where(history.c.delivery_id.in_(among(database.engine.dialect, [row.delivery_id for row in page])))
+        .order_by(history.c.seq)
+    )
+    replaced: dict[int, list[Any]] = {}
+    for row in database.read(query):
+        replaced.setdefault(row.delivery_id, []).append(row)
+    return replaced
 
 
 def _earlier(database: Database, attempt_ids: Iterable[str]) -> dict[str, list[Any]]:
@@ -89,22 +117,26 @@ def _earlier(database: Database, attempt_ids: Iterable[str]) -> dict[str, list[A
     return earlier
 
 
-def _lines(row: sa.Row[Any], earlier: Sequence[Any]) -> Iterator[Line]:
-    """The lines of a row of deliveries, given the requests before the one that gave the verdict."""
-    identity = (row.network, row.account, row.event_id)
-    for number, attempt in enumerate(earlier, 1):
-        request = (attempt.http_status, attempt.latency_ms, number)
-        yield Line(attempt.started_at, row.event_name, RETRIED, *request, *identity, "", attempt.code, attempt.message)
-    number_ = len(earlier) + 1 if row.attempt_id else None
-    yield Line(
-        row.sent_at or row.updated_at,
-        row.event_name,
-        STATUSES[row.status],
-        row.http_status,
-        row.latency_ms,
-        number_,
-        *identity,
-        row.reason,
-        row.code,
-        row.message,
-    )
+def _lines(row: Any, verdicts: Sequence[Any], earlier: Mapping[str, Sequence[Any]]) -> Iterator[Line]:
+    """The lines of a row of deliveries: for each of its verdicts the requests before the one that gave it, and that."""
+    number, last = 0, None
+    for verdict in verdicts:
+        why = (STATUSES[verdict.status], verdict.reason, verdict.code, verdict.message)
+        if verdict.attempt_id and verdict.attempt_id == last:  # by ``adpostbacks resolve``: of no request of its own
+            yield _line(row, verdict.updated_at, why)
+            continue
+        last = verdict.attempt_id
+        for attempt in earlier.get(last, ()):
+            number += 1
+            retried = (RETRIED, "", attempt.code, attempt.message)
+            yield _line(row, attempt.started_at, retried, (attempt.http_status, attempt.latency_ms, number))
+        number += last is not None
+        request = (verdict.http_status, verdict.latency_ms, number if last else None)
+        yield _line(row, verdict.sent_at or verdict.updated_at, why, request)
+
+
+def _line(
+    row: Any, time: str, why: tuple[str, str, str, str], request: tuple[int | None, int | None, int | None] = NO_REQUEST
+) -> Line:
+    status, *words = why
+    return Line(time, row.event_name, status, *request, row.network, row.account, row.event_id, *words)

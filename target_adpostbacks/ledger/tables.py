@@ -9,6 +9,9 @@ import sqlalchemy as sa
 
 from target_adpostbacks.core.postback import Facts, Key
 
+NOTED = "the run was stopped before the answer came"
+"""The message of what is noted as unanswered while its answer is still waited for."""
+
 METADATA = sa.MetaData()
 _Seq = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
@@ -87,6 +90,20 @@ RUNS = sa.Table(
     sa.Column("counts", sa.Text, nullable=False),  # JSON
 )
 
+HISTORY = sa.Table(
+    "history",
+    METADATA,
+    sa.Column("seq", _Seq, primary_key=True, autoincrement=False),  # of the change that replaced it
+    sa.Column("delivery_id", _Seq, nullable=False, index=True),
+    sa.Column("attempt_id", sa.Text),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("updated_at", sa.Text, nullable=False),
+)
+"""Verdicts and reasons that others have replaced. The database keeps them by itself, see ``history``."""
+
 SEQUENCE = sa.Table(
     "sequence",
     METADATA,
@@ -153,9 +170,6 @@ class Earlier(NamedTuple):
     adjustment_time: str | None
 
 
-NOTED = "the run was stopped before the answer came"
-"""The message of what is noted as unanswered while its answer is still waited for."""
-
 COLUMNS = ("seq", "run_id", "updated_at", *WRITTEN)
 IDENTITY = Key._fields
 
@@ -167,7 +181,7 @@ FORGOTTEN: Mapping[str, Any] = {
 }
 """What a row of deliveries becomes when its time is over: its identity, account, status and reason stay."""
 
-TABLES: Mapping[str, sa.Table] = {str(table.name): table for table in (DELIVERIES, ATTEMPTS, RUNS)}
+TABLES: Mapping[str, sa.Table] = {str(table.name): table for table in (DELIVERIES, ATTEMPTS, HISTORY, RUNS)}
 """What others read."""
 TIMES = frozenset({"event_time", "adjustment_time", "sent_at", "updated_at", "started_at", "ended_at"})
 

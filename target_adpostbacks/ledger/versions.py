@@ -1,25 +1,29 @@
 """The ledger's versions: what each one adds to the tables of the one before.
 
 To add a column, a table or an index, declare it in ``tables``, and name it in a new last entry of ADDED. A column is
-nullable or has a ``server_default``, since rows that are there already get it too. Nothing else is to be done: whoever
-opens an older ledger to write adds what it lacks, and whoever reads one sees NULL or the default (``as_of``).
+nullable or has a ``server_default``, since rows that are there already get it too. A function does whatever else is to
+be done once, and must bear to be called again. Whoever opens an older ledger to write adds what it lacks, and whoever
+reads one sees NULL or the default (``as_of``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
 
-from target_adpostbacks.ledger.tables import DELIVERIES, METADATA, SEQUENCE
+from target_adpostbacks.ledger.history import keep_history
+from target_adpostbacks.ledger.tables import DELIVERIES, HISTORY, METADATA, SEQUENCE
 
-Added = Sequence[Sequence[sa.Column[Any] | sa.Table | sa.Index]]
+Addition = sa.Column[Any] | sa.Table | sa.Index | Callable[[sa.Connection], None]
+Added = Sequence[Sequence[Addition]]
 
 ADDED: Added = (
     [SEQUENCE.c.version],  # 2
     [DELIVERIES.c.adjustment_time],  # 3
+    [HISTORY, keep_history],  # 4
 )
 """What version 2 added, what version 3 did, and so on. A ledger in which no version is written is of version 1."""
 
@@ -42,7 +46,9 @@ def version_of(connection: sa.Connection) -> int | None:
             f" {VERSION}); update target-adpostbacks"
         )
     for name, present in columns.items():
-        if not present >= {column.name for column in _columns(METADATA.tables[name], version or 1, ADDED)}:
+        table = METADATA.tables[name]
+        ours = _columns(table, version or 1, ADDED) or table.columns  # one that is there too early is to be ours too
+        if not present >= {column.name for column in ours}:
             raise ValueError(f"the table `{name}` belongs to another program; choose another ledger_url")
     return version
 
@@ -68,10 +74,13 @@ def bring_up_to_date(connection: sa.Connection, version: int | None, added: Adde
         connection.execute(SEQUENCE.update().values(version=newest))
 
 
-def _add(connection: sa.Connection, item: sa.Column[Any] | sa.Table | sa.Index) -> None:
+def _add(connection: sa.Connection, item: Addition) -> None:
     """Add it where it is not there: a table that is created has the columns of later versions too."""
-    if not isinstance(item, sa.Column):
+    if isinstance(item, sa.Table | sa.Index):
         item.create(connection, checkfirst=True)
+        return
+    if not isinstance(item, sa.Column):
+        item(connection)
         return
     table = item.table.name
     if item.name not in {column["name"] for column in sa.inspect(connection).get_columns(table)}:

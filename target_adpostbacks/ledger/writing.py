@@ -17,6 +17,7 @@ from target_adpostbacks.ledger.tables import (
     ATTEMPTS,
     DELIVERIES,
     FORGOTTEN,
+    HISTORY,
     IDENTITY,
     RUNS,
     SEQUENCE,
@@ -148,7 +149,7 @@ class Ledger:
             connection.execute(RUNS.update().where(RUNS.c.run_id == self.run_id).values(seq=next(seqs), **ended))
 
     def expire(self, before: str) -> None:
-        """Forget requests, runs and the details of deliveries from before that time; identities and statuses stay.
+        """Forget requests, runs, history and details of deliveries from before that time; identities and statuses stay.
 
         Their seq stays too: whoever has loaded them keeps what is forgotten here. What is open keeps everything.
         """
@@ -158,6 +159,8 @@ class Ledger:
         self._repeated(DELIVERIES.update().where(table.delivery_id.in_(some)).values(FORGOTTEN))
         some = sa.select(ATTEMPTS.c.attempt_id).where(ATTEMPTS.c.started_at < before).limit(EXPIRED_ROWS)
         self._repeated(ATTEMPTS.delete().where(ATTEMPTS.c.attempt_id.in_(some)))
+        some = sa.select(HISTORY.c.seq).where(HISTORY.c.updated_at < before).limit(EXPIRED_ROWS)
+        self._repeated(HISTORY.delete().where(HISTORY.c.seq.in_(some)))
         self._repeated(RUNS.delete().where(RUNS.c.started_at < before, RUNS.c.run_id != self.run_id))
 
     def _repeated(self, statement: sa.Update | sa.Delete) -> None:

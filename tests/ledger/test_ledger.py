@@ -514,7 +514,8 @@ DOCUMENT = (Path(__file__).parents[2] / "docs" / "ledger.md").read_text()
 def test_a_query_of_the_document_works(ledger: Ledger, ledger_url: str, query: str) -> None:
     purchase = {"attempt_id": "a2", "network": "tiktok", "event_time": "2026-11-20T12:00:00.000+00:00"}
     ledger.write(NOW, [a_row("evt_9f1c2d", **purchase)], [an_attempt("a1"), an_attempt("a2", "a1")])
-    ledger.write(NOW, [a_row("evt-2", "open", reason="transient")])
+    ledger.write(NOW, [a_row("evt-2", "open", reason="transient"), a_row("evt-3", "rejected")])
+    ledger.write(NOW, [a_row("evt-3")])
     engine = sa.create_engine(ledger_url)
     with engine.connect() as connection:
         assert connection.exec_driver_sql(query).all()

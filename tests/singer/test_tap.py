@@ -88,7 +88,7 @@ def test_a_run_with_nothing_new_emits_no_record(tmp_path: Path, ledger: Ledger, 
     first = read(tmp_path, ledger_url)
     assert [len(first.records(stream)) for stream in ("deliveries", "attempts", "runs")] == [3, 1, 1]
     second = read(tmp_path, ledger_url, first.state)
-    assert [each["type"] for each in second.messages if each["type"] != "STATE"] == ["SCHEMA"] * 3
+    assert [each["type"] for each in second.messages if each["type"] != "STATE"] == ["SCHEMA"] * 4
     assert second.state == first.state
 
 
@@ -96,7 +96,11 @@ def test_what_changed_comes_again_and_nothing_else(tmp_path: Path, ledger: Ledge
     ledger.write(NOW, [a_row("a", "open"), a_row("b")])
     state = read(tmp_path, ledger_url).state
     ledger.write(NOW, [a_row("a"), a_row("b"), a_row("c")])
-    records = read(tmp_path, ledger_url, state).records()
+    ran = read(tmp_path, ledger_url, state)
+    records = ran.records()
+    assert [(row["seq"], row["delivery_id"], row["status"]) for row in ran.records("history")] == [
+        (records[0]["seq"], 1, "open")
+    ]
     assert [(row["event_id"], row["status"], row["delivery_id"]) for row in records] == [
         ("a", "accepted", 1),
         ("c", "accepted", records[1]["delivery_id"]),
@@ -118,6 +122,7 @@ def test_the_catalog_names_keys_and_the_replication_key() -> None:
     assert {name: stream["key_properties"] for name, stream in streams.items()} == {
         "deliveries": ["delivery_id"],
         "attempts": ["attempt_id"],
+        "history": ["seq"],
         "runs": ["run_id"],
     }
     assert {stream["replication_key"] for stream in streams.values()} == {"seq"}
@@ -161,7 +166,7 @@ def test_stream_maps_apply(tmp_path: Path, ledger: Ledger, ledger_url: str) -> N
 def test_before_the_first_send_there_are_schemas_and_no_file_is_made(tmp_path: Path) -> None:
     ran = read(tmp_path, f"sqlite:///{tmp_path}/none.db")
     assert ran.code == 0
-    assert [each["type"] for each in ran.messages if each["type"] != "STATE"] == ["SCHEMA"] * 3
+    assert [each["type"] for each in ran.messages if each["type"] != "STATE"] == ["SCHEMA"] * 4
     assert "no ledger at" in ran.stderr
     assert not (tmp_path / "none.db").exists()
 
@@ -266,7 +271,8 @@ def _ledger_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     ledger.write(
         NOW, [a_row("evt-9", "skipped", reason="too_old", value=None, campaign_id="c1", campaign_name="Autumn")]
     )
-    ledger.write(NOW, [], [an_attempt("a2", "a1")])
+    ledger.write(NOW, [a_row("evt-10", "open", reason="transient")], [an_attempt("a2", "a1")])
+    ledger.write(NOW, [a_row("evt-10")])
     ledger.close()
     values = vars(AttributeTestTemplate)["non_null_attribute_values"].func
     with pytest.MonkeyPatch.context() as patch:
