@@ -54,7 +54,8 @@ def test_what_has_not_is_left_for_the_next_run(unanswered: str) -> None:
     run(unanswered, "evt-1", "--as", "resend", "--network", "reddit")
     assert statuses(unanswered)[:2] == [("evt-1", "reddit", "open", "resend"), ("evt-1", "tiktok", "open", "no_answer")]
     ledger = Ledger(unanswered, "run-2")
-    assert ledger.earlier([("reddit", "a2_demo", "purchase", "evt-1", "", False)]) == {}
+    key = ("reddit", "a2_demo", "purchase", "evt-1", "", False)
+    assert ledger.earlier([key])[key].reason == "resend"
     ledger.close()
 
 
@@ -81,7 +82,8 @@ def test_what_a_trial_of_the_past_accepted_can_be_sent_again(unanswered: str) ->
     )
     assert ("evt-3", "tiktok", "open", "resend") in statuses(unanswered)
     ledger = Ledger(unanswered, "run-2")
-    assert ledger.earlier([("tiktok", "PIXEL", "purchase", "evt-3", "", False)]) == {}
+    key = ("tiktok", "PIXEL", "purchase", "evt-3", "", False)
+    assert ledger.earlier([key])[key].reason == "resend"
     ledger.write(NOW, [a_row("evt-3")])
     ledger.close()
     assert ("evt-3", "tiktok", "accepted", "") in statuses(unanswered)
