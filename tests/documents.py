@@ -125,7 +125,10 @@ def columns_marked(rule: str) -> str:
 
 
 def matrix() -> str:
-    head = ("network", "conversions", "click ids", "in a request", "not older than", "same id counts once in", "tests")
+    head = (
+        *("network", "conversions", "click ids", "in a request", "not older than", "same id counts once in"),
+        *("counts itself", "tests"),
+    )
     return table(head, (matrix_row(name, network) for name, network in NETWORKS.items()))
 
 
@@ -137,6 +140,7 @@ def matrix_row(name: str, network: Kind) -> Iterable[str]:
     yield f"{network.request_limits.events:,}"
     yield differing(network, lambda conversion: duration(account.age_limit(conversion)))
     yield differing(network, lambda conversion: duration(account.resend_window(conversion)))
+    yield network.counts_within
     yield test_code(network)
 
 
@@ -221,6 +225,7 @@ def limits(network: Kind) -> str:
             "the same event and event id count once in",
             differing(network, lambda conversion: duration(account.resend_window(conversion))),
         ),
+        ("counts itself, by default, what happened within", network.counts_within),
         ("code of its test tool", test_code(network)),
     ]
     rows += [

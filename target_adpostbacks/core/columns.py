@@ -335,7 +335,7 @@ def read_item(line: Mapping[str, Any], unusable: list[str]) -> dict[str, Any]:
 DERIVED = frozenset({"event_spelling", "derived_ids", "ids", "unusable"})
 """Fields of the conversion that are no columns of a record."""
 
-TIMES = frozenset({"event_time", "click_time", "adjustment_time"})
+TIMES = frozenset({"event_time", "click_time", "view_time", "adjustment_time"})
 
 READERS: dict[str, Reader] = {
     **dict.fromkeys((name for name in Conversion.__struct_fields__ if name not in DERIVED), read_text),

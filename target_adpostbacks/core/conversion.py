@@ -58,6 +58,7 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     account: str | None = None
     click_id: str | None = None
     click_time: datetime | None = None
+    view_time: datetime | None = None
     email: tuple[str, ...] = ()
     phone: tuple[str, ...] = ()
     external_id: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from target_adpostbacks.core.conversion import Conversion, query_value, same_hos
 from target_adpostbacks.core.events import canonical_event
 from target_adpostbacks.core.left_out import left_out
 from target_adpostbacks.core.settings import PhoneSettings, Settings
+from target_adpostbacks.core.windows import has_window
 
 S = TypeVar("S", bound=Settings)
 
@@ -63,6 +64,7 @@ class Network(ABC, Generic[S]):
     max_age: ClassVar[timedelta]
     max_ahead: ClassVar[timedelta]
     dedup_window: ClassVar[timedelta | None] = None  # while it lasts, the same event id counts once
+    counts_within: ClassVar[str] = "–"  # how long after a click or a view it counts a conversion itself
 
     # What it answers.
     codes: ClassVar[Mapping[str, Verdict]] = {}
@@ -73,6 +75,7 @@ class Network(ABC, Generic[S]):
     def __init__(self, settings: S) -> None:
         self.settings = settings
         self.trial_at = settings.trial_at
+        self.has_window = has_window(settings)
         self._triggers = None if settings.trigger_events is None else _spellings(settings.trigger_events)
         self._readings = {"phone": self._read_phone}
         self._events: dict[tuple[str, str], tuple[str, Skip | None]] = {}

@@ -12,6 +12,7 @@ from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import JSON, Skip
 from target_adpostbacks.core.conversion import DERIVED_DIGITS, Conversion
 from target_adpostbacks.core.network import Network
+from target_adpostbacks.core.windows import within_window
 
 
 class Key(NamedTuple):
@@ -141,7 +142,7 @@ CONSENT_SIGNALS = ("ad_user_data", "ad_personalization", "ad_storage")
 def admit(network: Network[Any], conversion: Conversion, now: datetime) -> tuple[str, str]:
     """The network's name of the event and the asset that receives it.
 
-    Raises Skip for what no payload has to be built for: consent, adjustment, event, asset, age.
+    Raises Skip for what no payload has to be built for: consent, adjustment, event, asset, windows, age.
     """
     c = conversion
     if c.consent is False:
@@ -156,6 +157,8 @@ def admit(network: Network[Any], conversion: Conversion, now: datetime) -> tuple
     asset = network.asset(c)
     if not asset:
         raise Skip("unsupported", f"no id is configured for {c.event_source} events")
+    if network.has_window:
+        within_window(c, network.settings)
     age = now - c.event_time
     own_limit = network.settings.max_event_age_days
     if age > network.age_limit(c) or (own_limit and age.total_seconds() > own_limit * 86_400):

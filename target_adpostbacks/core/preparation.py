@@ -45,7 +45,7 @@ class Preparation:
     """How records become postbacks: the columns, the accounts, the names of networks, the rules. Can be pickled.
 
     A record's way, in this order; the first that refuses gives the reason. Once: ``fields``, parse, route. Then for
-    each account: rules, consent, adjustment, event name, asset, age, payload.
+    each account: rules, consent, adjustment, event name, asset, windows, age, payload.
     """
 
     def __init__(

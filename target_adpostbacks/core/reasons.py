@@ -80,6 +80,18 @@ REASONS = {
             "Set `default_timezone` to the time zone of your timestamps, or correct the clock.",
         ),
         Reason(
+            "before_click",
+            "skipped",
+            "It happened before the click or the view that it is attributed to.",
+            "Give `click_time` and `event_time` in the same time zone, or raise `click_time_tolerance_seconds`.",
+        ),
+        Reason(
+            "outside_window",
+            "skipped",
+            "It happened longer after the click or the view than the config's attribution window.",
+            "Nothing to do. Widen `attribution_window_days` or `view_window_days` to send such conversions.",
+        ),
+        Reason(
             "test_without_code",
             "skipped",
             "It is a test, and the account has no setting for tests.",

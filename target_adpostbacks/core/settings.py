@@ -60,6 +60,9 @@ def secrets(settings: type[msgspec.Struct]) -> set[str]:
     return {name for name, extra in extras(settings).items() if extra.get("secret")}
 
 
+Days = Annotated[int, msgspec.Meta(ge=1, le=3650)]
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A network's section of the config; the fields are its schema. Texts are trimmed, empty ones are missing."""
 
@@ -100,6 +103,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_event_age_days: Annotated[
         int | None, doc("Conversions that are older are skipped, `too_old`. Default: the network's own limit.")
     ] = None
+    attribution_window_days: Annotated[
+        Days | None,
+        doc("Conversions longer after their `click_time` are skipped, `outside_window`. Default: all.", anywhere=True),
+    ] = None
+    view_window_days: Annotated[
+        Days | None,
+        doc("The same for conversions without a `click_time`, after their `view_time`. Default: all.", anywhere=True),
+    ] = None
+    click_time_tolerance_seconds: Annotated[
+        int,
+        doc(
+            "With a window, a conversion that happened longer than this before its click or view is skipped,"
+            " `before_click`.",
+            anywhere=True,
+            ge=0,
+            le=86_400,
+        ),
+    ] = 60
     concurrency: Annotated[int, doc("Parallel requests, for each account.", anywhere=True, ge=1, le=32)] = 4
     max_attempts: Annotated[
         int, doc("How often a request is tried before its conversions stay open.", anywhere=True, ge=1, le=1000)

@@ -259,6 +259,7 @@ class Meta(Network[MetaSettings]):
     max_age = timedelta(days=7) - MARGIN
     max_ahead = timedelta(minutes=1)
     dedup_window = timedelta(hours=48)
+    counts_within = "7 days of a click, 1 of a view"  # (unconfirmed: guides of others say so)
     throttled_seconds = 60
     codes: ClassVar[Mapping[str, Verdict]] = {str(code): verdict for verdict in VERDICTS for code in VERDICTS[verdict]}
     advice: ClassVar[Mapping[str, str]] = {

@@ -133,6 +133,7 @@ class Reddit(Network[RedditSettings]):
     max_age = timedelta(hours=168) - timedelta(minutes=10)  # one stale event refuses its whole batch
     max_ahead = timedelta(minutes=5)
     dedup_window = timedelta(hours=48)
+    counts_within = "as its reports are set"
     statuses: ClassVar[Mapping[int, Verdict]] = {404: Verdict.CREDENTIALS}
     advice: ClassVar[Mapping[str, str]] = {
         "400": "Correct the field that the message names, or leave its column out.",

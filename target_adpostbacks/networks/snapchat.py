@@ -154,6 +154,7 @@ class Snapchat(Network[SnapchatSettings]):
     }
     max_ahead = timedelta(minutes=5)
     dedup_window = timedelta(hours=48)
+    counts_within = "28 days of a click, 1 of a view"  # (unconfirmed: guides of others say so)
     advice: ClassVar[Mapping[str, str]] = {
         "400": "Correct the field that the message names; if it speaks of the token, generate a new access_token.",
         "401": "Generate a new access_token: this one is wrong or was revoked.",

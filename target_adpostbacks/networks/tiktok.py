@@ -192,6 +192,7 @@ class TikTok(Network[TikTokSettings]):
     max_age = timedelta(days=28)
     max_ahead = timedelta(minutes=10)
     dedup_window = timedelta(hours=48)
+    counts_within = "7 days of a click, 1 of a view; at most 28 and 7"
     currencies = frozenset(
         "AED ARS AUD BDT BGN BHD BIF BOB BRL CAD CHF CLP CNY COP CRC CZK DKK DZD EGP EUR GBP GTQ HKD HNL HUF IDR ILS "
         "INR IQD ISK JOD JPY KES KHR KRW KWD KZT LBP MAD MOP MXN MYR NGN NIO NOK NZD OMR PEN PHP PKR PLN PYG QAR RON "

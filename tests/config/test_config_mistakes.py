@@ -53,6 +53,18 @@ CANARY = "canary-7f3a-secret"
         (config(trigger_events="purchase"), "tiktok.trigger_events: a list expected. Only these events are sent"),
         (config(trigger_events=["lead", 5]), "tiktok.trigger_events[1]: text expected. Only these events are sent"),
         (config(max_event_age_days=0), "tiktok.max_event_age_days: 1 or more expected"),
+        (
+            config(attribution_window_days=0),
+            "tiktok.attribution_window_days: a whole number of at least 1 expected. Conversions longer after",
+        ),
+        (
+            config(accounts={"a": {"view_window_days": 3651}}),
+            "tiktok.accounts.a.view_window_days: a whole number of at most 3650 expected. The same for",
+        ),
+        (
+            {**config(), "click_time_tolerance_seconds": -1},
+            "click_time_tolerance_seconds: a whole number of at least 0 expected. With a window",
+        ),
         (config(accounts=[]), None),
         (config(accounts="x"), "tiktok.accounts: an object expected, with your own name for each account"),
         (config(accounts={"a": "x"}), "tiktok.accounts.a: an object expected"),
