@@ -29,7 +29,8 @@ def deliver(
 
     ``records``: mappings of columns, as the target reads them; a generator is read as it comes. ``config``: the
     target's settings, or the path of a JSON file that holds them; those that only Singer applies are refused
-    (``stream_maps``, ``flattening_enabled``, ``results_path``). ``stream``: the name that the ledger keeps of where
+    (``stream_maps``, ``flattening_enabled``, ``results_path``). Of the environment only the ledger's place is read, if
+    the config has no ``ledger_url``. ``stream``: the name that the ledger keeps of where
     they came from; ``key``: the columns that make a record one record, for records without ``event_id``.
 
     The tally has ``read``, ``accepted``, ``already_accepted`` and ``rejected`` as numbers, ``skipped`` and ``open`` by

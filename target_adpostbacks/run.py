@@ -29,7 +29,7 @@ from target_adpostbacks.delivery.delivery import Delivery
 from target_adpostbacks.delivery.queued import UNMARKED, Mark, Queued, Skipped
 from target_adpostbacks.delivery.transport import HttpTransport, Transport
 from target_adpostbacks.delivery.verdicts import row_of
-from target_adpostbacks.ledger import Ledger, UnusableLedger, default_url
+from target_adpostbacks.ledger import Ledger, UnusableLedger, ledger_url
 from target_adpostbacks.networks import NETWORKS
 
 SKIPPED_ROWS = 500
@@ -98,7 +98,7 @@ class Run:
         self._not_sent: Counter[str] = Counter()
         self._skipped: list[Skipped] = []
         self._skipped_since = 0.0
-        self.ledger = Ledger(general.ledger_url or default_url(os.environ), self.run_id)
+        self.ledger = Ledger(ledger_url(os.environ, general.ledger_url), self.run_id)
         self._http = HttpTransport()
         self._delivery = Delivery(
             self.ledger,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,7 +15,7 @@ from rich.console import Console
 
 from target_adpostbacks.cli import _options
 from target_adpostbacks.cli._tables import COLORS, Layout, no_formula
-from target_adpostbacks.ledger import LedgerReader, Line, UnusableLedger, default_url
+from target_adpostbacks.ledger import LedgerReader, Line, UnusableLedger
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 SAMPLE = 500
@@ -29,7 +28,7 @@ SAMPLE = 500
 @click.option("--status", type=click.Choice([*COLORS], case_sensitive=False), help="Only lines with this status.")
 @_options.filters
 @click.option("--format", "style", type=click.Choice(["table", "json", "jsonl", "csv"]), default="table")
-def log(ledger_url: str | None, since: str | None, status: str | None, style: str, **chosen: str | None) -> None:
+def log(ledger_url: str, since: str | None, status: str | None, style: str, **chosen: str | None) -> None:
     """Show the delivery log, oldest first.
 
     \b
@@ -44,7 +43,7 @@ def log(ledger_url: str | None, since: str | None, status: str | None, style: st
     """
     after = _since(since) if since else ""
     try:
-        with LedgerReader(ledger_url or default_url(os.environ)) as ledger:
+        with LedgerReader(ledger_url) as ledger:
             WRITERS[style](ledger.lines(after, status, **_options.equal(chosen)))
     except UnusableLedger as error:
         raise click.ClickException(str(error)) from None

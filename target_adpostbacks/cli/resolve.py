@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -11,7 +10,7 @@ from datetime import datetime, timezone
 import click
 
 from target_adpostbacks.cli import _options
-from target_adpostbacks.ledger import Ledger, UnusableLedger, default_url
+from target_adpostbacks.ledger import Ledger, UnusableLedger
 
 DONE = {"accepted": "accepted: never sent again", "resend": "sent again by the next run that reads it"}
 
@@ -21,7 +20,7 @@ DONE = {"accepted": "accepted: never sent again", "resend": "sent again by the n
 @click.option("--as", "verdict", type=click.Choice([*DONE]), required=True, help="What the network's own report says.")
 @_options.ledger_url
 @_options.filters
-def resolve(event_ids: Iterable[str], verdict: str, ledger_url: str | None, **chosen: str | None) -> None:
+def resolve(event_ids: Iterable[str], verdict: str, ledger_url: str, **chosen: str | None) -> None:
     """Settle deliveries whose request was never answered.
 
     A request was sent and no answer came back, so the network may have the conversion or not. While the network
@@ -43,7 +42,7 @@ def resolve(event_ids: Iterable[str], verdict: str, ledger_url: str | None, **ch
     now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
     missed = 0
     try:
-        with closing(Ledger(ledger_url or default_url(os.environ), create=False)) as ledger:
+        with closing(Ledger(ledger_url, create=False)) as ledger:
             for event_id in dict.fromkeys(_ids(event_ids)):
                 resolved = ledger.resolve(event_id, verdict, now, **_options.equal(chosen))
                 for delivery in resolved:

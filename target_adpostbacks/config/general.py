@@ -21,7 +21,7 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
         str | None,
         doc(
             "Database of the ledger, an SQLAlchemy URL: `postgresql+psycopg://…`. Default: the SQLite file"
-            " `adpostbacks.db` in the Meltano project, else in the current directory.",
+            " `adpostbacks.db` in the Meltano project, or in the current folder; `--help` has the whole rule.",
             secret=True,
         ),
     ] = None
@@ -104,3 +104,9 @@ class SdkSettings(msgspec.Struct):
     flattening_separator: str | None = None
     batch_config: dict[str, Any] | None = None
     batch_size_rows: Annotated[int, msgspec.Meta(ge=1)] | None = None
+
+
+class TapSettings(SdkSettings):
+    """The settings of tap-adpostbacks."""
+
+    ledger_url: str | None = None

@@ -1,7 +1,8 @@
 """The database that says what became of each postback: SQLite by default, PostgreSQL by URL."""
 
-from target_adpostbacks.ledger.database import NoLedger, UnusableLedger, default_url
+from target_adpostbacks.ledger.database import NoLedger, UnusableLedger
 from target_adpostbacks.ledger.log import RETRIED, STATUSES, Line
+from target_adpostbacks.ledger.place import ledger_url
 from target_adpostbacks.ledger.reading import LedgerReader
 from target_adpostbacks.ledger.tables import (
     IDENTITY,
@@ -33,7 +34,7 @@ __all__ = [
     "Sent",
     "Status",
     "UnusableLedger",
-    "default_url",
     "key",
+    "ledger_url",
     "schema",
 ]

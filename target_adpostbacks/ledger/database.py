@@ -129,17 +129,6 @@ def _explaining() -> Iterator[None]:
         raise UnusableLedger(explained(error)) from None
 
 
-def default_url(environ: Mapping[str, str]) -> str:
-    """The SQLite file in the Meltano project, else in the current directory. Raises UnusableLedger."""
-    try:
-        folder = Path(environ.get("MELTANO_PROJECT_ROOT") or Path.cwd())
-    except FileNotFoundError:
-        raise UnusableLedger("ledger: the current directory is gone; set ledger_url") from None
-    if "?" in str(folder):
-        raise UnusableLedger("ledger: the name of its folder has a `?`, which a URL cannot hold; set ledger_url")
-    return f"sqlite:///{folder / 'adpostbacks.db'}"
-
-
 def parsed(url: str) -> sa.URL:
     """The URL; raises ValueError without its text, which may hold a piece of the password."""
     try:

@@ -15,7 +15,8 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.io_base import SingerWriter
 from singer_sdk.singerlib import Message, RecordMessage
 
-from target_adpostbacks.ledger import TABLES, LedgerReader, NoLedger, UnusableLedger, default_url, key, schema
+from target_adpostbacks.ledger import TABLES, LedgerReader, NoLedger, UnusableLedger, key, ledger_url, schema
+from target_adpostbacks.ledger.place import VARIABLE, VARIABLE_OF_TAP
 
 
 class Writer(SingerWriter):
@@ -67,7 +68,7 @@ class TapAdpostbacks(Tap):
             th.StringType,
             secret=True,
             description="Database of the ledger, the same as for target-adpostbacks. Default: the SQLite file"
-            " `adpostbacks.db` in the Meltano project, else in the current directory.",
+            " `adpostbacks.db` in the Meltano project, or in the current folder; `--help` has the whole rule.",
         )
     ).to_dict()
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
@@ -86,7 +87,11 @@ class TapAdpostbacks(Tap):
         """The ledger, opened for the first row; None if nothing was sent yet."""
         if self._ledger is None:
             try:
-                self._ledger = LedgerReader(self.config.get("ledger_url") or default_url(os.environ))
+                self._ledger = LedgerReader(
+                    ledger_url(
+                        os.environ, configured=self.config.get("ledger_url"), variables=(VARIABLE_OF_TAP, VARIABLE)
+                    )
+                )
             except NoLedger as error:
                 self.logger.warning(str(error))
         return self._ledger

@@ -22,7 +22,6 @@ from target_adpostbacks.ledger import (
     LedgerReader,
     NoLedger,
     UnusableLedger,
-    default_url,
     key,
     schema,
 )
@@ -491,20 +490,6 @@ def test_another_database_is_refused_in_one_line(url: str) -> None:
     with pytest.raises(UnusableLedger) as refused:
         Ledger(url, "run-1")
     assert "\n" not in str(refused.value)
-
-
-def test_the_default_is_a_file_in_the_meltano_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert default_url({}) == f"sqlite:///{tmp_path}/adpostbacks.db"
-    assert default_url({"MELTANO_PROJECT_ROOT": "/project"}) == "sqlite:////project/adpostbacks.db"
-    with pytest.raises(UnusableLedger, match=r"folder has a `\?`"):
-        default_url({"MELTANO_PROJECT_ROOT": "/what?"})
-    gone = tmp_path / "gone"
-    gone.mkdir()
-    monkeypatch.chdir(gone)
-    gone.rmdir()
-    with pytest.raises(UnusableLedger, match="directory is gone"):
-        default_url({})
 
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "ledger.md").read_text()
