@@ -35,7 +35,7 @@ ONLY_IN = {
     "socket": "delivery/connections.py sandbox demo",
     "sqlalchemy": "ledger",
     "singer_sdk": "singer",
-    "click": "cli singer/command.py",
+    "click": "cli singer",
     "aiohttp": "sandbox",
 }
 """A library to the rooms and files that may use it."""

@@ -70,6 +70,16 @@ def accounts(config: Mapping[str, Any]) -> dict[str, list[Account]]:
     return sections
 
 
+def missing(section: str, config: Any) -> list[str]:
+    """The paths of settings that a section needs and lacks."""
+    try:
+        accounts({section: config})
+    except InvalidConfig as error:
+        parts = (mistake.partition(": missing") for mistake in error.mistakes)
+        return [path for path, lacks, _ in parts if lacks]
+    return []
+
+
 def hints(sections: Mapping[str, Iterable[Account]]) -> list[str]:
     """What is unusual about the accounts' settings, though it may work."""
     return [

@@ -14,23 +14,24 @@ from typing import IO, Any
 
 import click
 from singer_sdk import Target
-from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import (
     ConfigValidationError,
     MapExpressionError,
     RecordsWithoutSchemaException,
     StreamMapConfigError,
 )
-from singer_sdk.plugin_base import _ConfigInput
 
 from target_adpostbacks.core.mistakes import located
 from target_adpostbacks.ledger import UnusableLedger
+from target_adpostbacks.ledger.place import VARIABLE
+from target_adpostbacks.singer.configured import Configured, ConfiguredPlugin
 from target_adpostbacks.singer.reader import UnreadableInput
 
 
-class CommandTarget(Target):
+class CommandTarget(ConfiguredPlugin, Target):
     """A target as a command: no error's text is shown, since it may hold values."""
 
+    ledger_variables = (VARIABLE,)
     stdout: IO[str] | None = None
     """Where state goes. None: ``sys.stdout``."""
     signals: tuple[int, ...] = ()
@@ -53,7 +54,7 @@ class CommandTarget(Target):
         *,
         about: bool = False,
         about_format: str | None = None,
-        config: _ConfigInput | None = None,
+        config: Configured | None = None,
         file_input: IO[str] | None = None,
     ) -> None:
         """Run the target and exit with its code."""
@@ -61,34 +62,22 @@ class CommandTarget(Target):
             cls.print_about(about_format)
             sys.exit(0)
         cls.print_version(print_fn=cls.logger.info)
-        source = config or _ConfigInput()
+        source = config or cls.configured({})
+        for warning in source.settings.warnings:
+            cls.logger.warning(warning)
         try:
             stdout = _claim_stdout()
-            target = cls(config=source.config, parse_env_config=source.parse_env)
-        except ConfigValidationError:
-            raise  # the SDK's command logs each mistake and exits 1
+            target = cls(config=source.config)
+        except ConfigValidationError as error:
+            raise source.refused(error) from None  # the SDK's command logs each mistake and exits 1
         except (UnusableLedger, UnreadableInput) as error:
             cls.logger.error(str(error))
             sys.exit(1)
         except Exception as error:  # noqa: BLE001 - its text may hold a secret
-            mistakes = cls._unreadable_variables() if source.parse_env else []
-            for mistake in mistakes or [f"The run can't begin. {located(error)}"]:
-                cls.logger.error(mistake)
+            cls.logger.error("The run can't begin. %s", located(error))
             sys.exit(1)
         target.stdout = stdout
         target.run(file_input)
-
-    @classmethod
-    def _unreadable_variables(cls) -> list[str]:
-        mistakes = []
-        for name, described in cls.config_jsonschema["properties"].items():
-            try:
-                parse_environment_config({"properties": {name: described}}, cls._env_var_prefix)
-            except Exception:  # noqa: BLE001, PERF203 - its text may hold a secret
-                kinds = [described["type"]] if isinstance(described["type"], str) else described["type"]
-                kind = " or ".join(kind for kind in kinds if kind != "null")
-                mistakes.append(f"{cls._env_var_prefix}{name.upper()}: can't be read, {kind} expected")
-        return mistakes
 
     def _setup_signal_handlers(self) -> None:
         """Install none before ``run``: until a line is read, a signal ends the process. The SDK would exit 0."""
@@ -103,18 +92,6 @@ class CommandTarget(Target):
             "`adpostbacks log` shows what became of each conversion."
         )
         return command
-
-    @classmethod
-    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
-        """Read the config files; a file that can't be read ends the command with one line."""
-        try:
-            read = super().cb_config(ctx, param, value)
-            read.config.keys()
-            return read
-        except FileNotFoundError as error:
-            raise click.ClickException(f"config file not found: {error.filename or ', '.join(value)}") from None
-        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-            raise click.ClickException(f"config file: {_position(error)}") from None
 
     def run(self, file_input: IO[str] | None = None) -> None:
         """Read everything, deliver it, and exit: 0 all is settled, 1 something is open or failed, 3, 128 + signal."""
@@ -199,8 +176,3 @@ def _claim_stdout() -> IO[str]:
     stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return stdout
-
-
-def _position(error: BaseException) -> str:
-    line = getattr(error, "lineno", None)
-    return f"not valid JSON (line {line}, column {getattr(error, 'colno', 0)})" if line else "a JSON object expected"

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+import click
 import msgspec
 from singer_sdk import Stream, Tap
 from singer_sdk import typing as th
@@ -15,8 +16,11 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.io_base import SingerWriter
 from singer_sdk.singerlib import Message, RecordMessage
 
+from target_adpostbacks.config.general import TapSettings
+from target_adpostbacks.config.values import read_level
 from target_adpostbacks.ledger import TABLES, LedgerReader, NoLedger, UnusableLedger, key, ledger_url, schema
 from target_adpostbacks.ledger.place import VARIABLE, VARIABLE_OF_TAP
+from target_adpostbacks.singer.configured import Configured, ConfiguredPlugin
 
 
 class Writer(SingerWriter):
@@ -56,10 +60,11 @@ class LedgerStream(Stream):
         return ledger.changes(self.name, int(after or 0)) if ledger else ()
 
 
-class TapAdpostbacks(Tap):
+class TapAdpostbacks(ConfiguredPlugin, Tap):
     """The delivery ledger of target-adpostbacks: every conversion and what became of it, requests and runs."""
 
     name = "tap-adpostbacks"
+    ledger_variables = (VARIABLE_OF_TAP, VARIABLE)
     message_writer_class = Writer
     package_name = "target-adpostbacks"
     config_jsonschema: ClassVar[dict[str, Any]] = th.PropertiesList(
@@ -88,9 +93,7 @@ class TapAdpostbacks(Tap):
         if self._ledger is None:
             try:
                 self._ledger = LedgerReader(
-                    ledger_url(
-                        os.environ, configured=self.config.get("ledger_url"), variables=(VARIABLE_OF_TAP, VARIABLE)
-                    )
+                    ledger_url(os.environ, configured=self.config.get("ledger_url"), variables=self.ledger_variables)
                 )
             except NoLedger as error:
                 self.logger.warning(str(error))
@@ -99,6 +102,20 @@ class TapAdpostbacks(Tap):
     def discover_streams(self) -> list[Stream]:
         """One stream a table."""
         return [LedgerStream(self, name) for name in TABLES]
+
+    @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Configured:
+        """Read and check the config, whatever the tap is started for; the SDK's validator would show values."""
+        source = super().cb_config(ctx, param, value)
+        mistakes: list[str] = []
+        read_level("", TapSettings, source.config, mistakes, strict=True)
+        for mistake in mistakes:
+            cls.logger.error(source.settings.named(mistake))
+        for warning in source.settings.warnings:
+            cls.logger.warning(warning)
+        if mistakes:
+            ctx.exit(1)
+        return source
 
     @classmethod
     def invoke(cls, **options: Any) -> None:

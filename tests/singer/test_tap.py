@@ -263,6 +263,45 @@ def test_no_private_method_of_the_sdk_is_overridden() -> None:
         assert private & {*dir(theirs)} <= {"_abc_impl"}
 
 
+def tap(folder: Path, *arguments: str, **variables: str) -> Read:
+    """The real command with these variables alone."""
+    env = {"PATH": os.environ["PATH"], **variables}
+    ran = subprocess.run([COMMAND, *arguments], capture_output=True, check=False, cwd=folder, env=env)
+    return Read(ran.returncode, [json.loads(line) for line in ran.stdout.splitlines()], ran.stderr.decode())
+
+
+@pytest.mark.slow
+def test_its_own_variable_goes_before_the_targets_and_both_before_the_file(tmp_path: Path) -> None:
+    for name in ("own", "target", "file"):
+        ledger = Ledger(f"sqlite:///{tmp_path}/{name}.db", "run-1")
+        ledger.write(NOW, [a_row(name)])
+        ledger.close()
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"ledger_url": "sqlite:///file.db"}))
+    own = {"TAP_ADPOSTBACKS_LEDGER_URL": "sqlite:///own.db"}
+    targets = {"TARGET_ADPOSTBACKS_LEDGER_URL": "sqlite:///target.db"}
+    for variables, name in (({**own, **targets}, "own"), (targets, "target"), ({}, "file")):
+        ran = tap(tmp_path, "--config", str(config), **variables)
+        assert [record["event_id"] for record in ran.records()] == [name]
+
+
+@pytest.mark.slow
+def test_a_mistake_in_its_config_names_the_variable_and_shows_no_value(tmp_path: Path) -> None:
+    variables = {"STREAM_MAPS": "canary", "FLATTENING_MAX_DEPTH": "canary", "LEDGER_ULR": "canary"}
+    ran = tap(tmp_path, **{f"TAP_ADPOSTBACKS_{name}": value for name, value in variables.items()})
+    assert ran.code == 1
+    assert "stream_maps (TAP_ADPOSTBACKS_STREAM_MAPS): an object expected" in ran.stderr
+    assert "flattening_max_depth (TAP_ADPOSTBACKS_FLATTENING_MAX_DEPTH): a whole number" in ran.stderr
+    assert "TAP_ADPOSTBACKS_LEDGER_ULR: no such setting; did you mean TAP_ADPOSTBACKS_LEDGER_URL?" in ran.stderr
+    assert "canary" not in ran.stderr
+
+
+def test_a_config_file_that_cannot_be_read_ends_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("[1]")
+    ran = tap(tmp_path, "--config", "config.json")
+    assert (ran.code, ran.stderr) == (1, "Error: config file: config.json: a JSON object expected\n")
+
+
 @pytest.fixture(scope="class")
 def _ledger_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     folder = tmp_path_factory.mktemp("project")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import gzip
 import json
+import os
 import signal
 import socket
 import sqlite3
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from conftest import slow
+from conftest import SETTINGS, slow
 from run_target import COMMAND, Target, a_purchase, encoded, end, ended, record, schema, state
 from singer_sdk.testing import get_target_test_class
 from singer_sdk.testing.suites import target_tests
@@ -574,14 +575,54 @@ def test_an_id_that_yaml_made_a_number_is_no_reason_to_warn(target: Target) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "expected"),
-    [("TIKTOK", '{"access_token": "canary",}', "object"), *slow(("MAX_ATTEMPTS", "canary", "integer"))],
+    ("name", "value", "said"),
+    [
+        ("TIKTOK", '{"access_token": "canary",}', "tiktok (TARGET_ADPOSTBACKS_TIKTOK): an object expected"),
+        *slow(("MAX_ATTEMPTS", "canary", "max_attempts (TARGET_ADPOSTBACKS_MAX_ATTEMPTS): a whole number")),
+    ],
 )
-def test_a_variable_that_cannot_be_read_is_named(target: Target, name: str, value: str, expected: str) -> None:
-    ran = target.run([a_purchase()], "--config=ENV", env={f"TARGET_ADPOSTBACKS_{name}": value})
+def test_a_variable_that_cannot_be_read_is_named(target: Target, name: str, value: str, said: str) -> None:
+    ran = target.run([a_purchase()], env={f"TARGET_ADPOSTBACKS_{name}": value})
     assert ran.code == 1
-    assert f"TARGET_ADPOSTBACKS_{name}: can't be read, {expected} expected\n" in ran.stderr
+    assert said in ran.stderr
     assert "canary" not in ran.stderr
+
+
+def test_a_token_from_the_environment_completes_the_section_of_the_file(target: Target, sandbox: Sandbox) -> None:
+    target.config = {"tiktok": target.config["tiktok"]}
+    token = target.config["tiktok"].pop("access_token")
+    env = {"TARGET_ADPOSTBACKS_TIKTOK_ACCESS_TOKEN": token, "TARGET_ADPOSTBACKS_META_ACCESS_TOKEN": "canary"}
+    ran = target.run([a_purchase()], env=env)
+    assert ran.code == 0, ran.stderr
+    assert ids(sandbox) == ["evt-1"]
+    assert ran.stderr.count("META_ACCESS_TOKEN is not used: meta.pixel_id is missing. Nothing is sent to meta.") == 1
+    assert "canary" not in ran.stderr
+
+
+def run_in(folder: Path, env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """The command with one purchase, in an environment of its own."""
+    line = encoded(a_purchase())
+    return subprocess.run([COMMAND, *arguments], input=line, cwd=folder, env=env, capture_output=True, check=False)
+
+
+@pytest.mark.slow
+def test_without_a_file_it_may_come_from_a_dot_env_above_the_folder_and_the_environment_goes_first(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    values = {**SETTINGS["tiktok"], "base_url": sandbox.url}
+    lines = [f"TARGET_ADPOSTBACKS_TIKTOK_{name.upper()}='{value}'" for name, value in values.items()]
+    (tmp_path / ".env").write_text("\n".join([*lines, "TARGET_ADPOSTBACKS_TIKTOK_ACCESS_TOKEN=revoked"]))
+    folder = tmp_path / "below"
+    folder.mkdir()
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("TARGET_", "MELTANO_"))}
+    given = {**own, "TARGET_ADPOSTBACKS_TIKTOK_ACCESS_TOKEN": values["access_token"]}
+    with_file = run_in(folder, given, "--config=ENV")
+    assert with_file.returncode == 0, with_file.stderr
+    assert ids(sandbox) == ["evt-1"]
+    without = run_in(folder, given)
+    assert without.returncode == 1
+    assert b"ACCESS_TOKEN is not used: tiktok.pixel_code is missing" in without.stderr
+    assert b" to a file, and name it with --config" in without.stderr
 
 
 def test_results_never_take_the_place_of_the_ledger_that_is_about_to_be_made(target: Target, sandbox: Sandbox) -> None:
