@@ -50,13 +50,14 @@ def a_row(event_id: str = "evt-1", status: str = "accepted", **changes: Any) -> 
         "value": 19.99,
         "currency": "USD",
         "adjustment_time": None,
+        "deadline": None,
     } | changes
     assert columns.keys() == {*WRITTEN}
 
     def group(kind: Any) -> Any:
         return kind(**{name: columns[name] for name in kind._fields})
 
-    return Delivered(group(Key), columns["account"], group(Status), group(Sent), group(Facts))
+    return Delivered(group(Key), columns["account"], group(Status), group(Sent), group(Facts), columns["deadline"])
 
 
 def columns_of(row: Delivered) -> dict[str, Any]:

@@ -222,6 +222,8 @@ def problems_of_level(values: Mapping[str, Any]) -> Iterable[str]:
 def _format_problems(values: Mapping[str, Any]) -> Iterable[str]:
     if values.get("max_event_age_days", 1) < 1:
         yield "max_event_age_days: 1 or more expected"
+    if values.get("max_event_age_days", 1) > 36_500:
+        yield "max_event_age_days: at most 36500 expected"
     base_url = values.get("base_url", "")
     if not base_url:
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -54,6 +54,7 @@ class Postback(msgspec.Struct, frozen=True, gc=False):
     payload: bytes  # JSON
     facts: Facts
     resend_seconds: float | None  # how long a resend with the same id is harmless; None: never
+    deadline: datetime  # later it is too old to be sent
     note: str = ""
     other_keys: tuple[Key, ...] = ()  # under which the ledger may know it from before
     dated_now: bool = False  # a correction whose record does not say when it was made
@@ -95,7 +96,7 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
     network = account.network
     if network is None:
         raise Skip("disabled", "enabled: false")
-    network_event, asset = admit(network, conversion, now)
+    network_event, asset, deadline = admit(network, conversion, now)
     dated_now = conversion.adjustment is not None and conversion.adjustment_time is None
     if dated_now:
         conversion = msgspec.structs.replace(conversion, adjustment_time=now)
@@ -126,6 +127,7 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
         encoded,
         kept,
         None if window is None else window.total_seconds(),
+        deadline,
         f"{dropped}; {note}" if dropped and note else dropped or note,
         other_keys,
         dated_now,
@@ -139,8 +141,8 @@ _encode = msgspec.json.Encoder().encode
 CONSENT_SIGNALS = ("ad_user_data", "ad_personalization", "ad_storage")
 
 
-def admit(network: Network[Any], conversion: Conversion, now: datetime) -> tuple[str, str]:
-    """The network's name of the event and the asset that receives it.
+def admit(network: Network[Any], conversion: Conversion, now: datetime) -> tuple[str, str, datetime]:
+    """The network's name of the event, the asset that receives it, and until when it can be sent.
 
     Raises Skip for what no payload has to be built for: consent, adjustment, event, asset, windows, age.
     """
@@ -159,13 +161,13 @@ def admit(network: Network[Any], conversion: Conversion, now: datetime) -> tuple
         raise Skip("unsupported", f"no id is configured for {c.event_source} events")
     if network.has_window:
         within_window(c, network.settings)
-    age = now - c.event_time
-    own_limit = network.settings.max_event_age_days
-    if age > network.age_limit(c) or (own_limit and age.total_seconds() > own_limit * 86_400):
-        raise Skip("too_old")
-    if -age > network.max_ahead:
+    if c.event_time - now > network.max_ahead:
         raise Skip("in_future", "event_time is ahead of the clock; is its time zone right?")
-    return network_event, asset
+    limit, own_limit = network.age_limit(c), network.settings.max_event_age_days
+    deadline = c.event_time + (min(limit, timedelta(days=own_limit)) if own_limit else limit)
+    if now > deadline:
+        raise Skip("too_old")
+    return network_event, asset, deadline
 
 
 def key(account: Account, conversion: Conversion) -> Key:
@@ -196,16 +198,16 @@ def adjustment(c: Conversion) -> str:
 
 def facts(conversion: Conversion, stream: str, line: int, network_event: str = "", match_keys: str = "") -> Facts:
     """What the ledger keeps of a conversion."""
-    passed_in = (stream, line, _milliseconds(conversion.event_time), network_event, match_keys)
+    passed_in = (stream, line, milliseconds(conversion.event_time), network_event, match_keys)
     adjusted_at = conversion.adjustment_time
-    return _new(Facts, (*passed_in, *_copied(conversion), None if adjusted_at is None else _milliseconds(adjusted_at)))
+    return _new(Facts, (*passed_in, *_copied(conversion), None if adjusted_at is None else milliseconds(adjusted_at)))
 
 
 _copied = attrgetter(*Facts._fields[5:-1])
 """The facts that a conversion has under the same names."""
 
 
-def _milliseconds(utc: datetime) -> str:
+def milliseconds(utc: datetime) -> str:
     """``utc.isoformat(timespec="milliseconds")``, in a third of the time."""
     text = _encode(utc).decode()  # "2026-11-20T12:05:00.123456Z", with the quotes
     return f"{text[1:24]}+00:00" if utc.microsecond else f"{text[1:20]}.000+00:00"

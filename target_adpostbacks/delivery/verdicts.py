@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from target_adpostbacks.core.answers import Outcome, Verdict
-from target_adpostbacks.core.postback import Key, NotSent
+from target_adpostbacks.core.postback import Key, NotSent, milliseconds
 from target_adpostbacks.delivery.queued import Group, Queued, Skipped
 from target_adpostbacks.delivery.under_way import UnderWay
 from target_adpostbacks.ledger import NO_REQUEST, NOTED, Delivered, Earlier, Ledger, Sent, Status, UnusableLedger
@@ -195,7 +195,8 @@ def _rows(batch: Sequence[Queued], outcome: Outcome, sent: Sent | None) -> Itera
             row_status = shared._replace(message=message)
         if verdict is Verdict.NO_ANSWER and queued.in_doubt_since:
             row_request = request._replace(sent_at=queued.in_doubt_since)
-        yield _new(Delivered, (postback.key, account, row_status, row_request, postback.facts))
+        deadline = None if verdict.final else milliseconds(postback.deadline)
+        yield _new(Delivered, (postback.key, account, row_status, row_request, postback.facts, deadline))
 
 
 _new = tuple.__new__  # a NamedTuple's own call takes twice as long

@@ -51,6 +51,7 @@ DELIVERIES = sa.Table(
     sa.Column("value", sa.Double),
     sa.Column("currency", sa.Text),
     sa.Column("adjustment_time", sa.Text),
+    sa.Column("deadline", sa.Text),
     sa.Column("sent_at", sa.Text),
     sa.Column("updated_at", sa.Text, nullable=False),
     # event_id early: deduplication looks up a batch's ids within one asset
@@ -146,13 +147,14 @@ class Delivered(NamedTuple):
     status: Status
     sent: Sent
     facts: Facts
+    deadline: str | None = None  # of what is open: later it is too old to be sent
 
     def flat(self) -> tuple[Any, ...]:
         """The values of WRITTEN, in its order."""
-        return (*self.key, self.account, *self.status, *self.sent, *self.facts)
+        return (*self.key, self.account, *self.status, *self.sent, *self.facts, self.deadline)
 
 
-WRITTEN = (*Key._fields, "account", *Status._fields, *Sent._fields, *Facts._fields)
+WRITTEN = (*Key._fields, "account", *Status._fields, *Sent._fields, *Facts._fields, "deadline")
 """Columns of a row of deliveries, in the order of ``Delivered.flat``."""
 
 
@@ -183,7 +185,7 @@ FORGOTTEN: Mapping[str, Any] = {
 
 TABLES: Mapping[str, sa.Table] = {str(table.name): table for table in (DELIVERIES, ATTEMPTS, HISTORY, RUNS)}
 """What others read."""
-TIMES = frozenset({"event_time", "adjustment_time", "sent_at", "updated_at", "started_at", "ended_at"})
+TIMES = frozenset({"event_time", "adjustment_time", "deadline", "sent_at", "updated_at", "started_at", "ended_at"})
 
 
 def schema(table: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ ADDED: Added = (
     [SEQUENCE.c.version],  # 2
     [DELIVERIES.c.adjustment_time],  # 3
     [HISTORY, keep_history],  # 4
+    [DELIVERIES.c.deadline],  # 5
 )
 """What version 2 added, what version 3 did, and so on. A ledger in which no version is written is of version 1."""
 

@@ -126,8 +126,14 @@ class Ledger:
                 raise UnusableLedger(f"a run is sending to {row.network}.{row.account}; try again when it has ended")
         status, reason = ("accepted", "") if verdict == "accepted" else ("open", verdict)
         with self._writing(len(rows)) as (connection, seqs):
+            changed: dict[str, str | None] = {
+                "status": status,
+                "reason": reason,
+                "code": "",
+                "message": "resolved by hand",
+            }
+            changed |= {"deadline": None} if status == "accepted" else {}
             for row, seq in zip(rows, seqs, strict=True):
-                changed = {"status": status, "reason": reason, "code": "", "message": "resolved by hand"}
                 connection.execute(
                     DELIVERIES.update()
                     .where(table.delivery_id == row.delivery_id, state)

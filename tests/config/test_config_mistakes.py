@@ -65,6 +65,7 @@ CANARY = "canary-7f3a-secret"
             {**config(), "click_time_tolerance_seconds": -1},
             "click_time_tolerance_seconds: a whole number of at least 0 expected. With a window",
         ),
+        (config(max_event_age_days=10**12), "tiktok.max_event_age_days: at most 36500 expected"),
         (config(accounts=[]), None),
         (config(accounts="x"), "tiktok.accounts: an object expected, with your own name for each account"),
         (config(accounts={"a": "x"}), "tiktok.accounts.a: an object expected"),

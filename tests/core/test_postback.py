@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
@@ -82,6 +82,25 @@ def test_the_networks_limits_hold_to_the_moment() -> None:
         aged(account, timedelta(days=28) + bit)
     with pytest.raises(Skip, match="in_future"):
         aged(account, timedelta(minutes=-10) - bit)
+
+
+@pytest.mark.parametrize(
+    ("section", "settings", "columns", "limit"),
+    [
+        ("tiktok", {}, {}, timedelta(days=28)),
+        ("tiktok", {"max_event_age_days": 3}, {}, timedelta(days=3)),
+        ("tiktok", {"max_event_age_days": 400}, {}, timedelta(days=28)),
+        ("snapchat", {"max_event_age_days": 37}, {"email": "ada@example.com"}, timedelta(days=37)),
+        ("meta", {}, {"email": "ada@example.com"}, timedelta(days=7, minutes=-5)),
+        ("meta", {}, {"email": "ada@example.com", "event_source": "offline"}, timedelta(days=62, minutes=-5)),
+    ],
+)
+def test_a_postback_says_until_when_it_can_be_sent(
+    section: str, settings: dict[str, Any], columns: dict[str, Any], limit: timedelta
+) -> None:
+    account = an_account(section, **settings)
+    postback = ready(account, value=5, currency="USD", network=section, **columns)
+    assert postback.deadline == datetime(2026, 11, 20, 12, tzinfo=timezone.utc) + limit
 
 
 def test_a_postback_says_who_what_and_how_long_a_resend_is_harmless() -> None:

@@ -50,7 +50,15 @@ def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
 
 def test_every_column_of_a_row_is_stored_under_its_name(ledger: Ledger, ledger_url: str) -> None:
     campaign = {name: f"the {name}" for name in ("campaign_id", "campaign_name", "ad_group_id", "ad_id", "creative_id")}
-    row = a_row(**campaign, placement="feed", adjustment="retract", reason="unconfirmed", message="told", attempts=3)
+    row = a_row(
+        **campaign,
+        placement="feed",
+        adjustment="retract",
+        reason="unconfirmed",
+        message="told",
+        attempts=3,
+        deadline="2026-12-18T12:00:00.000+00:00",
+    )
     ledger.write(NOW, [row])
     names = ("updated_at", *WRITTEN)
     stored = dict(zip(names, rows(ledger_url, ", ".join(names))[0], strict=True))
@@ -153,6 +161,15 @@ def test_what_was_sent_without_an_answer_stays_open_whatever_is_no_verdict_on_a_
     assert len(ledger.resolve("evt-1", "accepted", NOW)) == 1
 
 
+@pytest.mark.parametrize(("verdict", "left"), [("accepted", None), ("resend", "2026-12-18T12:00:00.000+00:00")])
+def test_what_is_settled_by_hand_has_no_deadline_any_more(
+    ledger: Ledger, ledger_url: str, verdict: str, left: str | None
+) -> None:
+    ledger.write(NOW, [a_row(status="open", reason="no_answer", deadline="2026-12-18T12:00:00.000+00:00")])
+    ledger.resolve("evt-1", verdict, NOW)
+    assert rows(ledger_url, "deadline") == [(left,)]
+
+
 def test_an_asset_belongs_to_one_run_until_that_ends(ledger: Ledger, ledger_url: str) -> None:
     other = Ledger(ledger_url, "run-2")
     assert ledger.claim("tiktok", "pixel-a")
@@ -246,6 +263,7 @@ def test_what_is_too_old_is_forgotten_but_for_its_identity_and_status(ledger: Le
         "value": None,
         "currency": None,
         "adjustment_time": None,
+        "deadline": None,
     }
     assert ledger.earlier([a_row("old", adjustment="retract").key])
 
