@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from target_adpostbacks.core.accounts import Account
-from target_adpostbacks.delivery.queued import Queued
+from target_adpostbacks.delivery.queued import Queued, deadline
 
 
 class Batch:
@@ -64,7 +64,7 @@ class Batches:
         return batch
 
     def due(self, max_age_seconds: float = 0) -> list[list[Queued]]:
-        """Take out the batches that have waited so long."""
+        """Take out the batches that have waited so long, the one with the earliest deadline first."""
         before = self._clock() - max_age_seconds
         envelopes = [envelope for envelope, batch in self._filling.items() if batch.since <= before]
-        return [self._filling.pop(envelope).queued for envelope in envelopes]
+        return sorted((self._filling.pop(envelope).queued for envelope in envelopes), key=deadline)

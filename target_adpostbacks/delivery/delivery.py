@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timezone
+from functools import partial
 from random import Random
 from threading import Event
 from typing import Any
@@ -19,7 +20,7 @@ from target_adpostbacks.delivery.attempts import Attempts, pauses
 from target_adpostbacks.delivery.check import check
 from target_adpostbacks.delivery.exchange import Exchange
 from target_adpostbacks.delivery.lane import WAITING_BATCHES, Lane, Pace, Wait
-from target_adpostbacks.delivery.queued import Queued, Skipped
+from target_adpostbacks.delivery.queued import Queued, Skipped, deadline
 from target_adpostbacks.delivery.repeats import UNRECOGNIZED, Repeats
 from target_adpostbacks.delivery.search import Search
 from target_adpostbacks.delivery.transport import Transport
@@ -121,7 +122,8 @@ class Delivery:
         if fresh:
             lane = self._lanes.get(account.label) or self._lane(account)
             handed_over = time.monotonic()
-            lane.submit(lambda: self._deliver_guarded(lane, fresh, handed_over), self._is_waiting)
+            work = partial(self._deliver_guarded, lane, fresh, handed_over)
+            lane.submit(work, deadline(fresh), self._is_waiting)
 
     def has_room(self, account: Account) -> bool:
         """Whether ``submit`` would return at once."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import email.utils
+import heapq
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
+from itertools import count
 
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import Outcome, Verdict
@@ -60,6 +62,9 @@ class Lane:
         concurrency = self.network.settings.concurrency
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=account.label)
         self._slots = threading.Semaphore(concurrency * (1 + WAITING_BATCHES))
+        self._queue: list[tuple[datetime, int, Callable[[], None]]] = []  # a heap
+        self._queue_lock = threading.Lock()
+        self._numbers = count()
         self._not_before = 0.0  # monotonic
         self._asked: Outcome | None = None  # the answer that asked to wait until then
         self._pace = pace
@@ -76,13 +81,23 @@ class Lane:
             self._slots.release()
         return free
 
-    def submit(self, work: Callable[[], None], waiting: Callable[[], bool]) -> None:
-        """Do it on a thread, after waiting for a free slot as long as ``waiting`` says so."""
+    def submit(self, work: Callable[[], None], deadline: datetime, waiting: Callable[[], bool]) -> None:
+        """Do it on a thread, after waiting for a free slot as long as ``waiting`` says so.
+
+        Of all that waits for a thread, the work with the earliest deadline is done first.
+        """
         while not self._slots.acquire(timeout=0.2) and waiting():
             pass
-        future = self._pool.submit(work)
+        with self._queue_lock:
+            heapq.heappush(self._queue, (deadline, next(self._numbers), work))
+        future = self._pool.submit(self._do_most_urgent)
         self.futures.add(future)
         future.add_done_callback(self._finished)
+
+    def _do_most_urgent(self) -> None:
+        with self._queue_lock:
+            *_, work = heapq.heappop(self._queue)
+        work()
 
     def _finished(self, future: Future[None]) -> None:
         self.futures.discard(future)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -67,6 +69,11 @@ class Skipped(NamedTuple):
     row: Delivered
     mark: Mark
     other_keys: tuple[Key, ...] = ()  # under which the ledger may know it from before
+
+
+def deadline(batch: Iterable[Queued]) -> datetime:
+    """When the first of them is too old to be sent."""
+    return min(queued.postback.deadline for queued in batch)
 
 
 Group = tuple[Outcome, list[Queued]]

@@ -32,6 +32,13 @@ def test_a_rare_envelope_beside_a_busy_one_is_due_in_its_own_time() -> None:
     assert event_ids(batches.due()) == [["evt-3"]]
 
 
+def test_of_batches_that_are_due_the_one_with_the_earliest_deadline_comes_first() -> None:
+    batches = Batches(ACCOUNT)
+    batches.add(queued(0))
+    batches.add(queued(1, test=True, event_time="2026-11-20T11:00:00Z"))
+    assert event_ids(batches.due()) == [["evt-1"], ["evt-0"]]
+
+
 def test_a_batch_keeps_room_for_its_envelope() -> None:
     assert ACCOUNT.network
     one = queued(0, description="x" * 500_000)

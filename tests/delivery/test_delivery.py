@@ -186,6 +186,31 @@ def test_a_row_tells_which_request_gave_its_verdict(scene: Make) -> None:
     assert (attempts, request_id, http_status) == (2, "r1", 200)
 
 
+def test_what_stays_open_says_until_when_it_can_be_sent(scene: Make) -> None:
+    account = an_account(max_attempts=1, max_event_age_days=2)
+    scene(DOWN).deliver("a", account=account)
+    assert scene(DOWN).rows("status, deadline") == [("open", "2026-11-22T12:00:00.000+00:00")]
+    assert scene(OK).deliver("a", account=account).rows("status, deadline") == [("accepted", None)]
+
+
+def test_of_what_waits_the_batch_with_the_earliest_deadline_is_sent_first(scene: Make) -> None:
+    account = an_account(concurrency=1)
+    is_sending, is_queued = threading.Event(), threading.Event()
+
+    def waits(event_ids: list[str]) -> Said:
+        is_sending.set()
+        assert is_queued.wait(10)
+        return OK
+
+    made = scene(waits)
+    for event_id, hour in (("sent", "12"), ("late", "11"), ("early", "09")):
+        made.delivery.submit(account, [made.queued(account, event_id, event_time=f"2026-11-20T{hour}:00:00Z")])
+        assert is_sending.wait(10)
+    is_queued.set()
+    assert made.delivery.settle()
+    assert made.answers.batches == [["sent"], ["early"], ["late"]]
+
+
 def test_what_was_accepted_is_never_sent_again(scene: Make) -> None:
     scene(OK).deliver("a")
     again = scene(OK).deliver("a", "b")
