@@ -45,6 +45,7 @@ PERSONAL = {
     "gaid": "CCCCCCCC-0000-4000-8000-00000000CAFE",
     "idfv": "DDDDDDDD-0000-4000-8000-00000000CAFE",
     "device_model": "CanaryPhone 9",
+    "device_brand": "CanaryMaker",
     "carrier": "Canary Mobile",
     "timezone": "Europe/Vaduz",
     "lead_id": "canary-lead-7",
