@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from target_adpostbacks.core.answers import JSON
 from target_adpostbacks.core.conversion import Conversion
@@ -47,6 +48,15 @@ def as_number(value: JSON) -> int | float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return value if abs(value) < 1 << 63 else None  # nor infinite, nor not a number
+
+
+def decimal_text(number: int | float) -> str:
+    """A number where its decimals are wanted as text: ``27.5`` -> ``'27.5'``, ``2000.0`` -> ``'2000'``.
+
+    Plainly, without the exponent that Python writes: ``1e-05`` -> ``'0.00001'``.
+    """
+    text = repr(number)
+    return f"{Decimal(text):f}" if "e" in text else text.removesuffix(".0")
 
 
 def as_integer(value: JSON) -> int | None:
