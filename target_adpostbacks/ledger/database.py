@@ -202,7 +202,8 @@ def explained(error: BaseException) -> str:
     if isinstance(error, ImportError):
         return "ledger: PostgreSQL needs a driver; pip install 'target-adpostbacks[postgres]'"
     if isinstance(error, OSError):
-        return f"ledger: {error.strerror or type(error).__name__}; {CHECK_URL}"
+        place = f"{error.filename}: " if error.filename else ""
+        return f"ledger: {place}{error.strerror or type(error).__name__}; {CHECK_URL}"
     text = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
     if isinstance(error, ValueError):
         return f"ledger: {text}"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack
+from glob import escape
 from pathlib import Path
 from typing import Protocol
 
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
-from target_adpostbacks.ledger.database import UnusableLedger
+from target_adpostbacks.ledger.database import CHECK_URL, UnusableLedger
 
 LOST = "the lock that keeps other runs away was lost with its connection or file"
 POOLED = (
@@ -30,36 +33,56 @@ class Locks(Protocol):
 
 
 class FileLocks:
-    """Locked files beside a SQLite ledger: ``adpostbacks.db.1f2e3d4c.lock``."""
+    """Locked files in a hidden folder beside a SQLite ledger: ``.adpostbacks.db.locks/1f2e3d4c.lock``.
+
+    Version 0.1.0 locks ``adpostbacks.db.1f2e3d4c.lock``. Where it has left such files, a run of it may be under way, so
+    both are taken. One that begins later refuses the newer ledger. Raises UnusableLedger without the folder.
+    """
 
     def __init__(self, ledger: str) -> None:
         self._ledger = Path(ledger).resolve()
-        self._held: dict[str, tuple[FileLock, int]] = {}
+        self._folder = self._ledger.with_name(f".{self._ledger.name}.locks")
+        self._held: dict[str, list[tuple[FileLock, int]]] = {}
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            why = f"{self._folder}, the folder of its locks, can't be made: {error.strerror}"
+            raise UnusableLedger(f"ledger: {why}; {CHECK_URL}") from None
+        self._was_used_by_0_1 = any(self._ledger.parent.glob(f"{escape(self._ledger.name)}.*.lock"))
 
     def take(self, name: str) -> bool:
-        path = self._ledger.with_name(f"{self._ledger.name}.{hashlib.sha256(name.encode()).hexdigest()[:8]}.lock")
         if name in self._held:
-            if _number(path) != self._held[name][1]:  # a new file of that name can be locked by others
-                raise OSError(0, LOST)
+            if any(_number(lock.lock_file) != number for lock, number in self._held[name]):
+                raise OSError(0, LOST)  # a new file of that name can be locked by others
             return True
-        lock = FileLock(path, mode=0o600, thread_local=False)
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            return False
-        self._held[name] = (lock, _number(path))
+        with ExitStack() as taken:
+            locks = [FileLock(path, mode=0o600, thread_local=False) for path in self._paths(name)]
+            try:
+                for lock in locks:
+                    taken.enter_context(lock.acquire(blocking=False))
+            except Timeout:
+                return False
+            taken.pop_all()
+        self._held[name] = [(lock, _number(lock.lock_file)) for lock in locks]
         return True
 
+    def _paths(self, name: str) -> Iterator[Path]:
+        number = hashlib.sha256(name.encode()).hexdigest()[:8]
+        if self._was_used_by_0_1:
+            yield self._ledger.with_name(f"{self._ledger.name}.{number}.lock")
+        yield self._folder / f"{number}.lock"
+
     def close(self) -> None:
-        for lock, _ in self._held.values():
-            lock.release()
+        for locks in self._held.values():
+            for lock, _ in locks:
+                lock.release()
         self._held.clear()
 
 
-def _number(path: Path) -> int:
+def _number(path: str) -> int:
     """The file's inode; 0 where there is none."""
     try:
-        return path.stat().st_ino
+        return Path(path).stat().st_ino
     except FileNotFoundError:
         return 0
 

@@ -43,11 +43,16 @@ class Ledger:
         self._database = Database(url, "create" if create else "write")
         self.location = self._database.location
         self._upsert = upsert(self._database.engine.dialect)
-        self._locks: Locks
+        try:
+            self._locks = self._new_locks()
+        except UnusableLedger:
+            self._database.close()
+            raise
+
+    def _new_locks(self) -> Locks:
         if self._database.is_sqlite:
-            self._locks = FileLocks(str(self._database.file))
-        else:
-            self._locks = AdvisoryLocks(self._database.engine)
+            return FileLocks(str(self._database.file))
+        return AdvisoryLocks(self._database.engine)
 
     @contextmanager
     def _writing(self, changes: int) -> Iterator[tuple[sa.Connection, Iterator[int]]]:

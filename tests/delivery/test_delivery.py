@@ -1028,7 +1028,7 @@ def test_an_asset_that_was_lost_in_mid_run_gets_nothing_more(scene: Make) -> Non
     answer = made.answers._script[0]
 
     def lose(_: list[str]) -> Said:
-        for lock in made.path.parent.glob("*.lock"):
+        for lock in made.path.parent.glob(".*.locks/*.lock"):
             lock.unlink()
         return answer  # type: ignore[return-value]
 

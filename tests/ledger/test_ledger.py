@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sqlite3
 import threading
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from filelock import FileLock, Timeout
 from ledger_rows import NOW, a_role, a_row, an_attempt, changes, columns_of, rows, wait_for_a_lock
 
 from target_adpostbacks.ledger import (
@@ -45,7 +47,8 @@ def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
     ledger.write(NOW, [a_row()])
     modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
     ledger.close()
-    assert modes == {"ledger.db": 0o600, "ledger.db-wal": 0o600, "ledger.db-shm": 0o600}
+    files = dict.fromkeys(("ledger.db", "ledger.db-wal", "ledger.db-shm"), 0o600)
+    assert modes == {**files, ".ledger.db.locks": 0o700}
 
 
 def test_every_column_of_a_row_is_stored_under_its_name(ledger: Ledger, ledger_url: str) -> None:
@@ -189,6 +192,39 @@ def test_two_names_of_one_file_are_one_ledger(tmp_path: Path) -> None:
     assert not two.claim("tiktok", "pixel-a")
     one.close()
     two.close()
+
+
+def test_locks_are_files_in_one_hidden_folder(tmp_path: Path) -> None:
+    with closing(Ledger(f"sqlite:///{tmp_path}/a.db", "run-1")) as ledger:
+        assert ledger.claim("tiktok", "pixel-a")
+        assert ledger.claim("tiktok", "pixel-b")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".a.db.locks", "a.db"]
+    assert len([*(tmp_path / ".a.db.locks").iterdir()]) == 2
+
+
+def test_a_run_of_version_0_1_0_keeps_its_assets(tmp_path: Path) -> None:
+    """It locks a file beside the ledger, and may go on while a newer version begins."""
+
+    def old_lock(asset: str) -> Path:
+        return tmp_path / f"a.db.{hashlib.sha256(f'tiktok {asset}'.encode()).hexdigest()[:8]}.lock"
+
+    with FileLock(old_lock("pixel-a")), closing(Ledger(f"sqlite:///{tmp_path}/a.db", "run-1")) as ledger:
+        assert not ledger.claim("tiktok", "pixel-a")
+        assert ledger.claim("tiktok", "pixel-b")
+        with pytest.raises(Timeout):  # nor does the other run get what this one sends to
+            FileLock(old_lock("pixel-b"), blocking=False).acquire()
+    with closing(Ledger(f"sqlite:///{tmp_path}/a.db", "run-2")) as ledger:
+        assert ledger.claim("tiktok", "pixel-a")
+
+
+def test_a_folder_of_locks_that_cannot_be_made_is_told_by_its_place(tmp_path: Path) -> None:
+    (tmp_path / ".a.db.locks").write_text("")
+    with pytest.raises(UnusableLedger) as refused:
+        Ledger(f"sqlite:///{tmp_path}/a.db", "run-1")
+    assert str(refused.value) == (
+        f"ledger: {tmp_path}/.a.db.locks, the folder of its locks, can't be made: File exists;"
+        " check ledger_url, and that its file or database can be written to"
+    )
 
 
 @pytest.mark.slow
