@@ -21,6 +21,7 @@ from target_adpostbacks import config as configuration
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.mistakes import located
+from target_adpostbacks.core.money import told
 from target_adpostbacks.core.preparation import Preparation, Prepared, Rule, digest, invalid
 from target_adpostbacks.delivery.attempts import pauses
 from target_adpostbacks.delivery.balance import Share, Tally, counted, summary, unbalanced
@@ -120,6 +121,12 @@ class Run:
         }
         self._hints = configuration.hints(accounts)
         self._trials = configuration.trials(accounts)
+        self._trial_names = {
+            account.label: f"{account.label.removesuffix('.default')} (a trial)"
+            for section in accounts.values()
+            for account in section
+            if account.network and account.network.trial_at
+        }
 
     def begin(self) -> None:
         """Open the run's books, before its first record."""
@@ -312,6 +319,8 @@ class Run:
             self._log.warning("%s These are too few to fail the run.", too_many)
         for why, count in self._delivery.why_open[:WHY_OPEN]:
             self._log.error("Postbacks that stay open: %d, %s.", count, why)
+        for stake in self._delivery.at_stake:
+            self._log.warning("%s.", told(stake, self._now(), self._trial_names.get(stake.account, "")))
 
     def _mistakes(self) -> Iterator[str]:
         if (failed := self.failed) is not None:

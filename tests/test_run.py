@@ -63,6 +63,34 @@ def test_an_account_that_fails_validation_is_sent_nothing_and_the_others_go_on(
     assert "reddit.default: validated, unchecked" in caplog.text
 
 
+def test_the_end_of_a_run_says_which_money_is_open_and_until_when_it_can_be_sent(
+    config: dict[str, Any], sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    sandbox.faults = [{"network": "reddit", "status": 503}]
+    config["max_attempts"] = 1
+    config["reddit"]["max_event_age_days"] = 1
+    hour = datetime.now(timezone.utc).replace(minute=30, second=0, microsecond=0) - timedelta(hours=2)
+    happened = {"network": "reddit", "rdt_cid": "1", "value": 1240.5, "currency": "USD", "test": None}
+    early = {**happened, "event_time": (hour - timedelta(hours=20)).isoformat()}
+    records = [
+        fresh(1, **early),
+        fresh(2, **early),
+        fresh(3, **{**happened, "event_time": hour.isoformat(), "value": 10_000}),
+        fresh(4, **{**happened, "event_time": hour.isoformat(), "currency": "JPY", "value": 300}),
+        fresh(5, **{**happened, "value": None}),
+        fresh(6, value=7, currency="USD"),
+    ]
+    deliver(records, config)
+    told = [record.getMessage() for record in caplog.records if " open for " in record.getMessage()]
+    first, last = ((hour + timedelta(hours=hours)).isoformat(" ")[:16] for hours in (4, 24))
+    now = datetime.now(timezone.utc).isoformat(" ")
+    first, last = (time[11:] if time[:10] == now[:10] else time for time in (first, last))
+    assert told == [
+        f"300 JPY open for reddit (a trial), 300 of it can't be sent after {last} UTC.",
+        f"12,481.00 USD open for reddit (a trial), 2,481.00 of it can't be sent after {first} UTC.",
+    ]
+
+
 def test_records_are_delivered_and_counted(config: dict[str, Any], sandbox: Sandbox) -> None:
     records = [fresh(1), fresh(2, network="organic"), fresh(3, event_time="never")]
     tally = deliver(records, config)

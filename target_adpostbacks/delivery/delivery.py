@@ -14,6 +14,7 @@ from typing import Any
 
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import Outcome, Verdict
+from target_adpostbacks.core.money import Stake
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.delivery.access import SignedIn
 from target_adpostbacks.delivery.attempts import Attempts, pauses
@@ -113,6 +114,11 @@ class Delivery:
                 lane.halt(
                     refused, f"validation failed ({words}): nothing is sent to this account in this run. {failed.fix}"
                 )
+
+    @property
+    def at_stake(self) -> list[Stake]:
+        """The value of what stayed open, by account and currency."""
+        return self._verdicts.at_stake()
 
     def submit(self, account: Account, batch: Sequence[Queued]) -> None:
         """Send a batch (one account, one envelope) in the background; waits while too many are under way."""

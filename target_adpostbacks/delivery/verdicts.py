@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from target_adpostbacks.core.answers import Outcome, Verdict
+from target_adpostbacks.core.money import TO_THE_HOUR, Amount, Stake, stakes
 from target_adpostbacks.core.postback import Key, NotSent, milliseconds
 from target_adpostbacks.delivery.queued import Group, Queued, Skipped
 from target_adpostbacks.delivery.under_way import UnderWay
@@ -37,6 +38,7 @@ class Verdicts:
         self.why_open: Counter[str] = Counter()  # "tiktok.default: throttled: …"
         self.stopping = threading.Event()
         self._ledger = ledger
+        self._open: dict[tuple[str, str, str], Amount] = {}  # account, currency, hour of the deadline
         self._clock = clock
         self._under_way = under_way
         self._lock = threading.Lock()
@@ -106,11 +108,28 @@ class Verdicts:
                 self.counts["already accepted" if count_as == "accepted" else count_as] += total - len(batch)
             if why_open:
                 self.why_open[f"{batch[0].postback.account}: {why_open}"] += total
-        is_open = count_as.startswith("open ")
+            is_open = count_as.startswith("open ")
+            if is_open:
+                self._count_money(batch)
         for mark, count in marks.items():
             if count_as == "rejected":
                 mark.flag(count_as)
             (mark.hold if is_open else mark.settle)(count)
+
+    def _count_money(self, batch: Iterable[Queued]) -> None:
+        for queued in batch:
+            postback, facts = queued.postback, queued.postback.facts
+            if facts.value is None or facts.currency is None or postback.key.test:
+                continue
+            deadline = milliseconds(postback.deadline)
+            hour = (postback.account, facts.currency, deadline[:TO_THE_HOUR])
+            *_, last, value = self._open.get(hour, ("", "", "", 0.0))
+            self._open[hour] = Amount(*hour[:2], max(deadline, last or ""), value + facts.value)
+
+    def at_stake(self) -> list[Stake]:
+        """The value of what stayed open, tests aside."""
+        with self._lock:
+            return stakes(self._open.values(), self.now())
 
     def unwritten(self, batch: Sequence[Queued]) -> None:
         """Keep open what could not be written to the ledger; a part of the batch may have been settled before."""
@@ -157,6 +176,7 @@ class Verdicts:
             outcome = CUT_SHORT if first.in_doubt_since else NEVER_SENT
             self.counts[_opened(outcome)] += 1 + len(later)
             self.why_open[f"{first.postback.account}: {outcome.summary}"] += 1 + len(later)
+            self._count_money([first])
             rows += _rows([first], outcome, None)
         return lambda: self._ledger.write(self.now(), rows)
 
