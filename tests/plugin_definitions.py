@@ -11,6 +11,7 @@ import click
 import yaml  # type: ignore[import-untyped]
 from click.testing import CliRunner
 
+from target_adpostbacks import cli
 from target_adpostbacks.singer.tap import TapAdpostbacks
 from target_adpostbacks.singer.target import TargetAdpostbacks
 
@@ -19,20 +20,26 @@ PROGRAMS: Mapping[str, click.Command] = {
     "tap-adpostbacks": TapAdpostbacks.cli,
 }
 
+CHECKOUT = "../target-adpostbacks"
+"""What Meltano installs until there is a release: the clone beside its project."""
+
+NOT_FOR_A_PROJECT = frozenset({"demo"})
+"""Commands that Meltano does not start: the demo starts a Meltano itself."""
+
 HUB: Mapping[str, Mapping[str, Any]] = {
     "target-adpostbacks": {
         "label": "Ad postbacks",
         "description": "Posts attributed conversions back to ad networks' conversion APIs, server to server",
-        "pip_url": "target-adpostbacks[postgres]",
+        "pip_url": f"{CHECKOUT}[postgres,sandbox]",
         "next_steps": (
             "Configure a network: `meltano config set target-adpostbacks tiktok.pixel_code …`. A section that is there"
-            " is switched on."
+            " is switched on. `meltano invoke target-adpostbacks:log` shows what became of each conversion."
         ),
     },
     "tap-adpostbacks": {
         "label": "Ad postbacks: delivery ledger",
         "description": "What became of every conversion that target-adpostbacks was given, as streams",
-        "pip_url": "target-adpostbacks[postgres]",
+        "pip_url": f"{CHECKOUT}[postgres]",
         "next_steps": "Give it the `ledger_url` of target-adpostbacks; without one both use the project's SQLite file.",
     },
 }
@@ -80,14 +87,33 @@ def _words(schema: Mapping[str, Any]) -> dict[str, str]:
     return {name: text.strip() for name, text in given.items() if text}
 
 
+def commands(plugin: str) -> dict[str, dict[str, str]]:
+    """What `meltano invoke target-adpostbacks:log` and its like start: every command but those for a person alone.
+
+    They get their settings from Meltano as environment variables.
+    """
+    if plugin != "target-adpostbacks":
+        return {}
+    context = click.Context(cli.main)
+    return {
+        name: {"executable": "adpostbacks", "args": name, "description": command.get_short_help_str(limit=120)}
+        for name in cli.main.list_commands(context)
+        if name not in NOT_FOR_A_PROJECT and (command := cli.main.get_command(context, name))
+    }
+
+
 def short(plugin: str) -> str:
-    """The settings for meltano.yml: a line each, no words."""
+    """The settings and commands for meltano.yml: a line each, no words."""
     lines = ["settings:"]
     for setting in settings(plugin):
         shown = [f"name: {setting['name']}"]
         shown += [f"kind: {setting['kind']}"] if setting["kind"] not in ("string", "options") else []
         shown += ["sensitive: true"] if setting.get("sensitive") else []
         lines.append(f"- {{{', '.join(shown)}}}")
+    lines += ["commands:"] if commands(plugin) else []
+    lines += [
+        f"  {name}: {{executable: {each['executable']}, args: {name}}}" for name, each in commands(plugin).items()
+    ]
     return "".join(f"    {line}\n" for line in lines)
 
 
@@ -103,6 +129,7 @@ def hub(plugin: str) -> str:
         "capabilities": sorted(about(plugin)["capabilities"]),
         "settings_group_validation": [[]],
         "settings": settings(plugin),
+        **({"commands": commands(plugin)} if commands(plugin) else {}),
         **HUB[plugin],
     }
     text: str = yaml.safe_dump(definition, allow_unicode=True, width=110)

@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
 import jsonschema  # type: ignore[import-untyped]
 import plugin_definitions
 import psycopg
@@ -20,13 +21,16 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from documents import filled, kept
 from embedded_postgres import embedded_postgres
+from ledger_rows import NOW, a_row
 from sqlalchemy import make_url
 
+from target_adpostbacks import cli
 from target_adpostbacks.demo import warehouse
 from target_adpostbacks.demo.conversions import conversions
 from target_adpostbacks.demo.postgres import Postgres
-from target_adpostbacks.demo.programs import OFFLINE
+from target_adpostbacks.demo.programs import FOREIGN, OFFLINE
 from target_adpostbacks.demo.project import project as demo_project
+from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.sandbox import Sandbox
 
@@ -51,6 +55,14 @@ def test_the_demos_project_is_meltano_yml_with_programs_that_are_installed() -> 
 @pytest.mark.parametrize("plugin", OURS)
 def test_the_definition_for_the_hub_is_what_the_program_says(plugin: str, request: pytest.FixtureRequest) -> None:
     kept(ROOT / "docs" / "hub" / f"{plugin}.yml", plugin_definitions.hub(plugin), request)
+
+
+def test_every_command_but_the_demo_is_one_of_the_plugin() -> None:
+    project = yaml.safe_load(PROJECT.read_text())
+    (target,) = (plugin for plugin in project["plugins"]["loaders"] if plugin["name"] == "target-adpostbacks")
+    hub = yaml.safe_load((ROOT / "docs" / "hub" / "target-adpostbacks.yml").read_text())
+    names = {*cli.main.list_commands(click.Context(cli.main))}
+    assert {*target["commands"]} == {*hub["commands"]} == names - {"demo"}
 
 
 def test_meltano_yml_follows_meltanos_own_schema() -> None:
@@ -93,6 +105,20 @@ class Ran(NamedTuple):
         return re.findall(r"Done in [\d.]+ s: (.*)", self.log)
 
 
+def shielded(folder: Path) -> dict[str, str]:
+    """The environment without settings of others; Meltano and the programs are those of this Python."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**own, **OFFLINE, "XDG_STATE_HOME": str(folder), "PATH": path}
+
+
+def meltano(folder: Path, *words: str, **settings: str) -> Ran:
+    """Meltano in a folder of a project."""
+    environ = {**shielded(folder), **settings}
+    ran = subprocess.run(["meltano", *words], cwd=folder, env=environ, capture_output=True, text=True, timeout=200)
+    return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+
 class Project(NamedTuple):
     """The packaged project in a folder, with a warehouse and a sandbox."""
 
@@ -107,13 +133,7 @@ class Project(NamedTuple):
             own[f"{plugin}_PORT"] = str(self.server.port)
             own[f"{plugin}_PASSWORD"] = self.server.password
             own[f"{plugin}_DATABASE"] = self.server.database
-        bin_ = Path(sys.executable).parent
-        own |= {"XDG_STATE_HOME": str(self.folder), "PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}"}
-        environ = {**os.environ, **OFFLINE, **own, **settings}
-        ran = subprocess.run(
-            [str(bin_ / "meltano"), *words], cwd=self.folder, env=environ, capture_output=True, text=True, timeout=200
-        )
-        return Ran(ran.returncode, ran.stdout, ran.stderr)
+        return meltano(self.folder, *words, **own, **settings)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of the warehouse."""
@@ -197,3 +217,36 @@ def test_accounts_and_secrets_reach_the_target_as_sections(project: Project) -> 
     assert config["tiktok"]["accounts"]["game_a"] == {"pixel_code": "D7VH38JC77U3LFDOLGRG"}
     assert config["tiktok"]["accounts"]["game_b"] == {"pixel_code": "C4AAAAAAAAAAAAAAAAAA", "access_token": "token-b"}
     assert config["reddit"].keys() == {"base_url", "pixel_id", "access_token", "test_id"}
+
+
+def fill(ledger_url: str, event_id: str) -> None:
+    ledger = Ledger(ledger_url, "run-1")
+    ledger.write(NOW, [a_row(event_id)])
+    ledger.close()
+
+
+def logged(folder: Path, *words: str, **settings: str) -> list[str]:
+    """The event ids that the plugin's command ``log`` shows, in whatever folder of the project."""
+    ran = meltano(folder, *words, "invoke", "target-adpostbacks:log", "--format=jsonl", **settings)
+    assert ran.code == 0, ran.log
+    return [json.loads(line)["event_id"] for line in ran.stdout.splitlines()]
+
+
+@pytest.mark.slow
+def test_its_commands_have_meltanos_settings_in_every_folder_and_environment(tmp_path: Path) -> None:
+    root = tmp_path / "my project"
+    below = root / "extract"
+    below.mkdir(parents=True)
+    (root / "meltano.yml").write_text(demo_project())
+    for name in ("demo", "adpostbacks", "relative"):
+        fill(f"sqlite:///{root}/{name}.db", name)
+    assert logged(below) == ["demo"]
+    assert logged(below, "--environment=prod") == ["adpostbacks"]
+    assert logged(below, TARGET_ADPOSTBACKS_LEDGER_URL="sqlite:///relative.db") == ["relative"]
+    with embedded_postgres() as url:
+        fill(url, "postgres")
+        assert logged(below, "--environment=prod", LEDGER_URL=url) == ["postgres"]
+        wrong = meltano(below, "--environment=prod", "invoke", "target-adpostbacks:log", LEDGER_URL=f"{url}-gone")
+        assert wrong.code == 1
+        assert str(make_url(url).password) not in wrong.log + wrong.stdout
+    assert (root / "meltano.yml").read_text() == demo_project()  # Meltano has not written it anew
