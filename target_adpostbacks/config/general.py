@@ -51,7 +51,8 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         doc(
             "Try every account's credentials before the first record is read, as `adpostbacks validate` does. To an"
-            " account that its network refuses, nothing is sent: its conversions stay open, and the others are delivered."
+            " account that its network refuses, nothing is sent: its conversions stay open, and the others are"
+            " delivered."
         ),
     ] = False
     results_path: Annotated[
