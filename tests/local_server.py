@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 from target_adpostbacks.sandbox.access import Access
 from target_adpostbacks.sandbox.network import Call, SandboxNetwork
 from target_adpostbacks.sandbox.networks import network_of
+from target_adpostbacks.sandbox.schema import Problem
 
 
 class Received(NamedTuple):
@@ -40,6 +42,20 @@ class Received(NamedTuple):
         assert network is not None, self.path
         return network
 
+    @property
+    def call(self) -> Call:
+        """It, as the sandbox reads it."""
+        return Call(
+            method=self.method,
+            path=urlsplit(self.path).path,
+            query={},
+            headers=self.headers,
+            body=self.body,
+            now=datetime.now(timezone.utc),
+            number=1,
+            access=Access(),
+        )
+
 
 class Answer(NamedTuple):
     """What comes back. ``body``: bytes as they are, anything else as JSON."""
@@ -55,17 +71,13 @@ class Answer(NamedTuple):
 
 def accepted(request: Received) -> Answer:
     """What the network answers when all is well."""
-    call = Call(
-        method=request.method,
-        path=urlsplit(request.path).path,
-        query={},
-        headers=request.headers,
-        body=request.body,
-        now=datetime.now(timezone.utc),
-        number=1,
-        access=Access(),
-    )
-    answer = request.network.accepted(call, len(request.event_ids))
+    answer = request.network.accepted(request.call, len(request.event_ids))
+    return Answer(answer.status, answer.body, {**answer.headers})
+
+
+def refused(request: Received, said: str) -> Answer:
+    """What the network answers when it finds something wrong with the first event, and what it says of it."""
+    answer = request.network.refused(replace(request.call, echo=True), Problem("event", said, 0, value=said))
     return Answer(answer.status, answer.body, {**answer.headers})
 
 
