@@ -226,6 +226,7 @@ def limits(network: Kind) -> str:
             differing(network, lambda conversion: duration(account.resend_window(conversion))),
         ),
         ("counts itself, by default, what happened within", network.counts_within),
+        ("takes limited data use of", limits_data_use(network, account)),
         ("code of its test tool", test_code(network)),
     ]
     rows += [
@@ -233,6 +234,11 @@ def limits(network: Kind) -> str:
         for rule, names in by_source(network, lambda conversion: network.match_rules[conversion.event_source]).items()
     ]
     return table(("", ""), rows)
+
+
+def limits_data_use(network: Kind, account: Network[Any]) -> str:
+    taken = [source for source in network.assets if account.limits_data_use(a_conversion(source))]
+    return ", ".join(SOURCES[source] for source in EVENT_SOURCES if source in taken) or "–"
 
 
 def places(network: Kind, names: Iterable[str]) -> str:

@@ -356,7 +356,7 @@ READERS: dict[str, Reader] = {
     "external_id": _ids,
     **dict.fromkeys(("screen_width", "screen_height", "num_items"), _whole),
     **dict.fromkeys(
-        ("test", "consent", "ad_user_data", "ad_personalization", "ad_storage", "limited_data_use", "opt_out"),
+        "test consent ad_user_data ad_personalization ad_storage limited_data_use opt_out gpc".split(),
         read_truth,
     ),
     "att_status": _att_status,

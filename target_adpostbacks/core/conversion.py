@@ -112,6 +112,7 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     ad_storage: bool | None = None
     limited_data_use: bool | None = None
     opt_out: bool | None = None
+    gpc: bool | None = None
     adjustment: Adjustment | None = None
     adjustment_time: datetime | None = None  # of a correction: when it was made; else nothing
     properties: Mapping[str, Any] = {}

@@ -55,7 +55,8 @@ class Network(ABC, Generic[S]):
     events: ClassVar[Mapping[str, str | None]]  # canonical → native; None: off unless event_map switches it on
     standard_events: ClassVar[frozenset[str]]  # its own names, which pass unchanged
     currencies: ClassVar[frozenset[str] | None] = None  # None: all
-    takes_denied: ClassVar[frozenset[str]] = frozenset()  # consent signals that it is told even where they are denied
+    consent_signals: ClassVar[frozenset[str]] = frozenset()  # columns of consent signals that it is told
+    takes_denied: ClassVar[frozenset[str]] = frozenset()  # those that it is told even where they are denied
     test_setting: ClassVar[str | None] = None  # the setting with the code of its test tool
     tests_without_code: ClassVar[bool] = False  # its test tool takes tests without a code
 
@@ -123,6 +124,10 @@ class Network(ABC, Generic[S]):
     def canonical_events(self, conversion: Conversion) -> Mapping[str, str | None]:
         """The event table for this conversion's kind of source."""
         return self.events
+
+    def limits_data_use(self, conversion: Conversion) -> bool:
+        """Whether it takes ``limited_data_use`` of a conversion of this kind."""
+        return False
 
     def adjusts(self, conversion: Conversion) -> bool:
         """Whether it takes a correction of this kind (``conversion.adjustment``)."""

@@ -10,6 +10,7 @@ import msgspec
 
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import JSON, Skip
+from target_adpostbacks.core.consent import consented
 from target_adpostbacks.core.conversion import DERIVED_DIGITS, Conversion
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.windows import within_window
@@ -96,6 +97,7 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
     network = account.network
     if network is None:
         raise Skip("disabled", "enabled: false")
+    conversion = consented(conversion, network)
     network_event, asset, deadline = admit(network, conversion, now)
     dated_now = conversion.adjustment is not None and conversion.adjustment_time is None
     if dated_now:
@@ -138,21 +140,12 @@ _new = tuple.__new__  # a NamedTuple's own call takes twice as long
 _encode = msgspec.json.Encoder().encode
 
 
-CONSENT_SIGNALS = ("ad_user_data", "ad_personalization", "ad_storage")
-
-
 def admit(network: Network[Any], conversion: Conversion, now: datetime) -> tuple[str, str, datetime]:
     """The network's name of the event, the asset that receives it, and until when it can be sent.
 
-    Raises Skip for what no payload has to be built for: consent, adjustment, event, asset, windows, age.
+    Raises Skip for what no payload has to be built for: adjustment, event, asset, windows, age.
     """
     c = conversion
-    if c.consent is False:
-        raise Skip("no_consent")
-    if False in (c.ad_user_data, c.ad_personalization, c.ad_storage):
-        denied = {signal for signal in CONSENT_SIGNALS if getattr(c, signal) is False}
-        if not denied <= network.takes_denied:
-            raise Skip("no_consent", "an ad consent signal is denied")
     if c.adjustment and not network.adjusts(c):
         raise Skip("no_adjustments", f"the network does not {c.adjustment} conversions")
     network_event = network.event(c)

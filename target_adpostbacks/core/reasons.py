@@ -101,7 +101,7 @@ REASONS = {
             "no_consent",
             "skipped",
             "The person has not consented.",
-            "Nothing to do: it must not be sent.",
+            "Nothing to do: it must not be sent. With `consent_required`, `consent` has to be mapped.",
         ),
         Reason(
             "deleted",

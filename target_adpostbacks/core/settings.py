@@ -103,6 +103,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_event_age_days: Annotated[
         int | None, doc("Conversions that are older are skipped, `too_old`. Default: the network's own limit.")
     ] = None
+    consent_required: Annotated[
+        bool,
+        doc(
+            "true: only conversions with `consent` are sent, and to networks that take consent signals those with"
+            " `ad_user_data`; the others are skipped, `no_consent`. Default: what has no denial is sent.",
+            anywhere=True,
+        ),
+    ] = False
     attribution_window_days: Annotated[
         Days | None,
         doc("Conversions longer after their `click_time` are skipped, `outside_window`. Default: all.", anywhere=True),

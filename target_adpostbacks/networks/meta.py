@@ -288,6 +288,9 @@ class Meta(Network[MetaSettings]):
     def age_limit(self, conversion: Conversion) -> timedelta:
         return MAX_AGE_IN_STORE if self.action_source(conversion) == "physical_store" else self.max_age
 
+    def limits_data_use(self, conversion: Conversion) -> bool:
+        return True
+
     def native_events(self, conversion: Conversion) -> frozenset[str]:
         return STANDARD | ONLY_OF.get(conversion.event_source, frozenset())
 

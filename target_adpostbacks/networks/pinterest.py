@@ -152,6 +152,9 @@ class Pinterest(Network[PinterestSettings]):
     def resend_window(self, conversion: Conversion) -> timedelta | None:
         return None if ACTION_SOURCES.get(conversion.event_source) == "offline" else self.dedup_window
 
+    def limits_data_use(self, conversion: Conversion) -> bool:
+        return True
+
     def canonical_events(self, conversion: Conversion) -> Mapping[str, str | None]:
         return {**self.events, "session_start": "app_open"} if conversion.event_source == "app" else self.events
 

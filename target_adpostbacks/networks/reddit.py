@@ -144,6 +144,9 @@ class Reddit(Network[RedditSettings]):
         "429": "Lower requests_per_second, and name your account in user_agent.",
     }
 
+    def limits_data_use(self, conversion: Conversion) -> bool:
+        return True
+
     def custom_event(self, name: str, conversion: Conversion) -> str:
         if len(name) > 64:
             raise Skip("unsupported", "a custom event's name has at most 64 characters; map it with event_map")

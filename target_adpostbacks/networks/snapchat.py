@@ -167,6 +167,9 @@ class Snapchat(Network[SnapchatSettings]):
         days = self.settings.max_event_age_days
         return timedelta(days=days) if days else self.max_age
 
+    def limits_data_use(self, conversion: Conversion) -> bool:
+        return True
+
     def canonical_events(self, conversion: Conversion) -> Mapping[str, str | None]:
         return {**self.events, "game_launch": "APP_OPEN"} if conversion.event_source == "app" else self.events
 

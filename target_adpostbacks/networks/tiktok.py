@@ -232,6 +232,9 @@ class TikTok(Network[TikTokSettings]):
         "41000": "Ask TikTok's support: the account is blocked.",
     }
 
+    def limits_data_use(self, conversion: Conversion) -> bool:
+        return conversion.event_source in ("web", "app")
+
     def native_events(self, conversion: Conversion) -> frozenset[str]:
         return APP if conversion.event_source == "app" else self.standard_events
 
@@ -257,7 +260,6 @@ class TikTok(Network[TikTokSettings]):
 
     def payload(self, conversion: Conversion) -> JSON:
         c = conversion
-        online = c.event_source in ("web", "app")
         return prune(
             {
                 "event": self.event(c),
@@ -269,7 +271,7 @@ class TikTok(Network[TikTokSettings]):
                 "ad": _ad(c) if c.event_source == "app" else None,
                 "lead": self._lead(c) if c.event_source == "crm" else None,
                 "properties": _properties(c),
-                "limited_data_use": True if online and (c.limited_data_use or c.opt_out) else None,
+                "limited_data_use": True if (c.limited_data_use or c.opt_out) and self.limits_data_use(c) else None,
             }
         )
 

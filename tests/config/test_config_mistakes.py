@@ -53,6 +53,7 @@ CANARY = "canary-7f3a-secret"
         (config(trigger_events="purchase"), "tiktok.trigger_events: a list expected. Only these events are sent"),
         (config(trigger_events=["lead", 5]), "tiktok.trigger_events[1]: text expected. Only these events are sent"),
         (config(max_event_age_days=0), "tiktok.max_event_age_days: 1 or more expected"),
+        (config(consent_required="perhaps"), "tiktok.consent_required: true or false expected. true: only conversions"),
         (
             config(attribution_window_days=0),
             "tiktok.attribution_window_days: a whole number of at least 1 expected. Conversions longer after",

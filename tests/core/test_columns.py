@@ -98,7 +98,7 @@ def test_deep_nesting_does_no_harm() -> None:
     assert refusal(properties=nested(5000)) == "properties: nested too deeply"
 
 
-TRUTHS = ("test", "consent", "ad_user_data", "ad_personalization", "ad_storage", "limited_data_use", "opt_out")
+TRUTHS = ("test", "consent", "ad_user_data", "ad_personalization", "ad_storage", "limited_data_use", "opt_out", "gpc")
 
 
 @pytest.mark.parametrize("column", TRUTHS)

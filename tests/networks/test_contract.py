@@ -108,6 +108,15 @@ def test_equal_input_gives_equal_bytes(subject: Subject, source: str) -> None:
 
 
 @every_network
+@every_source
+def test_limited_data_use_is_said_in_the_payload_where_the_network_takes_it(subject: Subject, source: str) -> None:
+    conversion = subject.full_conversion(source, att_status=None)
+    limited = msgspec.structs.replace(conversion, limited_data_use=True)
+    said = prepare(subject.account, limited, NOW).payload != prepare(subject.account, conversion, NOW).payload
+    assert said or not subject.network.limits_data_use(conversion)
+
+
+@every_network
 def test_a_payload_holds_no_null_and_no_empty_text(subject: Subject) -> None:
     properties = {"note": "", "tags": [None, "", {}], "deep": {"a": None, "b": {"c": ""}}, "kept": [0, False, "x"]}
     items = [{"id": "1", "name": "", "price": 0}, {"name": "gift"}, {}]
