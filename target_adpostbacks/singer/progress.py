@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TextIO, cast
 
 if TYPE_CHECKING:  # rich is imported where there is a terminal: runs without one start sooner
@@ -25,25 +25,24 @@ class Progress:
         self._console = console
         self._live: Live | None = None
         self._shown = time.monotonic()
-        self._handlers: list[logging.StreamHandler[TextIO]] = []
+        self._handlers: list[tuple[logging.StreamHandler[TextIO], TextIO]] = []
 
     def start(self) -> None:
         """Begin to change a line in place, if there is a terminal."""
         if not (self._console.is_terminal if self._console else sys.stderr.isatty()):
             return
         from rich.console import Console
-        from rich.file_proxy import FileProxy
         from rich.live import Live
         from rich.text import Text
 
         self._console = self._console or Console(stderr=True)
         self._live = Live(Text(""), console=self._console, auto_refresh=False, transient=True, redirect_stderr=False)
         self._live.start()
-        above = cast("TextIO", FileProxy(self._console, sys.stderr))
-        for handler in logging.getLogger().handlers:
-            if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr:
+        above = cast("TextIO", Above(self._console))
+        for handler in _handlers():
+            if handler.stream in (sys.stderr, sys.stdout):  # the command's standard output goes there, too
+                self._handlers.append((handler, handler.stream))
                 handler.setStream(above)
-                self._handlers.append(handler)
 
     def show(self) -> bool:
         """Show how far the run is, if it is time to; returns whether it was."""
@@ -66,5 +65,29 @@ class Progress:
         if self._live:
             self._live.stop()
             self._live = None
-            for handler in self._handlers:
-                handler.setStream(sys.stderr)
+            for handler, stream in self._handlers:
+                handler.setStream(stream)
+
+
+class Above:
+    """Where log lines go meanwhile: whole, however wide the terminal is. One that is wrapped is no JSON any more."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def write(self, text: str) -> int:
+        """Write whole lines."""
+        self._console.out(text.removesuffix("\n"), highlight=False)
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is held."""
+
+
+def _handlers() -> Iterator[logging.StreamHandler[TextIO]]:
+    """Those of every logger that write to a stream; a user's log config gives metrics one of their own."""
+    loggers = [logging.getLogger(), *logging.Logger.manager.loggerDict.values()]
+    for logger in loggers:
+        for handler in logger.handlers if isinstance(logger, logging.Logger) else ():
+            if isinstance(handler, logging.StreamHandler):
+                yield handler
