@@ -32,6 +32,8 @@ from target_adpostbacks.delivery.transport import HttpTransport, Transport
 from target_adpostbacks.delivery.verdicts import row_of
 from target_adpostbacks.ledger import Ledger, UnusableLedger, ledger_url
 from target_adpostbacks.networks import NETWORKS
+from target_adpostbacks.rules import presets
+from target_adpostbacks.rules.rule import rules_of
 
 SKIPPED_ROWS = 500
 """Rows of conversions that are not sent, before they are written to the ledger."""
@@ -56,10 +58,12 @@ def utc_now() -> datetime:
 def preparation_of(
     general: configuration.General, accounts: Mapping[str, Sequence[Account]], rules: Sequence[Rule] = ()
 ) -> Preparation:
-    """How a config says that records become postbacks."""
+    """How a config says that records become postbacks; ``rules``: further ones, after the config's own."""
     ids = {name for network in NETWORKS.values() for name in network.ids}
     names = {alias: name for name, network in NETWORKS.items() for alias in (name, *network.aliases)}
-    return Preparation(accounts, Columns(ids, general.fields, general.zone), names, rules)
+    fields = {**presets.columns(general.preset), **general.fields}
+    columns = Columns(ids, fields, general.zone, general.defaults)
+    return Preparation(accounts, columns, names, (*rules_of(accounts, columns), *rules))
 
 
 class Run:
@@ -309,6 +313,8 @@ class Run:
             self._log.warning("%s: left out of %s.", column, _conversions(count))
         for column in self._unmet if self._prepared else ():
             self._log.warning("fields.%s: its path was in no record of the run; check how it is spelled.", column)
+        for name, places in self.preparation.unmet.items() if self._prepared else ():
+            self._log.warning("%s: no record of the run had a column %s; check its spelling.", ", ".join(places), name)
         for rule, count in self._not_sent.items():
             self._log.warning("%s: %s not sent.", rule, _conversions(count))
         for column, count in self._delivery.differences.items():

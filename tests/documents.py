@@ -18,6 +18,7 @@ import yaml  # type: ignore[import-untyped]
 from msgspec.structs import fields
 
 from target_adpostbacks import config
+from target_adpostbacks.config.rules import RuleSettings
 from target_adpostbacks.core import answers as http
 from target_adpostbacks.core.answers import Skip, Verdict, by_status
 from target_adpostbacks.core.columns import READERS
@@ -26,6 +27,7 @@ from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.reasons import REASONS, STATUSES
 from target_adpostbacks.core.settings import INHERITED, Settings, examples, extras, secrets
 from target_adpostbacks.networks import NETWORKS, TITLES
+from target_adpostbacks.rules import presets
 from target_adpostbacks.sandbox.access import Access
 from target_adpostbacks.sandbox.network import Call, Refused
 from target_adpostbacks.sandbox.networks import SANDBOX_NETWORKS
@@ -153,10 +155,6 @@ def test_code(network: Kind) -> str:
 
 def identifiers() -> str:
     return code(name for network in NETWORKS.values() for name in network.ids)
-
-
-def common_settings(settings: type[Any]) -> str:
-    return settings_table(settings, described(settings))
 
 
 def described(settings: type[Any]) -> dict[str, str]:
@@ -431,6 +429,33 @@ def keywords() -> str:
     return "".join(f'    "{network.title}",\n' for network in NETWORKS.values())
 
 
+# Rules and presets.
+
+
+def preset_tables() -> str:
+    return "\n".join(
+        f"### `{name}`\n{brought(presets.preset(name))}"
+        + "".join(of_network(network, said) for network, said in presets.preset(name).networks.items())
+        for name in presets.names()
+    )
+
+
+def brought(preset: presets.Preset) -> str:
+    columns = (f"`{where}` is read as `{column}`" for column, where in preset.columns.items())
+    return f"\nColumns: {', '.join(columns)}.\n" if preset.columns else ""
+
+
+def of_network(network: str, said: presets.ForNetwork) -> str:
+    """What a preset says for a network: its events, then the rest in a sentence each."""
+    rows = [(f"`{event}`", f"`{name}`", "") for event, name in said.events.items()]
+    rows += [(f"`{event}`", f"`{name}`", "off until you switch it on") for event, name in said.off.items()]
+    rows += [("any other", "a custom event as it is", "")] if said.other_events == "custom" else []
+    settings = [f"`{name}: {json.dumps(value)}`" for name, value in said.settings.items()]
+    constants = [f"`{column}` is always `{value}`" for column, value in said.constants.items()]
+    rest = "".join(f"\n{sentence}.\n" for sentence in (", ".join(constants), ", ".join(settings)) if sentence)
+    return table(("event", f"at {NETWORKS[network].title}", ""), rows) + rest
+
+
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {
         "titles": lambda: TITLES,
@@ -439,9 +464,13 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     },
     "docs/record.md": {"ids": identifiers},
     "docs/settings.md": {
-        "general": lambda: common_settings(config.General),
+        "general": lambda: settings_table(config.General, {*described(config.General)} - {*INHERITED}),
         "inherited": lambda: settings_table(Settings, INHERITED),
         "sections": lambda: settings_table(Settings, {*described(Settings)} - {*INHERITED}),
+    },
+    "docs/rules.md": {
+        "keys": lambda: settings_table(RuleSettings, described(RuleSettings)),
+        "presets": preset_tables,
     },
     "docs/ledger.md": {"reasons": reasons},
     "docs/sandbox.md": {

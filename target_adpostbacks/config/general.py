@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from target_adpostbacks.core.settings import doc
+from target_adpostbacks.core.settings import Defaults, Preset, doc
 
 Percentage = Annotated[float, msgspec.Meta(ge=0, le=100)]
 
@@ -32,6 +32,8 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
             " list of names the first one that is there counts."
         ),
     ] = {}
+    preset: Preset = None  # at the top, these two say how every record is read
+    defaults: Defaults = {}
     default_timezone: Annotated[
         str, doc("Time zone for timestamps without an offset, for example `Europe/Berlin`. Default: UTC.")
     ] = "UTC"

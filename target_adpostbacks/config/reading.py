@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfoNotFoundError
 
 from target_adpostbacks.config.general import General, SdkSettings
+from target_adpostbacks.config.rules import Place, columns, personal_names, preset_level, read_rules
 from target_adpostbacks.config.values import (
     Level,
     Merged,
@@ -20,9 +21,9 @@ from target_adpostbacks.config.values import (
     unknown,
 )
 from target_adpostbacks.core.accounts import Account
-from target_adpostbacks.core.columns import READERS
 from target_adpostbacks.core.settings import INHERITED, Settings, examples, is_loopback, secrets
 from target_adpostbacks.networks import NETWORKS
+from target_adpostbacks.rules import presets
 
 ACCOUNT_NAME = re.compile(r"[a-z][a-z0-9_]*").fullmatch
 
@@ -51,7 +52,7 @@ def read(config: Mapping[str, Any]) -> tuple[General, dict[str, list[Account]]]:
     if not mistakes and not sections:
         mistakes.append(f"no network: add a section for one of {', '.join(NETWORKS)}")
     if mistakes:
-        raise InvalidConfig(mistakes)
+        raise InvalidConfig(dict.fromkeys(mistakes))  # what stands at the top is read for sections, too
     return general, sections
 
 
@@ -59,9 +60,10 @@ def accounts(config: Mapping[str, Any]) -> dict[str, list[Account]]:
     """Section → its accounts, of the networks that the config has. Raises InvalidConfig with all mistakes at once."""
     mistakes: list[str] = []
     inherited = {name: config[name] for name in INHERITED if name in config}
-    common = _checked("", Settings, inherited, mistakes)
+    top = Place(personal=personal_names(config.get("fields")))
+    common = _checked(top, Settings, inherited, mistakes)
     sections = {
-        section: _section(section, config[section], common, mistakes)
+        section: _section(section, config[section], common, top, mistakes)
         for section in NETWORKS
         if config.get(section) is not None
     }
@@ -107,10 +109,11 @@ def trials(sections: Mapping[str, Iterable[Account]]) -> list[str]:
 
 def _general(config: Mapping[str, Any], mistakes: list[str]) -> General:
     general = read_level("", General, config, mistakes).values
-    columns = set(READERS) | {name for network in NETWORKS.values() for name in network.ids}
     names = config.get("fields")
     if isinstance(names, Mapping):
-        mistakes += [unknown(f"fields.{name}", name, columns, what="column") for name in names if name not in columns]
+        mistakes += [
+            unknown(f"fields.{name}", name, columns(), what="column") for name in names if name not in columns()
+        ]
     mistakes += [
         f"fields.{name}: empty; the path of your column expected, or a list of paths"
         for name, where in general.get("fields", {}).items()
@@ -124,59 +127,64 @@ def _general(config: Mapping[str, Any], mistakes: list[str]) -> General:
     return General(**general)
 
 
-def _section(section: str, config: Any, common: Level, mistakes: list[str]) -> list[Account]:
+def _section(section: str, config: Any, common: Level, top: Place, mistakes: list[str]) -> list[Account]:
     if not isinstance(config, Mapping):
         mistakes.append(f"{section}: an object expected, as in sample_config.json")
         return []
-    shared = _level(section, section, {name: value for name, value in config.items() if name != "accounts"}, mistakes)
     several = config.get("accounts") or {}
+    names = [*map(str, several)] if isinstance(several, Mapping) and several else ["default"]
+    place = top._replace(path=f"{section}.", accounts=names)
+    shared = _level(section, place, {name: value for name, value in config.items() if name != "accounts"}, mistakes)
     if not isinstance(several, Mapping):
         mistakes.append(f"{section}.accounts: an object expected, with your own name for each account and its settings")
         mistakes += _problems(section, merged(common, shared), in_part=True)
         return []
     if not several:
-        return _account(section, "default", merged(common, shared), mistakes)
+        return _account(section, "default", (common, shared), mistakes)
     accounts: list[Account] = []
     for name, settings in several.items():
         path = f"{section}.accounts.{name}"
         if not ACCOUNT_NAME(name):
             mistakes.append(f"{path}: not a name; a lower-case letter, then lower-case letters, digits or _ expected")
         if isinstance(settings, Mapping):
-            level = _level(section, path, settings, mistakes)
-            accounts += _account(section, name, merged(common, shared, level), mistakes)
+            level = _level(section, top._replace(path=f"{path}."), settings, mistakes)
+            accounts += _account(section, name, (common, shared, level), mistakes)
         else:
             mistakes.append(f"{path}: an object expected")
             mistakes += _problems(section, merged(common, shared), in_part=True)
     return accounts
 
 
-def _level(section: str, path: str, raw: Mapping[str, Any], mistakes: list[str]) -> Level:
+def _level(section: str, place: Place, raw: Mapping[str, Any], mistakes: list[str]) -> Level:
     settings = NETWORKS[section].settings_type
     names = {field.name for field in struct_fields(settings)}
-    mistakes += [unknown(f"{path}.{name}", name, names) for name in raw if name not in names]
-    return _checked(f"{path}.", settings, raw, mistakes)
+    mistakes += [unknown(f"{place.path}{name}", name, names) for name in raw if name not in names]
+    return _checked(place, settings, raw, mistakes)
 
 
-def _checked(path: str, settings: type[Settings], raw: Mapping[str, Any], mistakes: list[str]) -> Level:
-    """The settings of one place; ``path``: of the place, with a dot at its end."""
-    level = read_level(path, settings, raw, mistakes)
-    mistakes += [path + problem for problem in problems_of_level(level.values)]
+def _checked(place: Place, settings: type[Settings], raw: Mapping[str, Any], mistakes: list[str]) -> Level:
+    """The settings of one place."""
+    level = read_level(place.path, settings, raw, mistakes)
+    mistakes += [place.path + problem for problem in problems_of_level(level.values)]
+    read_rules(place, level, mistakes)
     return level
 
 
-def _account(section: str, name: str, settings: Merged, mistakes: list[str]) -> list[Account]:
+def _account(section: str, name: str, levels: Sequence[Level], mistakes: list[str]) -> list[Account]:
     """The account; nothing where something is wrong with its settings."""
-    network = NETWORKS[section]
+    network, settings = NETWORKS[section], merged(*levels)
     if not settings.values.get("enabled", True):
         return [Account(section=section, name=name, network=None)]
+    preset = presets.for_network(settings.values.get("preset"), section)
+    if preset:
+        settings = merged(preset_level(network.settings_type, preset, mistakes), *levels)
     problems = _problems(section, settings)
     mistakes += problems
     if problems or settings.wrong:
         return []
     secret = tuple(settings.values[name] for name in sorted(secrets(network.settings_type)) if name in settings.values)
-    return [
-        Account(section=section, name=name, network=network(network.settings_type(**settings.values)), secrets=secret)
-    ]
+    made = network(network.settings_type(**settings.values), preset.table if preset else None)
+    return [Account(section=section, name=name, network=made, secrets=secret)]
 
 
 def _problems(section: str, settings: Merged, *, in_part: bool = False) -> list[str]:

@@ -53,7 +53,7 @@ def read_level(
     return Level(path, raw, values, frozenset(wrong))
 
 
-MEMBERS_COUNT = frozenset({"fields", "event_map"})
+MEMBERS_COUNT = frozenset({"fields", "event_map", "compute"})
 """Settings that are objects of the user's own names: each member is right or wrong by itself."""
 
 
@@ -132,12 +132,14 @@ class Merged(NamedTuple):
 
 
 def merged(*levels: Level) -> Merged:
-    """The settings of several levels, the last one's before those of the others; maps are merged."""
+    """The settings of several levels, the last one's before those of the others; maps are merged, rules joined."""
     level_of = {name: level for level in levels for name in level.raw}
     values = {name: level.values[name] for name, level in level_of.items() if name in level.values}
     for name in values:
         if isinstance(values[name], Mapping):
             values[name] = {key: member for level in levels for key, member in level.values.get(name, {}).items()}
+    if "rules" in values:  # the first one that applies counts, so the nearest come first
+        values["rules"] = tuple(rule for level in reversed(levels) for rule in level.values.get("rules", ()))
     wrong = frozenset(name for name, level in level_of.items() if name in level.wrong)
     return Merged(values, wrong, {name: level.path for name, level in level_of.items()}, levels[-1].path)
 

@@ -44,12 +44,13 @@ class Outcome(NamedTuple):
 
 
 class Skip(Exception):
-    """Why a conversion is not sent: one of ``reasons.REASONS``, and what to do about it."""
+    """Why a conversion is not sent: one of ``reasons.REASONS``, and what to do about it; ``rule``: whose word it is."""
 
-    def __init__(self, reason: str, message: str = "") -> None:
+    def __init__(self, reason: str, message: str = "", rule: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
         self.message = message
+        self.rule = rule
 
 
 class Access(NamedTuple):

@@ -119,6 +119,8 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     ids: Mapping[str, str] = {}  # click ids and cookies by native name: ttclid, rdt_cid, …
     derived_ids: tuple[str, ...] = ()  # an event id made of the stream's key, and what earlier versions made of it
     unusable: tuple[str, ...] = ()  # "value: not a number": left out, the conversion stays
+    applied_rule: str = ""  # the name of the user's rule that applied
+    is_renamed: bool = False  # the rule named the event
 
 
 def query_value(url: str | None, name: str, decode: Callable[[str], str] = unquote) -> str | None:

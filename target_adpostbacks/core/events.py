@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 ALIASES = {
     "purchase": "completepayment ordercompleted orderplaced placedorder completedorder transaction sale",
@@ -42,3 +44,28 @@ def canonical_event(name: str) -> str:
     """``'Add To Cart'`` -> ``'add_to_cart'``; a name that is no alias is a custom event and keeps its spelling."""
     folded = name.lower()
     return CANONICAL.get(folded) or CANONICAL.get("".join(filter(str.isalnum, folded)), name)
+
+
+def spellings(events: Iterable[str]) -> frozenset[str]:
+    """The names, and the canonical ones of aliases."""
+    return frozenset(name for event in events for name in (event, canonical_event(event)))
+
+
+class EventTable(NamedTuple):
+    """The events of one network as a preset names them, by their canonical names."""
+
+    on: Mapping[str, str]
+    off: Mapping[str, str] = {}  # known, but off
+    others: bool = False  # whether any other event is a custom one under its own name; else it is off
+
+    def look_up(self, event: str, spelling: str) -> tuple[bool, str | None]:
+        """Whether an event is on, and the network's name for it; None where the table knows none."""
+        if event in self.on:
+            return True, self.on[event]
+        if spelling in self.on.values():
+            return True, spelling
+        if event in self.off:
+            return False, self.off[event]
+        if spelling in self.off.values():
+            return False, spelling
+        return self.others, spelling if self.others else None

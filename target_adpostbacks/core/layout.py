@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from datetime import timezone, tzinfo
 from functools import partial
 from operator import itemgetter
@@ -43,7 +44,8 @@ class Columns:
     """How records are read: the user's own column names, the zone of naive times, the identifiers to keep.
 
     ``fields`` maps a column to where it is found, dots reaching into objects: ``{"email": "customer.email"}``; or to a
-    list of such paths, of which the first counts that leads to something.
+    list of such paths, of which the first counts that leads to something. ``defaults`` are values, as a record could
+    have them, for columns that a record lacks.
     """
 
     def __init__(
@@ -51,11 +53,13 @@ class Columns:
         ids: Iterable[str] = (),
         fields: Mapping[str, str | Sequence[str]] | None = None,
         zone: tzinfo = timezone.utc,
+        defaults: Mapping[str, Any] | None = None,
     ) -> None:
         self.ids = frozenset(ids)
         self.fields = Fields(fields, self.ids) if fields else None
         self.mapped_columns = frozenset(COLUMN_ALIASES.get(column, column) for column in fields or ())
         self.zone = zone
+        self.defaults = {name: value for name, value in (defaults or {}).items() if value is not None}
         self.readers: dict[str, Reader] = {**dict.fromkeys(self.ids, read_key), **READERS}
         for field in TIMES:
             self.readers[field] = partial(moment, zone=zone)
@@ -63,6 +67,12 @@ class Columns:
             self.readers[alias] = self.readers[column]
         self._spellings = {name.lower(): name for name in (*self.readers, "address")}
         self._shapes: dict[tuple[str, ...], Shape | None] = {}
+
+    def with_defaults(self, defaults: Mapping[str, Any]) -> Columns:
+        """The same with other ``defaults``."""
+        other = copy(self)
+        other.defaults = {**defaults}
+        return other
 
     def shape(self, record: Mapping[str, Any]) -> Shape | None:
         """How a clean record with these columns is read at once; None where that can't be."""

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from target_adpostbacks.core import phones
 from target_adpostbacks.core.answers import JSON, Access, Flow, Outcome, Request, Response, Send, Skip, Verdict
 from target_adpostbacks.core.conversion import Conversion, query_value, same_host
-from target_adpostbacks.core.events import canonical_event
+from target_adpostbacks.core.events import EventTable, spellings
 from target_adpostbacks.core.left_out import left_out
 from target_adpostbacks.core.settings import PhoneSettings, Settings
 from target_adpostbacks.core.windows import has_window
@@ -73,13 +73,14 @@ class Network(ABC, Generic[S]):
     advice: ClassVar[Mapping[str, str]] = {}  # code, or HTTP status where there is none → what to do next
     throttled_seconds: ClassVar[float] = 0  # least wait after an answer that throttles and does not say how long
 
-    def __init__(self, settings: S) -> None:
+    def __init__(self, settings: S, preset: EventTable | None = None) -> None:
         self.settings = settings
+        self._preset = preset
         self.trial_at = settings.trial_at
         self.has_window = has_window(settings)
-        self._triggers = None if settings.trigger_events is None else _spellings(settings.trigger_events)
+        self._triggers = None if settings.trigger_events is None else spellings(settings.trigger_events)
         self._readings = {"phone": self._read_phone}
-        self._events: dict[tuple[str, str], tuple[str, Skip | None]] = {}
+        self._events: dict[tuple[str, str, bool], tuple[str, Skip | None]] = {}
 
     # What every network says for itself.
 
@@ -195,10 +196,10 @@ class Network(ABC, Generic[S]):
     def event(self, conversion: Conversion) -> str:
         """The network's name of the event; raises Skip("event_off") or Skip("unsupported").
 
-        First ``event_map``, then the network's own exact names, then the canonical table, then a custom event. Where
-        there are ``trigger_events``, these alone.
+        First ``event_map``, then the network's own exact names, then a preset's table, then the canonical one, then a
+        custom event. Where there are ``trigger_events``, these alone.
         """
-        key = (conversion.event_spelling, conversion.event_source)
+        key = (conversion.event_spelling, conversion.event_source, conversion.is_renamed)
         cached = self._events.get(key)
         if cached is None:
             try:
@@ -216,21 +217,27 @@ class Network(ABC, Generic[S]):
         c, triggers = conversion, self._triggers
         if triggers is not None and c.event_name not in triggers and c.event_spelling not in triggers:
             raise Skip("event_off", "trigger_events does not name it")
-        native = self.native_events(c)
         mapped = self.settings.event_map
-        for spelling in (c.event_spelling, c.event_name):
+        for spelling in (c.event_spelling,) if c.is_renamed else (c.event_spelling, c.event_name):
             if spelling in mapped:
-                name = mapped[spelling]
+                is_on, name = mapped[spelling] is not None, mapped[spelling]
                 break
         else:
-            if c.event_spelling in native:
-                return c.event_spelling
-            name = self.canonical_events(c).get(c.event_name, c.event_spelling)
-            if name is None and triggers is not None:
-                name = c.event_name
-        if name is None:
+            is_on, name = self._look_up(c)
+            if triggers is not None or c.is_renamed:  # the user names it
+                is_on, name = True, name or c.event_name
+        if not is_on or name is None:
             raise Skip("event_off", "switch it on with event_map")
-        return name if name in native else self.custom_event(name, c)
+        return name if name in self.native_events(c) else self.custom_event(name, c)
+
+    def _look_up(self, c: Conversion) -> tuple[bool, str | None]:
+        """Whether the tables have the event on, and the network's name for it; None where they know none."""
+        is_native = c.event_spelling in self.native_events(c)
+        own = c.event_spelling if is_native else self.canonical_events(c).get(c.event_name, c.event_spelling)
+        if self._preset is None:
+            return own is not None, own
+        is_on, known = self._preset.look_up(c.event_name, c.event_spelling)
+        return is_on, own if is_native or known is None else known
 
     def click_id(self, conversion: Conversion) -> str | None:
         """The network's click id: its column, ``click_id`` where the conversion is attributed to it, or a URL's query.
@@ -269,11 +276,6 @@ class Network(ABC, Generic[S]):
             return default
         base, parts = urlsplit(self.settings.base_url), urlsplit(default)
         return urlunsplit((base.scheme, base.netloc, base.path.rstrip("/") + parts.path, parts.query, ""))
-
-
-def _spellings(events: Iterable[str]) -> frozenset[str]:
-    """The names, with the canonical ones of aliases."""
-    return frozenset(name for event in events for name in (event, canonical_event(event)))
 
 
 def _click_urls(conversion: Conversion) -> Iterable[str | None]:

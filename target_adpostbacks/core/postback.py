@@ -59,6 +59,7 @@ class Postback(msgspec.Struct, frozen=True, gc=False):
     note: str = ""
     other_keys: tuple[Key, ...] = ()  # under which the ledger may know it from before
     dated_now: bool = False  # a correction whose record does not say when it was made
+    rule: str = ""  # the name of the user's rule that applied
 
     def under(self, event_id: str) -> Postback:
         """The same under the event id that an earlier version derived for it."""
@@ -82,6 +83,7 @@ class NotSent(NamedTuple):
     message: str = ""
     status: str = "skipped"  # or rejected
     other_keys: tuple[Key, ...] = ()  # under which the ledger may know it from before
+    rule: str = ""  # the name of the user's rule that applied
 
 
 class TooLarge(Exception):
@@ -121,7 +123,9 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
         other_keys += tuple(each._replace(asset=asset) for each in (identity, *other_keys))
     if len(encoded) >= network.limits(envelope).payload_bytes:
         message = "larger than the network accepts in a request"
-        raise TooLarge(NotSent(identity, account.name, kept, "too_large", message, "rejected", other_keys))
+        raise TooLarge(
+            NotSent(identity, account.name, kept, "too_large", message, "rejected", other_keys, conversion.applied_rule)
+        )
     return Postback(
         account.label,
         identity,
@@ -133,6 +137,7 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
         f"{dropped}; {note}" if dropped and note else dropped or note,
         other_keys,
         dated_now,
+        conversion.applied_rule,
     )
 
 

@@ -32,7 +32,7 @@ class Prepared(msgspec.Struct, gc=False):
     not_sent: list[NotSent] = []
     unusable: tuple[str, ...] = ()  # "value: not a number": optional columns that were left out
     invalid: str = ""  # "event_time: missing": the record is no conversion
-    mistakes: tuple[str, ...] = ()  # of ours: to be reported
+    mistakes: tuple[str, ...] = ()  # of ours or of a rule's: to be reported
     passed_over: int = 0  # accounts that a rule kept it from: there is no row for them
 
     @property
@@ -59,6 +59,10 @@ class Preparation:
         self.columns = columns
         self.names = names
         self.rules = rules
+        self.unmet: dict[str, Sequence[str]] = {}
+        """Names in rules that no record has had yet, and where they stand in the config."""
+        for rule in rules:
+            self.unmet |= getattr(rule, "names", {})
 
     def prepare(
         self, record: Mapping[str, Any], now: datetime, *, stream: str, key: Sequence[str] = (), line: int = 0
@@ -72,6 +76,8 @@ class Preparation:
             return invalid(stream, line, digest(record, line), error.field, error.rule)
         except RecursionError:
             return invalid(stream, line, digest(record, line), "record", "nested too deeply")
+        if self.unmet:
+            self._meet(record, conversion)
         prepared = Prepared(stream, line, unusable=conversion.unusable)
         try:
             accounts = route(conversion, self.accounts, self.names)
@@ -82,6 +88,11 @@ class Preparation:
         for account in accounts:
             self._for_account(record, conversion, account, now, prepared)
         return prepared
+
+    def _meet(self, record: Mapping[str, Any], conversion: Conversion) -> None:
+        for name in [*self.unmet]:
+            if name in record or name in conversion.ids or getattr(conversion, name, None) not in (None, (), {}):
+                del self.unmet[name]
 
     def _for_account(
         self, record: Mapping[str, Any], conversion: Conversion, account: Account, now: datetime, prepared: Prepared
@@ -94,17 +105,21 @@ class Preparation:
                     return
                 if isinstance(ruled, Skip):
                     raise ruled
-                conversion = ruled
+                if ruled is not conversion:
+                    conversion = ruled
+                    _note(prepared, ruled.unusable)
             postback = prepare(account, conversion, now, prepared.stream, prepared.line)
         except Skip as skip:
-            reason, message = skip.reason, skip.message
+            reason, message, applied = skip.reason, skip.message, skip.rule
+            if reason == "invalid":
+                prepared.mistakes += (message,)
             if reason == "no_match_key" and account.network:
                 _note(prepared, account.network.unusable(conversion, ()))
         except TooLarge as too_large:
             prepared.not_sent.append(too_large.not_sent)
             return
         except Exception as error:  # noqa: BLE001 - a mistake of ours about one conversion; the text may hold values
-            reason, message = "invalid", located(error)
+            reason, message, applied = "invalid", located(error), ""
             prepared.mistakes += (message,)
         else:
             prepared.postbacks.append(postback)
@@ -112,7 +127,8 @@ class Preparation:
                 _note(prepared, account.network.unusable(conversion, postback.facts.match_keys.split(",")))
             return
         kept = facts(conversion, prepared.stream, prepared.line)
-        prepared.not_sent.append(_not_sent(key(account, conversion), account.name, conversion, kept, reason, message))
+        not_sent = _not_sent(key(account, conversion), account.name, conversion, kept, reason, message)
+        prepared.not_sent.append(not_sent._replace(rule=applied or conversion.applied_rule))
 
     def _deleted(self, record: Mapping[str, Any], stream: str, key: Sequence[str], line: int) -> Prepared:
         try:

@@ -104,6 +104,12 @@ REASONS = {
             "Nothing to do: it must not be sent. With `consent_required`, `consent` has to be mapped.",
         ),
         Reason(
+            "by_rule",
+            "skipped",
+            "One of your rules leaves it out: the message is its name.",
+            "Nothing to do. Change the rule if it should be sent.",
+        ),
+        Reason(
             "deleted",
             "skipped",
             "The row was deleted in the source.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from math import isfinite
@@ -45,20 +45,30 @@ DEPTH = 8
 """How deep objects are searched for columns."""
 
 
-def parse(record: Mapping[str, Any], columns: Columns, key: Sequence[str] = (), stream: str = "") -> Conversion:
+NO_CONSTANTS: Mapping[str, Any] = {}
+
+
+def parse(
+    record: Mapping[str, Any],
+    columns: Columns,
+    key: Sequence[str] = (),
+    stream: str = "",
+    constants: Mapping[str, Any] = NO_CONSTANTS,
+) -> Conversion:
     """The conversion of a record. Raises InvalidConversion, which names the field and never the value.
 
     A missing ``event_id`` becomes the ``order_id``, else an id derived from ``key``; the record is invalid without one.
+    ``constants`` are values over the record's columns; None: the column is missing.
     """
     if columns.fields:
         record = columns.mapped(record)
     if not all(record.values()):
         record = {name: value for name, value in record.items() if value is not None and value != ""}
-    c = _at_once(record, columns)
+    c = None if columns.defaults or constants else _at_once(record, columns)
     if c is None:
         spelled = columns.spelled(record)
-        identity = partial(_derived_ids, record, key, stream)
-        c = (_at_once(spelled, columns) if spelled is not record else None) or _with_care(spelled, columns, identity)
+        c = _completed(spelled, columns, constants) if spelled is not record or columns.defaults or constants else None
+        c = c or _with_care(spelled, columns, partial(_derived_ids, record, key, stream), constants)
     if c.properties:
         msgspec.structs.force_setattr(c, "properties", impersonal(c))
     if len(c.event_id) > MAX_EVENT_ID:
@@ -126,13 +136,36 @@ def _is_clean(item: Item) -> bool:
 _NO_ITEM = Item()
 
 
-def _with_care(record: Mapping[str, Any], columns: Columns, identity: Callable[[str], tuple[str, ...]]) -> Conversion:
-    """``identity``: the event ids, by all versions, of a record that has none, from the event's name."""
+Identity = Callable[[str], tuple[str, ...]]
+"""The event ids, by all versions, of a record that has none, from the event's name."""
+
+
+def _completed(record: Mapping[str, Any], columns: Columns, constants: Mapping[str, Any]) -> Conversion | None:
+    """``_at_once`` with constants over the record's columns, and with defaults for those that it lacks."""
+    whole = {**columns.defaults, **record, **constants}
+    if missing := {name for name, value in constants.items() if value is None}:
+        whole = {name: value for name, value in whole.items() if COLUMN_ALIASES.get(name, name) not in missing}
+    return _at_once(whole, columns)
+
+
+def _with_care(
+    record: Mapping[str, Any], columns: Columns, identity: Identity, constants: Mapping[str, Any] = NO_CONSTANTS
+) -> Conversion:
     unusable: list[str] = []
-    out = _flat(record, columns, unusable)
+    hidden = columns.mapped_columns
+    if constants:
+        hidden = hidden.union(constants)
+        record = {name: value for name, value in record.items() if COLUMN_ALIASES.get(name, name) not in constants}
+    out = _flat(record, columns, unusable, hidden)
     for alias, column in COLUMN_ALIASES.items():
         if alias in out:
             out.setdefault(column, out.pop(alias))
+    if columns.defaults:
+        refused = {column.partition(":")[0] for column in unusable}
+        lacking = {name: value for name, value in columns.defaults.items() if name not in out and name not in refused}
+        out |= _flat({name: value for name, value in lacking.items() if name not in constants}, columns, unusable)
+    if constants:
+        out |= _flat(constants, columns, unusable)
     spelling = out.get("event_name")
     if spelling is None:
         raise InvalidConversion("event_name", "missing; map the column that names the event")
@@ -160,14 +193,23 @@ def _with_care(record: Mapping[str, Any], columns: Columns, identity: Callable[[
     return msgspec.convert(out, Conversion)
 
 
-def _flat(record: Mapping[str, Any], columns: Columns, unusable: list[str], depth: int = DEPTH) -> dict[str, Any]:
-    """The record's columns, read; those of nested objects (``{"user": {"email": …}}``) fill what the top lacks."""
+def _flat(
+    record: Mapping[str, Any],
+    columns: Columns,
+    unusable: list[str],
+    hidden: Collection[str] = (),
+    depth: int = DEPTH,
+) -> dict[str, Any]:
+    """The record's columns, read; those of nested objects (``{"user": {"email": …}}``) fill what the top lacks.
+
+    ``hidden``: columns that are not looked for in nested objects.
+    """
     out: dict[str, Any] = {}
     nested: list[Mapping[str, Any]] = []
     get = columns.readers.get
     for field, value in record.items():
         reader = get(field)
-        if depth < DEPTH and COLUMN_ALIASES.get(field, field) in columns.mapped_columns:
+        if depth < DEPTH and COLUMN_ALIASES.get(field, field) in hidden:
             continue  # it is where the setting says
         if field == "ip_address" and value.__class__ is list:
             value = ", ".join(map(str, value))  # as a proxy writes it
@@ -193,7 +235,7 @@ def _flat(record: Mapping[str, Any], columns: Columns, unusable: list[str], dept
             if clean is not None:
                 out[field] = clean
     for inner in nested:
-        for field, value in _flat(columns.spelled(inner), columns, unusable, depth - 1).items():
+        for field, value in _flat(columns.spelled(inner), columns, unusable, hidden, depth - 1).items():
             out.setdefault(field, value)
     return out
 

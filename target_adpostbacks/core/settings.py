@@ -62,6 +62,19 @@ def secrets(settings: type[msgspec.Struct]) -> set[str]:
 
 Days = Annotated[int, msgspec.Meta(ge=1, le=3650)]
 
+Preset = Annotated[
+    str | None,
+    doc(
+        "A mapping by name for a program that records come from. docs/rules.md lists them. Your own settings win over"
+        " it.",
+        anywhere=True,
+    ),
+]
+Defaults = Annotated[
+    Mapping[str, Any],
+    doc('Values for columns that a record lacks: `{"currency": "EUR", "content_type": "product"}`.', anywhere=True),
+]
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A network's section of the config; the fields are its schema. Texts are trimmed, empty ones are missing."""
@@ -92,6 +105,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             " one."
         ),
     ] = "attributed"
+    preset: Preset = None
+    defaults: Defaults = {}
+    rules: Annotated[
+        Sequence[Any],
+        doc(
+            "Your own rules: what is not sent, or sent under another name, to other accounts or with other values."
+            " docs/rules.md says how to write them.",
+            anywhere=True,
+        ),
+    ] = ()
     trigger_events: Annotated[
         Sequence[str] | None,
         doc(

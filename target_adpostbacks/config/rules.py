@@ -1,0 +1,244 @@
+"""Reads ``rules``, ``defaults`` and ``preset`` of one place in the config, and says what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cache
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+
+from target_adpostbacks.config.values import Level, read_level, struct_fields, unknown
+from target_adpostbacks.core.columns import COLUMN_ALIASES, READERS, Unusable
+from target_adpostbacks.core.conversion import InvalidConversion
+from target_adpostbacks.core.events import canonical_event
+from target_adpostbacks.core.postback import Facts
+from target_adpostbacks.core.record import MAX_EVENT_NAME
+from target_adpostbacks.core.settings import INHERITED, Settings, doc
+from target_adpostbacks.networks import NETWORKS
+from target_adpostbacks.rules import presets
+from target_adpostbacks.rules.expressions import Expression, Refused
+from target_adpostbacks.rules.rule import Rule
+
+MAX_NAME = 100
+"""Characters of a rule's name: the ledger keeps it."""
+READ_ONCE = ("event_name", "event_id", "event_time", "network", "account")
+"""Columns that say what a record is and where it goes, before any account is asked."""
+FIXED = ("network", "account", "test")
+"""Columns that no rule changes."""
+PERSONAL = frozenset({"email", "phone", "first_name", "last_name"})
+STORED = frozenset({"event_id", "order_id"}.union(Facts._fields) & READERS.keys()) - {"event_time", "value", "currency"}
+"""Columns that are stored or sent as they are."""
+
+
+class RuleSettings(msgspec.Struct, kw_only=True):
+    """The keys of a rule."""
+
+    name: Annotated[
+        str | None,
+        doc("What the log and the ledger call it. Without a name they say its place, `rules[2]`, counted from 0."),
+    ] = None
+    when: Annotated[
+        str | None, doc("An expression: the rule applies where it is true. Without one the rule always applies.")
+    ] = None
+    send: Annotated[bool, doc("false: the conversion is not sent; it is skipped, `by_rule`.")] = True
+    event: Annotated[
+        str | None,
+        doc(
+            "Another name for the event. In a section it is one of the network's own or a custom one, at the top a"
+            " canonical or a custom one."
+        ),
+    ] = None
+    account: Annotated[
+        str | list[str] | None,
+        doc(
+            "In a section: one of its accounts, or a list of some. The conversion goes to these, and nothing is written"
+            " for the others. A record's own `account` wins."
+        ),
+    ] = None
+    set: Annotated[
+        Mapping[str, Any],
+        doc("Columns and the values that they get, whatever the record says. null: the column is left out."),
+    ] = {}
+    compute: Annotated[
+        Mapping[str, str | dict[str, str]], doc("Columns and the expressions that give them their values.")
+    ] = {}
+
+
+class Place(NamedTuple):
+    """Where settings stand, and what has to be known there."""
+
+    path: str = ""  # with a dot at its end; empty for the top
+    accounts: Collection[str] | None = None  # of a section: the names of its accounts
+    personal: frozenset[str] = PERSONAL  # what a record calls e-mails, phones and names
+
+
+@cache
+def columns() -> frozenset[str]:
+    """Every column that a record may have a value for."""
+    return frozenset(READERS).union(name for network in NETWORKS.values() for name in network.ids)
+
+
+def personal_names(fields: Any) -> frozenset[str]:
+    """What a record calls e-mails, phones and names, where ``fields`` is the setting."""
+    names = {*PERSONAL, *(alias for alias, column in COLUMN_ALIASES.items() if column in PERSONAL)}
+    for column, where in fields.items() if isinstance(fields, Mapping) else ():
+        if column in PERSONAL:
+            paths = where if isinstance(where, list) else [where]
+            names.update(path.rpartition(".")[2] for path in paths if isinstance(path, str))
+    return frozenset(names)
+
+
+def read_rules(place: Place, level: Level, mistakes: list[str]) -> None:
+    """Check what stands in a place; its rules become ``Rule``s there."""
+    values = level.values
+    if "defaults" in values:
+        mistakes += (f"{place.path}defaults.{problem}" for problem in _problems_of_defaults(place, values["defaults"]))
+    if (name := values.get("preset")) is not None:
+        mistakes += (f"{place.path}preset: {problem}" for problem in _problems_of_preset(place, name))
+        if name not in presets.names():
+            del values["preset"]
+    if "rules" in values:
+        values["rules"] = [
+            rule
+            for index, raw in enumerate(values["rules"])
+            if (rule := _rule(place, f"{place.path}rules[{index}]", raw, mistakes))
+        ]
+
+
+def preset_level(settings: type[Settings], preset: presets.ForNetwork, mistakes: list[str]) -> Level:
+    """What a preset says for a network, as settings of a place below all others."""
+    known = {name: value for name, value in preset.settings.items() if name in INHERITED}
+    level = read_level("preset.", settings, known, mistakes)
+    read_rules(Place("preset."), level, mistakes)
+    return level
+
+
+def _problems_of_preset(place: Place, name: str) -> Iterator[str]:
+    if name not in presets.names():
+        yield f"no such preset; there are {', '.join(presets.names())}"
+    elif place.path and presets.columns(name):
+        yield "it brings columns, and a record is read once for all networks; set it at the top of the config"
+
+
+def _problems_of_defaults(place: Place, defaults: Mapping[str, Any]) -> Iterator[str]:
+    for column, value in defaults.items():
+        if column not in columns():
+            yield unknown(column, column, columns(), what="column")
+        elif place.path and column in READ_ONCE:
+            yield f"{column}: only at the top of the config, since it is read once for all networks"
+        elif value is not None and (problem := _unreadable(column, value)):
+            yield f"{column}: {problem}"
+
+
+def _unreadable(column: str, value: Any) -> str:
+    reader = READERS.get(column)
+    try:
+        return "" if reader is None or reader(column, value) is not None else "empty; a value expected"
+    except Unusable as unusable:
+        return str(unusable)
+    except InvalidConversion as invalid:
+        return invalid.rule
+
+
+def _rule(place: Place, path: str, raw: Any, mistakes: list[str]) -> Rule | None:
+    """The rule; None where something is wrong with it."""
+    if not isinstance(raw, Mapping):
+        mistakes.append(f"{path}: an object expected, with the keys of docs/rules.md")
+        return None
+    names = {field.name for field in struct_fields(RuleSettings)}
+    found = [unknown(f"{path}.{name}", str(name), names, what="key of a rule") for name in raw if name not in names]
+    values = read_level(f"{path}.", RuleSettings, raw, found).values
+    rule = Rule(
+        path,
+        values.get("name") or path,
+        sends=values.get("send", True),
+        event=values.get("event", "") if place.path else canonical_event(values.get("event", "")),
+        accounts=(named,) if isinstance(named := values.get("account", ()), str) else tuple(named),
+    )
+    set_, compute = values.get("set", {}), values.get("compute", {})
+    problems = [*_problems(place, rule, values), *_problems_of_columns(set_, compute)]
+    rule = rule._replace(
+        when=_expression("when", values["when"], problems) if "when" in values else None,
+        constants={column: value for column, value in set_.items() if column != "properties"},
+        properties=_object(set_.get("properties")),
+        computed={
+            column: expression
+            for column, text in compute.items()
+            if isinstance(text, str) and (expression := _expression(f"compute.{column}", text, problems))
+        },
+        computed_properties={
+            name: expression
+            for name, text in _object(compute.get("properties")).items()
+            if (expression := _expression(f"compute.properties.{name}", text, problems))
+        },
+    )
+    problems += _made_of_a_person(rule, place.personal)
+    found += (f"{path}.{problem}" for problem in problems)
+    mistakes += found
+    return None if found else rule
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _expression(key: str, text: str, problems: list[str]) -> Expression | None:
+    try:
+        return Expression(text)
+    except Refused as refused:
+        problems.append(f"{key}: {refused}")
+        return None
+
+
+def _problems(place: Place, rule: Rule, values: Mapping[str, Any]) -> Iterator[str]:
+    if len(rule.name) > max(MAX_NAME, len(rule.path)):
+        yield f"name: longer than {MAX_NAME} characters"
+    if len(rule.event) > MAX_EVENT_NAME:
+        yield f"event: longer than {MAX_EVENT_NAME} characters"
+    idle = [key for key in ("event", "account", "set", "compute") if values.get(key)]
+    if not rule.sends and idle:
+        yield f"send: false leaves nothing to do for {', '.join(idle)}; take {'it' if len(idle) == 1 else 'them'} out"
+    if values.get("account") == []:
+        yield "account: empty; a name expected, or a list of names"
+    if rule.accounts and place.accounts is None:
+        yield "account: only in the rules of a network's section, for it names the section's accounts"
+    elif place.accounts is not None:
+        for name in rule.accounts:
+            if name not in place.accounts:
+                yield unknown("account", name, place.accounts, what="account in this section")
+
+
+def _problems_of_columns(set_: Mapping[str, Any], compute: Mapping[str, Any]) -> Iterator[str]:
+    for key, members in (("set", set_), ("compute", compute)):
+        for column in members:
+            if problem := _problem_of_column(column):
+                yield f"{key}.{column}: {problem}"
+    for column, value in set_.items():
+        if column in compute and column != "properties":
+            yield f"set.{column}: `compute` gives it a value, too; keep one of them"
+        if column == "event_time" and value is None:
+            yield "set.event_time: a conversion always has one"
+        elif column in columns() and value is not None and (problem := _unreadable(column, value)):
+            yield f"set.{column}: {problem}"
+    for column, text in compute.items():
+        if (column == "properties") is isinstance(text, str):
+            expected = "an object of properties and their expressions" if column == "properties" else "an expression"
+            yield f"compute.{column}: {expected} expected"
+
+
+def _problem_of_column(column: str) -> str:
+    if column == "event_name":
+        return "`event` names the event"
+    if column in FIXED:
+        return "no rule changes it" + ("; `account` picks an account" if column == "account" else "")
+    return "" if column in columns() else unknown("", column, columns(), what="column").removeprefix(": ")
+
+
+def _made_of_a_person(rule: Rule, personal: Iterable[str]) -> Iterator[str]:
+    for column, expression in rule.computed.items():
+        if column in STORED and not (expression.names | expression.members).isdisjoint(personal):
+            yield (
+                f"compute.{column}: made of an e-mail address, a phone number or a name, but stored as it is; take a"
+                " column that identifies no person"
+            )

@@ -1,0 +1,213 @@
+"""A marketing team's rules: which of them applies to a conversion for an account, and what it makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.core.answers import Skip
+from target_adpostbacks.core.columns import READERS, Unusable
+from target_adpostbacks.core.conversion import Conversion, InvalidConversion
+from target_adpostbacks.core.events import canonical_event
+from target_adpostbacks.core.layout import Columns
+from target_adpostbacks.core.record import parse
+from target_adpostbacks.rules import presets
+from target_adpostbacks.rules.expressions import Expression
+
+CONSENT = {
+    **dict.fromkeys(("consent", "ad_user_data", "ad_personalization", "ad_storage"), False),
+    **dict.fromkeys(("limited_data_use", "opt_out", "gpc"), True),
+}
+"""A column to its value that denies: no rule makes another one of that."""
+
+
+class Rule(NamedTuple):
+    """One rule of the config, checked."""
+
+    path: str  # tiktok.rules[2]
+    name: str  # the user's, else the path
+    when: Expression | None = None  # None: always
+    sends: bool = True
+    event: str = ""
+    accounts: tuple[str, ...] = ()  # of its section; empty: it says nothing of accounts
+    constants: Mapping[str, Any] = {}
+    computed: Mapping[str, Expression] = {}
+    properties: Mapping[str, Any] = {}
+    computed_properties: Mapping[str, Expression] = {}
+
+    def expressions(self) -> Iterator[tuple[str, Expression]]:
+        """Each with its path in the config."""
+        if self.when:
+            yield f"{self.path}.when", self.when
+        for column, expression in self.computed.items():
+            yield f"{self.path}.compute.{column}", expression
+        for name, expression in self.computed_properties.items():
+            yield f"{self.path}.compute.properties.{name}", expression
+
+
+class Policy(NamedTuple):
+    """What an account has of its own."""
+
+    rules: Sequence[Rule] = ()  # in the order in which they are tried
+    defaults: Mapping[str, Any] | None = None  # None: those that every record is read with
+    constants: Mapping[str, Any] = {}
+
+
+def rules_of(accounts: Mapping[str, Sequence[Account]], columns: Columns) -> list[Rules]:
+    """What the accounts' settings say, for a ``Preparation`` that reads records with these columns; often nothing."""
+    policies = {
+        account.label: policy
+        for section in accounts.values()
+        for account in section
+        if account.network and (policy := _policy(account, columns)) != Policy()
+    }
+    return [Rules(policies, columns)] if policies else []
+
+
+def _policy(account: Account, columns: Columns) -> Policy:
+    assert account.network  # noqa: S101 - asked before
+    settings = account.network.settings
+    own = {name: value for name, value in settings.defaults.items() if value is not None}
+    said = presets.for_network(settings.preset, account.section)
+    return Policy(tuple(settings.rules), own if own != columns.defaults else None, said.constants if said else {})
+
+
+class Rules:
+    """A ``preparation.Rule`` for the accounts that have a policy, by their labels. The first of several rules applies.
+
+    ``columns``: how every record is read. ``names``: each name in an expression, and the paths where it stands.
+    """
+
+    def __init__(self, policies: Mapping[str, Policy], columns: Columns) -> None:
+        self._policies = policies
+        self._columns = {
+            label: columns if policy.defaults is None else columns.with_defaults(policy.defaults)
+            for label, policy in policies.items()
+        }
+        self.names = _names(rule for policy in policies.values() for rule in policy.rules)
+
+    def __call__(self, record: Mapping[str, Any], conversion: Conversion, account: Account) -> Conversion | Skip | None:
+        policy = self._policies.get(account.label)
+        if policy is None:
+            return conversion
+        columns = self._columns[account.label]
+        if policy.constants or policy.defaults is not None:
+            try:
+                conversion = read_again(record, conversion, columns, policy.constants)
+            except InvalidConversion as error:
+                return Skip("invalid", str(error))
+        values = Values(record, conversion, columns)
+        for rule in policy.rules:
+            if rule.when is not None:
+                try:
+                    if not rule.when.value(values):
+                        continue
+                except Exception as error:  # noqa: BLE001 - whatever data does to an expression; the text may hold values
+                    return _failed(rule, "when", error)
+            return _applied(rule, values, account, policy.constants)
+        return conversion
+
+
+def _applied(rule: Rule, values: Values, account: Account, constants: Mapping[str, Any]) -> Conversion | Skip | None:
+    conversion = values.conversion
+    if not rule.sends:
+        return Skip("by_rule", rule.name, rule.name)
+    if rule.accounts and conversion.account is None and account.name not in rule.accounts:
+        return None
+    changes: dict[str, Any] = {"applied_rule": rule.name}
+    if rule.constants or rule.computed or rule.properties or rule.computed_properties:
+        over: dict[str, Any] = {**constants, **rule.constants}
+        properties = {**conversion.properties, **rule.properties}
+        for path, expression in rule.expressions():
+            if expression is rule.when:
+                continue
+            key = path.removeprefix(f"{rule.path}.")
+            try:
+                value = expression.value(values)
+            except Exception as error:  # noqa: BLE001 - see above
+                return _failed(rule, key, error)
+            if key.startswith("compute.properties."):
+                properties[key.removeprefix("compute.properties.")] = value
+            else:
+                over[key.removeprefix("compute.")] = value
+        if properties != conversion.properties:
+            over["properties"] = properties
+        try:
+            conversion = read_again(values.record, conversion, values.columns, over)
+        except InvalidConversion as error:
+            return Skip("invalid", f"rule {rule.name}: {error}", rule.name)
+    if rule.event:
+        changes |= {"event_name": canonical_event(rule.event), "event_spelling": rule.event, "is_renamed": True}
+    return msgspec.structs.replace(conversion, **changes)
+
+
+def _failed(rule: Rule, key: str, error: Exception) -> Skip:
+    return Skip("invalid", f"rule {rule.name}, {key}: {type(error).__name__}", rule.name)
+
+
+def read_again(
+    record: Mapping[str, Any], conversion: Conversion, columns: Columns, constants: Mapping[str, Any]
+) -> Conversion:
+    """The conversion of a record, with constants over its columns. What identifies it and what denies consent stays."""
+    over = {
+        column: value
+        for column, value in constants.items()
+        if column not in CONSENT or getattr(conversion, column, None) is not CONSENT[column]
+    }
+    if over.get("event_id") is None:
+        over["event_id"] = conversion.event_id
+    again = parse(record, columns, constants=over)
+    kept = conversion.derived_ids
+    return msgspec.structs.replace(again, derived_ids=kept) if kept and again.event_id == kept[0] else again
+
+
+class Values(dict[str, Any]):
+    """What an expression's names mean: the columns of a conversion as parsed, others as the record has them."""
+
+    def __init__(self, record: Mapping[str, Any], conversion: Conversion, columns: Columns) -> None:
+        super().__init__()
+        self.record = record
+        self.conversion = conversion
+        self.columns = columns
+        self._mapped: Mapping[str, Any] | None = None
+
+    def __missing__(self, name: str) -> Any:
+        value = self[name] = self._found(name)
+        return value
+
+    def _found(self, name: str) -> Any:
+        conversion = self.conversion
+        if name in READERS:
+            value = getattr(conversion, name)
+            if name in ("email", "phone", "external_id"):
+                return value[0] if value else None
+            if name == "contents":
+                return [msgspec.structs.asdict(item) for item in value]
+            if value is None and name in ("value", "currency"):  # one without the other is in no conversion
+                return self._alone(name)
+            return value
+        return conversion.ids[name] if name in conversion.ids else self._raw(name)
+
+    def _raw(self, name: str) -> Any:
+        if self._mapped is None:
+            self._mapped = self.columns.mapped(self.record)
+        return self._mapped.get(name)
+
+    def _alone(self, name: str) -> Any:
+        raw = self._raw(name)
+        try:
+            return None if raw is None else READERS[name](name, raw)
+        except (Unusable, InvalidConversion):
+            return None
+
+
+def _names(rules: Iterable[Rule]) -> dict[str, tuple[str, ...]]:
+    places: dict[str, dict[str, None]] = {}
+    for rule in rules:
+        for path, expression in rule.expressions():
+            for name in sorted(expression.names):
+                places.setdefault(name, {})[path] = None
+    return {name: tuple(paths) for name, paths in places.items()}

@@ -1,0 +1,182 @@
+"""Mistakes in rules, defaults and presets: each with its place, the rule and the next step, and never a value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from configs import config, mistakes
+
+from target_adpostbacks.rules import presets
+
+RULES = (
+    "Your own rules: what is not sent, or sent under another name, to other accounts or with other values."
+    " docs/rules.md says how to write them."
+)
+PERSONAL = (
+    "made of an e-mail address, a phone number or a name, but stored as it is; take a column that identifies no person"
+)
+ONCE = "only at the top of the config, since it is read once for all networks"
+ELSEWHERE = "only in the rules of a network's section, for it names the section's accounts"
+COLUMNS = "it brings columns, and a record is read once for all networks; set it at the top of the config"
+ACCOUNTS: dict[str, Any] = {"europe": {}, "us": {}}
+
+
+def mistakes_of_rule(rule: Any, **settings: Any) -> list[str]:
+    """What is wrong with the only rule of TikTok's section, without its place."""
+    return [mistake.removeprefix("tiktok.rules[0]") for mistake in mistakes(config(rules=[rule], **settings))]
+
+
+@pytest.mark.parametrize(
+    ("rule", "mistake"),
+    [
+        ("canary", ": an object expected, with the keys of docs/rules.md"),
+        (None, ": an object expected, with the keys of docs/rules.md"),
+        ({"whn": "True"}, ".whn: no such key of a rule; did you mean when?"),
+        (
+            {"name": 5.5},
+            ".name: text expected. What the log and the ledger call it. Without a name they say its place,",
+        ),
+        ({"name": "x" * 101}, ".name: longer than 100 characters"),
+        ({"when": 5.5}, ".when: text expected. An expression: the rule applies where it is true. Without one the rule"),
+        ({"when": "value >"}, ".when: not an expression; docs/rules.md has examples"),
+        ({"when": "_x"}, ".when: character 1: a name may not begin with _"),
+        (
+            {"send": "maybe"},
+            ".send: true or false expected. false: the conversion is not sent; it is skipped, `by_rule`.",
+        ),
+        ({"send": False, "event": "x"}, ".send: false leaves nothing to do for event; take it out"),
+        (
+            {"send": False, "account": "us", "set": {"value": 1}},
+            ".send: false leaves nothing to do for account, set; take them out",
+        ),
+        (
+            {"event": ["x"]},
+            ".event: text expected. Another name for the event. In a section it is one of the network's",
+        ),
+        ({"event": "x" * 101}, ".event: longer than 100 characters"),
+        ({"account": "europ"}, ".account: no such account in this section; did you mean europe?"),
+        ({"account": ["us", "canary"]}, ".account: no such account in this section"),
+        ({"account": []}, ".account: empty; a name expected, or a list of names"),
+        ({"account": 5.5}, ".account: text expected. In a section: one of its accounts, or a list of some. The"),
+        (
+            {"set": "x"},
+            ".set: an object expected. Columns and the values that they get, whatever the record says. null:",
+        ),
+        ({"set": {"valu": 1}}, ".set.valu: no such column; did you mean value?"),
+        ({"set": {"event_name": "x"}}, ".set.event_name: `event` names the event"),
+        ({"set": {"network": "x"}}, ".set.network: no rule changes it"),
+        ({"set": {"account": "eu"}}, ".set.account: no rule changes it; `account` picks an account"),
+        ({"set": {"test": True}}, ".set.test: no rule changes it"),
+        ({"set": {"currency": "canary"}}, ".set.currency: not an ISO 4217 code"),
+        ({"set": {"value": -1}}, ".set.value: not a number from 0 to 10^15"),
+        ({"set": {"event_source": "canary"}}, ".set.event_source: web, app, offline or crm expected"),
+        ({"set": {"email": {"canary": 1}}}, ".set.email: text expected"),
+        ({"set": {"properties": ["canary"]}}, ".set.properties: an object expected"),
+        ({"set": {"description": " "}}, ".set.description: empty; a value expected"),
+        ({"set": {"event_time": None}}, ".set.event_time: a conversion always has one"),
+        ({"compute": ["x"]}, ".compute: an object expected. Columns and the expressions that give them their values."),
+        ({"compute": {"value": 5}}, ".compute.value: text expected. Columns and the expressions that give them their"),
+        ({"compute": {"value": {"a": "1"}}}, ".compute.value: an expression expected"),
+        (
+            {"compute": {"value": "canary("}},
+            ".compute.value: not an expression; docs/rules.md has examples",
+        ),
+        ({"compute": {"valu": "1"}}, ".compute.valu: no such column; did you mean value?"),
+        ({"compute": {"account": "'eu'"}}, ".compute.account: no rule changes it; `account` picks an account"),
+        (
+            {"compute": {"properties": "x"}},
+            ".compute.properties: an object of properties and their expressions expected",
+        ),
+        (
+            {"compute": {"properties": {"p": "canary."}}},
+            ".compute.properties.p: not an expression; docs/rules.md has examples",
+        ),
+        (
+            {"set": {"value": 1}, "compute": {"value": "2"}},
+            ".set.value: `compute` gives it a value, too; keep one of them",
+        ),
+        ({"compute": {"event_id": "email"}}, f".compute.event_id: {PERSONAL}"),
+        ({"compute": {"event_id": "'a' + sha256(phone)"}}, f".compute.event_id: {PERSONAL}"),
+        ({"compute": {"order_id": "first_name + str(value)"}}, f".compute.order_id: {PERSONAL}"),
+        ({"compute": {"order_id": "mobile"}}, f".compute.order_id: {PERSONAL}"),
+        ({"compute": {"campaign_name": "user.email"}}, f".compute.campaign_name: {PERSONAL}"),
+        ({"compute": {"event_id": "order_id if mail else 'x'"}}, f".compute.event_id: {PERSONAL}"),
+    ],
+)
+def test_a_mistake_in_a_rule_says_where_and_what_to_do(rule: Any, mistake: str) -> None:
+    (said,) = mistakes_of_rule(rule, accounts=ACCOUNTS) if "mail" not in str(rule) else mapped(rule)
+    assert said.startswith(mistake)
+    assert "canary" not in said
+
+
+def mapped(rule: Any) -> list[str]:
+    """The mistakes where ``mail`` is mapped to the e-mail address."""
+    raw = {"fields": {"email": ["mail", "customer.mail"]}, **config(rules=[rule])}
+    return [mistake.removeprefix("tiktok.rules[0]") for mistake in mistakes(raw)]
+
+
+def test_an_id_may_be_computed_from_what_identifies_no_person() -> None:
+    from target_adpostbacks.config import read
+
+    allowed = {"event_id": "'launch-' + sha256(external_id)", "value": "20 if email else 10", "description": "email"}
+    assert read(config(rules=[{"compute": allowed}]))
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (config(rules={}), [f"tiktok.rules: a list expected. {RULES}"]),
+        (config(rules="x"), [f"tiktok.rules: a list expected. {RULES}"]),
+        (
+            {**config(), "rules": [{"account": "default"}]},
+            [f"rules[0].account: {ELSEWHERE}"],
+        ),
+        (
+            config(accounts={"eu": {"rules": [{"account": "eu"}]}}),
+            [f"tiktok.accounts.eu.rules[0].account: {ELSEWHERE}"],
+        ),
+        ({**config(), "defaults": {"zzz": 1}}, ["defaults.zzz: no such column"]),
+        ({**config(), "defaults": {"curency": "EUR"}}, ["defaults.curency: no such column; did you mean currency?"]),
+        ({**config(), "defaults": {"currency": "canary"}}, ["defaults.currency: not an ISO 4217 code"]),
+        ({**config(), "defaults": {"event_time": "canary"}}, None),
+        *(
+            (config(defaults={column: "canary"}), [f"tiktok.defaults.{column}: {ONCE}"])
+            for column in ("event_name", "event_id", "event_time", "network", "account")
+        ),
+        (config(accounts={"eu": {"defaults": {"network": "x"}}}), [f"tiktok.accounts.eu.defaults.network: {ONCE}"]),
+        (
+            config(preset="canary"),
+            ["tiktok.preset: no such preset; there are appsprint, datalyr, immutable, pingtree"],
+        ),
+        (
+            config(preset="pingtree"),
+            [f"tiktok.preset: {COLUMNS}"],
+        ),
+        ({**config(), "preset": ["canary"]}, None),
+    ],
+)
+def test_a_mistake_beside_the_rules_says_where_and_what_to_do(raw: dict[str, Any], said: list[str] | None) -> None:
+    told = mistakes(raw)
+    assert said is None or told == said
+    assert len(told) == 1
+    assert "canary" not in told[0]
+
+
+def test_all_mistakes_of_all_places_come_at_once_and_once() -> None:
+    rule = {
+        "when": "(",
+        "event": "x" * 101,
+        "set": {"a": 1, "network": "x"},
+        "compute": {"b": "1", "event_id": "email"},
+    }
+    raw = {**config(rules=[{}, rule], accounts={"eu": {"rules": [rule]}, "us": {}}), "rules": [rule]}
+    keys = ("event", "set.a", "set.network", "compute.b", "when", "compute.event_id")
+    assert [mistake.partition(": ")[0] for mistake in mistakes(raw)] == [
+        f"{place}.{key}" for place in ("rules[0]", "tiktok.rules[1]", "tiktok.accounts.eu.rules[0]") for key in keys
+    ]
+
+
+def test_the_presets_are_named_where_one_is_not_known() -> None:
+    (mistake,) = mistakes({**config(), "preset": "x"})
+    assert mistake == f"preset: no such preset; there are {', '.join(presets.names())}"

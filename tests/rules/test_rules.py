@@ -1,0 +1,244 @@
+"""Which rule applies to a conversion, and what it makes of it."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import pytest
+from conftest import NOW, SETTINGS, a_record
+from ruled import TWO, a_config, preparation, prepared, sent, skipped
+
+PAID = {"value": 20, "currency": "EUR"}
+
+
+def test_what_a_rule_does_not_send_is_skipped_with_its_name() -> None:
+    config = a_config(rules=[{"name": "no small ones", "when": "value < 50", "send": False}])
+    assert skipped(config, **PAID) == ("by_rule", "no small ones")
+    assert sent(config, value=60, currency="EUR")["event"] == "Purchase"
+
+
+def test_a_rule_without_a_name_is_called_by_its_place() -> None:
+    nothing = {"when": "False"}
+    assert skipped(a_config(rules=[nothing, {"send": False}]))[1] == "tiktok.rules[1]"
+    assert skipped(a_config({"rules": [nothing, {"send": False}]}))[1] == "rules[1]"
+    config = a_config(accounts={"eu": {"rules": [nothing, {"send": False}]}})
+    assert skipped(config)[1] == "tiktok.accounts.eu.rules[1]"
+
+
+def test_the_nearest_rule_applies_and_no_other() -> None:
+    top = {"rules": [{"name": "top", "set": {"description": "top"}}]}
+    section = [{"name": "section", "when": "value > 10", "set": {"content_type": "hotel"}}]
+    account = [{"name": "account", "when": "value > 30"}]
+    config = a_config(top, rules=section, accounts={"eu": {"rules": account}})
+    applied = {
+        value: [postback.rule for postback in prepared(config, value=value, currency="EUR").postbacks]
+        for value in (5, 20, 40)
+    }
+    assert applied == {5: ["top"], 20: ["section"], 40: ["account"]}
+    assert "description" not in sent(config, **PAID)["properties"]
+
+
+def test_what_applied_is_known_of_what_is_not_sent_either() -> None:
+    result = prepared(a_config(rules=[{"name": "mine", "set": {"ttclid": None}}]))
+    assert [(each.reason, each.rule) for each in result.not_sent] == [("no_match_key", "mine")]
+    assert [postback.rule for postback in prepared(a_config()).postbacks] == [""]
+
+
+def test_an_event_gets_another_name_the_networks_own_or_a_custom_one() -> None:
+    result = prepared(a_config(rules=[{"event": "Subscribe"}]))
+    (postback,) = result.postbacks
+    assert (postback.facts.network_event, postback.key.event_name) == ("Subscribe", "subscribe")
+    assert sent(a_config(rules=[{"event": "returning_purchase"}]))["event"] == "returning_purchase"
+    assert sent(a_config(rules=[{"event": "purchase"}]), event_name="lead")["event"] == "Purchase"
+
+
+def test_a_name_at_the_top_is_canonical_for_every_network() -> None:
+    config = {**a_config({"rules": [{"event": "sign_up"}]}), "reddit": SETTINGS["reddit"]}
+    result = prepared(config, network=None, rdt_cid="r-1")
+    assert [postback.facts.network_event for postback in result.postbacks] == ["SIGN_UP", "CompleteRegistration"]
+
+
+def test_event_map_and_trigger_events_judge_the_name_that_a_rule_gave() -> None:
+    rule = {"event": "vip"}
+    assert sent(a_config(rules=[rule], event_map={"vip": "Subscribe", "purchase": None}))["event"] == "Subscribe"
+    assert skipped(a_config(rules=[rule], event_map={"vip": None}))[0] == "event_off"
+    assert skipped(a_config(rules=[rule], trigger_events=["purchase"]))[0] == "event_off"
+    assert sent(a_config(rules=[rule], trigger_events=["vip"]))["event"] == "vip"
+    assert sent(a_config(rules=[{"event": "Purchase"}], event_map={"purchase": "Subscribe"}))["event"] == "Purchase"
+
+
+def test_a_rule_picks_accounts_and_writes_nothing_for_the_others() -> None:
+    config = a_config(rules=[{"when": "buyer == 'x'", "account": "eu"}], accounts=TWO)
+    result = prepared(config, buyer="x")
+    assert [postback.account for postback in result.postbacks] == ["tiktok.eu"]
+    assert (result.not_sent, result.passed_over, result.outcomes) == ([], 1, 1)
+    assert len(prepared(config, buyer="y").postbacks) == 2
+
+
+def test_a_list_picks_several_and_the_records_own_account_wins() -> None:
+    three = {**TWO, "uk": {"pixel_code": "CCCCCCCCCCCCCCCCCCCC"}}
+    config = a_config(rules=[{"account": ["eu", "uk"]}], accounts=three)
+    assert [postback.account for postback in prepared(config).postbacks] == ["tiktok.eu", "tiktok.uk"]
+    assert [postback.account for postback in prepared(config, account="us").postbacks] == ["tiktok.us"]
+
+
+def test_the_only_account_of_a_section_is_called_default() -> None:
+    assert sent(a_config(rules=[{"account": "default"}]))["event"] == "Purchase"
+
+
+def test_constants_stand_over_a_records_columns_wherever_they_are() -> None:
+    config = a_config(rules=[{"set": {"value": 10, "currency": "EUR", "email": None}}])
+    for record in ({}, PAID, {"order": {"value": 3, "currency": "USD"}}, {"CURRENCY": "USD", "VALUE": 7}):
+        assert sent(config, **record)["properties"] == {"currency": "EUR", "value": 10}
+    for person in ({"email": "ada@example.com"}, {"user": {"email": "ada@example.com"}}, {"email_address": "a@b.de"}):
+        assert "email" not in sent(config, **person)["user"]
+
+
+def test_what_a_record_has_wrong_does_not_matter_where_a_constant_stands() -> None:
+    config = a_config(rules=[{"set": {"currency": "EUR", "value": 5}}])
+    assert sent(config, value="much", currency="Taler")["properties"] == {"currency": "EUR", "value": 5}
+
+
+def test_properties_are_merged() -> None:
+    rule = {"set": {"properties": {"a": 1, "b": 2}}, "compute": {"properties": {"c": "plan", "d": "None"}}}
+    properties = sent(a_config(rules=[rule]), properties={"a": 0, "z": 9}, plan="gold")["properties"]
+    assert properties == {"a": 1, "b": 2, "c": "gold", "z": 9}
+
+
+def test_a_property_that_is_computed_from_the_person_is_left_out() -> None:
+    rule = {"compute": {"properties": {"contact": "email", "note": "'for ' + email"}}}
+    event = sent(a_config(rules=[rule]), email="ada@example.com", description="x")
+    assert "contact" not in event["properties"]
+    assert "note" not in event["properties"]
+
+
+def test_columns_are_computed_from_the_record_as_it_was() -> None:
+    rule = {"set": {"content_type": "hotel"}, "compute": {"value": "revenue - cost", "description": "content_type"}}
+    event = sent(a_config(rules=[rule]), revenue=50, cost=20, currency="EUR", content_type="product")
+    assert event["properties"] == {"currency": "EUR", "value": 30, "content_type": "hotel", "description": "product"}
+
+
+def test_a_computed_value_that_no_column_takes_is_left_out_and_told() -> None:
+    config = a_config(rules=[{"compute": {"value": "revenue - cost"}}])
+    result = prepared(config, revenue=1, cost=20, currency="EUR")
+    assert len(result.postbacks) == 1
+    assert result.unusable == ("value: not a number from 0 to 10^15",)
+
+
+def test_an_id_is_computed_and_what_gives_none_keeps_the_records_own() -> None:
+    rule = {"compute": {"event_id": "player and 'launch-' + player"}}
+    assert sent(a_config(rules=[rule]), player="p7")["event_id"] == "launch-p7"
+    assert sent(a_config(rules=[rule]))["event_id"] == "evt-1"
+
+
+def test_a_derived_id_is_the_same_with_and_without_a_rule() -> None:
+    record = {"event_id": None, "id": 17}
+    plain, ruled = (
+        prepared(config, **record).postbacks[0]
+        for config in (a_config(), a_config(rules=[{"event": "Subscribe", "set": {"value": 1, "currency": "EUR"}}]))
+    )
+    assert plain.key.event_id == ruled.key.event_id
+    assert [key.event_id for key in plain.other_keys] == [key.event_id for key in ruled.other_keys]
+
+
+@pytest.mark.parametrize(
+    ("column", "denied", "given"),
+    [
+        *((column, False, True) for column in ("consent", "ad_user_data", "ad_personalization", "ad_storage")),
+        ("consent", "denied", True),
+        ("consent", 0, None),
+    ],
+)
+def test_no_rule_makes_a_denied_consent_a_given_one(column: str, denied: Any, given: Any) -> None:
+    for rule in ({"set": {column: given}}, {"compute": {column: str(given)}}):
+        assert skipped(a_config(rules=[rule]), **{column: denied})[0] == "no_consent"
+        assert sent(a_config(rules=[rule]))
+
+
+@pytest.mark.parametrize("column", ["limited_data_use", "opt_out"])
+def test_no_rule_lifts_a_restriction(column: str) -> None:
+    config = a_config(rules=[{"set": {column: False}}])
+    assert sent(config, **{column: True})["limited_data_use"] is True
+
+
+def test_a_rule_may_deny() -> None:
+    assert skipped(a_config(rules=[{"set": {"consent": False}}]))[0] == "no_consent"
+
+
+@pytest.mark.parametrize(
+    ("columns", "when"),
+    [
+        ({"value": "20", "currency": "EUR"}, "value == 20"),
+        ({"value": "20"}, "value == 20"),  # though a conversion has no value without a currency
+        ({"event_name": "Order Completed"}, "event_name == 'purchase'"),
+        ({"email": ["a@example.com", "b@example.com"]}, "email == 'a@example.com'"),
+        ({"contents": [{"id": "s", "price": 3}]}, "len(contents) == 1 and contents[0].price == 3"),
+        ({"properties": {"plan": "gold"}}, "properties.plan == 'gold'"),
+        ({}, "ttclid == 'E.C.P.abc' and email is None and event_source == 'web' and test == False"),
+        ({"customer": {"tier": 2}}, "customer.tier == 2"),
+        ({"country": "Germany"}, "country == 'DE'"),
+        ({"order": {"currency": "eur", "value": 5}}, "currency == 'EUR'"),
+        ({"click_time": "2026-11-20T11:00:00Z"}, "event_time - click_time == 3600"),
+    ],
+)
+def test_names_are_columns_as_parsed_and_others_as_they_are(columns: dict[str, Any], when: str) -> None:
+    assert skipped(a_config(rules=[{"when": when, "send": False}]), **columns)[0] == "by_rule"
+
+
+def test_names_are_what_fields_maps_too() -> None:
+    config = a_config({"fields": {"value": "total", "currency": "cur"}}, rules=[{"when": "value > 5", "send": False}])
+    assert skipped(config, total="7", cur="EUR")[0] == "by_rule"
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ({"when": "value > 5"}, "rule tiktok.rules[0], when: TypeError"),
+        ({"name": "mine", "when": "note.lower() == 'x'"}, "rule mine, when: TypeError"),
+        ({"compute": {"value": "int(note)"}}, "rule tiktok.rules[0], compute.value: TypeError"),
+        ({"compute": {"properties": {"p": "1 / 0"}}}, "rule tiktok.rules[0], compute.properties.p: ZeroDivisionError"),
+        ({"compute": {"event_time": "'canary'"}}, "rule tiktok.rules[0]: event_time: not a time (ISO 8601 or epoch"),
+    ],
+)
+def test_what_goes_wrong_with_a_record_names_rule_key_and_kind(rule: dict[str, Any], told: str) -> None:
+    result = prepared(a_config(rules=[rule]), email="canary@example.com")
+    (not_sent,) = result.not_sent
+    assert (not_sent.reason, not_sent.account) == ("invalid", "default")
+    assert not_sent.message.startswith(told)
+    assert result.mistakes == (not_sent.message,)
+    assert "canary" not in repr(result)
+
+
+def test_a_rule_that_fails_for_one_account_leaves_the_others() -> None:
+    accounts = {"eu": {**TWO["eu"], "rules": [{"when": "1 / 0"}]}, "us": TWO["us"]}
+    result = prepared(a_config(accounts=accounts))
+    assert [postback.account for postback in result.postbacks] == ["tiktok.us"]
+    assert [each.reason for each in result.not_sent] == ["invalid"]
+
+
+def test_names_that_no_record_had_are_known_with_their_places() -> None:
+    rules = [{"when": "paln == 'x'"}, {"when": "plan == 'x' and email", "compute": {"value": "paln or value"}}]
+    made = preparation(a_config(rules=rules))
+    for record in ({"email": "ada@example.com"}, {"plan": None, "network": "organic"}):
+        made.prepare(a_record(**record) | record, NOW, stream="orders")
+    assert made.unmet == {
+        "paln": ("tiktok.rules[0].when", "tiktok.rules[1].compute.value"),
+        "value": ("tiktok.rules[1].compute.value",),
+    }
+    assert preparation(a_config()).unmet == {}
+
+
+def test_rules_can_be_sent_to_another_process() -> None:
+    rule = {"when": "value > 5", "event": "vip", "compute": {"description": "plan"}, "set": {"content_type": "hotel"}}
+    original = preparation(a_config(rules=[rule], defaults={"currency": "EUR"}, preset="datalyr"))
+    copy = pickle.loads(pickle.dumps(original))
+    record = a_record(value=7, plan="gold")
+    result = copy.prepare(record, NOW, stream="orders")
+    assert result == original.prepare(record, NOW, stream="orders")
+    assert result.postbacks[0].facts.network_event == "vip"
+
+
+def test_a_config_without_rules_has_nothing_to_do_for_a_record() -> None:
+    assert preparation(a_config()).rules == ()
+    assert preparation(a_config({"defaults": {"currency": "EUR"}}, trigger_events=["purchase"])).rules == ()
