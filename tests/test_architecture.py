@@ -24,7 +24,7 @@ BELOW = {
     "singer": "core config ledger delivery run",
     "sandbox": "",
     "demo": "core networks ledger sandbox",
-    "cli": "core networks config ledger demo sandbox",
+    "cli": "core networks config ledger delivery run singer demo sandbox",
     "__init__": "run delivery",
     "__main__": "singer",
 }

@@ -16,13 +16,15 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The modules of this folder, without those that commands share."""
-        return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+        modules = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+        return [name.replace("_", "-") for name in modules]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """The command of a module, which has its name."""
         if name not in self.list_commands(ctx):
             return None
-        command: click.Command = getattr(importlib.import_module(f"{__name__}.{name}"), name)
+        module = name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"{__name__}.{module}"), module)
         return command
 
 

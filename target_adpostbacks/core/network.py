@@ -59,6 +59,7 @@ class Network(ABC, Generic[S]):
     takes_denied: ClassVar[frozenset[str]] = frozenset()  # those that it is told even where they are denied
     test_setting: ClassVar[str | None] = None  # the setting with the code of its test tool
     tests_without_code: ClassVar[bool] = False  # its test tool takes tests without a code
+    counts_tests: ClassVar[bool] = False  # it stores test events and uses them as if they were live
 
     # How much, and when.
     request_limits: ClassVar[Limits]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -40,6 +40,7 @@ PERSON = {
     "event_source_url": "https://example.com/adpostbacks-check",
 }
 """Nobody, with everything that a network may ask for one of."""
+NO_ANSWER = "The network could not be asked."
 NOBODY_CAN_TELL = "The network's answer shows neither that the credentials are good nor that they are not."
 
 
@@ -69,26 +70,28 @@ def check(account: Account, transport: Transport, clock: Callable[[], datetime],
     if flow is None:
         tester = with_test_code(account, test_code)
         return [_by_test_event(tester, source, asset, transport, clock) for source, asset in configured.items()]
-    heard = _Heard(transport)
+    recorder = Recorder(transport)
     try:
-        outcome = drive(flow, heard, network.settings.request_timeout_seconds)
+        outcome = drive(flow, recorder, network.settings.request_timeout_seconds)
     except Unreachable as unreachable:
         outcome = Outcome(Verdict.TRANSIENT, message=unreachable.why)
     outcome = outcome._replace(message=scrubbed(outcome.message, filter(None, (*account.secrets, test_code))))
-    return [_checked(account, asset, outcome, heard.http_status) for asset in configured.values()]
+    http_status = recorder.response.status if recorder.response else None
+    return [_checked(account, asset, outcome, http_status) for asset in configured.values()]
 
 
-class _Heard:
-    """A transport that remembers the last answer's HTTP status."""
+class Recorder:
+    """A transport that remembers the last request and its answer."""
 
     def __init__(self, transport: Transport) -> None:
-        self.http_status: int | None = None
+        self.request: Request | None = None
+        self.response: Response | None = None
         self._transport = transport
 
     def __call__(self, request: Request, timeout_seconds: float) -> Response:
-        response = self._transport(request, timeout_seconds)
-        self.http_status = response.status
-        return response
+        self.request, self.response = request, None
+        self.response = self._transport(request, timeout_seconds)
+        return self.response
 
 
 def assets(network: Network[Any]) -> dict[str, str]:
@@ -98,11 +101,14 @@ def assets(network: Network[Any]) -> dict[str, str]:
     return {source: asset for source, asset in configured.items() if sources.get(asset) == source}
 
 
-def with_test_code(account: Account, test_code: str = "") -> Account:
-    """The account for a test: with the code, and without the settings that leave conversions out or rename them."""
+def with_test_code(account: Account, test_code: str = "", *, with_rules: bool = False) -> Account:
+    """The account for a test: with the code, and without the settings that leave conversions out or rename them.
+
+    ``with_rules``: these stay.
+    """
     network = account.network
     assert network is not None  # noqa: S101 - nobody tests a disabled account
-    changes = {name: default for name, default in DEFAULTS.items() if name not in KEPT}
+    changes = {} if with_rules else {name: default for name, default in DEFAULTS.items() if name not in KEPT}
     if test_code and network.test_setting:
         changes[network.test_setting] = test_code
     settings = msgspec.structs.replace(network.settings, **changes)
@@ -118,9 +124,11 @@ DEFAULTS: Mapping[str, Any] = {
 }
 
 
-def synthetic(network: Network[Any], source: str, now: datetime) -> Iterator[Mapping[str, Any]]:
-    """Records of a test event, one for each event that the network may take for it, the most neutral first."""
-    for event in NEUTRAL_EVENTS:
+def synthetic(
+    network: Network[Any], source: str, now: datetime, events: Iterable[str] = NEUTRAL_EVENTS
+) -> Iterator[Mapping[str, Any]]:
+    """Records of a test event, one for each of the events."""
+    for event in events:
         yield {
             **PERSON,
             "event_name": event,
@@ -134,11 +142,11 @@ def synthetic(network: Network[Any], source: str, now: datetime) -> Iterator[Map
 
 
 class Tested(NamedTuple):
-    """A test event that was sent."""
+    """What came of a test event."""
 
-    postback: Postback
     outcome: Outcome
     http_status: int | None
+    secrets: tuple[str, ...]  # that the request may hold
 
 
 def send(account: Account, postback: Postback, transport: Transport, clock: Callable[[], datetime]) -> Tested:
@@ -148,7 +156,7 @@ def send(account: Account, postback: Postback, transport: Transport, clock: Call
     lane = Lane(account, lambda _seconds: False, lambda _text: None, signed_in=signed_in)
     now = clock().isoformat(timespec="milliseconds")
     answer = Exchange(lane, signed_in or transport, clock).send([Queued(postback, UNMARKED)], now, 1, None)
-    return Tested(postback, answer.outcomes[0], answer.sent.http_status)
+    return Tested(answer.outcomes[0], answer.sent.http_status, lane.secrets)
 
 
 def _by_test_event(
@@ -196,7 +204,7 @@ def _checked(account: Account, asset: str, outcome: Outcome, http_status: int | 
     assert network is not None  # noqa: S101 - the caller has looked
     cause = fix = ""
     if result == "unchecked":
-        cause = NOBODY_CAN_TELL
+        cause = NOBODY_CAN_TELL if http_status else NO_ANSWER
         fix = network.advice_on(outcome.code, http_status)
     elif result == "failed":
         refused = REASONS.get(outcome.verdict.value)

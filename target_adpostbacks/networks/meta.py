@@ -255,6 +255,7 @@ class Meta(Network[MetaSettings]):
         "ip_address": "client_ip_address",
     }
     test_setting = "test_event_code"
+    counts_tests = True
     request_limits = Limits(events=500)
     max_age = timedelta(days=7) - MARGIN
     max_ahead = timedelta(minutes=1)

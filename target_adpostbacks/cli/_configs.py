@@ -1,0 +1,64 @@
+"""The config of target-adpostbacks, as commands that need its accounts read it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import click
+
+from target_adpostbacks import config as configuration
+from target_adpostbacks.config import environment, files
+from target_adpostbacks.core.accounts import Account
+
+PREFIX = "TARGET_ADPOSTBACKS_"
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Configured(NamedTuple):
+    """A config that has no mistake."""
+
+    settings: Mapping[str, Any]  # as the files and the environment say them
+    general: configuration.General
+    accounts: Mapping[str, Sequence[Account]]
+
+    def chosen(self, names: Iterable[str]) -> list[Account]:
+        """The accounts of these names: ``tiktok``, all of the section; ``tiktok.game_a``; no names: all there are.
+
+        Raises UsageError, with the known names.
+        """
+        all_accounts = [account for section in self.accounts.values() for account in section]
+        wanted = list(dict.fromkeys(names))
+        chosen = [account for account in all_accounts if not wanted or {account.section, account.label} & {*wanted}]
+        known = {name for account in all_accounts for name in (account.section, account.label)}
+        if unknown := [name for name in wanted if name not in known]:
+            raise click.UsageError(f"{', '.join(unknown)}: no account of the config; known: {', '.join(sorted(known))}")
+        return chosen
+
+
+def option(command: Command) -> Command:
+    """``--config``: the command gets what ``read`` takes."""
+    return click.option(
+        "--config",
+        "paths",
+        metavar="FILE",
+        multiple=True,
+        help=f"The config of target-adpostbacks. ENV reads `.env`; environment variables, {PREFIX}…, come first.",
+    )(command)
+
+
+def read(paths: Iterable[str]) -> Configured:
+    """The config of files and environment; every mistake ends the command."""
+    try:
+        said = environment.settings(files.read(paths), configuration.schema(), PREFIX, os.environ)
+        for warning in said.warnings:
+            click.echo(warning, err=True)
+        general, accounts = configuration.read(said.config)
+    except files.UnreadableConfig as error:
+        raise click.ClickException(str(error)) from None
+    except configuration.InvalidConfig as error:
+        mistakes = "\n".join(f"  {said.named(mistake)}" for mistake in error.mistakes)
+        raise click.ClickException(f"the config has mistakes:\n{mistakes}") from None
+    return Configured(said.config, general, accounts)

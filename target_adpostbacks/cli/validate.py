@@ -1,0 +1,100 @@
+"""adpostbacks validate: tries the credentials of a config's accounts in a way that counts nothing."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import click
+import msgspec
+from rich.console import Console
+
+from target_adpostbacks.cli import _configs
+from target_adpostbacks.cli._tables import columns
+from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.delivery.check import Checked, check
+from target_adpostbacks.delivery.transport import HttpTransport
+from target_adpostbacks.run import utc_now
+
+AT_ONCE = 8
+COLORS = {"ok": "green", "failed": "red", "unchecked": "yellow"}
+INDENT = " " * 4
+HEAD = ("Account", "Asset", "Result", "HTTP", "Code")
+
+
+@click.command()
+@click.argument("names", metavar="[ACCOUNT]...", nargs=-1)
+@_configs.option
+@click.option(
+    "--test-code",
+    "codes",
+    metavar="CODE",
+    multiple=True,
+    help="Code of the network's test tool, in place of the config's; for one account of several: ACCOUNT=CODE."
+    " It is kept nowhere.",
+)
+@click.option("--format", "style", type=click.Choice(["table", "json"]), default="table")
+def validate(names: Sequence[str], paths: Sequence[str], codes: Sequence[str], style: str) -> None:
+    """Try the credentials of accounts, in a way that counts nothing.
+
+    ACCOUNT is a section (`tiktok`: all its accounts) or one account (`tiktok.game_a`). Without one, all are tried.
+
+    \b
+    ok         the network takes the credentials
+    failed     it refuses them: cause and fix are below
+    unchecked  nobody can tell, or a test code is missing
+
+    A network is sent one made-up event under the code of its test tool. One that would count even that is read from
+    instead. Exit 0, or 1 if anything failed.
+
+    \b
+    Example: adpostbacks validate tiktok --config config.json --test-code TEST04030
+    """
+    accounts = _configs.read(paths).chosen(names)
+    code_of = codes_by_account(codes, accounts)
+    with closing(HttpTransport()) as transport, ThreadPoolExecutor(AT_ONCE) as pool:
+        checked = [
+            each
+            for assets in pool.map(lambda account: check(account, transport, utc_now, code_of[account.label]), accounts)
+            for each in assets
+        ]
+    if style == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(checked)).decode())
+    else:
+        for line in _table(checked):
+            click.echo(line)
+    sys.exit(int(any(each.result == "failed" for each in checked)))
+
+
+def codes_by_account(codes: Iterable[str], accounts: Sequence[Account]) -> Mapping[str, str]:
+    """Each account's test code: ``CODE`` for all, ``tiktok=CODE`` for a section, ``tiktok.game_a=CODE`` for one."""
+    names = {name for account in accounts for name in (account.section, account.label)}
+    said: dict[str, str] = {}
+    for text in codes:
+        name, equals, code = text.partition("=")
+        if equals and name not in names:
+            raise click.UsageError(f"--test-code: {name} is none of the accounts; known: {', '.join(sorted(names))}")
+        said[name if equals else ""] = code if equals else text
+    return {
+        account.label: said.get(account.label) or said.get(account.section) or said.get("", "") for account in accounts
+    }
+
+
+def _table(checked: Sequence[Checked]) -> Iterator[str]:
+    width = Console().width if sys.stdout.isatty() else None
+    colored = width is not None and Console().color_system is not None
+    rows = [
+        (each.account, each.asset or "-", each.result, str(each.http_status or "-"), each.code or "-")
+        for each in checked
+    ]
+    head, *lines = columns([HEAD, *rows], width)
+    column = head.index(HEAD[2])
+    yield head
+    for each, line in zip(checked, lines, strict=True):
+        before, after = line[:column], line[column + len(each.result) :]
+        yield f"{before}{click.style(each.result, fg=COLORS[each.result])}{after}" if colored else line
+        for text in filter(None, (each.message, each.cause, each.fix)):
+            yield from textwrap.wrap(text, width or 10_000, initial_indent=INDENT, subsequent_indent=INDENT)
