@@ -23,6 +23,7 @@ from documents import filled, kept
 from embedded_postgres import embedded_postgres
 from ledger_rows import NOW, a_row
 from sqlalchemy import make_url
+from test_docs import console_blocks, with_sandbox
 
 from target_adpostbacks import cli
 from target_adpostbacks.demo import warehouse
@@ -250,3 +251,36 @@ def test_its_commands_have_meltanos_settings_in_every_folder_and_environment(tmp
         assert wrong.code == 1
         assert str(make_url(url).password) not in wrong.log + wrong.stdout
     assert (root / "meltano.yml").read_text() == demo_project()  # Meltano has not written it anew
+
+
+@pytest.mark.slow
+def test_the_readmes_way_with_meltano_delivers_from_a_new_project(tmp_path: Path) -> None:
+    """Word for word, but for what is installed: Meltano takes the programs of this Python."""
+    (block,) = (block for block in console_blocks() if "meltano init" in block)
+    script = re.sub(r"^python3 -m venv .*$", "", block, flags=re.MULTILINE)
+    script, count = re.subn(
+        r"^(meltano add .*)$", r"\1 --no-install; sed -i '/ pip_url:/d' meltano.yml", script, flags=re.MULTILINE
+    )
+    assert count == 1
+    clone = tmp_path / "target-adpostbacks"
+    clone.symlink_to(ROOT)
+    ran = subprocess.run(
+        ["bash", "-emc", f"cd target-adpostbacks\n{with_sandbox(script)}"],
+        cwd=tmp_path,
+        env=shielded(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "read 1, accepted 1, already accepted 0, rejected 0, skipped 0, open 0" in ran.stderr
+    assert re.search(r"purchase +Success .* tiktok +default +evt_1\n", ran.stdout)
+    assert (tmp_path / "my-project" / "adpostbacks.db").exists()
+    assert "TIKTOK_ACCESS_TOKEN" in (tmp_path / "my-project" / ".env").read_text()
+
+
+def test_what_meltano_adds_is_installed_from_the_clone_beside_the_project() -> None:
+    for plugin in OURS:
+        definition = yaml.safe_load((ROOT / "docs" / "hub" / f"{plugin}.yml").read_text())
+        assert definition["pip_url"].startswith("../target-adpostbacks[")
