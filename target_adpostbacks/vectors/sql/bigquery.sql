@@ -22,7 +22,7 @@ CREATE TEMP FUNCTION adpostbacks_hash(raw STRING, normalized STRING) RETURNS STR
 );
 
 -- An e-mail address, composed (NFC) and in lower case.
--- rows: meta.email snapchat.email tiktok.email
+-- rows: meta.email pinterest.email snapchat.email tiktok.email
 -- call: adpostbacks_hash(value, adpostbacks_email(value))
 CREATE TEMP FUNCTION adpostbacks_email(raw STRING) RETURNS STRING AS (
   REGEXP_EXTRACT(
@@ -81,7 +81,7 @@ CREATE TEMP FUNCTION adpostbacks_phone(raw STRING, country_code STRING) RETURNS 
 ));
 
 -- The same in digits alone. A national number that no country code completes stays, without its leading zeros.
--- rows: meta.phone snapchat.phone
+-- rows: meta.phone pinterest.phone snapchat.phone
 -- call: adpostbacks_hash(value, adpostbacks_phone_digits(value, default_phone_country_code))
 CREATE TEMP FUNCTION adpostbacks_phone_digits(raw STRING, country_code STRING) RETURNS STRING AS ((
   SELECT COALESCE(
@@ -92,7 +92,7 @@ CREATE TEMP FUNCTION adpostbacks_phone_digits(raw STRING, country_code STRING) R
 ));
 
 -- A name in lower case without white space, punctuation and symbols. Accents and other scripts stay, composed (NFC).
--- rows: meta.first_name meta.last_name snapchat.first_name snapchat.last_name snapchat.city tiktok.first_name tiktok.last_name
+-- rows: meta.first_name meta.last_name pinterest.city snapchat.first_name snapchat.last_name snapchat.city tiktok.first_name tiktok.last_name
 -- call: adpostbacks_hash(value, adpostbacks_letters(value))
 CREATE TEMP FUNCTION adpostbacks_letters(raw STRING) RETURNS STRING AS (
   NULLIF(REGEXP_REPLACE(LOWER(NORMALIZE(adpostbacks_text(raw), NFC)), r'[\s\p{Z}\p{P}\p{S}]', ''), '')
@@ -106,7 +106,7 @@ CREATE TEMP FUNCTION adpostbacks_city(raw STRING) RETURNS STRING AS (
 );
 
 -- A state or region: in the US, and where no country is known, a state's name becomes its code.
--- rows: meta.state snapchat.state
+-- rows: meta.state pinterest.state snapchat.state
 -- call: adpostbacks_hash(value, adpostbacks_state(value, country))
 CREATE TEMP FUNCTION adpostbacks_state(raw STRING, country STRING) RETURNS STRING AS (
   IF(
@@ -132,7 +132,7 @@ CREATE TEMP FUNCTION adpostbacks_state(raw STRING, country STRING) RETURNS STRIN
 
 -- A postal code in lower case without spaces and dashes. In the US it has five digits, with the zeros that
 -- numbers lose. Where no country is given, a ZIP+4 is known by its dash.
--- rows: meta.postal_code snapchat.postal_code tiktok.postal_code
+-- rows: meta.postal_code pinterest.postal_code snapchat.postal_code tiktok.postal_code
 -- call: adpostbacks_hash(value, adpostbacks_postal_code(value, country))
 CREATE TEMP FUNCTION adpostbacks_postal_code(raw STRING, country STRING) RETURNS STRING AS ((
   SELECT NULLIF(CASE
@@ -149,7 +149,7 @@ CREATE TEMP FUNCTION adpostbacks_postal_code(raw STRING, country STRING) RETURNS
 ));
 
 -- A country that is a code of two letters already. Map names and codes of three letters beforehand.
--- rows: meta.country snapchat.country
+-- rows: meta.country pinterest.country snapchat.country
 -- only: REGEXP_CONTAINS(adpostbacks_text(value), r'^([A-Za-z]{2}|[0-9A-Fa-f]{64})$')
 -- call: adpostbacks_hash(value, adpostbacks_country(value))
 CREATE TEMP FUNCTION adpostbacks_country(raw STRING) RETURNS STRING AS (
@@ -157,7 +157,7 @@ CREATE TEMP FUNCTION adpostbacks_country(raw STRING) RETURNS STRING AS (
 );
 
 -- m or f, from male and female too.
--- rows: meta.gender snapchat.gender
+-- rows: meta.gender pinterest.gender snapchat.gender
 -- call: adpostbacks_hash(value, adpostbacks_gender(value))
 CREATE TEMP FUNCTION adpostbacks_gender(raw STRING) RETURNS STRING AS (
   CASE
@@ -168,7 +168,7 @@ CREATE TEMP FUNCTION adpostbacks_gender(raw STRING) RETURNS STRING AS (
 
 -- A birth date as YYYYMMDD. The year comes first, with any separators or none, or last. Then the month comes first with
 -- slashes, the day with dots, unless a part above 12 says otherwise. A time behind it is ignored.
--- rows: meta.date_of_birth
+-- rows: meta.date_of_birth pinterest.date_of_birth
 -- call: adpostbacks_hash(value, adpostbacks_date_of_birth(value))
 CREATE TEMP FUNCTION adpostbacks_date_of_birth(raw STRING) RETURNS STRING AS ((
   SELECT IF(born >= DATE '1900-01-01', FORMAT_DATE('%Y%m%d', born), NULL)
@@ -191,15 +191,15 @@ CREATE TEMP FUNCTION adpostbacks_date_of_birth(raw STRING) RETURNS STRING AS ((
   )
 ));
 
--- An id of your own, in lower case.
--- rows: meta.external_id snapchat.external_id
+-- An id of your own, or a name that keeps its spaces, in lower case.
+-- rows: meta.external_id pinterest.external_id pinterest.first_name pinterest.last_name snapchat.external_id
 -- call: adpostbacks_hash(value, lower(adpostbacks_text(value)))
 -- As it is:
 -- rows: reddit.external_id tiktok.external_id
 -- call: adpostbacks_hash(value, adpostbacks_text(value))
 
 -- An advertising id in lower case; NULL for zeros alone.
--- rows: reddit.gaid
+-- rows: pinterest.advertising_id pinterest.gaid pinterest.idfa reddit.gaid
 -- call: adpostbacks_hash(value, adpostbacks_advertising_id(value))
 -- Apple's in upper case:
 -- rows: reddit.idfa

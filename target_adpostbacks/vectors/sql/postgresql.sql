@@ -29,13 +29,13 @@ CREATE FUNCTION adpostbacks_hash(raw text, normalized text) RETURNS text LANGUAG
 $$;
 
 -- An e-mail address, composed (NFC) and in lower case.
--- rows: meta.email snapchat.email tiktok.email
+-- rows: meta.email pinterest.email snapchat.email tiktok.email
 -- call: adpostbacks_hash(value, adpostbacks_email(value))
 --   not meta: "jane@localhost" (no dot after the @)
---   not meta snapchat tiktok: "\uff41\uff44\uff41\uff20\uff45\uff58\uff41\uff4d\uff50\uff4c\uff45\uff0e\uff43\uff4f\uff4d" (full-width letters are plain ones)
+--   not meta pinterest snapchat tiktok: "\uff41\uff44\uff41\uff20\uff45\uff58\uff41\uff4d\uff50\uff4c\uff45\uff0e\uff43\uff4f\uff4d" (full-width letters are plain ones)
 --   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.AQQCAQMC" (hashed by the parameter builder: whole, with its appendix)
 --   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.Bg" (hashed by the parameter builder: whole, with its appendix)
---   not snapchat tiktok: "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f.AQQCAQMC" (hashed by Meta's parameter builder: without its appendix)
+--   not pinterest snapchat tiktok: "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f.AQQCAQMC" (hashed by Meta's parameter builder: without its appendix)
 CREATE FUNCTION adpostbacks_email(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN address ~ '^[^\s@<>]+@[^\s@<>]+$' THEN address END
   FROM (
@@ -97,13 +97,13 @@ CREATE FUNCTION adpostbacks_phone(raw text, country_code text) RETURNS text LANG
 $$;
 
 -- The same in digits alone. A national number that no country code completes stays, without its leading zeros.
--- rows: meta.phone snapchat.phone
+-- rows: meta.phone pinterest.phone snapchat.phone
 -- call: adpostbacks_hash(value, adpostbacks_phone_digits(value, default_phone_country_code))
---   not meta snapchat: "+\u0664\u0661\u0667\u0669\u0661\u0662\u0663\u0664\u0665\u0666\u0667" (Arabic digits)
---   not meta snapchat: "\u0966\u0966\u096a\u0967\u096d\u096f\u0967\u0968\u0969\u096a\u096b\u096c\u096d" (Devanagari digits, after 00)
+--   not meta pinterest snapchat: "+\u0664\u0661\u0667\u0669\u0661\u0662\u0663\u0664\u0665\u0666\u0667" (Arabic digits)
+--   not meta pinterest snapchat: "\u0966\u0966\u096a\u0967\u096d\u096f\u0967\u0968\u0969\u096a\u096b\u096c\u096d" (Devanagari digits, after 00)
 --   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.AQQCAQMC" (hashed by the parameter builder: whole, with its appendix)
 --   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.Bg" (hashed by the parameter builder: whole, with its appendix)
---   not snapchat: "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f.AQQCAQMC" (hashed by Meta's parameter builder: without its appendix)
+--   not pinterest snapchat: "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f.AQQCAQMC" (hashed by Meta's parameter builder: without its appendix)
 CREATE FUNCTION adpostbacks_phone_digits(raw text, country_code text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT COALESCE(
     substr(adpostbacks_phone(raw, country_code), 2),
@@ -115,11 +115,11 @@ CREATE FUNCTION adpostbacks_phone_digits(raw text, country_code text) RETURNS te
 $$;
 
 -- A name in lower case without white space, punctuation and symbols. Accents and other scripts stay, composed (NFC).
--- rows: meta.first_name meta.last_name snapchat.first_name snapchat.last_name snapchat.city tiktok.first_name tiktok.last_name
+-- rows: meta.first_name meta.last_name pinterest.city snapchat.first_name snapchat.last_name snapchat.city tiktok.first_name tiktok.last_name
 -- call: adpostbacks_hash(value, adpostbacks_letters(value))
 --   not meta meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.AQQCAQMC" (hashed by the parameter builder: whole, with its appendix)
 --   not meta meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.Bg" (hashed by the parameter builder: whole, with its appendix)
---   not snapchat snapchat tiktok: "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f.AQQCAQMC" (hashed by Meta's parameter builder: without its appendix)
+--   not pinterest snapchat snapchat tiktok: "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f.AQQCAQMC" (hashed by Meta's parameter builder: without its appendix)
 CREATE FUNCTION adpostbacks_letters(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT NULLIF(regexp_replace(
     lower(normalize(adpostbacks_text(raw), NFC)),
@@ -138,18 +138,20 @@ CREATE FUNCTION adpostbacks_city(raw text) RETURNS text LANGUAGE sql IMMUTABLE A
 $$;
 
 -- A state or region: in the US, and where no country is known, a state's name becomes its code.
--- rows: meta.state snapchat.state
+-- rows: meta.state pinterest.state snapchat.state
 -- call: adpostbacks_hash(value, adpostbacks_state(value, country))
 --   not meta: "Ontario", country CA (Canada: a name becomes its code, as Meta's own library has it)
 --   not meta: "British Columbia", country CA (Canada: a name becomes its code)
---   not meta snapchat: "US-CA" (ISO 3166-2)
---   not meta snapchat: "CA, USA" (the country behind it goes)
+--   not meta pinterest snapchat: "US-CA" (ISO 3166-2)
+--   not meta pinterest snapchat: "CA, USA" (the country behind it goes)
 --   not meta: "California (CA)" (name and code)
---   not meta snapchat: "State of Texas" (a state's full title)
---   not meta snapchat: "Washington, D.C." (the district, not the state)
---   not meta snapchat: "Qu\u00e9bec", country CA (Canada: a name becomes its code)
---   not meta snapchat: "CA-QC", country CA (ISO 3166-2)
+--   not meta pinterest snapchat: "State of Texas" (a state's full title)
+--   not meta pinterest snapchat: "Washington, D.C." (the district, not the state)
+--   not meta pinterest snapchat: "Qu\u00e9bec", country CA (Canada: a name becomes its code)
+--   not meta pinterest snapchat: "CA-QC", country CA (ISO 3166-2)
 --   not meta: "Colombie-Britannique", country CA (Canada: in French, too)
+--   not pinterest: "Bayern", country DE (no code of two letters: omitted)
+--   not pinterest: "NSW", country AU (no code of two letters: omitted)
 CREATE FUNCTION adpostbacks_state(raw text, country text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN lower(COALESCE(adpostbacks_text(country), 'us')) IN ('us', 'usa', 'united states')
     THEN COALESCE((
@@ -173,10 +175,10 @@ $$;
 
 -- A postal code in lower case without spaces and dashes. In the US it has five digits, with the zeros that
 -- numbers lose. Where no country is given, a ZIP+4 is known by its dash.
--- rows: meta.postal_code snapchat.postal_code tiktok.postal_code
+-- rows: meta.postal_code pinterest.postal_code snapchat.postal_code tiktok.postal_code
 -- call: adpostbacks_hash(value, adpostbacks_postal_code(value, country))
---   not meta snapchat tiktok: "D-10115" (letters for the country are no part of the code)
---   not meta snapchat tiktok: "DE 10115", country DE (letters for the country are no part of the code)
+--   not meta pinterest snapchat tiktok: "D-10115" (letters for the country are no part of the code)
+--   not meta pinterest snapchat tiktok: "DE 10115", country DE (letters for the country are no part of the code)
 --   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.AQQCAQMC" (hashed by the parameter builder: whole, with its appendix)
 --   not tiktok: "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f.AQQCAQMC" (hashed by Meta's parameter builder: without its appendix)
 CREATE FUNCTION adpostbacks_postal_code(raw text, country text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
@@ -193,7 +195,7 @@ CREATE FUNCTION adpostbacks_postal_code(raw text, country text) RETURNS text LAN
 $$;
 
 -- A country that is a code of two letters already. Map names and codes of three letters beforehand.
--- rows: meta.country snapchat.country
+-- rows: meta.country pinterest.country snapchat.country
 -- only: adpostbacks_text(value) ~ '^([A-Za-z]{2}|[0-9A-Fa-f]{64})$'
 -- call: adpostbacks_hash(value, adpostbacks_country(value))
 --   not meta: "XX" (two letters, but no country)
@@ -202,10 +204,14 @@ CREATE FUNCTION adpostbacks_country(raw text) RETURNS text LANGUAGE sql IMMUTABL
 $$;
 
 -- m or f, from male and female too.
--- rows: meta.gender snapchat.gender
+-- rows: meta.gender pinterest.gender snapchat.gender
 -- call: adpostbacks_hash(value, adpostbacks_gender(value))
 --   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.AQQCAQMC" (hashed by the parameter builder: whole, with its appendix)
 --   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.Bg" (hashed by the parameter builder: whole, with its appendix)
+--   not pinterest: "non-binary" (Pinterest's third letter)
+--   not pinterest: " Non-Binary " (trim, any case)
+--   not pinterest: "N" (letter)
+--   not pinterest: "nonbinary" (without the hyphen)
 CREATE FUNCTION adpostbacks_gender(raw text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE
     WHEN lower(adpostbacks_text(raw)) IN ('m', 'male') THEN 'm'
@@ -215,7 +221,7 @@ $$;
 
 -- A birth date as YYYYMMDD. The year comes first, with any separators or none, or last. Then the month comes first with
 -- slashes, the day with dots, unless a part above 12 says otherwise. A time behind it is ignored.
--- rows: meta.date_of_birth
+-- rows: meta.date_of_birth pinterest.date_of_birth
 -- call: adpostbacks_hash(value, adpostbacks_date_of_birth(value))
 --   not meta: "9999-12-31" (after the event)
 --   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.AQQCAQMC" (hashed by the parameter builder: whole, with its appendix)
@@ -242,16 +248,17 @@ CREATE FUNCTION adpostbacks_date_of_birth(raw text) RETURNS text LANGUAGE sql IM
   ) AS numbers
 $$;
 
--- An id of your own, in lower case.
--- rows: meta.external_id snapchat.external_id
+-- An id of your own, or a name that keeps its spaces, in lower case.
+-- rows: meta.external_id pinterest.external_id pinterest.first_name pinterest.last_name snapchat.external_id
 -- call: adpostbacks_hash(value, lower(adpostbacks_text(value)))
---   not meta snapchat: "74234e98afe7498fb5daf1f36ac2d78acc339464f950703b8c019892f982b90b" (the hash of a word for nothing)
---   not meta snapchat: "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855" (the hash of nothing)
---   not meta snapchat: "{{user_id}}" (an unexpanded macro)
---   not meta snapchat: "__USER_ID__" (an unexpanded macro)
+--   not meta pinterest snapchat: "74234e98afe7498fb5daf1f36ac2d78acc339464f950703b8c019892f982b90b" (the hash of a word for nothing)
+--   not meta pinterest snapchat: "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855" (the hash of nothing)
+--   not meta pinterest snapchat: "{{user_id}}" (an unexpanded macro)
+--   not meta pinterest snapchat: "__USER_ID__" (an unexpanded macro)
 --   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.AQQCAQMC" (hashed by the parameter builder: whole, with its appendix)
 --   not meta: "62A14E44F765419D10FEA99367361A727C12365E2520F32218D505ED9AA0F62F.Bg" (hashed by the parameter builder: whole, with its appendix)
---   not snapchat: "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f.AQQCAQMC" (hashed by Meta's parameter builder: without its appendix)
+--   not pinterest pinterest snapchat: "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f.AQQCAQMC" (hashed by Meta's parameter builder: without its appendix)
+--   not pinterest: "Raphae\u0308l" (a combining accent composed first (NFC))
 -- As it is:
 -- rows: reddit.external_id tiktok.external_id
 -- call: adpostbacks_hash(value, adpostbacks_text(value))
@@ -262,7 +269,7 @@ $$;
 --   not reddit tiktok: "__USER_ID__" (an unexpanded macro)
 
 -- An advertising id in lower case; NULL for zeros alone.
--- rows: reddit.gaid
+-- rows: pinterest.advertising_id pinterest.gaid pinterest.idfa reddit.gaid
 -- call: adpostbacks_hash(value, adpostbacks_advertising_id(value))
 -- Apple's in upper case:
 -- rows: reddit.idfa

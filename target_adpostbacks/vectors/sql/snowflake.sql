@@ -62,7 +62,7 @@ CREATE OR REPLACE FUNCTION adpostbacks_hash(raw VARCHAR, normalized VARCHAR) RET
 $$;
 
 -- An e-mail address, composed (NFC) and in lower case.
--- rows: meta.email snapchat.email tiktok.email
+-- rows: meta.email pinterest.email snapchat.email tiktok.email
 -- call: adpostbacks_hash(value, adpostbacks_email(value))
 CREATE OR REPLACE FUNCTION adpostbacks_email(raw VARCHAR) RETURNS VARCHAR IMMUTABLE AS $$
   REGEXP_SUBSTR(
@@ -97,7 +97,7 @@ CREATE OR REPLACE FUNCTION adpostbacks_phone(raw VARCHAR, country_code VARCHAR) 
 $$;
 
 -- The same in digits alone. A national number that no country code completes stays, without its leading zeros.
--- rows: meta.phone snapchat.phone
+-- rows: meta.phone pinterest.phone snapchat.phone
 -- call: adpostbacks_hash(value, adpostbacks_phone_digits(value, default_phone_country_code))
 CREATE OR REPLACE FUNCTION adpostbacks_phone_digits(raw VARCHAR, country_code VARCHAR) RETURNS VARCHAR IMMUTABLE AS $$
   COALESCE(
@@ -109,7 +109,7 @@ CREATE OR REPLACE FUNCTION adpostbacks_phone_digits(raw VARCHAR, country_code VA
 $$;
 
 -- A name in lower case without white space, punctuation and symbols. Accents and other scripts stay, composed (NFC).
--- rows: meta.first_name meta.last_name snapchat.first_name snapchat.last_name snapchat.city tiktok.first_name tiktok.last_name
+-- rows: meta.first_name meta.last_name pinterest.city snapchat.first_name snapchat.last_name snapchat.city tiktok.first_name tiktok.last_name
 -- call: adpostbacks_hash(value, adpostbacks_letters(value))
 CREATE OR REPLACE FUNCTION adpostbacks_letters(raw VARCHAR) RETURNS VARCHAR IMMUTABLE AS $$
   NULLIF(adpostbacks_unpunctuated(adpostbacks_text(raw)), '')
@@ -123,7 +123,7 @@ CREATE OR REPLACE FUNCTION adpostbacks_city(raw VARCHAR) RETURNS VARCHAR IMMUTAB
 $$;
 
 -- A state or region: in the US, and where no country is known, a state's name becomes its code.
--- rows: meta.state snapchat.state
+-- rows: meta.state pinterest.state snapchat.state
 -- call: adpostbacks_hash(value, adpostbacks_state(value, country))
 CREATE OR REPLACE FUNCTION adpostbacks_state(raw VARCHAR, country VARCHAR) RETURNS VARCHAR IMMUTABLE AS $$
   CASE WHEN LOWER(COALESCE(adpostbacks_text(country), 'us')) IN ('us', 'usa', 'united states')
@@ -144,7 +144,7 @@ $$;
 
 -- A postal code in lower case without spaces and dashes. In the US it has five digits, with the zeros that
 -- numbers lose. Where no country is given, a ZIP+4 is known by its dash.
--- rows: meta.postal_code snapchat.postal_code tiktok.postal_code
+-- rows: meta.postal_code pinterest.postal_code snapchat.postal_code tiktok.postal_code
 -- call: adpostbacks_hash(value, adpostbacks_postal_code(value, country))
 CREATE OR REPLACE FUNCTION adpostbacks_postal_code(raw VARCHAR, country VARCHAR) RETURNS VARCHAR IMMUTABLE AS $$
   adpostbacks_code(
@@ -158,7 +158,7 @@ CREATE OR REPLACE FUNCTION adpostbacks_postal_code(raw VARCHAR, country VARCHAR)
 $$;
 
 -- A country that is a code of two letters already. Map names and codes of three letters beforehand.
--- rows: meta.country snapchat.country
+-- rows: meta.country pinterest.country snapchat.country
 -- only: REGEXP_LIKE(adpostbacks_text(value), '[A-Za-z]{2}|[0-9A-Fa-f]{64}')
 -- call: adpostbacks_hash(value, adpostbacks_country(value))
 CREATE OR REPLACE FUNCTION adpostbacks_country(raw VARCHAR) RETURNS VARCHAR IMMUTABLE AS $$
@@ -166,7 +166,7 @@ CREATE OR REPLACE FUNCTION adpostbacks_country(raw VARCHAR) RETURNS VARCHAR IMMU
 $$;
 
 -- m or f, from male and female too.
--- rows: meta.gender snapchat.gender
+-- rows: meta.gender pinterest.gender snapchat.gender
 -- call: adpostbacks_hash(value, adpostbacks_gender(value))
 CREATE OR REPLACE FUNCTION adpostbacks_gender(raw VARCHAR) RETURNS VARCHAR IMMUTABLE AS $$
   DECODE(LOWER(adpostbacks_text(raw)), 'm', 'm', 'male', 'm', 'f', 'f', 'female', 'f')
@@ -174,7 +174,7 @@ $$;
 
 -- A birth date as YYYYMMDD. The year comes first, with any separators or none, or last. Then the month comes first with
 -- slashes, the day with dots, unless a part above 12 says otherwise. A time behind it is ignored.
--- rows: meta.date_of_birth
+-- rows: meta.date_of_birth pinterest.date_of_birth
 -- call: adpostbacks_hash(value, adpostbacks_date_of_birth(value))
 CREATE OR REPLACE FUNCTION adpostbacks_date_of_birth(raw VARCHAR)
   RETURNS VARCHAR LANGUAGE JAVASCRIPT STRICT IMMUTABLE AS $$
@@ -189,15 +189,15 @@ CREATE OR REPLACE FUNCTION adpostbacks_date_of_birth(raw VARCHAR)
   return exists && year >= 1900 ? year + String(month).padStart(2, '0') + String(day).padStart(2, '0') : null;
 $$;
 
--- An id of your own, in lower case.
--- rows: meta.external_id snapchat.external_id
+-- An id of your own, or a name that keeps its spaces, in lower case.
+-- rows: meta.external_id pinterest.external_id pinterest.first_name pinterest.last_name snapchat.external_id
 -- call: adpostbacks_hash(value, lower(adpostbacks_text(value)))
 -- As it is:
 -- rows: reddit.external_id tiktok.external_id
 -- call: adpostbacks_hash(value, adpostbacks_text(value))
 
 -- An advertising id in lower case; NULL for zeros alone.
--- rows: reddit.gaid
+-- rows: pinterest.advertising_id pinterest.gaid pinterest.idfa reddit.gaid
 -- call: adpostbacks_hash(value, adpostbacks_advertising_id(value))
 -- Apple's in upper case:
 -- rows: reddit.idfa
