@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 from urllib.parse import quote
 
@@ -37,6 +38,7 @@ MATCH_KEYS, PAIRED_KEYS = frozenset({"em", "hashed_maids"}), frozenset({"client_
 MATCH_RULE = "email, advertising_id, or ip_address with user_agent; phone, external_id or a click id is not enough"
 GENDERS = {**keys.GENDERS, **dict.fromkeys(("n", "non-binary", "non binary", "nonbinary"), "n")}
 MAX_ID, MAX_VERSION = 200, 100  # characters
+NO_ITEM = Item()
 
 _ROUTINE = re.compile(r"(?:external_id|click_id) is missing")  # the postback's note says so too
 
@@ -198,12 +200,12 @@ class Pinterest(Network[PinterestSettings]):
         user_data = prune(
             {
                 "em": keys.distinct_hashed(c.email, keys.email),
-                "hashed_maids": keys.distinct_hashed(filter(None, (c.advertising_id, c.idfa, c.gaid)), keys.gaid),
+                "hashed_maids": _advertising_ids(c),
                 "client_ip_address": c.ip_address and keys.public_ip(c.ip_address),
                 "client_user_agent": c.user_agent,
                 "ph": keys.distinct_hashed(c.phone, phones.digits, self.settings.country_codes(c.country)),
-                "fn": keys.hashed_list(c.first_name, name),
-                "ln": keys.hashed_list(c.last_name, name),
+                "fn": name_hashes(c.first_name),
+                "ln": name_hashes(c.last_name),
                 "ge": keys.hashed_list(c.gender, gender),
                 "db": keys.hashed_list(c.date_of_birth, date_of_birth, c.event_time.year),
                 "ct": keys.hashed_list(c.city, places.unpunctuated),
@@ -277,14 +279,19 @@ class Pinterest(Network[PinterestSettings]):
     def warning(self, response: Response) -> str:
         body = response.body if response.status == 200 else None
         events = _events(body) if isinstance(body, Mapping) else ()
-        return "; ".join(
-            sorted({_warning(text) for text in {_text(event, "warning_message") for event in events}} - {""})
-        )
+        texts = {_text(event, "warning_message") for event in _distinct(events)}
+        return "; ".join(sorted({*map(_warning, texts)} - {""}))
 
 
 def name(raw: str) -> str | None:
     """``' Mary Ann '`` -> ``'mary ann'``; accents and other scripts stay, composed (NFC)."""
     return unicodedata.normalize("NFC", raw.strip().lower()) or None
+
+
+@lru_cache(maxsize=20_000)
+def name_hashes(raw: str | None) -> Sequence[str]:
+    """``keys.hashed_list(raw, name)``; the same names come again and again."""
+    return keys.hashed_list(raw, name)
 
 
 def gender(raw: str) -> str | None:
@@ -296,6 +303,11 @@ def state(raw: str, country: str | None) -> str | None:
     """``'California'`` -> ``'ca'``; None for what has no code of two letters."""
     code = places.state(raw, country)
     return code if code and len(code) == 2 and code.isascii() and code.isalpha() else None
+
+
+def _advertising_ids(c: Conversion) -> list[str] | None:
+    written = [raw for raw in (c.advertising_id, c.idfa, c.gaid) if raw]
+    return keys.distinct_hashed(written, keys.gaid) if written else None
 
 
 def _language(tag: str | None) -> str | None:
@@ -348,8 +360,7 @@ def _device_info(c: Conversion) -> dict[str, JSON]:
 
 def _custom_data(c: Conversion) -> dict[str, JSON]:
     items = [item for item in c.contents if item.id]
-    only = c.contents[0] if len(c.contents) == 1 else Item()
-    predicted = as_number(c.properties.get("predicted_ltv"))
+    only = c.contents[0] if len(c.contents) == 1 else NO_ITEM
     return prune(
         {
             "currency": c.currency,
@@ -357,15 +368,22 @@ def _custom_data(c: Conversion) -> dict[str, JSON]:
             "order_id": c.order_id,
             "num_items": item_count(c),
             "content_ids": [item.id for item in items],
-            "content_name": as_text(c.properties.get("content_name")) or only.name,
-            "content_category": as_text(c.properties.get("content_category")) or only.category,
-            "content_brand": as_text(c.properties.get("content_brand")) or only.brand,
+            "content_name": only.name,
+            "content_category": only.category,
+            "content_brand": only.brand,
             "contents": [_content(item) for item in items],
             "search_string": c.search_query,
-            "predicted_ltv": None if predicted is None else decimal_text(predicted),
             "opt_out_type": "LDP" if c.limited_data_use else None,
+            **(_named(c.properties) if c.properties else {}),
         }
     )
+
+
+def _named(properties: Mapping[str, Any]) -> dict[str, JSON]:
+    """The properties that Pinterest has a field for; they say more than the only item does."""
+    predicted = as_number(properties.get("predicted_ltv"))
+    texts = {field: as_text(properties.get(field)) for field in ("content_name", "content_category", "content_brand")}
+    return prune({**texts, "predicted_ltv": None if predicted is None else decimal_text(predicted)})
 
 
 def _content(item: Item) -> dict[str, JSON]:
@@ -386,18 +404,18 @@ def _each(body: Mapping[str, Any], count: int) -> list[Outcome] | None:
     events = _events(body)
     if not events or len(events) != count:
         return None
-    read: dict[tuple[str, str, str], Outcome] = {}
-    outcomes = []
-    for event in events:
-        said = _text(event, "status"), _text(event, "error_message"), _text(event, "warning_message")
-        if said not in read:
-            read[said] = _outcome(*said)
-        outcomes.append(read[said])
+    said = [*map(_said, _distinct(events))]
+    read = {each: _outcome(*each) for each in {*said}}
+    outcomes = [read[each] for each in said] * (count // len(said))
     processed = _number(body, "num_events_processed")
-    if processed in (None, sum(outcome.verdict is Verdict.ACCEPTED for outcome in outcomes)):
+    if processed in (None, [outcome.verdict for outcome in outcomes].count(Verdict.ACCEPTED)):
         return outcomes
     doubt = Outcome(Verdict.REJECTED, "", f"{processed} of {count} processed, other than listed", reason="unconfirmed")
     return [doubt if outcome.verdict is Verdict.ACCEPTED else outcome for outcome in outcomes]
+
+
+def _said(event: Mapping[str, Any]) -> tuple[str, str, str]:
+    return _text(event, "status"), _text(event, "error_message"), _text(event, "warning_message")
 
 
 def _outcome(status: str, error: str, warning: str) -> Outcome:
@@ -421,7 +439,12 @@ def _together(body: Mapping[str, Any], count: int) -> Outcome:
 
 def _events(body: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     events = body.get("events")
-    return events if isinstance(events, list) and all(isinstance(event, Mapping) for event in events) else ()
+    return events if isinstance(events, list) and {*map(type, events)} == {dict} else ()
+
+
+def _distinct(events: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """The first alone where all are alike, as they are in most answers."""
+    return events[:1] if events and events.count(events[0]) == len(events) else events
 
 
 def _warning(text: str) -> str:
