@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from target_adpostbacks.config.describing import described as described_settings
+from target_adpostbacks.config.general import SdkSettings
 from target_adpostbacks.config.reading import missing
 from target_adpostbacks.config.values import unknown
 from target_adpostbacks.networks import NETWORKS
@@ -48,7 +50,8 @@ def settings(files: Mapping[str, Any], described: Schema, prefix: str, environ: 
     if files and any(environ.get(name) for name in STARTED_BY_MELTANO):
         return Settings(dict(files), {}, [])
     config, variables = dict(files), dict[str, str]()
-    known = {prefix + "_".join(path).upper(): (path, schema) for path, schema in _settings(described)}
+    properties = {**described_settings(SdkSettings), **described["properties"]}
+    known = {prefix + "_".join(path).upper(): (path, schema) for path, schema in _settings({"properties": properties})}
     present = [name for name in known if environ.get(name, "").strip()]
     for name in sorted(present, key=lambda name: len(known[name][0])):  # sections first
         path, schema = known[name]
@@ -162,7 +165,10 @@ def _paths(path: str, value: Any) -> Iterator[str]:
 def _unknown(environ: Mapping[str, str], prefix: str, known: Mapping[str, Any]) -> list[str]:
     """Variables that look like settings, and are none."""
     read = {*known, *(prefix + name for name in NO_SETTINGS)}
-    names = sorted(name for name in environ if name.startswith(prefix) and name not in read)
+    inside = tuple(f"{prefix}{name.upper()}_" for name in SdkSettings.__struct_fields__)  # only the SDK knows them all
+    names = sorted(
+        name for name in environ if name.startswith(prefix) and name not in read and not name.startswith(inside)
+    )
     return [f"Not used: {unknown(name, name, known)}" for name in names]
 
 

@@ -201,6 +201,13 @@ def test_every_setting_of_both_programs_has_one_variable() -> None:
         }
 
 
+def test_settings_of_the_sdk_are_known_to_those_who_describe_none() -> None:
+    environ = {f"{PREFIX}BATCH_SIZE_ROWS": "7", f"{PREFIX}FAKER_CONFIG_SEED": "1"}
+    settings = environment.settings({"tiktok": TIKTOK}, config.schema(), PREFIX, environ)
+    assert settings.config["batch_size_rows"] == 7
+    assert settings.warnings == []
+
+
 def test_the_tap_has_its_own() -> None:
     environ = {"TAP_ADPOSTBACKS_FLATTENING_MAX_DEPTH": "2", "TARGET_ADPOSTBACKS_LEDGER_URL": "sqlite:////x.db"}
     settings = environment.settings({}, described(TapAdpostbacks), "TAP_ADPOSTBACKS_", environ)
