@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from importlib import resources
@@ -113,10 +114,12 @@ def shielded(folder: Path) -> dict[str, str]:
     return {**own, **OFFLINE, "XDG_STATE_HOME": str(folder), "PATH": path}
 
 
-def meltano(folder: Path, *words: str, **settings: str) -> Ran:
+def meltano(folder: Path, *words: str, stdin: str = "", **settings: str) -> Ran:
     """Meltano in a folder of a project."""
     environ = {**shielded(folder), **settings}
-    ran = subprocess.run(["meltano", *words], cwd=folder, env=environ, capture_output=True, text=True, timeout=200)
+    ran = subprocess.run(
+        ["meltano", *words], cwd=folder, env=environ, input=stdin, capture_output=True, text=True, timeout=200
+    )
     return Ran(ran.returncode, ran.stdout, ran.stderr)
 
 
@@ -251,6 +254,39 @@ def test_its_commands_have_meltanos_settings_in_every_folder_and_environment(tmp
         assert wrong.code == 1
         assert str(make_url(url).password) not in wrong.log + wrong.stdout
     assert (root / "meltano.yml").read_text() == demo_project()  # Meltano has not written it anew
+
+
+@pytest.mark.slow
+def test_accounts_and_stream_maps_of_a_project_are_those_of_a_run_and_of_its_commands(tmp_path: Path) -> None:
+    """Meltano writes them into variables as well, in another form: ``{"eu.pixel_code": …}``."""
+    project = yaml.safe_load(demo_project())
+    project["plugins"]["loaders"][0]["config"] = {
+        "stream_maps": {"c": {"ttclid": "clicked"}},
+        "tiktok": {
+            "access_token": "any",
+            "accounts": {
+                "eu": {"pixel_code": "D7VH38JC77U3LFDOLGRG", "event_map": {"purchase": "EuPurchase"}},
+                "us": {"pixel_code": "C4AAAAAAAAAAAAAAAAAA"},
+            },
+        },
+    }
+    del project["environments"], project["default_environment"]
+    (tmp_path / "meltano.yml").write_text(yaml.safe_dump(project))
+    with Sandbox() as sandbox:
+        url = {"TARGET_ADPOSTBACKS_TIKTOK_BASE_URL": sandbox.url}
+        row = {"event_name": "purchase", "event_id": "evt-1", "event_time": time.time(), "clicked": "E.C.P.abc"}
+        messages = [
+            {"type": "SCHEMA", "stream": "c", "schema": {"properties": {}}, "key_properties": []},
+            {"type": "RECORD", "stream": "c", "record": row},
+        ]
+        ran = meltano(tmp_path, "invoke", "target-adpostbacks", stdin="\n".join(map(json.dumps, messages)), **url)
+        assert ran.code == 0, ran.log
+        assert sorted((event["asset"], event["event"]) for event in sandbox.received) == [
+            ("C4AAAAAAAAAAAAAAAAAA", "Purchase"),
+            ("D7VH38JC77U3LFDOLGRG", "EuPurchase"),
+        ]
+        checked = meltano(tmp_path, "invoke", "target-adpostbacks:validate", "--format=json", **url)
+    assert {each["account"] for each in json.loads(checked.stdout)} == {"tiktok.eu", "tiktok.us"}
 
 
 @pytest.mark.slow
