@@ -31,7 +31,7 @@ from target_adpostbacks.delivery.queued import UNMARKED, Mark, Queued, Skipped
 from target_adpostbacks.delivery.transport import HttpTransport, Transport
 from target_adpostbacks.delivery.verdicts import row_of
 from target_adpostbacks.ledger import Ledger, UnusableLedger, ledger_url
-from target_adpostbacks.networks import NETWORKS
+from target_adpostbacks.networks import NAMES, NETWORKS
 from target_adpostbacks.rules import presets
 from target_adpostbacks.rules.rule import rules_of
 
@@ -60,10 +60,9 @@ def preparation_of(
 ) -> Preparation:
     """How a config says that records become postbacks; ``rules``: further ones, after the config's own."""
     ids = {name for network in NETWORKS.values() for name in network.ids}
-    names = {alias: name for name, network in NETWORKS.items() for alias in (name, *network.aliases)}
     fields = {**presets.columns(general.preset), **general.fields}
     columns = Columns(ids, fields, general.zone, general.defaults)
-    return Preparation(accounts, columns, names, (*rules_of(accounts, columns), *rules))
+    return Preparation(accounts, columns, NAMES, (*rules_of(accounts, columns), *rules))
 
 
 class Run:

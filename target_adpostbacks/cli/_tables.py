@@ -1,4 +1,4 @@
-"""Tables for people, fitted to a terminal or as wide as they get, and values that a spreadsheet may open."""
+"""Tables for people, fitted to a terminal or as wide as they get."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import click
 from rich.cells import cell_len, set_cell_size
 
+from target_adpostbacks.cli._output import printable
 from target_adpostbacks.core.reasons import REASONS
 from target_adpostbacks.ledger import RETRIED, Line
 
@@ -25,13 +26,6 @@ REASON = 30
 GAP = "  "
 WIDEST = 64
 """What a column in a pipe is filled up to, at most; a longer value moves the rest of its own line."""
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""Where a spreadsheet sees a formula, it is to see text. https://owasp.org/www-community/attacks/CSV_Injection"""
-
-
-def no_formula(value: Any) -> Any:
-    """A value of a CSV file that no spreadsheet runs."""
-    return f"'{value}" if isinstance(value, str) and value.lstrip(" ").startswith(FORMULA) else value
 
 
 def columns(rows: Sequence[Sequence[str]], width: int | None) -> Iterator[str]:
@@ -121,8 +115,8 @@ class Layout:
         numbers = (line.http_status, line.latency_ms, line.attempt)
         why = ": ".join(filter(None, (" ".join(filter(None, (line.reason, line.code))), _message(line))))
         cells = [time, line.event, line.status, *("" if each is None else str(each) for each in numbers)]
-        return [_printable(cell) or "-" for cell in (*cells, *account, line.event_id)] + [
-            "" if line.status == "Success" else _printable(why)
+        return [printable(cell) or "-" for cell in (*cells, *account, line.event_id)] + [
+            "" if line.status == "Success" else printable(why)
         ]
 
 
@@ -143,11 +137,6 @@ def _headings(narrow: bool) -> list[str]:
         *("Time (UTC)", "Event", "Status", "HTTP", "Latency (ms)", "Attempt"),
         *("Network", "Account", "Event id", "Reason"),
     ]
-
-
-def _printable(text: str) -> str:
-    """Without what would move the cursor or change colours."""
-    return text if text.isprintable() else "".join(char if char.isprintable() else "�" for char in text)
 
 
 def _fitted(text: str, width: int, *, right: bool, cut: bool) -> str:

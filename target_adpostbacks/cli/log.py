@@ -2,85 +2,78 @@
 
 from __future__ import annotations
 
-import csv
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta, timezone
 from itertools import chain, islice
 
 import click
-import msgspec
 from rich.console import Console
 
 from target_adpostbacks.cli import _options
-from target_adpostbacks.cli._tables import COLORS, Layout, no_formula
+from target_adpostbacks.cli._output import printable, write_csv, write_json, write_jsonl
+from target_adpostbacks.cli._tables import Layout
 from target_adpostbacks.ledger import LedgerReader, Line, UnusableLedger
 
-UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 SAMPLE = 500
 """Lines that columns get their width from; further ones are written as they come."""
 
 
 @click.command()
 @_options.ledger_url
-@click.option("--since", metavar="WHEN", help="1h, 24h, 7d, 30d, or an ISO 8601 time (UTC without an offset).")
-@click.option("--status", type=click.Choice([*COLORS], case_sensitive=False), help="Only lines with this status.")
+@_options.since
+@_options.status
 @_options.filters
-@click.option("--format", "style", type=click.Choice(["table", "json", "jsonl", "csv"]), default="table")
-def log(ledger_url: str, since: str | None, status: str | None, style: str, **chosen: str | None) -> None:
-    """Show the delivery log, oldest first.
+@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Only the newest N lines.")
+@click.option("--ids", is_flag=True, help="Only event ids, each once, one a line.")
+@_options.output("table", "json", "jsonl", "csv")
+def log(
+    ledger_url: str, since: str, status: str | None, limit: int | None, *, ids: bool, style: str, **chosen: str
+) -> None:
+    """Show the delivery log, oldest first: a line for each request, and for what was not sent.
 
     \b
-    Success  the network accepted it
-    Failed   the network rejected it
-    Retried  this request gave no verdict; the next line is the next request
-    Open     no verdict yet; the next run takes it up again
-    Skipped  it was not sent; the reason says why
+    Success  (accepted)  the network took it
+    Failed   (rejected)  refused; it is sent again only if its record comes again
+    Open     (open)      no verdict yet; the next run takes it up again
+    Skipped  (skipped)   it was not sent; the reason says why
+    Retried              no verdict by this request; the next line is the next one
+
+    --status takes both words. It asks for verdicts that stand: the earlier lines of a conversion that was tried again
+    are shown without it.
 
     \b
-    Example: adpostbacks log --since 24h --network tiktok --status failed
+    Example: adpostbacks log --since 24h --network tiktok --status rejected
     """
-    after = _since(since) if since else ""
+    if ids and style != "table":
+        raise click.UsageError("--ids is a format of its own; leave out --format")
     try:
         with LedgerReader(ledger_url) as ledger:
-            WRITERS[style](ledger.lines(after, status, **_options.equal(chosen)))
+            only = _options.only(ledger, **chosen)
+            lines = ledger.lines(since, status, only)
+            if limit:
+                shown, conversions = ledger.newest(limit, since, status, only)
+                lines = iter(shown)
+                if conversions is not None:
+                    click.echo(_cut(limit, conversions), err=True)
+            WRITERS["ids" if ids else style](lines)
     except UnusableLedger as error:
         raise click.ClickException(str(error)) from None
 
 
-def _since(text: str) -> str:
-    """The time as the ledger writes it: there, times are compared as text."""
-    if relative := re.fullmatch(r"(\d{1,4})([mhdw])", text):
-        moment = datetime.now(timezone.utc) - timedelta(**{UNITS[relative[2]]: int(relative[1])})
-    else:
-        try:
-            moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-        except ValueError:
-            raise click.BadParameter("1h, 24h, 7d, 30d or an ISO 8601 time expected", param_hint="--since") from None
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-    return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds")
+def _cut(limit: int, conversions: int) -> str:
+    lines = "line" if limit == 1 else f"{limit:,} lines"
+    matching = "1 conversion matches" if conversions == 1 else f"{conversions:,} conversions match"
+    return f"Only the newest {lines}, there are more: {matching}."
 
 
-def _write_json(lines: Iterable[Line]) -> None:
-    sys.stdout.write("[")
-    for number, line in enumerate(lines):
-        sys.stdout.write((",\n" if number else "\n") + _object(line))
-    sys.stdout.write("\n]\n")
-
-
-def _write_jsonl(lines: Iterable[Line]) -> None:
-    sys.stdout.writelines(_object(line) + "\n" for line in lines)
-
-
-def _object(line: Line) -> str:
-    return msgspec.json.encode(line._asdict()).decode()
-
-
-def _write_csv(lines: Iterable[Line]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(Line._fields)
-    writer.writerows([no_formula(value) for value in line] for line in lines)
+def _write_ids(lines: Iterator[Line]) -> None:
+    event_ids: set[str] = set()
+    for line in lines:
+        if line.event_id not in event_ids:
+            event_ids.add(line.event_id)
+            sys.stdout.write(printable(line.event_id) + "\n")
+    if not event_ids:
+        click.echo(NO_LINE, err=True)
 
 
 def _write_table(lines: Iterator[Line]) -> None:
@@ -88,7 +81,7 @@ def _write_table(lines: Iterator[Line]) -> None:
     console = Console()
     sample = [*islice(lines, SAMPLE)]
     if not sample:
-        click.echo("No line matches.", err=True)
+        click.echo(NO_LINE, err=True)
         return
     is_terminal = sys.stdout.isatty()  # FORCE_COLOR makes no terminal of a pipe
     layout = Layout(sample, console.width if is_terminal else None, colored=is_terminal and bool(console.color_system))
@@ -96,9 +89,15 @@ def _write_table(lines: Iterator[Line]) -> None:
         sys.stdout.write(text + "\n")
 
 
+def _objects(lines: Iterable[Line]) -> Iterator[Mapping[str, object]]:
+    return (line._asdict() for line in lines)
+
+
+NO_LINE = "No line matches."
 WRITERS: Mapping[str, Callable[[Iterator[Line]], None]] = {
     "table": _write_table,
-    "json": _write_json,
-    "jsonl": _write_jsonl,
-    "csv": _write_csv,
+    "json": lambda lines: write_json(_objects(lines)),
+    "jsonl": lambda lines: write_jsonl(_objects(lines)),
+    "csv": lambda lines: write_csv(Line._fields, _objects(lines)),
+    "ids": _write_ids,
 }

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 import click
 
 from target_adpostbacks.cli import _options
+from target_adpostbacks.cli._output import printable
 from target_adpostbacks.ledger import Ledger, UnusableLedger
 
 DONE = {"accepted": "accepted: never sent again", "resend": "sent again by the next run that reads it"}
@@ -20,7 +21,7 @@ DONE = {"accepted": "accepted: never sent again", "resend": "sent again by the n
 @click.option("--as", "verdict", type=click.Choice([*DONE]), required=True, help="What the network's own report says.")
 @_options.ledger_url
 @_options.filters
-def resolve(event_ids: Iterable[str], verdict: str, ledger_url: str, **chosen: str | None) -> None:
+def resolve(event_ids: Iterable[str], verdict: str, ledger_url: str, **chosen: str) -> None:
     """Settle deliveries whose request was never answered.
 
     A request was sent and no answer came back, so the network may have the conversion or not. While the network
@@ -43,15 +44,15 @@ def resolve(event_ids: Iterable[str], verdict: str, ledger_url: str, **chosen: s
     missed = 0
     try:
         with closing(Ledger(ledger_url, create=False)) as ledger:
+            only = _options.only(ledger, **chosen)
             for event_id in dict.fromkeys(_ids(event_ids)):
-                resolved = ledger.resolve(event_id, verdict, now, **_options.equal(chosen))
+                resolved = ledger.resolve(event_id, verdict, now, only)
                 for delivery in resolved:
-                    click.echo(
-                        f"{event_id}  {delivery.event_name}  {delivery.network}.{delivery.account}  {DONE[verdict]}"
-                    )
+                    account = f"{delivery.network}.{delivery.account}"
+                    click.echo(printable(f"{event_id}  {delivery.event_name}  {account}  {DONE[verdict]}"))
                 if not resolved:
                     missed += 1
-                    click.echo(f"{event_id}: no unanswered delivery with this id", err=True)
+                    click.echo(printable(f"{event_id}: no unanswered delivery with this id"), err=True)
     except UnusableLedger as error:
         raise click.ClickException(str(error)) from None
     sys.exit(1 if missed else 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -12,7 +11,9 @@ from typing import Any
 import click
 from rich.console import Console
 
-from target_adpostbacks.cli._tables import columns, no_formula
+from target_adpostbacks.cli import _options
+from target_adpostbacks.cli._output import escaped, plain, write_csv, write_json
+from target_adpostbacks.cli._tables import columns
 
 COLUMNS = ("network", "field", "input", "with", "settings", "normalized", "sha256", "why")
 
@@ -22,7 +23,7 @@ Row = Mapping[str, Any]
 @click.command()
 @click.option("--network", metavar="NAME", help="Only this network.")
 @click.option("--field", metavar="NAME", help="Only this column of the record: email, phone, …")
-@click.option("--format", "style", type=click.Choice(["table", "json", "csv"]), default="table")
+@_options.output("table", "json", "csv")
 def vectors(network: str | None, field: str | None, style: str) -> None:
     """Print what each network gets for a value: input, normalized text, SHA-256.
 
@@ -54,28 +55,13 @@ def _chosen(rows: list[Row], key: str, value: str | None) -> list[Row]:
     return chosen
 
 
-def _write_json(rows: list[Row]) -> None:
-    sys.stdout.write("[\n" + ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "\n]\n")
-
-
-def _write_csv(rows: list[Row]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([no_formula(_cell(row.get(name))) for name in COLUMNS] for row in rows)
-
-
-def _cell(value: Any) -> Any:
-    """Lists and objects as JSON, everything else as it is; nothing for null."""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else value
-
-
 def _write_table(rows: list[Row]) -> None:
     """Fitted to a terminal; in a pipe every value in full."""
     head = ["Network", "Field", "Input", "With", "Normalized", "SHA-256", "Why"]
     cells = [
         [
             *(row["network"], row["field"], quoted(row["input"]), _context(row)),
-            *(quoted(row["normalized"]), _cell(row["sha256"]) or "-", row["why"]),
+            *(quoted(row["normalized"]), plain(row["sha256"]) or "-", row["why"]),
         ]
         for row in rows
     ]
@@ -85,8 +71,7 @@ def _write_table(rows: list[Row]) -> None:
 
 def quoted(value: Any) -> str:
     """A value as JSON, so that spaces and characters that nobody sees can be seen; ``-`` for null."""
-    text = "-" if value is None else json.dumps(value, ensure_ascii=False)
-    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
+    return "-" if value is None else escaped(json.dumps(value, ensure_ascii=False))
 
 
 def _context(row: Row) -> str:
@@ -94,4 +79,8 @@ def _context(row: Row) -> str:
     return ", ".join(f"{name}={value if isinstance(value, str) else quoted(value)}" for name, value in beside.items())
 
 
-WRITERS: Mapping[str, Callable[[list[Row]], None]] = {"table": _write_table, "json": _write_json, "csv": _write_csv}
+WRITERS: Mapping[str, Callable[[list[Row]], None]] = {
+    "table": _write_table,
+    "json": write_json,
+    "csv": lambda rows: write_csv(COLUMNS, rows),
+}

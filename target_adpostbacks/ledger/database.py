@@ -100,20 +100,25 @@ class Database:
         with _explaining(), self.engine.connect() as connection:
             return connection.execute(query, values or {}).all()
 
-    def pages(self, query: sa.Select[Any], seq: sa.ColumnElement[Any], after: int) -> Iterator[Sequence[sa.Row[Any]]]:
+    def pages(
+        self, query: sa.Select[Any], seq: sa.ColumnElement[Any], after: int, *, newest_first: bool = False
+    ) -> Iterator[Sequence[sa.Row[Any]]]:
         """A thousand rows at a time, in a transaction each, so that no writer waits and memory stays flat.
 
         In the order of ``seq``, after that one, up to what is committed now.
         """
         ((last,),) = self.read(sa.select(SEQUENCE.c.value))
-        query = query.where(seq > sa.bindparam("after"), seq <= last).order_by(seq).limit(READ_ROWS)
+        reached: sa.BindParameter[int] = sa.bindparam("reached")
+        order, further = (seq.desc(), seq < reached) if newest_first else (seq, seq > reached)
+        query = query.where(seq > after, seq <= last, further).order_by(order).limit(READ_ROWS)
+        at = last + 1 if newest_first else after
         while True:
-            rows = self.read(query, {"after": after})
+            rows = self.read(query, {"reached": at})
             if rows:
                 yield rows
             if len(rows) < READ_ROWS:
                 return
-            after = rows[-1].seq
+            at = rows[-1].seq
 
     def close(self) -> None:
         """Give back every connection."""

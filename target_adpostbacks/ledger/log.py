@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from target_adpostbacks.ledger.database import Database, among
+from target_adpostbacks.ledger.filters import Only
 from target_adpostbacks.ledger.tables import ATTEMPTS, DELIVERIES, HISTORY
 
 LONGEST_CHAIN = 100
@@ -46,30 +47,70 @@ class Line(NamedTuple):
     message: str
 
 
-def lines(database: Database, since: str, status: str | None, equal: Mapping[str, str]) -> Iterator[Line]:
+class Newest(NamedTuple):
+    """The end of the log."""
+
+    lines: list[Line]
+    conversions: int | None  # how many there are, where there are more lines than these
+
+
+def lines(database: Database, since: str, status: str | None, only: Only) -> Iterator[Line]:
     """One line for each request that a conversion was in, or one for a conversion that was in none.
 
     In the order in which conversions got their newest verdict, each one's own requests together. ``since``: lines
-    from that time on, as the ledger writes it; ``status``: one of STATUSES, for verdicts that no other has replaced;
-    ``equal``: columns of deliveries.
+    from that time on, as the ledger writes it; ``status``: one of STATUSES, for verdicts that no other has replaced.
     """
+    for group in _groups(database, since, status, only):
+        yield from group
+
+
+def newest(database: Database, limit: int, since: str, status: str | None, only: Only) -> Newest:
+    """The last so many of ``lines``."""
+    groups: list[list[Line]] = []
+    count = 0
+    for group in _groups(database, since, status, only, newest_first=True):
+        groups.append(group)
+        count += len(group)
+        if count > limit:
+            break
+    shown = [line for group in reversed(groups) for line in group]
+    if count <= limit:
+        return Newest(shown, None)
+    matching = (
+        sa.select(sa.func.count())
+        .select_from(database.table(DELIVERIES))
+        .where(*_conditions(database, since, status, only))
+    )
+    return Newest(shown[-limit:], database.read(matching)[0][0])
+
+
+def _groups(
+    database: Database, since: str, status: str | None, only: Only, *, newest_first: bool = False
+) -> Iterator[list[Line]]:
+    """The lines of each conversion."""
     table = database.table(DELIVERIES).c
-    query = sa.select(*(table[name] for name in SHOWN)).where(*(table[name] == value for name, value in equal.items()))
-    if since:
-        query = query.where(table.updated_at >= since)  # later than any request it tells of
-    if status == RETRIED:
-        query = query.where(_has_retried(database))
-    elif status:
-        query = query.where(table.status == next(name for name, shown in STATUSES.items() if shown == status))
+    query = sa.select(*(table[name] for name in SHOWN)).where(*_conditions(database, since, status, only))
     earlier: dict[str, list[Any]] = {}
-    for page in database.pages(query, table.seq, 0):
+    for page in database.pages(query, table.seq, 0, newest_first=newest_first):
         replaced = _replaced(database, page) if status in (None, RETRIED) else {}
         wanted = {row.attempt_id for rows in (page, *replaced.values()) for row in rows if row.attempt_id}
         if not wanted <= earlier.keys():
             earlier = _earlier(database, wanted)
         for row in page:
             lines = _lines(row, (*replaced.get(row.delivery_id, ()), row), earlier)
-            yield from (line for line in lines if line.time >= since and status in (None, line.status))
+            yield [line for line in lines if line.time >= since and status in (None, line.status)]
+
+
+def _conditions(database: Database, since: str, status: str | None, only: Only) -> list[sa.ColumnElement[bool]]:
+    table = database.table(DELIVERIES)
+    conditions = only.conditions(table)
+    if since:
+        conditions.append(table.c.updated_at >= since)  # later than any request it tells of
+    if status == RETRIED:
+        conditions.append(_has_retried(database))
+    elif status:
+        conditions.append(table.c.status == next(name for name, shown in STATUSES.items() if shown == status))
+    return conditions
 
 
 def _has_retried(database: Database) -> sa.ColumnElement[bool]:

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from target_adpostbacks.ledger import log
 from target_adpostbacks.ledger.database import Database
-from target_adpostbacks.ledger.log import Line
+from target_adpostbacks.ledger.filters import ALL, Only, known
+from target_adpostbacks.ledger.log import Line, Newest
 from target_adpostbacks.ledger.tables import TABLES
 
 
@@ -40,13 +41,21 @@ class LedgerReader:
         """The rows of a table that were changed after that seq, in its order, up to what is committed now."""
         return changes(self._database, table, after, **equal)
 
-    def lines(self, since: str = "", status: str | None = None, **equal: str) -> Iterator[Line]:
+    def lines(self, since: str = "", status: str | None = None, only: Only = ALL) -> Iterator[Line]:
         """The delivery log: one line for each request that a conversion was in, or one if it was in none.
 
-        ``since``: lines from that time on, as the ledger writes it; ``status``: RETRIED or one of STATUSES; ``equal``:
-        columns of deliveries.
+        ``since``: lines from that time on, as the ledger writes it; ``status``: RETRIED or one of STATUSES, for
+        verdicts that no other has replaced.
         """
-        return log.lines(self._database, since, status, equal)
+        return log.lines(self._database, since, status, only)
+
+    def newest(self, limit: int, since: str = "", status: str | None = None, only: Only = ALL) -> Newest:
+        """The last so many of ``lines``."""
+        return log.newest(self._database, limit, since, status, only)
+
+    def known(self, column: str) -> list[str]:
+        """The values that deliveries have in a column, sorted."""
+        return known(self._database, column)
 
     def close(self) -> None:
         """Give back every connection."""

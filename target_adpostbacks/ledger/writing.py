@@ -11,6 +11,7 @@ import msgspec
 import sqlalchemy as sa
 
 from target_adpostbacks.ledger.database import Database, UnusableLedger, among, explained
+from target_adpostbacks.ledger.filters import ALL, Only, known
 from target_adpostbacks.ledger.locks import AdvisoryLocks, FileLocks, Locks
 from target_adpostbacks.ledger.reading import changes
 from target_adpostbacks.ledger.tables import (
@@ -112,14 +113,18 @@ class Ledger:
                 ]
                 connection.execute(ATTEMPTS.insert(), attempt_rows)
 
-    def resolve(self, event_id: str, verdict: str, now: str, **equal: str) -> Sequence[sa.Row[Any]]:
+    def known(self, column: str) -> list[str]:
+        """The values that deliveries have in a column, sorted."""
+        return known(self._database, column)
+
+    def resolve(self, event_id: str, verdict: str, now: str, only: Only = ALL) -> Sequence[sa.Row[Any]]:
         """Settle what was sent without an answer: ``accepted``, or ``resend`` for the next run. The rows, if any.
 
-        Where nothing of that id is unanswered, ``resend`` takes what was accepted. ``equal``: only rows with these
-        values. Raises UnusableLedger while a run is sending there.
+        Where nothing of that id is unanswered, ``resend`` takes what was accepted. Raises UnusableLedger while a run is
+        sending there.
         """
         table = DELIVERIES.c
-        chosen = sa.and_(table.event_id == event_id, *(table[name] == value for name, value in equal.items()))
+        chosen = sa.and_(table.event_id == event_id, *only.conditions(DELIVERIES))
         columns = sa.select(table.delivery_id, table.network, table.account, table.asset, table.event_name)
         state = sa.and_(table.status == "open", table.reason == "no_answer")
         rows = self._database.read(columns.where(chosen, state))

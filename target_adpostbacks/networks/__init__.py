@@ -15,6 +15,9 @@ NETWORKS: Mapping[str, type[Network[Any]]] = {
     for network in [importlib.import_module(f"{__name__}.{module.name}").NETWORK]
 }
 
+NAMES: Mapping[str, str] = {alias: name for name, network in NETWORKS.items() for alias in (name, *network.aliases)}
+"""What a network may be called, in lower case, to its name."""
+
 _titles = [network.title for network in NETWORKS.values()]
 TITLES = " and ".join(filter(None, (", ".join(_titles[:-1]), _titles[-1])))
 """Their names in a sentence: ``'Meta, Reddit, Snapchat and TikTok'``."""

@@ -16,12 +16,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from ledger_rows import a_row, an_attempt
-from rich.cells import cell_len
 
-from target_adpostbacks.cli._tables import Layout
 from target_adpostbacks.cli.log import log
 from target_adpostbacks.core.reasons import REASONS
-from target_adpostbacks.ledger import Ledger, Line
+from target_adpostbacks.ledger import Ledger
 
 COMMAND = str(Path(sys.executable).with_name("adpostbacks"))
 UNSENT: dict[str, Any] = {
@@ -49,7 +47,8 @@ def fill(ledger_url: str) -> None:
         an_attempt("a4", "a2", started_at=at(4), status="Failed", code="40002", message="Invalid value."),
     ]
     refused = {"reason": "", "code": "40002", "message": "Invalid value."}
-    ledger.write(at(3), [a_row("evt-1", attempt_id="a3", sent_at=at(3))], attempts)
+    ordered = {"network_event": "Place_an_Order"}
+    ledger.write(at(3), [a_row("evt-1", attempt_id="a3", sent_at=at(3), **ordered)], attempts)
     ledger.write(at(4), [a_row("evt-2", "rejected", attempt_id="a4", sent_at=at(4), account="eu", **refused)])
     ledger.write(at(5), [a_row("evt-3", "skipped", reason="too_old", network="reddit", **UNSENT)])
     ledger.write(at(6), [a_row("evt-4", "open", reason="transient", event_name="lead", **UNSENT)])
@@ -107,12 +106,93 @@ def test_each_line_says_what_its_own_request_was_told(ledger_url: str) -> None:
         (["--since", "2026-11-20T12:05:02Z", "--status", "retried"], ["evt-1", "evt-2"]),
         (["--since", "2026-11-20 13:05:05+01:00"], ["evt-3", "evt-4"]),
         (["--since", "2026-11-21"], []),
-        (["--network", "nobody"], []),
+        (["--network", "snapchat"], []),
+        (["--status", "accepted"], ["evt-1"]),
+        (["--status", "Rejected"], ["evt-2"]),
+        (["--network", "TikTok Ads", "--status", "open"], ["evt-4"]),
+        (["--network", "facebook"], []),
+        (["--event", "Lead"], ["evt-4"]),
+        (["--event", "generate lead"], ["evt-4"]),
+        (["--event", "SubmitForm"], ["evt-4"]),
+        (["--event", "CompletePayment", "--status", "failed"], ["evt-2"]),
+        (["--event", "PLACE_AN_ORDER", "--status", "success"], ["evt-1"]),
+        (["--account", "EU", "--status", "failed"], ["evt-2"]),
     ],
 )
 def test_filters_choose_lines(ledger_url: str, arguments: list[str], expected: list[str]) -> None:
     fill(ledger_url)
     assert [line["event_id"] for line in lines(ledger_url, *arguments)] == expected
+
+
+@pytest.mark.parametrize(
+    ("option", "known"),
+    [
+        ("--network", "known: meta, "),
+        ("--account", "known: default, eu\n"),
+        ("--event", "known: purchase, "),
+        ("--status", "'accepted', 'rejected', 'skipped', 'open', 'success', 'failed', 'retried'"),
+    ],
+)
+def test_what_nobody_knows_is_told_with_what_is_known(ledger_url: str, option: str, known: str) -> None:
+    fill(ledger_url)
+    result = run(ledger_url, option, "nobody")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"Invalid value for '{option}': 'nobody' is not" in result.stderr
+    assert known in result.stderr
+
+
+def test_what_the_ledger_knows_is_known(ledger_url: str) -> None:
+    ledger = Ledger(ledger_url, "run-1")
+    ledger.write(at(1), [a_row(network="gone", account="Old Shop", event_name="Level 9", network_event="LEVEL_9")])
+    ledger.close()
+    for chosen in (["--network", "Gone"], ["--account", "old shop"], ["--event", "level 9"], ["--event", "level_9"]):
+        assert [line["event_id"] for line in lines(ledger_url, *chosen)] == ["evt-1"], chosen
+
+
+def test_only_the_newest_lines_are_shown_where_that_is_asked_for(ledger_url: str) -> None:
+    fill(ledger_url)
+    result = run(ledger_url, "--format", "jsonl", "--limit", "4")
+    assert told([json.loads(line) for line in result.stdout.splitlines()]) == told(lines(ledger_url))[-4:]
+    assert result.stderr == "Only the newest 4 lines, there are more: 4 conversions match.\n"
+    assert run(ledger_url, "--limit", "1", "--network", "reddit").stderr == ""
+    assert run(ledger_url, "--limit", "1", "--account", "eu").stderr == (
+        "Only the newest line, there are more: 1 conversion matches.\n"
+    )
+    assert told(lines(ledger_url, "--limit", "8")) == told(lines(ledger_url))
+
+
+def test_the_newest_of_many_are_found_from_the_end(ledger_url: str) -> None:
+    ledger = Ledger(ledger_url, "run-1")
+    ledger.write(at(3), [a_row(f"evt-{number}", "skipped", **UNSENT) for number in range(2500)])
+    ledger.close()
+    result = run(ledger_url, "--ids", "--limit", "1700")
+    assert result.stdout.split() == [f"evt-{number}" for number in range(800, 2500)]
+    assert result.stderr == "Only the newest 1,700 lines, there are more: 2,500 conversions match.\n"
+
+
+def test_ids_come_once_each_on_a_line_of_their_own(ledger_url: str) -> None:
+    fill(ledger_url)
+    assert run(ledger_url, "--ids").stdout == "evt-1\nevt-2\nevt-3\nevt-4\n"
+    assert run(ledger_url, "--ids", "--status", "rejected").stdout == "evt-2\n"
+    result = run(ledger_url, "--ids", "--network", "snapchat")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "No line matches.\n")
+    assert run(ledger_url, "--ids", "--format", "csv").exit_code == 2
+
+
+def test_no_output_has_a_character_that_a_terminal_obeys(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    hostile = "a\x1b[2J\x9b31m\n\u202eb"
+    ledger = Ledger(url, "run-1")
+    names = {"event_name": hostile, "account": hostile, "message": hostile, "code": hostile}
+    ledger.write(at(1), [a_row(hostile, "rejected", **names)], [an_attempt(message=hostile)])
+    ledger.close()
+    for chosen in (["--ids"], ["--format", "json"], ["--format", "jsonl"], [], ["--account", "nobody"]):
+        output = run(url, *chosen).output
+        assert "a" in output
+        assert {char for char in output if not char.isprintable()} <= {"\n"}, chosen
+    assert lines(url)[0]["event_id"] == hostile
+    shown = on_a_terminal(url, "--format", "csv")
+    assert {char for char in shown if not char.isprintable()} <= {"\n", "\r"}
 
 
 @pytest.mark.parametrize(("since", "expected"), [("1h", 1), ("24h", 2), ("7d", 3), ("30d", 4), ("90m", 1), ("5w", 5)])
@@ -150,7 +230,7 @@ def test_many_conversions_are_each_told_with_their_own_requests(ledger_url: str)
 def test_json_is_one_array(ledger_url: str) -> None:
     fill(ledger_url)
     assert json.loads(run(ledger_url, "--format", "json").stdout) == lines(ledger_url)
-    assert json.loads(run(ledger_url, "--format", "json", "--network", "nobody").stdout) == []
+    assert json.loads(run(ledger_url, "--format", "json", "--network", "snapchat").stdout) == []
 
 
 def test_csv_has_a_head_and_every_value_in_full(ledger_url: str) -> None:
@@ -193,13 +273,12 @@ def test_a_reason_without_a_message_is_explained_to_people_only(ledger_url: str)
     assert REASONS["too_old"].sentence not in run(ledger_url, "--format", "json").output
 
 
-def test_a_terminal_shows_statuses_in_color(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/ledger.db"
-    fill(url)
+def on_a_terminal(ledger_url: str, *arguments: str) -> str:
+    """What the command shows on a terminal."""
     ours, theirs = pty.openpty()
     env = {**os.environ, "TERM": "xterm-256color"}
     env.pop("NO_COLOR", None)
-    process = subprocess.Popen([COMMAND, "log", "--ledger-url", url], stdout=theirs, env=env)
+    process = subprocess.Popen([COMMAND, "log", "--ledger-url", ledger_url, *arguments], stdout=theirs, env=env)
     os.close(theirs)
     shown = b""
     try:
@@ -209,73 +288,20 @@ def test_a_terminal_shows_statuses_in_color(tmp_path: Path) -> None:
         pass
     os.close(ours)
     assert process.wait(30) == 0
-    assert b"\x1b[32mSuccess" in shown
-    assert b"\x1b[31mFailed" in shown
+    return shown.decode()
 
 
-def a_line(**changes: Any) -> Line:
-    line = Line(at(1), "purchase", "Success", 200, 118, 1, "tiktok", "default", "evt_9f1c2d", "", "0", "")
-    return line._replace(**changes)
-
-
-def shown(*lines: Line, width: int | None) -> list[str]:
-    return [*Layout(lines, width, colored=False).rows(lines)]
-
-
-AWKWARD = [
-    a_line(),
-    a_line(event="complete_registration", account="game_europe", event_id="0d9c2a4e-5b64-4f8b-9a51-3d1b2a7c9e01"),
-    a_line(status="Failed", code="40002", message="Invalid value for parameter data[0].properties.currency " * 3),
-    a_line(status="Skipped", network="", account="", http_status=None, latency_ms=None, attempt=None, reason="organic"),
-    a_line(event_id="注文" * 30, event="購入", status="Open", reason="transient", latency_ms=30_001),
-    a_line(event_id="evt\x1b[2J\r\n"),
-]
-
-
-@pytest.mark.parametrize("width", [80, 100, 119, 120, 160, 250])
-def test_no_line_is_wider_than_the_terminal(width: int) -> None:
-    found = shown(*AWKWARD, width=width)
-    assert max(map(cell_len, found)) <= width
-    assert all(text.isprintable() for text in found)
-
-
-@pytest.mark.parametrize("width", [80, 100, 120, 160, None])
-def test_columns_stand_under_their_heads(width: int | None) -> None:
-    head, *found = shown(*AWKWARD[:2], width=width)
-    for name, cell in (("Status", "Success"), ("Event ", "purchase")):
-        line = next(each for each in found if "purchase" in each)
-        assert line.index(cell) == head.index(name)
-
-
-def test_at_80_columns_a_line_fits_and_the_day_stands_above() -> None:
-    assert shown(a_line(), a_line(time="2026-11-21T00:00:01.000+00:00"), width=80) == [
-        "Time      Event     Status   HTTP   ms  Try  Account  Event id    Reason",
-        "2026-11-20 (UTC)",
-        "12:05:01  purchase  Success   200  118    1  tiktok   evt_9f1c2d",
-        "2026-11-21 (UTC)",
-        "00:00:01  purchase  Success   200  118    1  tiktok   evt_9f1c2d",
-    ]
-
-
-def test_a_reason_without_room_beside_its_line_stands_below_it() -> None:
-    refused = a_line(status="Failed", code="40002", message="Invalid value for parameter currency.")
-    assert shown(refused, width=80)[2:] == [
-        "12:05:01  purchase  Failed    200  118    1  tiktok   evt_9f1c2d",
-        "          40002: Invalid value for parameter currency.",
-    ]
-    (line,) = shown(refused, width=160)[1:]
-    assert line.endswith("evt_9f1c2d  40002: Invalid value for parameter currency.")
-
-
-def test_a_cut_id_keeps_its_end() -> None:
-    (line,) = [line for line in shown(a_line(event_id=f"{'x' * 60}-42"), width=80) if "tiktok" in line]
-    assert line.endswith("xxx-42")
-    assert "…" in line
+def test_a_terminal_shows_statuses_in_color(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    fill(url)
+    shown = on_a_terminal(url)
+    assert "\x1b[32mSuccess" in shown
+    assert "\x1b[31mFailed" in shown
 
 
 def test_nothing_to_show_is_said_beside_the_output(ledger_url: str) -> None:
     fill(ledger_url)
-    result = run(ledger_url, "--network", "nobody")
+    result = run(ledger_url, "--network", "snapchat")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "No line matches.\n")
 
 

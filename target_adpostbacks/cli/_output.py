@@ -1,0 +1,67 @@
+"""Rows as JSON, JSON lines or CSV, safe for a terminal and a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+Row = Mapping[str, Any]
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""Where a spreadsheet sees a formula, it is to see text. https://owasp.org/www-community/attacks/CSV_Injection"""
+
+
+def write_json(rows: Iterable[Row]) -> None:
+    """One array, a row on each line."""
+    sys.stdout.write("[")
+    for number, row in enumerate(rows):
+        sys.stdout.write((",\n" if number else "\n") + as_json(row))
+    sys.stdout.write("\n]\n")
+
+
+def write_jsonl(rows: Iterable[Row]) -> None:
+    """An object on each line."""
+    sys.stdout.writelines(as_json(row) + "\n" for row in rows)
+
+
+def write_csv(names: Sequence[str], rows: Iterable[Row]) -> None:
+    """A head and the rows; lists and objects are JSON. A terminal gets no character that it would obey."""
+    is_terminal = sys.stdout.isatty()
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(names)
+    for row in rows:
+        cells = [_cell(row.get(name)) for name in names]
+        writer.writerow([printable(cell) if is_terminal and isinstance(cell, str) else cell for cell in cells])
+
+
+def as_json(value: Any) -> str:
+    """A value as JSON, in which whatever cannot be printed is escaped."""
+    return escaped(msgspec.json.encode(value).decode())
+
+
+def plain(value: Any) -> Any:
+    """Lists and objects as JSON, everything else as it is."""
+    return escaped(json.dumps(value, ensure_ascii=False)) if isinstance(value, (list, dict)) else value
+
+
+def escaped(text: str) -> str:
+    """JSON without characters that nobody sees, or that a terminal would obey."""
+    return (
+        text if text.isprintable() else "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
+    )
+
+
+def printable(text: str) -> str:
+    """Without what would move the cursor, change colours or end the line."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else "�" for char in text)
+
+
+def _cell(value: Any) -> Any:
+    """A value of a CSV file that no spreadsheet runs."""
+    cell = plain(value)
+    return f"'{cell}" if isinstance(cell, str) and cell.lstrip(" ").startswith(FORMULA) else cell
