@@ -172,6 +172,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         base = urlsplit(self.base_url or "")
         return f"{base.scheme}://{base.netloc}" if is_loopback(base.hostname or "") and not self.proxy else ""
 
+    @property
+    def record_defaults(self) -> Mapping[str, Any]:
+        """Values for columns that a record lacks."""
+        return {column: value for column, value in self.defaults.items() if value is not None}
+
     def problems(self) -> Iterable[str]:
         """What is wrong with the settings' form: ``"pixel_code: looks like a name; …"``. Never a value."""
         return ()

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote
 
 from target_adpostbacks.core import match_keys as keys
@@ -62,6 +62,10 @@ class PinterestSettings(PhoneSettings, frozen=True, kw_only=True):
             secret=True,
         ),
     ]
+    default_event_source: Annotated[
+        Literal["web", "app_ios", "app_android", "offline"] | None,
+        doc("Where a conversion happened whose record does not say it, nor `defaults`. Default: `web`."),
+    ] = None
     partner_name: Annotated[
         str | None, doc("Name that Pinterest has assigned to a partner, `ss-…`, or `direct`. Most accounts have none.")
     ] = None
@@ -72,6 +76,12 @@ class PinterestSettings(PhoneSettings, frozen=True, kw_only=True):
             " not list the key, and an unknown key refuses the whole request."
         ),
     ] = False
+
+    @property
+    def record_defaults(self) -> Mapping[str, Any]:
+        source, _, platform = (self.default_event_source or "").partition("_")
+        columns = prune({"event_source": source, "platform": platform})
+        return {**columns, **super().record_defaults}
 
     def problems(self) -> Iterable[str]:
         yield from super().problems()

@@ -70,7 +70,7 @@ def rules_of(accounts: Mapping[str, Sequence[Account]], columns: Columns) -> lis
 def _policy(account: Account, columns: Columns) -> Policy:
     assert account.network  # noqa: S101 - asked before
     settings = account.network.settings
-    own = {name: value for name, value in settings.defaults.items() if value is not None}
+    own = settings.record_defaults
     said = presets.for_network(settings.preset, account.section)
     return Policy(tuple(settings.rules), own if own != columns.defaults else None, said.constants if said else {})
 

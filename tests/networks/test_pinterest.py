@@ -9,14 +9,16 @@ from typing import Any
 
 import msgspec
 import pytest
-from conftest import NOW, a_conversion, an_account
+from conftest import COLUMNS, NOW, a_conversion, a_record, an_account
 
 from target_adpostbacks.config import InvalidConfig
 from target_adpostbacks.core.answers import Response, Skip
 from target_adpostbacks.core.match_keys import sha256
 from target_adpostbacks.core.postback import Postback, prepare
+from target_adpostbacks.core.preparation import Preparation
 from target_adpostbacks.delivery.transport import HttpTransport
 from target_adpostbacks.networks.pinterest import Pinterest
+from target_adpostbacks.rules.rule import rules_of
 from target_adpostbacks.sandbox import Sandbox
 
 MAIL = {"email": "abc@gmail.com"}
@@ -140,6 +142,29 @@ def test_store_events_may_be_older_and_are_never_sent_again_after_no_answer() ->
     resend = {source: ready(event_source=source).resend_seconds for source in ("web", "offline", "crm")}
     assert resend == {"web": 48 * 3600, "offline": None, "crm": None}
     assert ready(event_source="app", platform="ios").resend_seconds == 48 * 3600
+
+
+@pytest.mark.parametrize(
+    ("settings", "columns", "source"),
+    [
+        ({}, {}, "web"),
+        ({"default_event_source": "offline"}, {}, "offline"),
+        ({"default_event_source": "app_android"}, {}, "app_android"),
+        ({"default_event_source": "app_ios"}, {"event_source": "app"}, "app_ios"),
+        ({"default_event_source": "app_ios"}, {"event_source": "crm"}, "offline"),
+        ({"default_event_source": "app_ios"}, {"platform": "android"}, "app_android"),
+        ({"default_event_source": "app_ios", "defaults": {"event_source": "web"}}, {}, "web"),
+    ],
+)
+def test_a_record_that_does_not_say_where_it_happened_has_the_accounts_default(
+    settings: dict[str, Any], columns: dict[str, Any], source: str
+) -> None:
+    sections = {"pinterest": [an_account("pinterest", **settings)]}
+    names = {"pinterest": "pinterest"}
+    preparation = Preparation(sections, COLUMNS, names, rules_of(sections, COLUMNS))
+    record = a_record(network="pinterest", **MAIL, **columns)
+    (postback,) = preparation.prepare(record, NOW, stream="orders").postbacks
+    assert json.loads(postback.payload)["action_source"] == source
 
 
 def test_a_test_says_so_in_the_query_and_needs_no_code() -> None:
