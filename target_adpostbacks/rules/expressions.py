@@ -47,8 +47,7 @@ class Expression:
 
     def value(self, columns: Mapping[str, Any]) -> Any:
         """Its value, where ``columns`` has something for every name. Raises whatever goes wrong."""
-        self._evaluator.names = columns
-        return self._evaluator.eval(self.text, self._tree)
+        return self._evaluator.value(self._tree, columns)
 
     def __reduce__(self) -> tuple[type[Expression], tuple[str]]:
         return Expression, (self.text,)
@@ -135,6 +134,19 @@ def _replaced(text: str, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
+def _bounded(value: Any) -> Any:
+    """A value that a part has made: none grows without end."""
+    kind = value.__class__
+    if kind is int:
+        if value.bit_length() > MAX_BITS:
+            raise TooLarge
+    elif kind is complex:
+        raise TypeError
+    elif (kind is str or kind is list) and len(value) > MAX_LENGTH:
+        raise TooLarge
+    return value
+
+
 OPERATORS: Mapping[type[ast.AST], Callable[..., Any]] = {
     ast.Add: operator.add,
     ast.Sub: _difference,
@@ -166,26 +178,28 @@ class _Evaluator(SimpleEval):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__(operators=OPERATORS, functions=FUNCTIONS, names={})
-        more = {ast.List: self._list, ast.Tuple: self._list}
-        own = {
+        own: dict[type[ast.AST], Callable[[Any], Any]] = {
             ast.Name: self._name,
+            ast.BinOp: self._calculated,
+            ast.Call: self._called,
             ast.Attribute: self._attribute,
             ast.Subscript: self._subscript,
-            ast.Call: self._call,
+            ast.List: self._list,
+            ast.Tuple: self._list,
         }
-        self.nodes = {kind: evaluate for kind, evaluate in self.nodes.items() if kind in NODES} | more | own
+        self.nodes = {kind: evaluate for kind, evaluate in self.nodes.items() if kind in NODES} | own
 
-    def _check_disallowed_items(self, item: Any) -> None:
-        """Each part's value: bounded. simpleeval looks for functions here, which none of our parts can give."""
-        kind = item.__class__
-        if kind is str or kind is list or kind is tuple:
-            if len(item) > MAX_LENGTH:
-                raise TooLarge
-        elif kind is int:
-            if item.bit_length() > MAX_BITS:
-                raise TooLarge
-        elif kind is complex:
-            raise TypeError
+    def value(self, tree: ast.expr, names: Mapping[str, Any]) -> Any:
+        """What the tree comes to."""
+        self.names = names
+        return self._eval(tree)
+
+    def _eval(self, node: ast.AST) -> Any:
+        """A part's value. simpleeval looks for modules and functions in each one, which no part here can give."""
+        return self.nodes[node.__class__](node)
+
+    def _calculated(self, node: ast.BinOp) -> Any:
+        return _bounded(OPERATORS[node.op.__class__](self._eval(node.left), self._eval(node.right)))
 
     def _name(self, node: ast.Name) -> Any:
         return self.names[node.id]
@@ -208,10 +222,10 @@ class _Evaluator(SimpleEval):  # type: ignore[misc]
             return value[key]
         raise TypeError
 
-    def _call(self, node: ast.Call) -> Any:
+    def _called(self, node: ast.Call) -> Any:
         values = [self._eval(value) for value in node.args]
         if isinstance(node.func, ast.Name):
-            return FUNCTIONS[node.func.id](*values)
+            return _bounded(FUNCTIONS[node.func.id](*values))
         assert isinstance(node.func, ast.Attribute)  # noqa: S101 - _parsed has looked
         text = self._eval(node.func.value)
         if not isinstance(text, str):
