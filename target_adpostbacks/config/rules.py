@@ -12,7 +12,6 @@ from target_adpostbacks.config.values import Level, read_level, struct_fields, u
 from target_adpostbacks.core.columns import COLUMN_ALIASES, READERS, Unusable
 from target_adpostbacks.core.conversion import InvalidConversion
 from target_adpostbacks.core.events import canonical_event
-from target_adpostbacks.core.postback import Facts
 from target_adpostbacks.core.record import MAX_EVENT_NAME
 from target_adpostbacks.core.settings import INHERITED, Settings, doc
 from target_adpostbacks.networks import NETWORKS
@@ -27,7 +26,10 @@ READ_ONCE = ("event_name", "event_id", "event_time", "network", "account")
 FIXED = ("network", "account", "test")
 """Columns that no rule changes."""
 PERSONAL = frozenset({"email", "phone", "first_name", "last_name"})
-STORED = frozenset({"event_id", "order_id"}.union(Facts._fields) & READERS.keys()) - {"event_time", "value", "currency"}
+AS_IT_IS = frozenset(
+    "event_id order_id campaign_id campaign_name ad_group_id ad_id creative_id placement landing_url event_source_url "
+    "referrer_url description search_query contents".split()
+)
 """Columns that are stored or sent as they are."""
 
 
@@ -237,8 +239,8 @@ def _problem_of_column(column: str) -> str:
 
 def _made_of_a_person(rule: Rule, personal: Iterable[str]) -> Iterator[str]:
     for column, expression in rule.computed.items():
-        if column in STORED and not (expression.names | expression.members).isdisjoint(personal):
+        if column in AS_IT_IS and not (expression.names | expression.members).isdisjoint(personal):
             yield (
-                f"compute.{column}: made of an e-mail address, a phone number or a name, but stored as it is; take a"
-                " column that identifies no person"
+                f"compute.{column}: made of an e-mail address, a phone number or a name, but it is stored or sent as it"
+                " is; take a column that identifies no person"
             )

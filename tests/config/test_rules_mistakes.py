@@ -14,7 +14,8 @@ RULES = (
     " docs/rules.md says how to write them."
 )
 PERSONAL = (
-    "made of an e-mail address, a phone number or a name, but stored as it is; take a column that identifies no person"
+    "made of an e-mail address, a phone number or a name, but it is stored or sent as it is; take a column that"
+    " identifies no person"
 )
 ONCE = "only at the top of the config, since it is read once for all networks"
 ELSEWHERE = "only in the rules of a network's section, for it names the section's accounts"
@@ -100,6 +101,10 @@ def mistakes_of_rule(rule: Any, **settings: Any) -> list[str]:
         ({"compute": {"event_id": "'a' + sha256(phone)"}}, f".compute.event_id: {PERSONAL}"),
         ({"compute": {"order_id": "first_name + str(value)"}}, f".compute.order_id: {PERSONAL}"),
         ({"compute": {"order_id": "mobile"}}, f".compute.order_id: {PERSONAL}"),
+        (
+            {"compute": {"landing_url": "'https://example.com/?campaign_id=' + email"}},
+            f".compute.landing_url: {PERSONAL}",
+        ),
         ({"compute": {"campaign_name": "user.email"}}, f".compute.campaign_name: {PERSONAL}"),
         ({"compute": {"event_id": "order_id if mail else 'x'"}}, f".compute.event_id: {PERSONAL}"),
     ],
@@ -119,7 +124,7 @@ def mapped(rule: Any) -> list[str]:
 def test_an_id_may_be_computed_from_what_identifies_no_person() -> None:
     from target_adpostbacks.config import read
 
-    allowed = {"event_id": "'launch-' + sha256(external_id)", "value": "20 if email else 10", "description": "email"}
+    allowed = {"event_id": "'launch-' + sha256(external_id)", "value": "20 if email else 10", "external_id": "email"}
     assert read(config(rules=[{"compute": allowed}]))
 
 

@@ -156,7 +156,7 @@ def test_no_rule_makes_a_denied_consent_a_given_one(column: str, denied: Any, gi
         assert sent(a_config(rules=[rule]))
 
 
-@pytest.mark.parametrize("column", ["limited_data_use", "opt_out"])
+@pytest.mark.parametrize("column", ["limited_data_use", "opt_out", "gpc"])
 def test_no_rule_lifts_a_restriction(column: str) -> None:
     config = a_config(rules=[{"set": {column: False}}])
     assert sent(config, **{column: True})["limited_data_use"] is True
