@@ -17,10 +17,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 import msgspec
@@ -203,6 +205,7 @@ def timed(command: list[str], stdin: Path | None, cwd: str, log: Path) -> Cost:
     return Cost(took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
 
 
+PAIR = [*HASHED]
 SECTIONS = {name: examples(network.settings_type) for name, network in NETWORKS.items()}
 
 
@@ -235,7 +238,7 @@ def beside_the_bare_loop(bench: Bench, count: int) -> None:
     me = [sys.executable, __file__]
     print(f"{count:,} records of {size // count} bytes, Python {sys.version.split()[0]}, {os.cpu_count()} cores")
     base = timed([*me, "bare", str(path)], None, bench.folder, bench.log("bare"))
-    ours = bench.target("ours", ["tiktok", "reddit"], path)
+    ours = bench.target("ours", PAIR, path)
     empty = timed([*me, "empty"], path, bench.folder, bench.log("empty"))
     print(f"{'':20}{'conversions/s':>15}{'of the bare loop':>18}{'CPU µs each':>13}{'of the bare loop':>18}")
     for name, cost in (("bare loop", base), ("target-adpostbacks", ours), ("SDK's empty target", empty)):
@@ -246,31 +249,40 @@ def beside_the_bare_loop(bench: Bench, count: int) -> None:
     print(bench.last_line("ours"))
 
 
-def to_several_at_once(bench: Bench, count: int) -> None:
-    """Each record to two networks, then to four; without what the command takes to start."""
+def to_several_at_once(bench: Bench, count: int, turns: int) -> None:
+    """Each record to two networks, to all of them, and to each alone, in turn; without what the command takes to start.
+
+    Medians of the turns: other programs slow down one turn, hardly all.
+    """
     path = Path(bench.folder, "all.singer")
     size = write_input(path, records_for_all(count))
-    start = bench.target("start", [*SECTIONS], None)
-    print(
-        f"\n{count:,} records of {size // count} bytes, each to several networks ({start.wall_seconds:.1f} s to start)"
-    )
+    groups = {"two": PAIR, f"all {len(SECTIONS)}": [*SECTIONS], **{name: [name] for name in SECTIONS}}
+    print(f"\n{count:,} records of {size // count} bytes, each to several networks, medians of {turns} turns")
     print(f"{'':20}{'postbacks/s':>15}{'wall µs each':>18}{'of two':>10}{'CPU µs each':>13}{'of two':>10}")
-    two: tuple[float, float] | None = None
-    for networks in (["tiktok", "reddit"], [*SECTIONS]):
-        cost = bench.target(f"to_{len(networks)}", networks, path)
-        postbacks = count * len(networks)
-        wall = (cost.wall_seconds - start.wall_seconds) / postbacks * 1e6
-        cpu = (cost.cpu_seconds - start.cpu_seconds) / postbacks * 1e6
-        two = two or (wall, cpu)
-        name = f"{len(networks)} networks"
-        print(f"{name:20}{1e6 / wall:>15,.0f}{wall:>18.1f}{wall / two[0]:>10.2f}{cpu:>13.1f}{cpu / two[1]:>10.2f}")
-        print(bench.last_line(f"to_{len(networks)}"))
+    wall: dict[str, list[float]] = defaultdict(list)
+    cpu: dict[str, list[float]] = defaultdict(list)
+    for turn in range(turns):
+        start = bench.target(f"start_{turn}", [*SECTIONS], None)
+        for name, networks in groups.items():
+            run = f"{name.replace(' ', '_')}_{turn}"
+            cost = bench.target(run, networks, path)
+            postbacks = count * len(networks) / 1e6
+            wall[name].append((cost.wall_seconds - start.wall_seconds) / postbacks)
+            cpu[name].append((cost.cpu_seconds - start.cpu_seconds) / postbacks)
+            done = bench.last_line(run)
+            assert f"accepted {count * len(networks)}," in done, done
+    for name in groups:
+        walls, cpus = median(wall[name]), median(cpu[name])
+        of_two = walls / median(wall["two"]), cpus / median(cpu["two"])
+        print(f"{name:20}{1e6 / walls:>15,.0f}{walls:>18.1f}{of_two[0]:>10.2f}{cpus:>13.1f}{of_two[1]:>10.2f}")
 
 
 def main() -> None:
     """Run everything and print tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=200_000)
+    parser.add_argument("--turns", type=int, default=3, help="How often each group of networks is measured.")
+    parser.add_argument("--only-several", action="store_true", help="Without the comparison with the bare loop.")
     parser.add_argument("--answer-after", type=float, default=0, metavar="SECONDS", help="How long a network takes.")
     given = parser.parse_args()
     command = [sys.executable, __file__, "serve", str(given.answer_after)]
@@ -279,8 +291,9 @@ def main() -> None:
         assert server.stdout
         bench = Bench(folder, f"http://127.0.0.1:{server.stdout.readline().strip()}")
         try:
-            beside_the_bare_loop(bench, given.records)
-            to_several_at_once(bench, given.records // 4)
+            if not given.only_several:
+                beside_the_bare_loop(bench, given.records)
+            to_several_at_once(bench, given.records // 4, given.turns)
         finally:
             server.kill()
             server.wait()
