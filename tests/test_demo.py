@@ -156,6 +156,7 @@ def test_a_demo_that_is_stopped_leaves_nothing_either() -> None:
 
 @pytest.mark.slow
 def test_the_demo_keeps_its_files_where_it_is_told_to(tmp_path: Path) -> None:
+    (tmp_path / "meltano.yml").touch()  # a project, whose ledger it must not touch
     command = [COMMAND, "demo", "--no-postgres", "--keep", str(tmp_path / "demo")]
     subprocess.run(command, check=True, capture_output=True, timeout=100)
     assert {"adpostbacks.db", "config.json", "conversions.jsonl"} <= {path.name for path in tmp_path.glob("demo/*")}

@@ -159,7 +159,9 @@ def _piped(story: Story, folder: Path) -> None:
 
 
 def _config(sandbox: Sandbox) -> Mapping[str, Any]:
-    return {name: {"base_url": sandbox.url, **examples(network.settings_type)} for name, network in NETWORKS.items()}
+    """With a ledger of its own, wherever the demo's folder is: in a Meltano project it would be the project's."""
+    sections = {name: {"base_url": sandbox.url, **examples(kind.settings_type)} for name, kind in NETWORKS.items()}
+    return {"ledger_url": "sqlite:///adpostbacks.db", **sections}
 
 
 def _sandbox(story: Story, stack: ExitStack) -> Sandbox:
