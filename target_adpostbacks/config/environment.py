@@ -36,7 +36,7 @@ class Settings(NamedTuple):
     def named(self, mistake: str) -> str:
         """``"tiktok.concurrency: …"`` with the variable that it comes from behind the path, if there is one."""
         path, colon, rule = mistake.partition(":")
-        variable = self.variables.get(path)
+        variable = self.variables.get(path.partition("[")[0])  # of a list: tiktok.rules[0].when
         return f"{path} ({variable}){colon}{rule}" if variable else mistake
 
 

@@ -63,8 +63,7 @@ class CommandTarget(ConfiguredPlugin, Target):
             sys.exit(0)
         cls.print_version(print_fn=cls.logger.info)
         source = config or cls.configured({})
-        for warning in source.settings.warnings:
-            cls.logger.warning(warning)
+        cls.report(source.settings)
         try:
             stdout = _claim_stdout()
             target = cls(config=source.config)

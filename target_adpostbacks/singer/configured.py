@@ -55,6 +55,14 @@ class ConfiguredPlugin(PluginBase):
         return Configured(config=settings.config, settings=settings, is_named=is_named)
 
     @classmethod
+    def report(cls, settings: environment.Settings) -> None:
+        """Log which variables are used, and which are not and why."""
+        for warning in settings.warnings:
+            cls.logger.warning(warning)
+        if names := sorted({*settings.variables.values()}):
+            cls.logger.info("From the environment: %s", ", ".join(names))
+
+    @classmethod
     def get_singer_command(cls) -> click.Command:
         """The SDK's command; its help says where settings and the ledger are looked for."""
         command = super().get_singer_command()

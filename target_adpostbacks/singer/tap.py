@@ -111,8 +111,7 @@ class TapAdpostbacks(ConfiguredPlugin, Tap):
         read_level("", TapSettings, source.config, mistakes, strict=True)
         for mistake in mistakes:
             cls.logger.error(source.settings.named(mistake))
-        for warning in source.settings.warnings:
-            cls.logger.warning(warning)
+        cls.report(source.settings)
         if mistakes:
             ctx.exit(1)
         return source

@@ -125,6 +125,8 @@ def test_a_text_becomes_what_its_setting_is(name: str, text: str, path: str, val
         ("_TIKTOK_ACCOUNTS", "[1]", "tiktok.accounts ({}): an object expected"),
         ("_TIKTOK_ACCOUNTS", '{"a.b": 1, "a": "canary"}', "tiktok.accounts.a ({}): an object expected"),
         ("_TIKTOK_ACCOUNTS", '{"a": {"pixl_code": "canary"}}', "tiktok.accounts.a.pixl_code ({}): no such setting"),
+        ("_RULES", '[{"x": "canary"}]', "rules[0].x ({}): no such key"),
+        ("_TIKTOK_ACCOUNTS", '{"a": {"rules": [1]}}', "tiktok.accounts.a.rules[0] ({}): an object expected"),
         ("_TIKTOK", "canary", "tiktok ({}): an object expected"),
         ("_TIKTOK", '"canary"', "tiktok ({}): an object expected"),
         ("_TIKTOK", '{"pixel_code": "my canary"}', "tiktok.pixel_code ({}): "),

@@ -595,6 +595,7 @@ def test_a_token_from_the_environment_completes_the_section_of_the_file(target: 
     ran = target.run([a_purchase()], env=env)
     assert ran.code == 0, ran.stderr
     assert ids(sandbox) == ["evt-1"]
+    assert "From the environment: TARGET_ADPOSTBACKS_TIKTOK_ACCESS_TOKEN\n" in ran.stderr
     assert ran.stderr.count("META_ACCESS_TOKEN is not used: meta.pixel_id is missing. Nothing is sent to meta.") == 1
     assert "canary" not in ran.stderr
 
