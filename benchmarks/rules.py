@@ -37,18 +37,13 @@ KINDS: dict[str, dict[str, Any]] = {
     "five rules, none of which applies": {"rules": FIVE},
     "one that sets a value": {"rules": [{"set": {"content_type": "product"}}]},
     "one that computes a value": {"rules": [{"compute": {"value": "value * 0.2"}}]},
-    "a default at the top": {},
-    "a default in the section": {"defaults": {"content_type": "product"}},
+    "a default": {"defaults": {"content_type": "product"}},
 }
 
 
 def preparations() -> dict[str, Preparation]:
     """For each kind of config, how its records become postbacks."""
-    made = {}
-    for kind, settings in KINDS.items():
-        top = {"defaults": {"content_type": "product"}} if kind.endswith("at the top") else {}
-        made[kind] = preparation_of(*read({**top, NETWORK: {**SECTION, **settings}}))
-    return made
+    return {kind: preparation_of(*read({NETWORK: {**SECTION, **settings}})) for kind, settings in KINDS.items()}
 
 
 def microseconds(preparation: Preparation, some: Sequence[Any], now: datetime) -> float:

@@ -33,7 +33,7 @@ from target_adpostbacks.delivery.verdicts import row_of
 from target_adpostbacks.ledger import Ledger, UnusableLedger, ledger_url
 from target_adpostbacks.networks import NAMES, NETWORKS
 from target_adpostbacks.rules import presets
-from target_adpostbacks.rules.rule import rules_of
+from target_adpostbacks.rules.rule import columns_of, rules_of
 
 SKIPPED_ROWS = 500
 """Rows of conversions that are not sent, before they are written to the ledger."""
@@ -61,7 +61,7 @@ def preparation_of(
     """How a config says that records become postbacks; ``rules``: further ones, after the config's own."""
     ids = {name for network in NETWORKS.values() for name in network.ids}
     fields = {**presets.columns(general.preset), **general.fields}
-    columns = Columns(ids, fields, general.zone, general.defaults)
+    columns = columns_of(accounts, Columns(ids, fields, general.zone, general.defaults))
     return Preparation(accounts, columns, NAMES, (*rules_of(accounts, columns), *rules))
 
 

@@ -198,6 +198,9 @@ def _problems(place: Place, rule: Rule, values: Mapping[str, Any]) -> Iterator[s
         yield f"name: longer than {MAX_NAME} characters"
     if len(rule.event) > MAX_EVENT_NAME:
         yield f"event: longer than {MAX_EVENT_NAME} characters"
+    for key, text in (("name", rule.name), ("event", rule.event)):
+        if not text.isprintable():
+            yield f"{key}: one line of printable characters expected"
     idle = [key for key in ("event", "account", "set", "compute") if values.get(key)]
     if not rule.sends and idle:
         yield f"send: false leaves nothing to do for {', '.join(idle)}; take {'it' if len(idle) == 1 else 'them'} out"

@@ -68,18 +68,12 @@ def _members(path: str, type_: Any, members: Mapping[str, Any], mistakes: list[s
     return values
 
 
-def _trimmed(value: Any) -> Any:
+def _trimmed(value: Any, depth: int = 4) -> Any:
     if isinstance(value, str):
-        return value.strip() or None
-    return _trimmed_inside(value)
-
-
-def _trimmed_inside(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.strip()
-    if isinstance(value, Mapping):
-        return {key: _trimmed_inside(member) for key, member in value.items()}
-    return [_trimmed_inside(member) for member in value] if isinstance(value, list) else value
+        return value.strip() or (None if depth == 4 else "")
+    if isinstance(value, Mapping) and depth:
+        return {key: _trimmed(member, depth - 1) for key, member in value.items()}
+    return [_trimmed(member, depth - 1) for member in value] if isinstance(value, list) and depth else value
 
 
 def _takes_text(annotation: Any) -> bool:

@@ -45,7 +45,7 @@ class Columns:
 
     ``fields`` maps a column to where it is found, dots reaching into objects: ``{"email": "customer.email"}``; or to a
     list of such paths, of which the first counts that leads to something. ``defaults`` are values, as a record could
-    have them, for columns that a record lacks.
+    have them, for columns that it lacks, ``constants`` values over those that it has; None: the column is missing.
     """
 
     def __init__(
@@ -54,12 +54,14 @@ class Columns:
         fields: Mapping[str, str | Sequence[str]] | None = None,
         zone: tzinfo = timezone.utc,
         defaults: Mapping[str, Any] | None = None,
+        constants: Mapping[str, Any] | None = None,
     ) -> None:
         self.ids = frozenset(ids)
         self.fields = Fields(fields, self.ids) if fields else None
         self.mapped_columns = frozenset(COLUMN_ALIASES.get(column, column) for column in fields or ())
         self.zone = zone
         self.defaults = {name: value for name, value in (defaults or {}).items() if value is not None}
+        self.constants = {**(constants or {})}
         self.readers: dict[str, Reader] = {**dict.fromkeys(self.ids, read_key), **READERS}
         for field in TIMES:
             self.readers[field] = partial(moment, zone=zone)
@@ -68,10 +70,10 @@ class Columns:
         self._spellings = {name.lower(): name for name in (*self.readers, "address")}
         self._shapes: dict[tuple[str, ...], Shape | None] = {}
 
-    def with_defaults(self, defaults: Mapping[str, Any]) -> Columns:
-        """The same with other ``defaults``."""
+    def completed(self, defaults: Mapping[str, Any], constants: Mapping[str, Any]) -> Columns:
+        """The same with other defaults and constants."""
         other = copy(self)
-        other.defaults = {**defaults}
+        other.defaults, other.constants = {**defaults}, {**constants}
         return other
 
     def shape(self, record: Mapping[str, Any]) -> Shape | None:

@@ -60,7 +60,7 @@ class Preparation:
         self.names = names
         self.rules = rules
         self.unmet: dict[str, Sequence[str]] = {}
-        """Names in rules that no record has had yet, and where they stand in the config."""
+        """Names in rules that no record has had yet, and where they stand; of several processes what all have left."""
         for rule in rules:
             self.unmet |= getattr(rule, "names", {})
 

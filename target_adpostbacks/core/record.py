@@ -53,17 +53,18 @@ def parse(
     columns: Columns,
     key: Sequence[str] = (),
     stream: str = "",
-    constants: Mapping[str, Any] = NO_CONSTANTS,
+    over: Mapping[str, Any] = NO_CONSTANTS,
 ) -> Conversion:
     """The conversion of a record. Raises InvalidConversion, which names the field and never the value.
 
     A missing ``event_id`` becomes the ``order_id``, else an id derived from ``key``; the record is invalid without one.
-    ``constants`` are values over the record's columns; None: the column is missing.
+    ``over``: constants over those that ``columns`` have.
     """
     if columns.fields:
         record = columns.mapped(record)
     if not all(record.values()):
         record = {name: value for name, value in record.items() if value is not None and value != ""}
+    constants = {**columns.constants, **over} if over else columns.constants
     c = None if columns.defaults or constants else _at_once(record, columns)
     if c is None:
         spelled = columns.spelled(record)

@@ -13,7 +13,8 @@ from target_adpostbacks.core.columns import READERS, Unusable
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion
 from target_adpostbacks.core.events import canonical_event
 from target_adpostbacks.core.layout import Columns
-from target_adpostbacks.core.record import parse
+from target_adpostbacks.core.record import NO_CONSTANTS, parse
+from target_adpostbacks.core.settings import Settings
 from target_adpostbacks.rules import presets
 from target_adpostbacks.rules.expressions import Expression
 
@@ -51,28 +52,60 @@ class Rule(NamedTuple):
 class Policy(NamedTuple):
     """What an account has of its own."""
 
-    rules: Sequence[Rule] = ()  # in the order in which they are tried
-    defaults: Mapping[str, Any] | None = None  # None: those that every record is read with
-    constants: Mapping[str, Any] = {}
+    rules: Sequence[Rule]  # in the order in which they are tried
+    columns: Columns  # how it reads records
 
 
-def rules_of(accounts: Mapping[str, Sequence[Account]], columns: Columns) -> list[Rules]:
-    """What the accounts' settings say, for a ``Preparation`` that reads records with these columns; often nothing."""
-    policies = {
-        account.label: policy
-        for section in accounts.values()
-        for account in section
-        if account.network and (policy := _policy(account, columns)) != Policy()
+Accounts = Mapping[str, Sequence[Account]]
+"""Section → its accounts."""
+
+
+class Saying(NamedTuple):
+    """What an account's settings say."""
+
+    label: str
+    rules: Sequence[Rule]
+    defaults: Mapping[str, Any]
+    constants: Mapping[str, Any]
+
+
+def columns_of(accounts: Accounts, columns: Columns) -> Columns:
+    """How every record is read: with the defaults and constants that all accounts share.
+
+    A column that is constant for some accounts alone is left to these: nobody else's record is refused for it.
+    """
+    sayings = [*_sayings(accounts)]
+    if not sayings:
+        return columns
+    first, *others = sayings
+    is_shared = all(other.defaults == first.defaults for other in others)
+    constants = {
+        column: value if all(said.constants.get(column) == value for said in sayings) else None
+        for each in sayings
+        for column, value in each.constants.items()
     }
+    return columns.completed(first.defaults if is_shared else columns.defaults, constants)
+
+
+def rules_of(accounts: Accounts, columns: Columns) -> list[Rules]:
+    """What the accounts' settings say, for a ``Preparation`` that reads records with these columns; often nothing."""
+    policies = {}
+    for said in _sayings(accounts):
+        is_common = (said.defaults, said.constants) == (columns.defaults, columns.constants)
+        if said.rules or not is_common:
+            own = columns if is_common else columns.completed(said.defaults, said.constants)
+            policies[said.label] = Policy(said.rules, own)
     return [Rules(policies, columns)] if policies else []
 
 
-def _policy(account: Account, columns: Columns) -> Policy:
-    assert account.network  # noqa: S101 - asked before
-    settings = account.network.settings
-    own = settings.record_defaults
-    said = presets.for_network(settings.preset, account.section)
-    return Policy(tuple(settings.rules), own if own != columns.defaults else None, said.constants if said else {})
+def _sayings(accounts: Accounts) -> Iterator[Saying]:
+    for section in accounts.values():
+        for account in section:
+            if account.network:
+                settings: Settings = account.network.settings
+                preset = presets.for_network(settings.preset, account.section)
+                constants = preset.constants if preset else {}
+                yield Saying(account.label, tuple(settings.rules), settings.record_defaults, constants)
 
 
 class Rules:
@@ -83,23 +116,19 @@ class Rules:
 
     def __init__(self, policies: Mapping[str, Policy], columns: Columns) -> None:
         self._policies = policies
-        self._columns = {
-            label: columns if policy.defaults is None else columns.with_defaults(policy.defaults)
-            for label, policy in policies.items()
-        }
+        self._columns = columns
         self.names = _names(rule for policy in policies.values() for rule in policy.rules)
 
     def __call__(self, record: Mapping[str, Any], conversion: Conversion, account: Account) -> Conversion | Skip | None:
         policy = self._policies.get(account.label)
         if policy is None:
             return conversion
-        columns = self._columns[account.label]
-        if policy.constants or policy.defaults is not None:
+        if policy.columns is not self._columns:
             try:
-                conversion = read_again(record, conversion, columns, policy.constants)
+                conversion = read_again(record, conversion, policy.columns)
             except InvalidConversion as error:
                 return Skip("invalid", str(error))
-        values = Values(record, conversion, columns)
+        values = Values(record, conversion, policy.columns)
         for rule in policy.rules:
             if rule.when is not None:
                 try:
@@ -107,11 +136,11 @@ class Rules:
                         continue
                 except Exception as error:  # noqa: BLE001 - whatever data does to an expression; the text may hold values
                     return _failed(rule, "when", error)
-            return _applied(rule, values, account, policy.constants)
+            return _applied(rule, values, account)
         return conversion
 
 
-def _applied(rule: Rule, values: Values, account: Account, constants: Mapping[str, Any]) -> Conversion | Skip | None:
+def _applied(rule: Rule, values: Values, account: Account) -> Conversion | Skip | None:
     conversion = values.conversion
     if not rule.sends:
         return Skip("by_rule", rule.name, rule.name)
@@ -119,7 +148,7 @@ def _applied(rule: Rule, values: Values, account: Account, constants: Mapping[st
         return None
     changes: dict[str, Any] = {"applied_rule": rule.name}
     if rule.constants or rule.computed or rule.properties or rule.computed_properties:
-        over: dict[str, Any] = {**constants, **rule.constants}
+        over: dict[str, Any] = {**rule.constants}
         properties = {**conversion.properties, **rule.properties}
         for path, expression in rule.expressions():
             if expression is rule.when:
@@ -138,7 +167,8 @@ def _applied(rule: Rule, values: Values, account: Account, constants: Mapping[st
         try:
             conversion = read_again(values.record, conversion, values.columns, over)
         except InvalidConversion as error:
-            return Skip("invalid", f"rule {rule.name}: {error}", rule.name)
+            key = "compute" if error.field in rule.computed else "set"
+            return Skip("invalid", f"rule {rule.name}, {key}.{error.field}: {error.rule}", rule.name)
     if rule.event:
         changes |= {"event_name": canonical_event(rule.event), "event_spelling": rule.event, "is_renamed": True}
     return msgspec.structs.replace(conversion, **changes)
@@ -149,7 +179,7 @@ def _failed(rule: Rule, key: str, error: Exception) -> Skip:
 
 
 def read_again(
-    record: Mapping[str, Any], conversion: Conversion, columns: Columns, constants: Mapping[str, Any]
+    record: Mapping[str, Any], conversion: Conversion, columns: Columns, constants: Mapping[str, Any] = NO_CONSTANTS
 ) -> Conversion:
     """The conversion of a record, with constants over its columns. What identifies it and what denies consent stays."""
     over = {
@@ -159,7 +189,7 @@ def read_again(
     }
     if over.get("event_id") is None:
         over["event_id"] = conversion.event_id
-    again = parse(record, columns, constants=over)
+    again = parse(record, columns, over=over)
     kept = conversion.derived_ids
     return msgspec.structs.replace(again, derived_ids=kept) if kept and again.event_id == kept[0] else again
 

@@ -142,10 +142,19 @@ def test_a_preset_says_nothing_for_other_networks() -> None:
     assert b'"action_source":"APP"' in postback.payload
 
 
-@pytest.mark.parametrize("source", ["app", "offline", "crm", "web"])
-def test_everything_of_appsprint_is_a_web_event(source: str) -> None:
-    (postback,) = prepared(with_preset("appsprint"), event_source=source).postbacks
+@pytest.mark.parametrize("source", ["app", "offline", "crm", "web", "SDK", None])
+@pytest.mark.parametrize("others", [[], ["reddit"]])
+def test_everything_of_appsprint_is_a_web_event(source: str | None, others: list[str]) -> None:
+    config = a_config({"preset": "appsprint"}) | {name: SETTINGS[name] for name in others}
+    (postback,) = prepared(config, event_source=source).postbacks
     assert postback.envelope["event_source"] == "web"
+
+
+def test_a_source_that_can_not_be_read_is_refused_where_appsprint_says_nothing() -> None:
+    result = prepared(with_preset("appsprint"), event_source="SDK", network=None, rdt_cid="r-1")
+    assert [each.account for each in result.postbacks] == ["tiktok.default"]
+    assert [(each.key.network, each.reason) for each in result.not_sent] == [("reddit", "invalid")]
+    assert result.mistakes == ("event_source: web, app, offline or crm expected",)
 
 
 def test_datalyr_has_windows_and_the_users_own_win() -> None:

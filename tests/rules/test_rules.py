@@ -198,7 +198,7 @@ def test_names_are_what_fields_maps_too() -> None:
         ({"name": "mine", "when": "note.lower() == 'x'"}, "rule mine, when: TypeError"),
         ({"compute": {"value": "int(note)"}}, "rule tiktok.rules[0], compute.value: TypeError"),
         ({"compute": {"properties": {"p": "1 / 0"}}}, "rule tiktok.rules[0], compute.properties.p: ZeroDivisionError"),
-        ({"compute": {"event_time": "'canary'"}}, "rule tiktok.rules[0]: event_time: not a time (ISO 8601 or epoch"),
+        ({"compute": {"event_time": "'canary'"}}, "rule tiktok.rules[0], compute.event_time: not a time"),
     ],
 )
 def test_what_goes_wrong_with_a_record_names_rule_key_and_kind(rule: dict[str, Any], told: str) -> None:
@@ -242,3 +242,6 @@ def test_rules_can_be_sent_to_another_process() -> None:
 def test_a_config_without_rules_has_nothing_to_do_for_a_record() -> None:
     assert preparation(a_config()).rules == ()
     assert preparation(a_config({"defaults": {"currency": "EUR"}}, trigger_events=["purchase"])).rules == ()
+    assert preparation(a_config(defaults={"currency": "EUR"}, accounts=TWO)).rules == ()
+    assert preparation(a_config({"preset": "pingtree"})).rules == ()
+    assert preparation(a_config(preset="appsprint")).rules == ()
