@@ -100,13 +100,25 @@ def test_a_dot_env_that_cannot_be_read_ends_in_one_line(here: Path) -> None:
     assert result.stderr.startswith("Error: config file: .env: ")
 
 
-@pytest.mark.parametrize("url", ["postgresql://ada:can%40ary@127.0.0.1:9/x", "postgresql://ada:can@ary@127.0.0.1:9/x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ada:can%40ary@127.0.0.1:9/x",
+        "postgresql://ada:can@ary@127.0.0.1:9/x",
+        "postgresql://ada@127.0.0.1:9/x?password=canary",
+        "postgresql://ada:canary@127.0.0.1:port/x",
+        "postgresql+nothing://ada:canary@127.0.0.1:9/x",
+        "mysql://ada:canary@127.0.0.1/x",
+        "sqlite://ada:canary@127.0.0.1/x",
+        "sqlite:///gone.db?password=canary",
+    ],
+)
 def test_a_password_is_never_shown(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, url)
     result = log()
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: ledger: ")
-    assert "ary" not in result.output
+    assert result.stderr.startswith("Error: ")
+    assert "ary" not in result.output.replace("binary", "")
 
 
 @pytest.mark.parametrize("command", ["log", "resolve"])

@@ -116,6 +116,7 @@ def test_a_text_becomes_what_its_setting_is(name: str, text: str, path: str, val
         ("_TIKTOK_CONCURRENCY", "canary", "tiktok.concurrency ({}): a whole number expected"),
         ("_TIKTOK_CONCURRENCY", "0", "tiktok.concurrency ({}): a whole number of at least 1 expected"),
         ("_TIKTOK_CONCURRENCY", "1.5", "tiktok.concurrency ({}): a whole number expected"),
+        ("_REQUESTS_PER_SECOND", "1e999", "requests_per_second ({}): "),
         ("_REQUESTS_PER_SECOND", "nan", "requests_per_second ({}): a number"),
         ("_FLATTENING_ENABLED", "canary", "flattening_enabled ({}): true or false expected"),
         ("_TIKTOK_HASH_DEVICE_IDS", "canary", "tiktok.hash_device_ids ({}): true or false expected"),
