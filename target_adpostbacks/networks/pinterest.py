@@ -93,6 +93,9 @@ class PinterestSettings(PhoneSettings, frozen=True, kw_only=True):
     def hints(self) -> Iterable[str]:
         if not self.access_token.startswith("pina_"):
             yield "access_token: does not begin with pina_; was it copied whole?"
+        for event, name in self.event_map.items():
+            if name and name not in EVENTS:
+                yield f"event_map.{event}: not one of Pinterest's names; it is sent as custom, without its name"
 
 
 class Pinterest(Network[PinterestSettings]):

@@ -134,6 +134,13 @@ def test_spaces_around_the_account_go_and_an_unusual_token_is_taken_with_a_hint(
     assert list(pinterest(access_token="EAAB").settings.hints()) == [hint]
 
 
+def test_a_name_that_pinterest_does_not_have_is_taken_with_a_hint() -> None:
+    network = pinterest(event_map={"raid": "Raid", "vip": "subscribe", "clan": None})
+    hint = "event_map.raid: not one of Pinterest's names; it is sent as custom, without its name"
+    assert list(network.settings.hints()) == [hint]
+    assert network.event(a_pin(event_name="raid")) == "custom"
+
+
 def test_store_events_may_be_older_and_are_never_sent_again_after_no_answer() -> None:
     network = pinterest()
     ages = {source: network.age_limit(a_pin(event_source=source)).days for source in ("web", "app", "offline", "crm")}
