@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfoNotFoundError
 
+from target_adpostbacks.config.assets import shared_assets
 from target_adpostbacks.config.general import General, SdkSettings
 from target_adpostbacks.config.rules import Place, columns, personal_names, preset_level, read_rules
 from target_adpostbacks.config.values import (
@@ -142,16 +143,19 @@ def _section(section: str, config: Any, common: Level, top: Place, mistakes: lis
     if not several:
         return _account(section, "default", (common, shared), mistakes)
     accounts: list[Account] = []
+    settings_of: dict[str, Merged] = {}
     for name, settings in several.items():
         path = f"{section}.accounts.{name}"
         if not ACCOUNT_NAME(name):
             mistakes.append(f"{path}: not a name; a lower-case letter, then lower-case letters, digits or _ expected")
         if isinstance(settings, Mapping):
             level = _level(section, top._replace(path=f"{path}."), settings, mistakes)
+            settings_of[name] = merged(common, shared, level)
             accounts += _account(section, name, (common, shared, level), mistakes)
         else:
             mistakes.append(f"{path}: an object expected")
             mistakes += _problems(section, merged(common, shared), in_part=True)
+    mistakes += shared_assets(section, settings_of)
     return accounts
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from target_adpostbacks.core import phones
@@ -110,6 +110,11 @@ class Network(ABC, Generic[S]):
     def asset(self, conversion: Conversion) -> str:
         """What receives it at the network (pixel, data set, app …), part of the identity; empty: none is configured."""
         return getattr(self.settings, self.assets[conversion.event_source]) or ""
+
+    @classmethod
+    def receivers(cls, settings: Mapping[str, Any]) -> Mapping[str, str]:
+        """Setting → asset, of everything that an account with these settings sends to; no other account should."""
+        return {name: settings[name] for name in dict.fromkeys(cls.assets.values()) if settings.get(name)}
 
     def age_limit(self, conversion: Conversion) -> timedelta:
         """Older conversions are not sent."""

@@ -115,6 +115,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             anywhere=True,
         ),
     ] = ()
+    allow_same_asset: Annotated[
+        bool,
+        doc(
+            "true: an account may send to the same pixel, app or event set as another one of its section. A conversion"
+            " for both then counts twice. Default: no.",
+            anywhere=True,
+        ),
+    ] = False
     trigger_events: Annotated[
         Sequence[str] | None,
         doc(

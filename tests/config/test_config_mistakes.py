@@ -178,7 +178,8 @@ def test_an_example_can_stand_in_for_every_required_setting(name: str) -> None:
 
 
 def test_a_mistake_in_the_section_is_told_once_however_many_accounts_there_are() -> None:
-    raw = config(concurrency="many", colour="red", accounts={"a": {}, "b": {}, "c": {"concurrency": 1}})
+    accounts: dict[str, Any] = {"a": {}, "b": {}, "c": {"concurrency": 1}}
+    raw = config(concurrency="many", colour="red", allow_same_asset=True, accounts=accounts)
     assert [mistake.partition(":")[0] for mistake in mistakes(raw)] == ["tiktok.colour", "tiktok.concurrency"]
 
 

@@ -21,7 +21,8 @@ def test_a_section_is_an_account_called_default() -> None:
 
 def test_accounts_take_what_they_lack_from_their_section() -> None:
     game_a = {"pixel_code": "AAAAAAAAAAAAAAAAAAAA", "event_map": {"lead": None, "signup": "Lead"}, "send": "all"}
-    raw = config(event_map={"lead": "Contact", "purchase": "Subscribe"}, accounts={"game_a": game_a, "game_b": {}})
+    section = {"event_map": {"lead": "Contact", "purchase": "Subscribe"}, "tiktok_app_id": None}
+    raw = config(**section, accounts={"game_a": game_a, "game_b": {}})
     first, second = settings(raw, "game_a"), settings(raw, "game_b")
     assert (first.pixel_code, second.pixel_code) == ("AAAAAAAAAAAAAAAAAAAA", "D7VH38JC77U3LFDOLGRG")
     assert first.event_map == {"lead": None, "purchase": "Subscribe", "signup": "Lead"}
@@ -30,7 +31,8 @@ def test_accounts_take_what_they_lack_from_their_section() -> None:
 
 
 def test_an_accounts_secrets_are_its_own() -> None:
-    raw = config(accounts={"game_a": {"access_token": "another-token"}, "game_b": {}})
+    accounts: dict[str, Any] = {"game_a": {"access_token": "another-token"}, "game_b": {}}
+    raw = config(accounts=accounts, allow_same_asset=True)
     assert [account.secrets for account in read(raw)[1]["tiktok"]] == [("another-token",), ("example-access-token",)]
 
 
@@ -61,7 +63,8 @@ def test_a_network_without_a_section_is_not_there() -> None:
 
 def test_of_an_inherited_setting_the_nearest_wins() -> None:
     accounts = {"game_a": {"trigger_events": [" install "]}, "game_b": {}}
-    raw = {**config(trigger_events=["lead"], accounts=accounts), "reddit": SETTINGS["reddit"]}
+    section = config(trigger_events=["lead"], accounts=accounts, allow_same_asset=True)
+    raw = {**section, "reddit": SETTINGS["reddit"]}
     sections = read({**raw, "trigger_events": ["purchase"]})[1]
     networks = [account.network for section in sections.values() for account in section]
     assert [network.settings.trigger_events for network in networks if network] == [["purchase"], ["install"], ["lead"]]

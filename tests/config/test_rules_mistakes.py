@@ -28,7 +28,8 @@ ACCOUNTS: dict[str, Any] = {"europe": {}, "us": {}}
 
 def mistakes_of_rule(rule: Any, **settings: Any) -> list[str]:
     """What is wrong with the only rule of TikTok's section, without its place."""
-    return [mistake.removeprefix("tiktok.rules[0]") for mistake in mistakes(config(rules=[rule], **settings))]
+    raw = config(rules=[rule], allow_same_asset=True, **settings)
+    return [mistake.removeprefix("tiktok.rules[0]") for mistake in mistakes(raw)]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +182,8 @@ def test_all_mistakes_of_all_places_come_at_once_and_once() -> None:
         "set": {"a": 1, "network": "x"},
         "compute": {"b": "1", "event_id": "email"},
     }
-    raw = {**config(rules=[{}, rule], accounts={"eu": {"rules": [rule]}, "us": {}}), "rules": [rule]}
+    accounts: dict[str, Any] = {"eu": {"rules": [rule]}, "us": {}}
+    raw = {**config(rules=[{}, rule], accounts=accounts, allow_same_asset=True), "rules": [rule]}
     keys = ("event", "set.a", "set.network", "compute.b", "when", "compute.event_id")
     assert [mistake.partition(": ")[0] for mistake in mistakes(raw)] == [
         f"{place}.{key}" for place in ("rules[0]", "tiktok.rules[1]", "tiktok.accounts.eu.rules[0]") for key in keys

@@ -16,8 +16,8 @@ TWO = {"eu": {"pixel_code": "AAAAAAAAAAAAAAAAAAAA"}, "us": {"pixel_code": "BBBBB
 
 
 def a_config(top: dict[str, Any] | None = None, **tiktok: Any) -> dict[str, Any]:
-    """A config with a section for TikTok, and these settings over its own."""
-    return {**(top or {}), "tiktok": {**SETTINGS["tiktok"], **tiktok}}
+    """A config with a section for TikTok, and these settings over its own; its accounts share the app."""
+    return {**(top or {}), "tiktok": {**SETTINGS["tiktok"], "allow_same_asset": True, **tiktok}}
 
 
 def preparation(config: dict[str, Any]) -> Preparation:

@@ -42,7 +42,7 @@ def examples() -> list[Example]:
 
 def completed(config: dict[str, Any]) -> dict[str, Any]:
     """With a token and a pixel."""
-    return {**config, "tiktok": {**SETTINGS["tiktok"], **config.get("tiktok", {})}}
+    return {**config, "tiktok": {**SETTINGS["tiktok"], "tiktok_app_id": None, **config.get("tiktok", {})}}
 
 
 def outcomes(result: Prepared) -> dict[str, Any]:

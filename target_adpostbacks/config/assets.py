@@ -1,0 +1,34 @@
+"""Accounts of a section that send to the same pixel, app or event set: each conversion would count there twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from target_adpostbacks.config.values import Merged
+from target_adpostbacks.core.settings import Settings
+from target_adpostbacks.networks import NETWORKS
+
+
+def shared_assets(section: str, accounts: Mapping[str, Merged]) -> Iterator[str]:
+    """A mistake for each asset that an enabled account shares with one before it, unless one of them allows it."""
+    first: dict[tuple[str, str], str] = {}
+    for name, settings in accounts.items():
+        values = settings.values
+        if not values.get("enabled", True) or values.get("allow_same_asset"):
+            continue
+        for setting, asset in NETWORKS[section].receivers(values).items():
+            other = first.setdefault((asset, _trial_at(settings)), name)
+            if other != name:
+                yield (
+                    f"{section}.accounts.{name}.{setting}: the account {other} sends to the same, where a conversion"
+                    " for both would count twice; give each account its own, or set allow_same_asset: true"
+                )
+
+
+def _trial_at(settings: Merged) -> str:
+    """Where the account's deliveries are a trial, which counts at no network."""
+    of_trials = {name: settings.values[name] for name in ("base_url", "proxy") if name in settings.values}
+    try:
+        return Settings(**of_trials).trial_at
+    except ValueError:  # a URL that is told as a mistake of its own
+        return ""
