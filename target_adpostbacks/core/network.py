@@ -48,6 +48,7 @@ class Network(ABC, Generic[S]):
     # Whom and what it takes.
     click_ids: ClassVar[tuple[str, ...]]  # what its ads put on the landing URL, the usual one first
     click_id_example: ClassVar[str]
+    click_id_form: ClassVar[str] = ""  # a pattern of how they begin, and no other network's do; "": they have no form
     ids: ClassVar[tuple[str, ...]]  # every identifier that it wants kept from the record, click ids too
     assets: ClassVar[Mapping[str, str]]  # event_source → the setting that names what receives it
     match_rules: ClassVar[Mapping[str, str]]  # event_source → the columns of which it asks for one

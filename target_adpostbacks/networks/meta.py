@@ -239,6 +239,7 @@ class Meta(Network[MetaSettings]):
     }
     click_ids = ("fbclid",)
     click_id_example = "IwAR1"
+    click_id_form = r"Iw[A-Z0-9][A-Za-z0-9]|fb\.[0-9]\.[0-9]{10,13}\."
     ids = ("fbclid", "fbc", "fbp")
     standard_events = STANDARD
     assets: ClassVar[Mapping[str, str]] = dict.fromkeys(EVENT_SOURCES, "pixel_id")

@@ -116,6 +116,7 @@ class Reddit(Network[RedditSettings]):
     }
     click_ids = ("rdt_cid",)
     click_id_example = "3184742045291813272"
+    click_id_form = r"[0-9]{17,20}\Z"
     ids = ("rdt_cid", "rdt_uuid")
     standard_events = TRACKING_TYPES
     assets: ClassVar[Mapping[str, str]] = dict.fromkeys(EVENT_SOURCES, "pixel_id")

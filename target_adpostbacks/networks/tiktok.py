@@ -172,6 +172,7 @@ class TikTok(Network[TikTokSettings]):
     }
     click_ids = ("ttclid",)
     click_id_example = "E.C.P.abc"
+    click_id_form = r"E[._]C[._]P[._]"
     ids = ("ttclid", "ttp")
     standard_events = WEB | LEGACY
     assets: ClassVar[Mapping[str, str]] = {
