@@ -26,6 +26,7 @@ from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.reasons import REASONS, STATUSES
 from target_adpostbacks.core.settings import INHERITED, Settings, examples, extras, secrets
+from target_adpostbacks.doctor import FINDINGS, LEVELS, Diagnosis
 from target_adpostbacks.networks import NETWORKS, TITLES
 from target_adpostbacks.rules import presets
 from target_adpostbacks.sandbox.access import Access
@@ -425,6 +426,23 @@ def sandbox_errors() -> str:
     return "\n".join(textwrap.fill(line, 120, subsequent_indent="  ") for line in lines)
 
 
+def doctor_findings() -> str:
+    """What the doctor looks for, by level."""
+    by_level = sorted(FINDINGS.values(), key=lambda finding: LEVELS.index(finding.level))
+    rows = ((finding.level, f"`{finding.slug}`", finding.what, finding.advice) for finding in by_level)
+    return table(("level", "finding", "what it is", "what it costs, what to change"), rows)
+
+
+def doctor_schema() -> str:
+    """The JSON Schema of what `adpostbacks doctor --format json` writes."""
+    (_, kinds) = msgspec.json.schema_components([Diagnosis], ref_template="#/$defs/{name}")
+    for kind in kinds.values():
+        kind.pop("title")
+    kinds["Found"]["properties"]["finding"] = {"enum": [*FINDINGS]}
+    top = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "adpostbacks doctor"}
+    return json.dumps({**top, **kinds.pop("Diagnosis"), "$defs": kinds}, indent=2, ensure_ascii=False) + "\n"
+
+
 def keywords() -> str:
     return "".join(f'    "{network.title}",\n' for network in NETWORKS.values())
 
@@ -472,6 +490,7 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "keys": lambda: settings_table(RuleSettings, described(RuleSettings)),
         "presets": preset_tables,
     },
+    "docs/doctor.md": {"findings": doctor_findings},
     "docs/ledger.md": {"reasons": reasons},
     "docs/sandbox.md": {
         "config": sandbox_config,

@@ -23,8 +23,9 @@ BELOW = {
     "run": "core networks rules config ledger delivery",
     "singer": "core config ledger delivery run",
     "sandbox": "",
+    "doctor": "core",
     "demo": "core networks ledger sandbox",
-    "cli": "core networks config ledger delivery run singer demo sandbox",
+    "cli": "core networks config ledger delivery run singer doctor demo sandbox",
     "__init__": "run delivery",
     "__main__": "singer",
 }

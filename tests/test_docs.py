@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from documents import PARTS, filled, kept, keywords, page, sample_config
+from documents import PARTS, doctor_schema, filled, kept, keywords, page, sample_config
 
 from target_adpostbacks import config
 from target_adpostbacks.core.columns import COLUMN_ALIASES, READERS
@@ -47,6 +47,10 @@ def test_no_page_is_left_of_a_network_that_is_gone() -> None:
 
 def test_the_sample_config_has_a_section_for_each_network(request: pytest.FixtureRequest) -> None:
     kept(ROOT / "sample_config.json", sample_config(), request)
+
+
+def test_the_schema_of_the_doctors_json_is_committed(request: pytest.FixtureRequest) -> None:
+    kept(ROOT / "docs" / "doctor.schema.json", doctor_schema(), request)
 
 
 def test_each_network_is_a_keyword_of_the_package(request: pytest.FixtureRequest) -> None:

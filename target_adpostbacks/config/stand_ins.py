@@ -1,0 +1,35 @@
+"""Accounts for those who only look at data: nothing can be sent with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.core.network import Network
+from target_adpostbacks.core.settings import examples, secrets
+from target_adpostbacks.networks import NETWORKS
+
+
+def every_network() -> dict[str, list[Account]]:
+    """An account of each network, as if every asset and its test tool were configured."""
+    return {name: [Account(section=name, network=_stand_in(network))] for name, network in NETWORKS.items()}
+
+
+def _stand_in(network: type[Network[Any]]) -> Network[Any]:
+    names = {*network.assets.values(), *([network.test_setting] if network.test_setting else [])}
+    settings: dict[str, Any] = {**dict.fromkeys(names, "1"), **examples(network.settings_type)}
+    return network(network.settings_type(**settings))
+
+
+def with_secrets(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with an example for each secret that a section lacks: the real one may come from the environment."""
+    return {
+        name: {**_example_secrets(name), **section} if name in NETWORKS and isinstance(section, Mapping) else section
+        for name, section in config.items()
+    }
+
+
+def _example_secrets(name: str) -> dict[str, str]:
+    type_ = NETWORKS[name].settings_type
+    return {setting: example for setting, example in examples(type_).items() if setting in secrets(type_)}
