@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from target_adpostbacks.core import phones
 from target_adpostbacks.core.answers import JSON, Access, Flow, Outcome, Request, Response, Send, Skip, Verdict
+from target_adpostbacks.core.connection import Connection
 from target_adpostbacks.core.conversion import Conversion, query_value, same_host
 from target_adpostbacks.core.events import EventTable, spellings
 from target_adpostbacks.core.left_out import left_out
@@ -55,6 +56,7 @@ class Network(ABC, Generic[S]):
     match_columns: ClassVar[Mapping[str, str]] = {}  # column of ``left_out.READINGS`` → the match key made of it
     events: ClassVar[Mapping[str, str | None]]  # canonical → native; None: off unless event_map switches it on
     standard_events: ClassVar[frozenset[str]]  # its own names, which pass unchanged
+    connection: ClassVar[Connection | None] = None  # where a token may come from OAuth
     currencies: ClassVar[frozenset[str] | None] = None  # None: all
     consent_signals: ClassVar[frozenset[str]] = frozenset()  # columns of consent signals that it is told
     takes_denied: ClassVar[frozenset[str]] = frozenset()  # those that it is told even where they are denied
@@ -279,10 +281,15 @@ class Network(ABC, Generic[S]):
 
     def url(self, default: str) -> str:
         """``default`` with scheme and host from the ``base_url`` setting, if there is one."""
-        if not self.settings.base_url:
-            return default
-        base, parts = urlsplit(self.settings.base_url), urlsplit(default)
-        return urlunsplit((base.scheme, base.netloc, base.path.rstrip("/") + parts.path, parts.query, ""))
+        return at_base(self.settings.base_url, default)
+
+
+def at_base(base_url: str | None, default: str) -> str:
+    """A URL with scheme, host and leading path of another one, if there is one."""
+    if not base_url:
+        return default
+    base, parts = urlsplit(base_url), urlsplit(default)
+    return urlunsplit((base.scheme, base.netloc, base.path.rstrip("/") + parts.path, parts.query, ""))
 
 
 def _click_urls(conversion: Conversion) -> Iterable[str | None]:

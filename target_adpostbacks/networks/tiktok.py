@@ -6,17 +6,21 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
+from urllib.parse import urlencode
 
 from target_adpostbacks.core import match_keys as keys
 from target_adpostbacks.core import mobile, phones, places
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
+from target_adpostbacks.core.connection import App, Choice, Connection, NotConnected, Steps
 from target_adpostbacks.core.conversion import Conversion, Item
-from target_adpostbacks.core.network import Limits, Network
-from target_adpostbacks.core.payloads import as_text, as_texts, item_count, one_or_many, prune
+from target_adpostbacks.core.network import Limits, Network, at_base
+from target_adpostbacks.core.payloads import as_number, as_text, as_texts, item_count, one_or_many, prune
 from target_adpostbacks.core.properties import passed_on
 from target_adpostbacks.core.settings import PhoneSettings, doc
 
-URL = "https://business-api.tiktok.com/open_api/v1.3/event/track/"
+API = "https://business-api.tiktok.com/open_api/v1.3/"
+URL = API + "event/track/"
+PIXELS_A_PAGE, MOST_PAGES = 20, 50
 
 WEB = frozenset(
     "AddPaymentInfo AddToCart AddToWishlist ApplicationApproval CompleteRegistration Contact CustomizeProduct Download "
@@ -137,6 +141,70 @@ class TikTokSettings(PhoneSettings, frozen=True, kw_only=True):
             yield "test_event_code: not TEST and digits; was it copied whole?"
 
 
+class TikTokConnection(Connection):
+    """OAuth for advertisers. Its names are not quite those of RFC 6749: ``app_id``, ``secret``, ``auth_code``."""
+
+    choices = ("advertiser", "pixel")
+    codes = ("auth_code", "code")
+    registered = "TikTok for Business developers > My apps > the app > Advertiser redirect URL"
+
+    def authorization_url(self, app: App) -> str:
+        query = {"app_id": app.app_id, "state": app.state, "redirect_uri": app.redirect_uri}
+        return f"https://business-api.tiktok.com/portal/auth?{urlencode(query)}"
+
+    def steps(self, app: App, code: str, base_url: str | None) -> Steps:
+        credentials = {"app_id": app.app_id, "secret": app.secret}
+        response = yield Request(
+            url=at_base(base_url, API + "oauth2/access_token/"),
+            headers={"Content-Type": "application/json"},
+            body={**credentials, "auth_code": code},
+        )
+        token = str(_data(response).get("access_token") or "")
+        if not token:
+            raise NotConnected("TikTok's answer has no access_token")
+        headers = {"Access-Token": token}
+        response = yield Request(
+            url=at_base(base_url, API + "oauth2/advertiser/get/"), method="GET", query=credentials, headers=headers
+        )
+        listed = _members(_data(response), "list")
+        names = {str(each.get("advertiser_id")): str(each.get("advertiser_name")) for each in listed}
+        advertiser = yield Choice("advertiser", names)
+        pixels: dict[str, str] = {}
+        page = pages = 1
+        while page <= min(pages, MOST_PAGES):
+            response = yield Request(
+                url=at_base(base_url, API + "pixel/list/"),
+                method="GET",
+                query={"advertiser_id": str(advertiser), "page": str(page), "page_size": str(PIXELS_A_PAGE)},
+                headers=headers,
+            )
+            data = _data(response)
+            pixels |= {str(each.get("pixel_code")): str(each.get("pixel_name")) for each in _members(data, "pixels")}
+            info = data.get("page_info")
+            pages = int(as_number(info.get("total_page")) or 1) if isinstance(info, Mapping) else 1
+            page += 1
+        pixel = yield Choice("pixel", pixels)
+        return {"access_token": token, "pixel_code": str(pixel)}
+
+
+def _data(response: Response | str) -> Mapping[str, Any]:
+    """What an answer of OAuth holds; raises NotConnected with the words of one that is an error."""
+    body = response.body if isinstance(response, Response) else None
+    if not isinstance(body, Mapping) or body.get("code") != 0 or not isinstance(body.get("data"), Mapping):
+        words = (
+            f"{body.get('code')}: {body.get('message')}" if isinstance(body, Mapping) else "an answer that is no JSON"
+        )
+        advice = TikTok.advice.get(str(body.get("code")), "") if isinstance(body, Mapping) else ""
+        raise NotConnected(f"{words}{'. ' * bool(advice)}{advice}")
+    data: Mapping[str, Any] = body["data"]
+    return data
+
+
+def _members(data: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    members = data.get(name)
+    return [each for each in members if isinstance(each, Mapping)] if isinstance(members, list) else []
+
+
 class TikTok(Network[TikTokSettings]):
     name = "tiktok"
     title = "TikTok"
@@ -189,6 +257,7 @@ class TikTok(Network[TikTokSettings]):
     }
     match_columns: ClassVar[Mapping[str, str]] = {"email": "email", "phone": "phone", "ip_address": "ip"}
     test_setting = "test_event_code"
+    connection = TikTokConnection()
     request_limits = Limits(events=1000)
     max_age = timedelta(days=28)
     max_ahead = timedelta(minutes=10)
@@ -222,9 +291,11 @@ class TikTok(Network[TikTokSettings]):
         "40062": "Look in properties for personal data that is not hashed, and leave it out.",
         "40063": "Correct partner_name, or leave it out.",
         "40100": "Lower requests_per_second; the next run sends what is open.",
+        "40101": "Compare the app's id and secret with those of the app at TikTok for Business developers.",
         "40102": "Generate a new access_token: this one has expired.",
         "40104": "Set access_token.",
         "40105": "Generate a new access_token: this one is wrong or was revoked.",
+        "40110": "Connect once more: the code was used, or is too old.",
         "40113": "Ask TikTok's support: the token's app may not use the Events API.",
         "40118": "Ask TikTok to allow the account this kind of event.",
         "40300": "Compare the token's account with the pixel's in Events Manager.",
