@@ -8,6 +8,9 @@ import signal
 def main() -> None:
     """Run the command. Until it has signals of its own, an interrupt ends it at once: nothing has been read."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from target_adpostbacks.singer.streams import open_closed
+
+    open_closed("stderr")
     from target_adpostbacks.singer.target import TargetAdpostbacks
 
     TargetAdpostbacks.cli()

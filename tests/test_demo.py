@@ -17,9 +17,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from conftest import COLUMNS, NOW
 from rich.console import Console
 
+from target_adpostbacks.cli.demo import demo
 from target_adpostbacks.core.conversion import InvalidConversion
 from target_adpostbacks.core.record import parse
 from target_adpostbacks.core.settings import examples
@@ -152,6 +154,15 @@ def test_a_demo_that_is_stopped_leaves_nothing_either() -> None:
             process.send_signal(signal.SIGTERM)
             process.stdout.read()
             assert process.wait(60) == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize("folder", ["file/demo", "file", "x" * 300])
+def test_a_folder_that_cannot_be_kept_is_told_in_one_line(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "file").write_text("")
+    result = CliRunner().invoke(demo, ["--no-postgres", "--keep", str(tmp_path / folder)])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"Error: --keep {tmp_path / folder}: ")
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.slow

@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from typing import Any
 
 import click
+
+from target_adpostbacks.singer.streams import open_closed
 
 
 class Commands(click.Group):
     """Finds every command in this folder, and imports it when it is asked for."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run a command, and exit with its code."""
+        open_closed("stdout", "stderr")
+        return super().main(*arguments, **options)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The modules of this folder, without those that commands share."""

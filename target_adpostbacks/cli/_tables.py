@@ -79,7 +79,7 @@ class Layout:
                 day = line.time[:10]
                 yield self._styled(f"{day} (UTC)", dim=True)
             cells = self._cells(line)
-            beside = self._inline or cell_len(cells[-1]) <= (self._width or 0) - self._taken()
+            beside = self._inline or not cells[-1] or cell_len(cells[-1]) <= (self._width or 0) - self._taken()
             yield self._row(cells if beside else [*cells[:-1], ""], line.status)
             if not beside:
                 yield from self._below(cells[-1])

@@ -42,7 +42,7 @@ NEEDED = {
 
 @click.command()
 @click.option("--no-postgres", is_flag=True, help="Pipe a Singer file into the target: no PostgreSQL, no Meltano.")
-@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep config and ledger in this folder.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Keep config and ledger in this folder.")
 @click.option("--verbose", is_flag=True, help="Show every line that the programs log.")
 def demo(*, no_postgres: bool, keep: Path | None, verbose: bool) -> None:
     """Send 2,000 fictional conversions from a warehouse to the networks' sandbox, and load the results back.
@@ -55,13 +55,9 @@ def demo(*, no_postgres: bool, keep: Path | None, verbose: bool) -> None:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     console = Console(highlight=False)
     story = Story(console, verbose=verbose)
-    console.print(Text("adpostbacks demo", "bold"))
-    console.print(
-        f"A fictional shop tells {TITLES} what their ads have sold. Nothing leaves this"
-        " machine: the networks are played by a sandbox, and whatever is started here ends here."
-    )
     try:
         with _folder(keep) as folder:
+            _introduce(console)
             (_piped if no_postgres else _scheduled)(story, folder)
     except Failed as error:
         raise click.ClickException(str(error)) from None
@@ -74,15 +70,28 @@ def demo(*, no_postgres: bool, keep: Path | None, verbose: bool) -> None:
         console.print("Once more with files to look at: adpostbacks demo --keep demo")
 
 
+def _introduce(console: Console) -> None:
+    console.print(Text("adpostbacks demo", "bold"))
+    console.print(
+        f"A fictional shop tells {TITLES} what their ads have sold. Nothing leaves this"
+        " machine: the networks are played by a sandbox, and whatever is started here ends here."
+    )
+
+
 @contextmanager
 def _folder(keep: Path | None) -> Iterator[Path]:
     if keep is None:
         with tempfile.TemporaryDirectory(prefix="adpostbacks-demo-", ignore_cleanup_errors=True) as name:
             yield Path(name)
         return
-    if keep.exists() and any(keep.iterdir()):
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+        is_used = any(keep.iterdir())
+        tempfile.TemporaryFile(dir=keep).close()
+    except OSError as error:
+        raise click.ClickException(f"--keep {keep}: {error.strerror}; name a folder that can be made") from None
+    if is_used:
         raise click.BadParameter("that folder has files in it; name a new one", param_hint="--keep")
-    keep.mkdir(parents=True, exist_ok=True)
     yield keep.resolve()
 
 

@@ -21,6 +21,7 @@ from target_adpostbacks.config.values import read_level
 from target_adpostbacks.ledger import TABLES, LedgerReader, NoLedger, UnusableLedger, key, ledger_url, schema
 from target_adpostbacks.ledger.place import VARIABLE, VARIABLE_OF_TAP
 from target_adpostbacks.singer.configured import Configured, ConfiguredPlugin
+from target_adpostbacks.singer.streams import open_closed
 
 
 class Writer(SingerWriter):
@@ -126,4 +127,7 @@ class TapAdpostbacks(ConfiguredPlugin, Tap):
             sys.exit(1)
 
 
-main = TapAdpostbacks.cli
+def main() -> None:
+    """Run the command."""
+    open_closed("stderr")
+    TapAdpostbacks.cli()

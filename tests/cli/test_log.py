@@ -319,16 +319,31 @@ def test_a_ledger_that_cannot_be_reached_is_an_error_in_one_line_without_its_pas
     assert "hush" not in result.output
 
 
-def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [[], ["--format", "jsonl"], ["--ids"]])
+def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path, arguments: list[str]) -> None:
     url = f"sqlite:///{tmp_path}/ledger.db"
     ledger = Ledger(url, "run-1")
-    ledger.write(at(1), [a_row(f"evt-{number}") for number in range(5000)], [an_attempt()])
+    ledger.write(at(1), [a_row(f"evt-{number:0100}") for number in range(5000)], [an_attempt()])
     ledger.close()
     with subprocess.Popen(
-        [COMMAND, "log", "--ledger-url", url], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [COMMAND, "log", "--ledger-url", url, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         assert process.stdout
         assert process.stderr
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
+        assert process.wait(30) == 0
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_a_closed_stream_stops_nothing(tmp_path: Path, closed: str) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    fill(url)
+    command = f"{COMMAND} log --ledger-url {url} --limit 1 {closed}"
+    ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (ran.returncode, "evt-4" in ran.stdout, "there are more" in ran.stderr) == (
+        0,
+        closed != ">&-",
+        closed != "2>&-",
+    )

@@ -71,3 +71,8 @@ def test_a_cut_id_keeps_its_end() -> None:
     (line,) = [line for line in shown(a_line(event_id=f"{'x' * 60}-42"), width=80) if "tiktok" in line]
     assert line.endswith("xxx-42")
     assert "…" in line
+
+
+def test_a_line_without_a_reason_has_none_below_it() -> None:
+    taken = a_line(event_id="evt_" + "x" * 60)
+    assert len(shown(taken, width=80)[2:]) == 1

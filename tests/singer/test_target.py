@@ -721,6 +721,17 @@ def test_a_closed_descriptor_ends_in_words(target: Target, closed: str, said: st
     assert "Traceback" not in ran.stderr
 
 
+def test_a_closed_standard_error_stops_nothing(target: Target, sandbox: Sandbox) -> None:
+    """And no file gets its number: whatever is printed would be written to it."""
+    target.run([])  # writes the config
+    command = f"{COMMAND} --config config.json 2>&-"
+    lines = b"".join(encoded(line) for line in [schema(), record(**a_purchase()), state({"at": 1})])
+    ran = subprocess.run(["bash", "-c", command], cwd=target.folder, input=lines, capture_output=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, b'{"at": 1}\n')
+    assert [event["event_id"] for event in sandbox.received] == ["evt-1"]
+    assert target.rows() == [("evt-1", "accepted", "")]
+
+
 @pytest.mark.parametrize("style", [["--format=json"], *slow([], ["--format=markdown"])])
 def test_about_describes_every_setting(style: list[str]) -> None:
     ran = subprocess.run([COMMAND, "--about", *style], capture_output=True, check=True)
