@@ -47,7 +47,7 @@ class Callback:
 
             def do_GET(self) -> None:
                 status = callback._take(self.path, names, state)
-                page = f"<!doctype html><meta charset=utf-8><title>adpostbacks</title><p>{PAGES[status]}".encode()
+                page = f"<!doctype html><title>adpostbacks</title><p>{PAGES[status]}".encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "text/html; charset=utf-8")
                 self.send_header("Content-Length", str(len(page)))
