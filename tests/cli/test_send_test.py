@@ -1,0 +1,109 @@
+"""adpostbacks send-test: one event for a network's test tool, and never a live one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from conftest import SETTINGS, a_record
+
+from target_adpostbacks.cli.send_test import send_test
+from target_adpostbacks.networks import NETWORKS
+from target_adpostbacks.sandbox import Sandbox
+
+
+@pytest.fixture(scope="module")
+def one_sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def config(sandbox: Sandbox, tmp_path: Path) -> Path:
+    config: dict[str, Any] = {name: {**SETTINGS[name], "base_url": sandbox.url} for name in NETWORKS}
+    config["fields"] = {"event_name": "kind"}
+    config["tiktok"]["rules"] = [{"name": "no leads", "when": "event_name == 'lead'", "send": False}]
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    return path
+
+
+def run(config: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(send_test, ["--config", str(config), *arguments])
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    now = datetime.now(timezone.utc).isoformat()
+    records = [{**a_record(event_id=kind, event_time=now), "kind": kind} for kind in ("sign_up", "lead", "purchase")]
+    path = tmp_path / "data.jsonl"
+    path.write_text("\n".join([*(json.dumps({**each, "event_name": None}) for each in records), "{broken"]))
+    return path
+
+
+@pytest.mark.parametrize("name", [name for name, network in NETWORKS.items() if not network.counts_tests])
+def test_a_made_up_event_reaches_the_test_tool_alone(config: Path, sandbox: Sandbox, name: str) -> None:
+    result = run(config, name, "--test-code", "TEST1")
+    assert result.exit_code == 0
+    assert "accepted: HTTP 200" in result.stdout
+    assert (len(sandbox.test_events), sandbox.received) == (1, [])
+    assert SETTINGS[name]["access_token"] not in result.output if "access_token" in SETTINGS[name] else True
+
+
+def test_what_is_printed_is_what_was_sent(config: Path, sandbox: Sandbox) -> None:
+    result = run(config, "tiktok", "--event", "search", "--test-code", "TEST1")
+    assert result.exit_code == 0, result.output
+    _, _, head = result.stdout.partition("{\n")
+    printed = json.loads("{\n" + head[: head.index("\n}\n") + 3])
+    assert printed["data"][0]["event"] == "Search"
+    (received,) = sandbox.test_events
+    assert received["event_id"] == printed["data"][0]["event_id"]
+    assert "Look for it in Events Manager > the pixel > Test events." in result.stdout
+
+
+def test_a_line_of_ones_own_data_goes_as_the_config_says_but_as_a_test(
+    config: Path, sandbox: Sandbox, data: Path
+) -> None:
+    assert run(config, "tiktok", "--test-code", "TEST1", "--input", str(data), "--line", "3").exit_code == 0
+    assert ([event["event_id"] for event in sandbox.test_events], sandbox.received) == (["purchase"], [])
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("2", "line 2: not sent: by_rule: no leads"),
+        ("4", "line 4: line: malformed JSON"),
+        ("5", "line 5: there is no conversion"),
+    ],
+)
+def test_a_line_that_gives_no_event_says_why(config: Path, sandbox: Sandbox, data: Path, line: str, why: str) -> None:
+    result = run(config, "tiktok", "--test-code", "TEST1", "--input", str(data), "--line", line)
+    assert (result.exit_code, sandbox.requests) == (1, [])
+    assert why in result.stderr
+
+
+def test_without_a_code_nothing_is_sent(config: Path, sandbox: Sandbox) -> None:
+    result = run(config, "tiktok")
+    assert (result.exit_code, sandbox.requests) == (1, [])
+    assert "test_without_code: set test_event_code" in result.stderr
+
+
+def test_a_network_that_counts_tests_gets_one_only_when_asked_for_and_never_a_conversion(
+    config: Path, sandbox: Sandbox, data: Path
+) -> None:
+    for arguments in ((), ("--input", str(data)), ("--input", str(data), "--counted")):
+        result = run(config, "meta", "--test-code", "TEST1", *arguments)
+        assert (result.exit_code, sandbox.requests) == (2, [])
+    assert run(config, "meta", "--test-code", "TEST1", "--counted").exit_code == 0
+
+
+def test_a_refusal_is_exit_1_with_the_networks_words(config: Path, sandbox: Sandbox) -> None:
+    sandbox.faults = [{"network": "tiktok", "error": "auth_code"}]
+    result = run(config, "tiktok", "--test-code", "TEST1")
+    assert result.exit_code == 1
+    assert "HTTP 200" in result.stdout
