@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from target_adpostbacks.config.values import Level, read_level, struct_fields, unknown
-from target_adpostbacks.core.columns import COLUMN_ALIASES, READERS, Unusable
+from target_adpostbacks.core.columns import COLUMN_ALIASES, READERS, Reader, Unusable, read_key
 from target_adpostbacks.core.conversion import InvalidConversion
 from target_adpostbacks.core.events import canonical_event
 from target_adpostbacks.core.record import MAX_EVENT_NAME
@@ -134,9 +134,9 @@ def _problems_of_defaults(place: Place, defaults: Mapping[str, Any]) -> Iterator
 
 
 def _unreadable(column: str, value: Any) -> str:
-    reader = READERS.get(column)
+    reader: Reader = READERS.get(column, read_key)
     try:
-        return "" if reader is None or reader(column, value) is not None else "empty; a value expected"
+        return "" if reader(column, value) is not None else "empty; a value expected"
     except Unusable as unusable:
         return str(unusable)
     except InvalidConversion as invalid:

@@ -77,6 +77,7 @@ def mistakes_of_rule(rule: Any, **settings: Any) -> list[str]:
         ({"set": {"value": -1}}, ".set.value: not a number from 0 to 10^15"),
         ({"set": {"event_source": "canary"}}, ".set.event_source: web, app, offline or crm expected"),
         ({"set": {"email": {"canary": 1}}}, ".set.email: text expected"),
+        ({"set": {"ttclid": ["canary"]}}, ".set.ttclid: text expected"),
         ({"set": {"properties": ["canary"]}}, ".set.properties: an object expected"),
         ({"set": {"description": " "}}, ".set.description: empty; a value expected"),
         ({"set": {"event_time": None}}, ".set.event_time: a conversion always has one"),
