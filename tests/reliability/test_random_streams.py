@@ -16,8 +16,11 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -31,6 +34,11 @@ from run_target import encoded, record, schema, state
 
 from target_adpostbacks.core.answers import Request, Response
 from target_adpostbacks.delivery.transport import Unreachable
+from target_adpostbacks.networks import NETWORKS
+from target_adpostbacks.sandbox.access import Access
+from target_adpostbacks.sandbox.network import Answer, Batch, Call, Refused, SandboxNetwork
+from target_adpostbacks.sandbox.networks import network_of
+from target_adpostbacks.sandbox.schema import Problem
 from target_adpostbacks.singer.reader import LineReader
 from target_adpostbacks.singer.target import TargetAdpostbacks
 
@@ -38,9 +46,8 @@ pytestmark = pytest.mark.slow
 
 IN_MEMORY = Path("/dev/shm")
 """No power is cut here: nothing has to be on a disk."""
-NETWORKS = ("tiktok", "reddit")
 BAD = frozenset({"bad-1", "bad-2"})
-"""Ids that both networks refuse, and the batch with them."""
+"""Ids that every network refuses, most of them the batch with them."""
 IDS = ["evt-1", "evt-2", "evt-3", "evt-4", "evt-5", "evt-6", *sorted(BAD)]
 
 Sent = tuple[str, str]
@@ -49,7 +56,7 @@ Sent = tuple[str, str]
 records = st.builds(
     lambda event_id, network, **columns: purchase(0, event_id=event_id, network=network, **columns),
     st.sampled_from(IDS),
-    st.sampled_from(["tiktok", "reddit", None, "organic"]),  # None: both, for the record has the click ids of both
+    st.sampled_from([*NETWORKS, None, "organic"]),  # None: all, for the record has the click ids of all
 )
 junk = st.sampled_from(
     [
@@ -78,7 +85,7 @@ breaks = st.one_of(st.none(), st.none(), st.integers(0, 4))
 
 
 class Network:
-    """Both networks: takes in what it is sent, refuses what is bad, and fails as it is told, request by request."""
+    """All networks: takes in what it is sent, refuses what is bad, and fails as it is told, request by request."""
 
     def __init__(self, ledger: Path) -> None:
         self.script: deque[str] = deque()
@@ -91,16 +98,18 @@ class Network:
         self._lock = threading.Lock()
 
     def __call__(self, request: Request, timeout_seconds: float) -> Response:
-        name = "reddit" if "/pixels/" in request.url else "tiktok"
-        data = msgspec.json.decode(msgspec.json.encode(request.body))["data"]
-        events = data["events"] if name == "reddit" else data
-        ids = [event["metadata"]["conversion_id"] if name == "reddit" else event["event_id"] for event in events]
-        sent = [(name, event_id) for event_id in ids]
+        call = call_of(request)
+        network = network_of(call.path)
+        assert network is not None
+        batch = network.receive(call)
+        if isinstance(batch, Answer):
+            return response(batch)
+        sent = sent_in(network, batch)
         with self._lock:
             fault = self.script.popleft() if self.script else "well"
-            self._check(sent, events)
+            self._check(sent, [event.payload for event in batch.events])
         try:
-            return self._answer(name, fault, sent)
+            return self._answer(network, call, fault, sent)
         finally:
             with self._lock:
                 self._under_way -= {*sent}
@@ -117,7 +126,7 @@ class Network:
             if self._bytes.setdefault(key, msgspec.json.encode(event)) != msgspec.json.encode(event):
                 self.mistakes.append(f"other bytes: {key}")
 
-    def _answer(self, name: str, fault: str, sent: list[Sent]) -> Response:
+    def _answer(self, network: SandboxNetwork, call: Call, fault: str, sent: list[Sent]) -> Response:
         if fault == "unsent":
             raise Unreachable("connection refused", sent=False)
         if fault == "lost":
@@ -127,24 +136,54 @@ class Network:
             return Response(status=status, headers={"retry-after": "999999"} if fault == "parked" else {})
         if fault == "portal":
             return Response(status=200, body="<html>canary.mail@example.com</html>")
-        bad = next((index for index, (_, event_id) in enumerate(sent) if event_id in BAD), None)
-        if bad is not None:
-            said = "bad event of canary.mail@example.com"
-            if name == "reddit":
-                return Response(status=400, body={"error": {"code": 400, "message": said}})
-            named = f"Invalid value for data.{bad}.event_id: {said}" if bad % 2 else said
-            return Response(status=200, body={"code": 40002, "message": named})
+        said = network.accepted(call, len(sent))
+        bad = [index for index, (_, event_id) in enumerate(sent) if event_id in BAD]
+        if bad:
+            call = replace(call, bad=bad[0], silent=bad[0] % 2 == 0, echo=True)
+            sent, said = without_the_bad(network, call, alone=len(bad) == 1)
         with self._lock:
             self.received.update(sent)
         if fault == "silence":
             raise Unreachable("connection reset", sent=True)
         if fault == "stop":
             self.stop()
-        if name == "reddit":
-            return Response(
-                status=200, body={"data": {"message": f"Successfully processed {len(sent)} conversion events."}}
-            )
-        return Response(status=200, body={"code": 0, "message": "OK", "request_id": "r", "data": {}})
+        return response(said)
+
+
+def call_of(request: Request) -> Call:
+    """A request as the sandbox reads it."""
+    return Call(
+        method=request.method,
+        path=urlsplit(request.url).path,
+        query=dict(request.query),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=msgspec.json.decode(msgspec.json.encode(request.body)),
+        now=datetime.now(timezone.utc),
+        number=1,
+        access=Access(),
+    )
+
+
+def response(answer: Answer) -> Response:
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    return Response(status=answer.status, body=answer.body, headers=headers)
+
+
+def sent_in(network: SandboxNetwork, batch: Batch) -> list[Sent]:
+    return [(network.name, str(event.event_id)) for event in batch.events]
+
+
+def without_the_bad(network: SandboxNetwork, call: Call, *, alone: bool) -> tuple[list[Sent], Answer]:
+    """What the network takes of a request with bad events, and what it says: nothing, unless it answers for each."""
+    said = "bad event of canary.mail@example.com"
+    refused = network.refused(call, Problem("event", said, call.bad, value=said))
+    try:
+        taken = network.receive(call)
+    except Refused as refusal:
+        return [], refusal.answer
+    if alone and isinstance(taken, Batch) and taken.answer is not None:
+        return sent_in(network, taken), taken.answer
+    return [], refused
 
 
 class RandomStreams(RuleBasedStateMachine):
