@@ -250,15 +250,22 @@ def places(network: Kind, names: Iterable[str]) -> str:
                 f"`{setting}`" + (" (required)" if setting in required else ""),
                 words[setting].removesuffix(f" {extra[setting]['where']}."),
                 extra[setting]["where"],
-                f"`{extra[setting]['examples'][0]}`" if "examples" in extra[setting] else "",
+                f"`{written(extra[setting]['examples'][0])}`" if "examples" in extra[setting] else "",
             )
             for setting in names
         ),
     )
 
 
+def written(example: Any) -> str:
+    return example if isinstance(example, str) else json.dumps(example)
+
+
 def events(network: Kind) -> str:
     """A column for each kind of conversion whose names differ."""
+    if not network.standard_events:
+        kinds = ((f"`{event}`", f"`{kind}`" if kind else "never sent") for event, kind in network.events.items())
+        return table(("event", "category of its conversion action"), kinds)
     account = an_account_of(network)
 
     def name(conversion: Conversion, event: str) -> str:
@@ -276,6 +283,8 @@ def events(network: Kind) -> str:
 
 
 def standard_events(network: Kind) -> str:
+    if not network.standard_events:
+        return ""
     account = an_account_of(network)
     kinds = by_source(network, lambda conversion: code(sorted(account.native_events(conversion))))
     rows = [(names, words) for words, names in kinds.items()]
@@ -335,12 +344,13 @@ def prod_sections() -> str:
     return as_yaml({name: assets(network) for name, network in NETWORKS.items()}, 10)
 
 
-def section(network: Kind) -> dict[str, str]:
+def section(network: Kind) -> dict[str, Any]:
     return examples(network.settings_type)
 
 
-def assets(network: Kind) -> dict[str, str]:
-    return {name: value for name, value in section(network).items() if name in network.assets.values()}
+def assets(network: Kind) -> dict[str, Any]:
+    secret = secrets(network.settings_type)
+    return {name: value for name, value in section(network).items() if name not in {*secret, network.test_setting}}
 
 
 def as_yaml(sections: Mapping[str, Any], indent: int) -> str:
@@ -399,7 +409,10 @@ def refusal(name: str, token: str) -> str:
         method=request["method"],
         path=url.path,
         query=dict(parse_qsl(url.query)),
-        headers={header.lower(): value for header, value in request["headers"].items()},
+        headers={
+            "authorization": f"Bearer {token}",  # it is in no golden request of a network that signs in
+            **{header.lower(): value for header, value in request["headers"].items()},
+        },
         body=request["body"],
         now=datetime.fromisoformat(golden["now"].replace("Z", "+00:00")),
         number=1,

@@ -122,8 +122,11 @@ def test_a_library_is_used_in_its_place_only(path: Path) -> None:
 
 
 def test_networks_never_import_each_other() -> None:
-    for path in (PACKAGE / "networks").glob("[!_]*.py"):
-        assert not {name for name in imports(path) if name.startswith("target_adpostbacks.networks")}
+    networks = PACKAGE / "networks"
+    for path in (*networks.glob("[!_]*.py"), *networks.glob("_*/*.py")):
+        own = f"target_adpostbacks.networks._{path.relative_to(networks).parts[0].removesuffix('.py').lstrip('_')}"
+        others = {name for name in imports(path) if name.startswith("target_adpostbacks.networks")}
+        assert not {name for name in others if not name.startswith((f"{own}.", own))}
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)

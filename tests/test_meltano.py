@@ -27,6 +27,7 @@ from sqlalchemy import make_url
 from test_docs import console_blocks, with_sandbox
 
 from target_adpostbacks import cli
+from target_adpostbacks.core.settings import secrets
 from target_adpostbacks.demo import warehouse
 from target_adpostbacks.demo.conversions import conversions
 from target_adpostbacks.demo.postgres import Postgres
@@ -75,7 +76,9 @@ def test_meltano_yml_follows_meltanos_own_schema() -> None:
 @pytest.mark.parametrize("network", NETWORKS)
 def test_whatever_holds_a_token_is_sensitive(network: str) -> None:
     sensitive = {setting["name"] for setting in plugin_definitions.settings(OURS[0]) if setting.get("sensitive")}
-    assert {"ledger_url", f"{network}.access_token", f"{network}.accounts"} <= sensitive
+    tokens = {f"{network}.{setting}" for setting in secrets(NETWORKS[network].settings_type)}
+    assert tokens
+    assert {"ledger_url", f"{network}.accounts", *tokens} <= sensitive
 
 
 def test_no_setting_of_a_network_has_a_value_of_its_own() -> None:

@@ -22,7 +22,7 @@ from target_adpostbacks.config.values import (
     unknown,
 )
 from target_adpostbacks.core.accounts import Account
-from target_adpostbacks.core.settings import INHERITED, Settings, examples, is_loopback, secrets
+from target_adpostbacks.core.settings import INHERITED, Settings, examples, extras, is_loopback, secrets
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.rules import presets
 
@@ -207,6 +207,8 @@ def _problems(section: str, settings: Merged, *, in_part: bool = False) -> list[
             if field.required and field.name not in {*values, *settings.wrong}
         ]
     for name in sorted(secrets(type_)):
+        if extras(type_)[name].get("multiline"):
+            continue
         if re.search(r"[^!-~]", values.get(name, "")):  # no header takes it; an invisible character is easily copied
             problems.append(f"{name}: contains white space or a character that cannot be sent; copy it again")
     problems += _format_problems(values)

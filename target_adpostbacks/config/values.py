@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args, get_origin
 
 import msgspec
 from msgspec.structs import fields
@@ -46,15 +46,16 @@ def read_level(
             values[field.name] = msgspec.convert(value, field.type, strict=strict)
         except msgspec.ValidationError as error:
             wrong.add(field.name)
-            if isinstance(value, Mapping) and field.name in MEMBERS_COUNT:
+            if isinstance(value, Mapping) and _takes_members(field.type):
                 values[field.name] = _members(f"{path}{field.name}", field.type, value, mistakes)
             else:
                 mistakes.append(_mistake(f"{path}{field.name}", field.type, error))
     return Level(path, raw, values, frozenset(wrong))
 
 
-MEMBERS_COUNT = frozenset({"fields", "event_map", "compute"})
-"""Settings that are objects of the user's own names: each member is right or wrong by itself."""
+def _takes_members(annotation: Any) -> bool:
+    """Whether a setting is an object of the user's own names: each member is right or wrong by itself."""
+    return get_origin(get_args(annotation)[0]) is Mapping
 
 
 def _members(path: str, type_: Any, members: Mapping[str, Any], mistakes: list[str]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class Outcome(NamedTuple):
     message: str = ""
     shared: bool = False
     reason: str = ""  # "unconfirmed", "too_large": for rejected postbacks whose code alone does not say it
+    later: bool = False  # open until the next run: this one is too soon to try again
 
     @property
     def summary(self) -> str:
@@ -51,6 +52,15 @@ class Skip(Exception):
         self.reason = reason
         self.message = message
         self.rule = rule
+
+
+class Counted(NamedTuple):
+    """What a network made of a request that it had accepted, as far as it tells yet."""
+
+    status: str  # processing, success, partial_success or failed
+    counted: int  # events
+    not_counted: Mapping[str, int]  # the network's reason → events
+    is_final: bool
 
 
 class Access(NamedTuple):

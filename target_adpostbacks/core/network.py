@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from target_adpostbacks.core import phones
-from target_adpostbacks.core.answers import JSON, Access, Flow, Outcome, Request, Response, Send, Skip, Verdict
+from target_adpostbacks.core.answers import JSON, Access, Counted, Flow, Outcome, Request, Response, Send, Skip, Verdict
 from target_adpostbacks.core.connection import Connection
 from target_adpostbacks.core.conversion import Conversion, query_value, same_host
 from target_adpostbacks.core.events import EventTable, spellings
@@ -76,6 +76,7 @@ class Network(ABC, Generic[S]):
     statuses: ClassVar[Mapping[int, Verdict]] = {}
     advice: ClassVar[Mapping[str, str]] = {}  # code, or HTTP status where there is none → what to do next
     throttled_seconds: ClassVar[float] = 0  # least wait after an answer that throttles and does not say how long
+    counted_after: ClassVar[timedelta | None] = None  # when ``counted`` may ask about a request
 
     def __init__(self, settings: S, preset: EventTable | None = None) -> None:
         self.settings = settings
@@ -197,6 +198,13 @@ class Network(ABC, Generic[S]):
         """Asks whether the credentials are good, and counts nothing; ``TRANSIENT``: nobody can tell.
 
         None: the verdict on a synthetic test event says it.
+        """
+        return None
+
+    def counted(self, request_id: str) -> Flow[Counted | Outcome] | None:
+        """Asks what became of an accepted request; an Outcome: the network did not say, and why.
+
+        None: it tells nothing beyond its verdicts.
         """
         return None
 

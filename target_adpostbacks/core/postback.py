@@ -152,7 +152,7 @@ def admit(network: Network[Any], conversion: Conversion, now: datetime) -> tuple
     """
     c = conversion
     if c.adjustment and not network.adjusts(c):
-        raise Skip("no_adjustments", f"the network does not {c.adjustment} conversions")
+        raise Skip("no_adjustments", "the network takes no corrections of this kind")
     network_event = network.event(c)
     asset = network.asset(c)
     if not asset:

@@ -19,8 +19,9 @@ def doc(
     description: str,
     *,
     where: str = "",
-    example: str | None = None,
+    example: Any = None,
     secret: bool = False,
+    multiline: bool = False,
     anywhere: bool = False,
     ge: float | None = None,
     le: float | None = None,
@@ -29,8 +30,11 @@ def doc(
 
     ``where``: the place where a person finds its value; ``example``: a value of the right form, for a setting that an
     ordinary section has; ``anywhere``: it may also stand at the top of the config, for every network.
+    ``multiline``: a secret that is a document, which no header holds as it is.
     """
     extra: dict[str, Any] = {"secret": True, "writeOnly": True} if secret else {}
+    if multiline:
+        extra["multiline"] = True
     if where:
         extra["where"] = where
     if example is not None:
@@ -50,7 +54,7 @@ def extras(settings: type[msgspec.Struct]) -> dict[str, Mapping[str, Any]]:
     }
 
 
-def examples(settings: type[msgspec.Struct]) -> dict[str, str]:
+def examples(settings: type[msgspec.Struct]) -> dict[str, Any]:
     """An ordinary section: every setting that has an example, with it."""
     return {name: extra["examples"][0] for name, extra in extras(settings).items() if "examples" in extra}
 

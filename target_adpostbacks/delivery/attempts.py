@@ -118,7 +118,7 @@ def _parted(batch: Sequence[Queued], outcomes: Sequence[Outcome]) -> tuple[list[
             # Where the network does not deduplicate, a resend could count twice.
             settled.append((outcome, [each for each in queued if each.postback.resend_seconds is None]))
             again.append((outcome, [each for each in queued if each.postback.resend_seconds is not None]))
-        elif outcome.verdict.final or outcome.verdict is Verdict.CREDENTIALS:
+        elif outcome.verdict.final or outcome.verdict is Verdict.CREDENTIALS or outcome.later:
             settled.append((outcome, queued))
         else:
             again.append((outcome, queued))

@@ -1,4 +1,7 @@
-"""Every module in this folder is a network: NETWORKS maps its name to its class."""
+"""Every module in this folder is a network: NETWORKS maps its name to its class.
+
+One that needs several modules has them in a folder with its name behind an underscore.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from target_adpostbacks.core.network import Network
 NETWORKS: Mapping[str, type[Network[Any]]] = {
     network.name: network
     for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name)
+    if not module.name.startswith("_")
     for network in [importlib.import_module(f"{__name__}.{module.name}").NETWORK]
 }
 

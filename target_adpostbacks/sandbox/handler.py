@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
@@ -19,7 +20,11 @@ from target_adpostbacks.sandbox.schema import Problem
 
 HEADER = "X-Sandbox-Fault"
 MAX_BODY = 32 << 20
-SECRETS = {"access-token", "authorization", "cookie", "secret", "access_token", "auth_code", "appsecret_proof"}
+FORM = "application/x-www-form-urlencoded"
+SECRETS = {
+    *("access-token", "authorization", "cookie", "secret", "access_token", "auth_code", "appsecret_proof"),
+    *("developer-token", "client_secret", "refresh_token", "assertion"),
+}
 
 
 class Body(NamedTuple):
@@ -125,6 +130,8 @@ class Handler:
 
 async def read(request: web.Request) -> Body:
     raw = await request.read()
+    if request.content_type == FORM:
+        return Body(raw, dict(parse_qsl(raw.decode("utf-8", "replace"))))
     try:
         content = json.loads(raw, parse_constant=refuse)
         if b"\\ud" in raw.lower():

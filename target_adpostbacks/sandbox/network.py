@@ -31,7 +31,7 @@ class Call:
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
-    body: Any  # decoded JSON; NOT_JSON when it is none
+    body: Any  # decoded JSON, or the fields of a form; NOT_JSON when it is neither
     now: datetime
     number: int  # counts the requests, for request ids
     access: Access

@@ -166,7 +166,7 @@ def test_a_restatement_with_another_value_is_another_delivery(changes: dict[str,
 def test_only_the_corrections_that_a_network_takes_are_sent_to_it() -> None:
     with pytest.raises(Skip, match="no_adjustments") as skip:
         ready(correcting(), adjustment="retract")
-    assert skip.value.message == "the network does not retract conversions"
+    assert skip.value.message == "the network takes no corrections of this kind"
 
 
 def test_a_correction_is_of_the_time_that_its_record_says_else_of_the_reading() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -53,12 +53,38 @@ PERSONAL = {
 }
 
 
+FILTERED = frozenset({"normalize", "match_keys", "responses", "requests"})
+
+
+def api_of(row: Mapping[str, Any]) -> str:
+    """The API that a row of the vectors is about; empty: any."""
+    return str(row.get("api") or row.get("settings", {}).get("api", ""))
+
+
 @dataclass(frozen=True)
 class Subject:
-    """``vectors``: the network's tables as data, see ``target_adpostbacks/vectors/``."""
+    """A network, and ``api``: which of its APIs, where it has several.
+
+    ``vectors``: its tables as data, see ``target_adpostbacks/vectors/``, but for the rows of its other APIs; ``whole``:
+    with them.
+    """
 
     network_type: type[Network[Any]]
-    vectors: Mapping[str, Any]
+    whole: Mapping[str, Any]
+    api: str = ""
+
+    @cached_property
+    def vectors(self) -> Mapping[str, Any]:
+        tables = {
+            name: [row for row in table if self._is_own(row)] if isinstance(table, list) and name in FILTERED else table
+            for name, table in self.whole.items()
+        }
+        plain = tables["plain"]
+        return {**tables, "plain": plain[self.api] if isinstance(plain, dict) else plain}
+
+    def _is_own(self, row: Mapping[str, Any]) -> bool:
+        """Whether it is about this API; what the endpoint of a token answers is about none."""
+        return "endpoint" not in row and api_of(row) in ("", self.api)
 
     @property
     def name(self) -> str:
@@ -116,15 +142,20 @@ class Subject:
         return self.network.envelope(self.conversion())
 
 
-SUBJECTS = [
-    Subject(network, json.loads((files("target_adpostbacks") / "vectors" / f"{name}.json").read_text("utf-8")))
-    for name, network in NETWORKS.items()
-]
+def subjects(network: type[Network[Any]]) -> Iterator[Subject]:
+    vectors = json.loads((files("target_adpostbacks") / "vectors" / f"{network.name}.json").read_text("utf-8"))
+    for api in dict.fromkeys(map(api_of, vectors["requests"])):
+        yield Subject(network, vectors, api)
+
+
+SUBJECTS = [subject for network in NETWORKS.values() for subject in subjects(network)]
 
 
 def name_of(value: Any) -> str | None:
     """What pytest calls a subject in the id of a test."""
-    return value.name if isinstance(value, Subject) else None
+    if not isinstance(value, Subject):
+        return None
+    return f"{value.name} {value.api}".strip()
 
 
 every_network = pytest.mark.parametrize("subject", SUBJECTS, ids=name_of)

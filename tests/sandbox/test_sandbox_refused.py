@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sandbox_calls import VECTORS, at, changed, golden, path_of, post, refusals, without
+from sandbox_calls import VECTORS, at, changed, events_at, golden, path_of, post, refusals, without
 
 from target_adpostbacks.sandbox import Sandbox
 
@@ -18,7 +18,8 @@ GOLDEN = sorted({(network, row.get("of", VECTORS[network]["minimal"])) for netwo
 
 def repeated(network: str, name: str | None, times: int) -> Any:
     """The body of a golden request that holds its first event ``times`` times."""
-    body, path = golden(network, name)["body"], path_of(VECTORS[network]["events_at"])
+    body = golden(network, name)["body"]
+    path = events_at(network, body)
     return changed(body, path, [at(body, path)[0]] * times)
 
 
