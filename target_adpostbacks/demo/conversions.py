@@ -102,7 +102,8 @@ def _special(name: str, network: type[Network[Any]]) -> Iterator[Kind]:
     yield Kind(10, name, network, {"consent": False})
     yield Kind(4, name, network, age_days=network.max_age.days + 2)
     if name in POISONED:
-        yield Kind(1, name, network, {"event_name": "purchase", "event_id": POISONED[name]})
+        poison = dict.fromkeys(("event_id", "order_id"), POISONED[name])  # whichever the network knows it by
+        yield Kind(1, name, network, {"event_name": "purchase", **poison})
     if "app" in configured:
         yield Kind(14, name, network, APP)
     if "offline" in configured:

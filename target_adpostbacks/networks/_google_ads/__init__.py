@@ -1,0 +1,1 @@
+"""The two APIs of Google Ads, and what they have in common."""
