@@ -39,6 +39,22 @@ def test_the_nearest_rule_applies_and_no_other() -> None:
     assert "description" not in sent(config, **PAID)["properties"]
 
 
+@pytest.mark.parametrize(
+    "inherited",
+    [
+        {"rules": [{"send": False}]},
+        {"trigger_events": ["lead"]},
+        {"preset": "pingtree"},
+        {"defaults": {"consent": False}},
+    ],
+)
+def test_null_takes_an_inherited_setting_away(inherited: dict[str, Any]) -> None:
+    null = dict.fromkeys(inherited)
+    assert skipped(a_config(inherited))
+    assert sent(a_config(inherited, **null))["event"] == "Purchase"
+    assert sent(a_config(inherited, accounts={"eu": null}))["event"] == "Purchase"
+
+
 def test_what_applied_is_known_of_what_is_not_sent_either() -> None:
     result = prepared(a_config(rules=[{"name": "mine", "set": {"ttclid": None}}]))
     assert [(each.reason, each.rule) for each in result.not_sent] == [("no_match_key", "mine")]

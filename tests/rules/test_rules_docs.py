@@ -57,6 +57,25 @@ def is_within(expected: Any, whole: Any) -> bool:
     return bool(expected == whole)
 
 
+def test_the_readmes_example_does_what_it_says() -> None:
+    readme = (PAGE.parent.parent / "README.md").read_text()
+    (config,) = re.findall(r"## Your own rules\n.*?```yaml\n(.*?)```", readme, re.DOTALL)
+    made = preparation(completed(yaml.safe_load(config)))
+    lead, refund, subscription, other = (
+        outcomes(made.prepare(a_record(**record), NOW, stream="orders"))["tiktok.default"]
+        for record in (
+            {"event_name": "lead"},
+            {"total": 0.5},
+            {"event_name": "subscription_started", "total": 9},
+            {"event_name": "search", "total": 9},
+        )
+    )
+    assert lead["properties"] == {"value": 10, "currency": "EUR"}
+    assert refund == "skipped, by_rule: no refunds in disguise"
+    assert subscription["event"] == "subscription_started"
+    assert other.startswith("skipped, event_off")
+
+
 def test_the_page_has_the_examples_that_people_ask_for() -> None:
     assert len(examples()) == 9
     assert all([*example.cases()] for example in examples())
