@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import islice
 from random import Random
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -24,6 +25,8 @@ MAX_MESSAGES = 20
 """Different messages of one answer that are kept: what they echo has to be looked for in each."""
 TOO_MANY_MESSAGES = "the network gave a different message for each conversion; see the first ones"
 TOO_LARGE = 413
+SIGN_IN_TO_NETWORK = 511
+LENGTHS = ((86_400, "days"), (3600, "h"), (60, "min"), (1, "s"))
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 """What a network's id of a request looks like; anything else may be an echo of ours."""
@@ -69,7 +72,7 @@ class Exchange:
             sent = self._sent(started_at, no_access.http_status, 0)
             wait_seconds = self._asked(no_access.retry_after, outcomes)
         else:
-            outcomes = self._outcomes(response, batch)
+            outcomes = self._outcomes(response, batch, request.url)
             sent = self._sent(started_at, response.status, response.latency_ms, self._request_id(response))
             wait_seconds = self._asked(network.retry_after(response), outcomes)
             self._notice(response, outcomes, batch)
@@ -78,8 +81,13 @@ class Exchange:
     def _sent(self, started_at: str, http_status: int | None, latency_ms: int, request_id: str = "") -> Sent:
         return Sent(http_status, latency_ms, self.requests, uuid.uuid4().hex, request_id, started_at)
 
-    def _outcomes(self, response: Response, batch: Sequence[Queued]) -> list[Outcome]:
+    def _outcomes(self, response: Response, batch: Sequence[Queued], url: str) -> list[Outcome]:
         outcomes = self._scrubbed(self._network.outcomes(response, len(batch)), batch)
+        if strange := not_the_networks(response, url):
+            outcomes = [outcome if outcome.code else _explained(outcome, strange) for outcome in outcomes]
+        asked = seconds(self._network.retry_after(response), self._clock())
+        if asked > self._network.settings.max_retry_seconds:
+            outcomes = [_asked_to_wait(outcome, asked) for outcome in outcomes]
         return [*map(_too_large, outcomes)] if response.status == TOO_LARGE else outcomes
 
     def _request_id(self, response: Response) -> str:
@@ -135,6 +143,36 @@ class Exchange:
 
 def _texts(batch: Sequence[Queued]) -> frozenset[str]:
     return texts_of(queued.postback.payload for queued in batch)
+
+
+def not_the_networks(response: Response, url: str) -> str:
+    """What answered in a network's place, and what to do; empty for an answer that may be its own.
+
+    A page with a status from 500 up may come from the network's own servers.
+    """
+    is_redirect = 300 <= response.status < 400
+    is_page = isinstance(response.body, str) and response.body.lstrip().startswith("<")
+    if not is_redirect and not (is_page and (response.status < 500 or response.status == SIGN_IN_TO_NETWORK)):
+        return ""
+    came = "a redirect" if is_redirect else "a web page"
+    return (
+        f"{came} came instead of the network's answer: a captive portal, a proxy or a firewall is in between."
+        f" Sign in there, or have requests to {urlsplit(url).hostname} let through"
+    )
+
+
+def _explained(outcome: Outcome, why: str) -> Outcome:
+    is_open = outcome.verdict in (Verdict.TRANSIENT, Verdict.CREDENTIALS)
+    return outcome._replace(message=why) if is_open else outcome
+
+
+def _asked_to_wait(outcome: Outcome, wait_seconds: float) -> Outcome:
+    """The outcome, with a wait that is longer than a run's."""
+    if outcome.verdict not in (Verdict.THROTTLED, Verdict.TRANSIENT):
+        return outcome
+    size, unit = next((size, unit) for size, unit in LENGTHS if wait_seconds >= 2 * size or size == 1)
+    asked = f"the network asks to wait {wait_seconds / size:.0f} {unit}"
+    return outcome._replace(message="; ".join(filter(None, (outcome.message, asked))))
 
 
 def _too_large(outcome: Outcome) -> Outcome:

@@ -6,7 +6,7 @@ import threading
 import time
 from importlib.metadata import version
 from typing import Any, Protocol
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 import requests
@@ -74,6 +74,8 @@ class HttpTransport:
                 raise  # our own mistake; once bytes are out, whatever breaks means that no answer was heard
             late = watched.overdue or isinstance(error, requests.Timeout)
             why = "timed out" if late else _why(error)
+            place, is_proxied = _way(request.url)
+            why = f"{why}: {place}" if is_proxied or not watched.sent else why
             raise Unreachable(why, sent=watched.sent, latency_ms=_since(started)) from None
         finally:
             deadline.cancel()
@@ -132,6 +134,25 @@ def _decoded(body: bytes) -> Any:
         return body.decode("utf-8", "replace")[:MAX_TEXT]
 
 
+def _way(url: str) -> tuple[str, bool]:
+    """``'api.example.com, through the proxy 10.0.0.1:3128'``, and whether there is a proxy; no user, no password."""
+    proxy = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url, no_proxy=None))
+    if not proxy:
+        return _address(url), False
+    return f"{_address(url)}, through the proxy {_address(proxy)} of the environment", True
+
+
+def _address(url: str) -> str:
+    """Host and port, whatever else the URL has."""
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "an address that is not valid"
+    host = f"[{host}]" if ":" in host else host
+    return f"{host}:{port}" if port else host
+
+
 def _why(error: BaseException) -> str:
     """The kind of error, without the URL and whatever else its text holds."""
     text = str(error)
@@ -143,7 +164,9 @@ def _why(error: BaseException) -> str:
 
 FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 WHYS = {
+    "Tunnel connection failed: 407": "the proxy wants a user and a password",
     "Tunnel connection failed": "the proxy refused the connection",
+    "dependencies for SOCKS": "a SOCKS proxy can't be used",
     "answer too long": "answer too long",
     "Name or service not known": "host name not found",
     "NameResolutionError": "host name not found",

@@ -663,6 +663,45 @@ def test_retry_after_is_waited_for(scene: Make) -> None:
     assert made.statuses() == {"a": "accepted"}
 
 
+@pytest.mark.parametrize(
+    ("retry_after", "asked"),
+    [("86400", "24 h"), ("604800", "7 days"), ("5400", "90 min"), ("9" * 400, "11574074 days")],
+)
+def test_a_wait_that_is_too_long_for_a_run_is_told(scene: Make, retry_after: str, asked: str) -> None:
+    made = scene(Response(status=429, headers={"retry-after": retry_after}))
+    made.deliver("a")
+    why = f"throttled: the network asks to wait {asked}"
+    assert [each for each, _ in made.delivery.why_open] == [f"tiktok.default: {why}"]
+    assert any(f"(HTTP 429, {why})" in line for line in made.logged)
+    assert made.rows("message") == [(f"the network asks to wait {asked}",)]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "came"),
+    [
+        (200, "transient", "a web page"),
+        (302, "transient", "a redirect"),
+        (403, "credentials", "a web page"),
+        (511, "transient", "a web page"),
+    ],
+)
+def test_a_page_of_somebody_else_is_told_with_what_to_do(scene: Make, status: int, reason: str, came: str) -> None:
+    made = scene(Response(status=status, body="\n<!DOCTYPE html><title>Welcome to the guest WLAN</title>"))
+    made.deliver("a", account=an_account(max_attempts=1))
+    assert made.statuses() == {"a": reason}
+    told = (
+        f"{came} came instead of the network's answer: a captive portal, a proxy or a firewall is in between."
+        " Sign in there, or have requests to business-api.tiktok.com let through"
+    )
+    assert made.rows("message") == [(told,)]
+
+
+def test_a_page_of_a_failing_server_may_be_the_networks_own(scene: Make) -> None:
+    made = scene(Response(status=503, body="<html>Service Unavailable"))
+    made.deliver("a", account=an_account(max_attempts=1))
+    assert made.rows("message") == [("",)]
+
+
 class Patient(TikTok):
     """A network that wants to be left alone for a while once it throttles."""
 

@@ -6,6 +6,7 @@ import gzip
 import http.client
 import logging
 import socket
+import socketserver
 import threading
 import time
 from collections.abc import Iterator
@@ -101,7 +102,10 @@ def test_a_proxy_that_refuses_means_that_nothing_was_sent(server: LocalServer, m
     with pytest.raises(Unreachable) as silence:
         HttpTransport()(Request(url="https://network.example/v1", body={}), 5)
     assert not silence.value.sent
-    assert silence.value.why == "the proxy refused the connection"
+    proxy = server.url.removeprefix("http://")
+    assert silence.value.why == (
+        f"the proxy refused the connection: network.example, through the proxy {proxy} of the environment"
+    )
 
 
 def test_what_breaks_the_libraries_after_the_request_went_out_is_no_answer(
@@ -121,7 +125,50 @@ def test_nothing_listening_means_that_nothing_was_sent() -> None:
         with pytest.raises(Unreachable) as silence:
             HttpTransport()(Request(url=f"http://127.0.0.1:{port}", body={}), 5)
     assert not silence.value.sent
-    assert silence.value.why == "connection refused"
+    assert silence.value.why == f"connection refused: 127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("user", ["", "ada:canary%40@"])
+@pytest.mark.parametrize(
+    ("variable", "url"), [("http_proxy", "http://api.example/x"), ("all_proxy", "https://api.example")]
+)
+def test_a_proxy_in_the_way_is_named_without_its_user_and_password(
+    monkeypatch: pytest.MonkeyPatch, variable: str, url: str, user: str
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        monkeypatch.setenv(variable, f"http://{user}127.0.0.1:{port}")
+        with pytest.raises(Unreachable) as silence:
+            HttpTransport()(Request(url=url, body={}), 5)
+    assert not silence.value.sent
+    assert silence.value.why == (
+        f"connection refused: api.example, through the proxy 127.0.0.1:{port} of the environment"
+    )
+
+
+def test_a_proxy_that_wants_a_password_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Proxy(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline().strip():
+                pass
+            self.wfile.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with socketserver.TCPServer(("127.0.0.1", 0), Proxy) as proxy:
+        thread = threading.Thread(target=proxy.handle_request)
+        thread.start()
+        monkeypatch.setenv("https_proxy", f"127.0.0.1:{proxy.server_address[1]}")
+        with pytest.raises(Unreachable) as silence:
+            HttpTransport()(Request(url="https://api.example", body={}), 5)
+        thread.join()
+    assert silence.value.why == (
+        "the proxy wants a user and a password: api.example, through the proxy"
+        f" 127.0.0.1:{proxy.server_address[1]} of the environment"
+    )
 
 
 def test_a_reset_after_the_request_means_that_it_was_sent(server: LocalServer) -> None:
