@@ -24,6 +24,8 @@ WIDE = 120
 REASON = 30
 """The least width for a reason; in a narrower terminal it gets a line of its own."""
 GAP = "  "
+LONGEST = 40
+"""What a column of the log is filled up to in a pipe: the made-up id of one invalid row widens no other line."""
 WIDEST = 64
 """What a column in a pipe is filled up to, at most; a longer value moves the rest of its own line."""
 
@@ -53,7 +55,9 @@ class Layout:
         self._right = {self._head.index(name) for name in self._head if name in RIGHT}
         self._width = width
         self._inline = True
-        if width is not None:
+        if width is None:
+            self._widths = [min(LONGEST, each) for each in self._widths]
+        else:
             self._inline = width - self._taken() >= min(reason, REASON)
             self._shrink(width)
 

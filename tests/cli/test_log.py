@@ -127,7 +127,7 @@ def test_filters_choose_lines(ledger_url: str, arguments: list[str], expected: l
 @pytest.mark.parametrize(
     ("option", "known"),
     [
-        ("--network", "known: meta, "),
+        ("--network", "meta, "),
         ("--account", "known: default, eu\n"),
         ("--event", "known: purchase, "),
         ("--status", "'accepted', 'rejected', 'skipped', 'open', 'success', 'failed', 'retried'"),

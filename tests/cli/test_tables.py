@@ -76,3 +76,11 @@ def test_a_cut_id_keeps_its_end() -> None:
 def test_a_line_without_a_reason_has_none_below_it() -> None:
     taken = a_line(event_id="evt_" + "x" * 60)
     assert len(shown(taken, width=80)[2:]) == 1
+
+
+def test_in_a_pipe_one_long_id_moves_its_own_line_alone() -> None:
+    uuid, invalid = "0d9c2a4e-5b64-4f8b-9a51-3d1b2a7c9e01", "conversions:" + "0f" * 32
+    refused = {"status": "Failed", "message": "no"}
+    head, first, second = shown(a_line(event_id=uuid, **refused), a_line(event_id=invalid, **refused), width=None)
+    assert first.index("0: no") == head.index("Reason") == second.index(invalid) + 42
+    assert second.endswith(f"{invalid}  0: no")
