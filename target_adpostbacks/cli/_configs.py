@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from target_adpostbacks import config as configuration
-from target_adpostbacks.config import environment, files
+from target_adpostbacks.config import environment, files, stand_ins
 from target_adpostbacks.core.accounts import Account
 
 PREFIX = "TARGET_ADPOSTBACKS_"
@@ -49,13 +49,17 @@ def option(command: Command) -> Command:
     )(command)
 
 
-def read(paths: Iterable[str]) -> Configured:
-    """The config of files and environment; every mistake ends the command."""
+def read(paths: Iterable[str], *, with_secrets: bool = True) -> Configured:
+    """The config of files and environment; every mistake ends the command.
+
+    ``with_secrets``: False for what sends nothing: an example stands in for each that is missing.
+    """
     try:
         said = environment.settings(files.read(paths), configuration.schema(), PREFIX, os.environ)
         for warning in said.warnings:
             click.echo(warning, err=True)
-        general, accounts = configuration.read(said.config)
+        config = said.config if with_secrets else stand_ins.with_secrets(said.config)
+        general, accounts = configuration.read(config)
     except files.UnreadableConfig as error:
         raise click.ClickException(str(error)) from None
     except configuration.InvalidConfig as error:

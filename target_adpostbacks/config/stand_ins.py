@@ -25,11 +25,15 @@ def _stand_in(network: type[Network[Any]]) -> Network[Any]:
 def with_secrets(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config with an example for each secret that a section lacks: the real one may come from the environment."""
     return {
-        name: {**_example_secrets(name), **section} if name in NETWORKS and isinstance(section, Mapping) else section
+        name: {**section, **_example_secrets(name, section)}
+        if name in NETWORKS and isinstance(section, Mapping)
+        else section
         for name, section in config.items()
     }
 
 
-def _example_secrets(name: str) -> dict[str, str]:
+def _example_secrets(name: str, section: Mapping[str, Any]) -> dict[str, str]:
+    """Those that the section lacks: empty and null are no secrets either."""
     type_ = NETWORKS[name].settings_type
-    return {setting: example for setting, example in examples(type_).items() if setting in secrets(type_)}
+    lacking = {setting for setting in secrets(type_) if not section.get(setting)}
+    return {setting: example for setting, example in examples(type_).items() if setting in lacking}

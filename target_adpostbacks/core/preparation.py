@@ -20,6 +20,9 @@ from target_adpostbacks.core.record import is_deleted, parse
 Rule = Callable[[Mapping[str, Any], Conversion, Account], Conversion | Skip | None]
 """A user's rule for one account: the conversion, changed or not; a Skip; or None, it is not for this account."""
 
+Make = Callable[[Account, Conversion, datetime, str, int], Postback]
+"""Makes a postback, once the rules are applied; raises Skip and TooLarge."""
+
 FOR_NOBODY = Key("", "", "", "", "", False)
 
 
@@ -59,6 +62,7 @@ class Preparation:
         self.columns = columns
         self.names = names
         self.rules = rules
+        self.make: Make = prepare  # a preview looks at what goes in and comes out
         self.unmet: dict[str, Sequence[str]] = {}
         """Names in rules that no record has had yet, and where they stand; of several processes what all have left."""
         for rule in rules:
@@ -108,7 +112,7 @@ class Preparation:
                 if ruled is not conversion:
                     conversion = ruled
                     _note(prepared, ruled.unusable)
-            postback = prepare(account, conversion, now, prepared.stream, prepared.line)
+            postback = self.make(account, conversion, now, prepared.stream, prepared.line)
         except Skip as skip:
             reason, message, applied = skip.reason, skip.message, skip.rule
             if reason == "invalid":

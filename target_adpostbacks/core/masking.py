@@ -1,0 +1,121 @@
+"""A payload as others may see it: hashes as they are, a column's name for what is the person's and unhashed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.core.answers import JSON, Skip
+from target_adpostbacks.core.conversion import Conversion
+from target_adpostbacks.core.postback import TooLarge, prepare
+
+LABELS: Mapping[str, str] = {
+    **{column: column for column in ("email", "phone", "external_id", "first_name", "last_name", "gender")},
+    **{column: column for column in ("date_of_birth", "city", "state", "postal_code", "country", "user_agent")},
+    **{column: column for column in ("language", "advertising_id", "idfa", "gaid", "idfv", "lead_id", "click_id")},
+    **{column: column for column in ("device_brand", "device_model", "carrier", "timezone", "att_status")},
+    "ip_address": "ip",
+}
+"""Each column of the person to what is shown for it."""
+
+OTHER_ADDRESSES = ("8.8.4.4", "1.1.1.1")
+_is_hash = re.compile(r"[0-9a-f]{64}(\..{2,8})?").fullmatch
+_ROTATED = str.maketrans(
+    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "1234567890bcdefahijklmnopqrstuvwxyzgBCDEFAHIJKLMNOPQRSTUVWXYZG",
+)
+"""Keeps the form of what it changes: hexadecimal digits stay such."""
+
+Path = tuple[Any, ...]
+
+
+def masked(account: Account, conversion: Conversion, now: datetime, payload: bytes) -> JSON:
+    """A payload made of a conversion (its rules applied) for an account, with ``<ip>`` and its like in it.
+
+    Each column of the person is changed in turn: whatever then differs, and is no hash, came from it. So nothing has
+    to be known of where a network puts it, or how it writes it.
+    """
+    labels: dict[Path, str] = {}
+    original = dict(_leaves(msgspec.json.decode(payload)))
+    for label, changed in _variants(conversion):
+        try:
+            other = dict(_leaves(msgspec.json.decode(prepare(account, changed, now).payload)))
+        except (Skip, TooLarge):
+            other = {path: leaf for path, leaf in original.items() if not _holds(leaf, conversion, label)}
+        for path, leaf in original.items():
+            if other.get(path) != leaf and not (isinstance(leaf, str) and _is_hash(leaf)):
+                labels.setdefault(path, f"<{label}>")
+    return _written(msgspec.json.decode(payload), labels)
+
+
+def _variants(c: Conversion) -> Iterator[tuple[str, Conversion]]:
+    """The conversion with another value in one column of the person, for each that it has."""
+    replace = msgspec.structs.replace
+    for column, label in LABELS.items():
+        if value := getattr(c, column):
+            yield label, replace(c, **{column: _other(column, value)})
+    for name, value in c.ids.items():
+        yield name, replace(c, ids={**c.ids, name: _other(name, value)})
+
+
+def _other(column: str, value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_other(column, each) for each in value)
+    if column == "ip_address":
+        return next(address for address in OTHER_ADDRESSES if address != value)
+    return str(value).translate(_ROTATED)
+
+
+def _holds(leaf: Any, conversion: Conversion, label: str) -> bool:
+    """Whether a value of the payload has a column's value in it, however it is spelled."""
+    column = next((column for column, each in LABELS.items() if each == label), None)
+    raw = getattr(conversion, column) if column else conversion.ids.get(label, "")
+    folded = _folded(leaf)
+    return any(_folded(value) in folded for value in (raw if isinstance(raw, tuple) else (raw,)) if _folded(value))
+
+
+def _folded(value: Any) -> str:
+    return "".join(filter(str.isalnum, str(value).lower()))
+
+
+def _leaves(value: JSON, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    if isinstance(value, Mapping):
+        for name, member in value.items():
+            yield from _leaves(member, (*path, name))
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            yield from _leaves(member, (*path, index))
+    else:
+        yield path, value
+
+
+def _written(value: JSON, labels: Mapping[Path, str], path: Path = ()) -> JSON:
+    if isinstance(value, Mapping):
+        return {name: _written(member, labels, (*path, name)) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_written(member, labels, (*path, index)) for index, member in enumerate(value)]
+    if path in labels and not _is_url(value):
+        return labels[path]
+    return without_query(value) if _is_url(value) else value
+
+
+def _is_url(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith(("https://", "http://"))
+
+
+def without_query(url: str) -> str:
+    """``https://example.com/a?<query>#<fragment>``: what a URL says of a person stands behind the path."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "<url>"
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(
+        (parts.scheme, host, parts.path, "<query>" * bool(parts.query), "<fragment>" * bool(parts.fragment))
+    )

@@ -1,0 +1,64 @@
+"""What is personal and goes out unhashed is shown by its column's name, wherever a network puts it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from conftest import NOW, a_conversion, an_account
+
+from target_adpostbacks.core.masking import masked, without_query
+from target_adpostbacks.core.postback import prepare
+
+sys.path.append(str(Path(__file__).parent.parent / "networks"))
+from subject import PERSONAL, SOURCES, Subject, every_network, leaves
+
+every_source = pytest.mark.parametrize("source", SOURCES)
+
+
+def folded(value: Any) -> str:
+    return "".join(filter(str.isalnum, str(value).lower()))
+
+
+@every_network
+@every_source
+def test_no_personal_value_is_left_and_everything_else_is(subject: Subject, source: str) -> None:
+    conversion = subject.full_conversion(source)
+    payload = prepare(subject.account, conversion, NOW).payload
+    before = leaves(msgspec.json.decode(payload))
+    after = leaves(masked(subject.account, conversion, NOW, payload))
+    assert before.keys() == after.keys()
+    for path, leaf in after.items():
+        for column, value in {**PERSONAL, "click": "click-1"}.items():
+            assert len(folded(value)) < 4 or folded(value) not in folded(leaf), (path, column)
+        assert leaf == before[path] or re.fullmatch(r"<\w+>", str(leaf)), path
+    hashes = [path for path, leaf in before.items() if re.fullmatch(r"[0-9a-f]{64}", str(leaf))]
+    assert all(after[path] == before[path] for path in hashes)
+
+
+def test_each_is_named_by_its_column() -> None:
+    conversion = a_conversion(ip_address="203.0.113.9", user_agent="UA", city="Köln", state="Kalifornien", ttclid="x")
+    account = an_account()
+    user = masked(account, conversion, NOW, prepare(account, conversion, NOW).payload)["user"]
+    shown = {key: user[key] for key in ("ip", "user_agent", "city", "state", "ttclid")}
+    assert shown == {
+        "ip": "<ip>",
+        "user_agent": "<user_agent>",
+        "city": "<city>",
+        "state": "<state>",
+        "ttclid": "<ttclid>",
+    }
+
+
+def test_what_stands_behind_the_path_of_a_url_is_not_shown() -> None:
+    assert without_query("https://a.example/b?email=ada@example.com#t") == "https://a.example/b?<query>#<fragment>"
+    assert without_query("https://ada:secret@a.example/b") == "https://a.example/b"
+    assert without_query("https://[broken") == "<url>"
+    conversion = a_conversion(event_source_url="https://a.example/b?email=ada@example.com")
+    account = an_account()
+    page = masked(account, conversion, NOW, prepare(account, conversion, NOW).payload)["page"]
+    assert page == {"url": "https://a.example/b?<query>"}
