@@ -150,7 +150,7 @@ def matrix_row(name: str, network: Kind) -> Iterable[str]:
 def test_code(network: Kind) -> str:
     setting = f"`{network.test_setting}`" if network.test_setting else ""
     if network.tests_without_code:
-        return f"{setting} (optional)" if setting else "none needed"
+        return f"{setting} (optional)" if setting else "no code needed"
     return setting or "–"
 
 

@@ -133,6 +133,7 @@ class Pinterest(Network[PinterestSettings]):
     }
     click_ids = ids = ("epik",)
     click_id_example = "dj0yJnU9"
+    click_id_form = "dj0y"  # nearly always; Pinterest has no rule (unconfirmed)
     standard_events = EVENTS
     assets: ClassVar[Mapping[str, str]] = dict.fromkeys(EVENT_SOURCES, "ad_account_id")
     match_rules: ClassVar[Mapping[str, str]] = dict.fromkeys(EVENT_SOURCES, MATCH_RULE)
