@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - no secret
 FOR_NOW = frozenset({"internal_failure", "server_error", "temporarily_unavailable"})
 """Errors of OAuth that say nothing of the credentials, whatever their HTTP status."""
-UNSAID_SECONDS = 300.0
-"""How long an access token is used whose answer does not say how long it is good."""
+UNSAID_SECONDS, MOST_SECONDS = 300, 86_400
+"""How long an access token is used whose answer does not say how long it is good; and at most."""
 
 
 def sign_in(settings: GoogleAdsSettings, scope: str, place: Callable[[str], str], send: Send) -> Access:
@@ -42,7 +42,7 @@ def sign_in(settings: GoogleAdsSettings, scope: str, place: Callable[[str], str]
         message = f"signing in: google-auth can't use the credentials ({type(error).__name__})"
         raise NoAccess(Outcome(Verdict.CREDENTIALS, "", message, shared=True)) from None
     token = str(credentials.token)
-    seconds = as_number(answers[-1].get("expires_in")) or UNSAID_SECONDS
+    seconds = answers[-1]["expires_in"]
     return Access({"Authorization": f"Bearer {token}"}, seconds, token)
 
 
@@ -74,11 +74,12 @@ class _Answer:
 
 
 def _token(response: Response) -> Mapping[str, Any]:
-    """An answer with a token; raises NoAccess for any other, before google-auth waits and asks again."""
+    """The token of an answer; raises NoAccess for one without, before google-auth waits and asks again."""
     body = response.body if isinstance(response.body, Mapping) else {}
     token = body.get("access_token")
     if response.status == 200 and isinstance(token, str) and token.isascii() and token.isprintable() and token.strip():
-        return body
+        seconds = as_number(body.get("expires_in")) or 0
+        return {"access_token": token, "expires_in": min(seconds, MOST_SECONDS) if seconds > 0 else UNSAID_SECONDS}
     error, description = (body.get(name) for name in ("error", "error_description"))
     code = error if isinstance(error, str) else ""
     told = description if isinstance(description, str) else "" if response.status != 200 else "no access token"
