@@ -30,7 +30,7 @@ HUB: Mapping[str, Mapping[str, Any]] = {
     "target-adpostbacks": {
         "label": "Ad postbacks",
         "description": "Posts attributed conversions back to ad networks' conversion APIs, server to server",
-        "pip_url": f"{CHECKOUT}[postgres,sandbox]",
+        "pip_url": f"{CHECKOUT}[google,postgres,sandbox]",
         "next_steps": (
             "Configure a network: `meltano config set target-adpostbacks tiktok.pixel_code …`. A section that is there"
             " is switched on. `meltano invoke target-adpostbacks:log` shows what became of each conversion."
