@@ -294,13 +294,17 @@ def standard_events(network: Kind) -> str:
 def answers(network: Kind) -> str:
     """What is known of codes: first those that a person can do something about, then the others by verdict."""
     advised = [(f"`{key}`", verdict_of(network, key), settings_marked(text)) for key, text in network.advice.items()]
+    advised += [(f"“{words}”", "", settings_marked(text)) for words, text in network.advice_by_words.items()]
     others: dict[str, list[str]] = defaultdict(list)
     statuses = {str(status): verdict for status, verdict in {**http.STATUSES, **network.statuses}.items()}
     for key, verdict in (network.codes or statuses).items():
         if key not in network.advice and verdict is not Verdict.ACCEPTED:
             others[verdict.value].append(key)
     rows = [(code(ranges(keys)), verdict, "") for verdict, keys in others.items()]
-    return table(("code" if network.codes else "HTTP status", "verdict", "what to do"), [*advised, *rows])
+    head = ("code" if network.codes else "HTTP status") + (
+        ", or part of the message" if network.advice_by_words else ""
+    )
+    return table((head, "verdict", "what to do"), [*advised, *rows])
 
 
 def settings_marked(text: str) -> str:

@@ -75,6 +75,7 @@ class Network(ABC, Generic[S]):
     codes: ClassVar[Mapping[str, Verdict]] = {}
     statuses: ClassVar[Mapping[int, Verdict]] = {}
     advice: ClassVar[Mapping[str, str]] = {}  # code, or HTTP status where there is none → what to do next
+    advice_by_words: ClassVar[Mapping[str, str]] = {}  # part of a message in small letters → the same; it goes first
     throttled_seconds: ClassVar[float] = 0  # least wait after an answer that throttles and does not say how long
     counted_after: ClassVar[timedelta | None] = None  # when ``counted`` may ask about a request
 
@@ -283,9 +284,14 @@ class Network(ABC, Generic[S]):
             raise Skip("test_without_code", f"set {self.test_setting}")
         return code
 
-    def advice_on(self, code: str, http_status: int | None) -> str:
-        """What to do about an answer, from the network's own table; empty where it has nothing."""
-        return self.advice.get(code) or self.advice.get(str(http_status), "")
+    @classmethod
+    def advice_on(cls, code: str, http_status: int | None, message: str = "") -> str:
+        """What to do about an answer, by its words, its code or its HTTP status; empty: nothing is known."""
+        spoken = message.lower()
+        by_words = next((advice for words, advice in cls.advice_by_words.items() if words in spoken), "")
+        by_code = cls.advice.get(code) or cls.advice.get(code.partition("/")[0])
+        by_status = cls.advice.get(str(http_status)) if (http_status or 0) >= 400 else None  # a code may be 200
+        return by_words or by_code or by_status or ""
 
     def url(self, default: str) -> str:
         """``default`` with scheme and host from the ``base_url`` setting, if there is one."""

@@ -205,11 +205,11 @@ def _checked(account: Account, asset: str, outcome: Outcome, http_status: int | 
     cause = fix = ""
     if result == "unchecked":
         cause = NOBODY_CAN_TELL if http_status else NO_ANSWER
-        fix = network.advice_on(outcome.code, http_status)
+        fix = network.advice_on(outcome.code, http_status, outcome.message)
     elif result == "failed":
         refused = REASONS.get(outcome.verdict.value)
         cause = refused.sentence if refused else "The network refused the test event."
-        fix = network.advice_on(outcome.code, http_status) or (refused.advice if refused else "")
+        fix = network.advice_on(outcome.code, http_status, outcome.message) or (refused.advice if refused else "")
     return Checked(
         account=account.label,
         asset=asset,

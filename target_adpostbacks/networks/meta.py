@@ -272,10 +272,12 @@ class Meta(Network[MetaSettings]):
         "100/2804009": "Map the column value: a purchase needs it.",
         "100/2804010": "Map the column currency with an ISO 4217 code: a purchase needs it.",
         "100/2804016": "Look for a custom property that holds personal data, and leave it out.",
-        "100/2804050": "Map more columns that identify the person: a click id, email, phone or external_id.",
+        "100/2804050": "Map more columns that identify the person: a click id, email, phone or external_id, and "
+        "ip_address with user_agent.",
         "102": "Generate a new access_token.",
         "104": "Set app_secret to the secret of the app that the token belongs to.",
-        "190": "Generate a new access_token: this one has expired, was revoked, or its user changed the password.",
+        "190": "Generate a new access_token: this one has expired, was revoked or cut when it was copied, or its user "
+        "changed the password.",
         "200": "Give the token's system user permission to the data set, in Business settings.",
         "368": "Wait: Meta blocks the account for a while. If it stays so, ask Meta's support.",
         "613": "Lower requests_per_second; the next run sends what is open.",

@@ -138,11 +138,18 @@ class Reddit(Network[RedditSettings]):
     statuses: ClassVar[Mapping[int, Verdict]] = {404: Verdict.CREDENTIALS}
     advice: ClassVar[Mapping[str, str]] = {
         "400": "Correct the field that the message names, or leave its column out.",
-        "401": "Generate a new access_token: this one is wrong or was revoked.",
-        "403": "Generate the token as an admin of the ad account that the pixel belongs to.",
-        "404": "Compare pixel_id with Events Manager: there is no such pixel, or the token can't see it.",
+        "401": "Generate a new access_token: this one was cut when it was copied, or was revoked.",
+        "403": "Generate the token as an admin of the ad account that the pixel belongs to: this one is for another "
+        "pixel.",
+        "404": "Compare pixel_id with Events Manager: it begins with a2_, in old accounts with t2_. There is no such "
+        "pixel, or the token can't see it.",
         "410": "Update target-adpostbacks: Reddit has switched this version of its API off.",
         "429": "Lower requests_per_second, and name your account in user_agent.",
+    }
+    advice_by_words: ClassVar[Mapping[str, str]] = {
+        "must be less than 168h": "Send sooner: Reddit takes an event for seven days.",
+        "unknown field": "Report it: target-adpostbacks sent a field that Reddit does not know.",
+        "action_source": "Set action_source to WEBSITE, APP, PHYSICAL_STORE or OTHER, or leave the setting out.",
     }
 
     def limits_data_use(self, conversion: Conversion) -> bool:

@@ -157,7 +157,7 @@ class Snapchat(Network[SnapchatSettings]):
     counts_within = "28 days of a click, 1 of a view"  # (unconfirmed: guides of others say so)
     advice: ClassVar[Mapping[str, str]] = {
         "400": "Correct the field that the message names; if it speaks of the token, generate a new access_token.",
-        "401": "Generate a new access_token: this one is wrong or was revoked.",
+        "401": "Generate a new access_token: this one was cut when it was copied, or was revoked.",
         "403": "Take a token of the organization that the pixel or app belongs to.",
         "404": "Compare pixel_id and snap_app_id with Ads Manager.",
         "429": "Lower requests_per_second; the next run sends what is open.",

@@ -285,7 +285,8 @@ class TikTok(Network[TikTokSettings]):
     }
     advice: ClassVar[Mapping[str, str]] = {
         "20001": "Compare with Events Manager: TikTok took a part of the request and does not say which.",
-        "40001": "Take a token of an admin or operator of the account that the pixel belongs to.",
+        "40001": "Generate the token in Events Manager for this very pixel, as an admin or operator of the ad account. "
+        "pixel_code is the code beside the pixel's name, not the name and not the numeric id.",
         "40002": "Correct the field that the message names, or leave its column out.",
         "40051": "Update target-adpostbacks: TikTok no longer serves this version of its API.",
         "40062": "Look in properties for personal data that is not hashed, and leave it out.",
@@ -294,7 +295,7 @@ class TikTok(Network[TikTokSettings]):
         "40101": "Compare the app's id and secret with those of the app at TikTok for Business developers.",
         "40102": "Generate a new access_token: this one has expired.",
         "40104": "Set access_token.",
-        "40105": "Generate a new access_token: this one is wrong or was revoked.",
+        "40105": "Generate a new access_token: this one was cut when it was copied, or was revoked.",
         "40110": "Connect once more: the code was used, or is too old.",
         "40113": "Ask TikTok's support: the token's app may not use the Events API.",
         "40118": "Ask TikTok to allow the account this kind of event.",

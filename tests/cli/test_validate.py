@@ -71,7 +71,7 @@ def test_the_table_has_the_networks_words_cause_and_fix_below(config: str) -> No
         "tiktok.game_b  C4QR19SBNV8A1TKMWXYZ  failed  200   40105",
         "    Access token is incorrect or has been revoked.",
         "    The network refused the account's credentials.",
-        "    Generate a new access_token: this one is wrong or was revoked.",
+        "    Generate a new access_token: this one was cut when it was copied, or was revoked.",
     ]
 
 
