@@ -23,6 +23,7 @@ from target_adpostbacks.core import answers as http
 from target_adpostbacks.core.answers import Skip, Verdict, by_status
 from target_adpostbacks.core.columns import READERS
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion
+from target_adpostbacks.core.health import STATES
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.reasons import REASONS, STATUSES
 from target_adpostbacks.core.settings import INHERITED, Settings, examples, extras, secrets
@@ -178,6 +179,11 @@ def default(field: Any) -> str:
 def statuses() -> str:
     """Each status of the ledger, and what it means."""
     return table(("status", ""), ((f"`{status}`", sentence) for status, sentence in STATUSES.items()))
+
+
+def states() -> str:
+    """Each state of an account, and what it means."""
+    return table(("state", ""), ((f"`{state}`", sentence) for state, sentence in STATES.items()))
 
 
 def reasons() -> str:
@@ -509,6 +515,7 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     },
     "docs/doctor.md": {"findings": doctor_findings},
     "docs/ledger.md": {"reasons": reasons},
+    "docs/monitoring.md": {"states": states},
     "docs/sandbox.md": {
         "config": sandbox_config,
         "networks": sandbox_networks,

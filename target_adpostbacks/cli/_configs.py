@@ -9,8 +9,10 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from target_adpostbacks import config as configuration
+from target_adpostbacks.cli import _options
 from target_adpostbacks.config import environment, files, stand_ins
 from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.networks import NETWORKS
 
 PREFIX = "TARGET_ADPOSTBACKS_"
 
@@ -55,13 +57,29 @@ def read(paths: Iterable[str], *, with_secrets: bool = True) -> Configured:
     ``with_secrets``: False for what sends nothing: an example stands in for each that is missing.
     """
     try:
-        said = environment.settings(files.read(paths), configuration.schema(), PREFIX, os.environ)
-        for warning in said.warnings:
-            click.echo(warning, err=True)
-        config = said.config if with_secrets else stand_ins.with_secrets(said.config)
-        general, accounts = configuration.read(config)
+        return _checked(_said(files.read(paths)), with_secrets=with_secrets)
     except files.UnreadableConfig as error:
         raise click.ClickException(str(error)) from None
+
+
+def of_context() -> Configured | None:
+    """The same for a command with ``_options.ledger_url`` that sends nothing; None: nothing says what is configured."""
+    said_in_files = click.get_current_context().meta[_options.__name__]
+    said = _said(said_in_files)
+    is_configured = said_in_files or said.config.keys() & NETWORKS.keys()
+    return _checked(said, with_secrets=False) if is_configured else None
+
+
+def _said(said_in_files: Mapping[str, Any]) -> environment.Settings:
+    return environment.settings(said_in_files, configuration.schema(), PREFIX, os.environ)
+
+
+def _checked(said: environment.Settings, *, with_secrets: bool) -> Configured:
+    for warning in said.warnings:
+        click.echo(warning, err=True)
+    try:
+        config = said.config if with_secrets else stand_ins.with_secrets(said.config)
+        general, accounts = configuration.read(config)
     except configuration.InvalidConfig as error:
         mistakes = "\n".join(f"  {said.named(mistake)}" for mistake in error.mistakes)
         raise click.ClickException(f"the config has mistakes:\n{mistakes}") from None

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from typing import Any
 
+import click
 import msgspec
 
 Row = Mapping[str, Any]
@@ -27,6 +30,28 @@ def until_read() -> Iterator[None]:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered goes there at the end
         sys.exit(0)
+
+
+@contextmanager
+def replacing(path: Path | None) -> Iterator[None]:
+    """What is written to standard output meanwhile goes to that file, which is replaced at once; None: it does not."""
+    if path is None:
+        yield
+        return
+    with redirect_stdout(io.StringIO()) as written:
+        yield
+    try:
+        target = path.resolve()
+        if target.exists() and not target.is_file():
+            raise click.ClickException(f"--output {path}: not a file")
+        beside = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            beside.write_text(written.getvalue(), "utf-8")
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise click.ClickException(f"--output {path}: {error.strerror}") from None
 
 
 def write_json(rows: Iterable[Row]) -> None:

@@ -19,6 +19,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from target_adpostbacks.cli import health
 from target_adpostbacks.cli._tables import Layout
 from target_adpostbacks.core.settings import examples
 from target_adpostbacks.demo import summary
@@ -128,6 +129,7 @@ def _scheduled(story: Story, folder: Path) -> None:
         with story.step("Sending again, every row from the first: nothing goes out twice"):
             meltano("run", "--full-refresh", "tap-postgres", "target-adpostbacks")
             _received(story, sandbox)
+        _health(story, folder / "demo.db", "adpostbacks health --ledger-url sqlite:///demo.db")
 
 
 def _settings(server: Postgres, sandbox: Sandbox) -> dict[str, str]:
@@ -165,6 +167,7 @@ def _piped(story: Story, folder: Path) -> None:
         with story.step("Sending the same file again: nothing goes out twice"):
             send()
             _received(story, sandbox)
+        _health(story, folder / "adpostbacks.db", "adpostbacks health")
 
 
 def _config(sandbox: Sandbox) -> Mapping[str, Any]:
@@ -212,6 +215,15 @@ def _excerpt(lines: Iterable[Line]) -> Iterator[Line]:
             yield from requests
         elif last.status == "Failed":
             yield last
+
+
+def _health(story: Story, file: Path, command: str) -> None:
+    now = datetime.now(timezone.utc)
+    with story.step("How each account does"):
+        story.command(command)
+        accounts = [*health.healths(f"sqlite:///{file}", now)]
+        for line in health.table(accounts, now, story.width, colored=story.colored):
+            story.show(Text.from_ansi(line))
 
 
 def _received(story: Story, sandbox: Sandbox) -> None:

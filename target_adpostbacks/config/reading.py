@@ -22,10 +22,15 @@ from target_adpostbacks.config.values import (
     unknown,
 )
 from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.core.conversion import InvalidConversion
+from target_adpostbacks.core.health import THRESHOLDS
 from target_adpostbacks.core.settings import INHERITED, Settings, examples, extras, is_loopback, secrets
+from target_adpostbacks.core.times import moment
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.rules import presets
 
+MOST = 100_000
+"""Of a threshold of ``health``: hours, percent, conversions."""
 ACCOUNT_NAME = re.compile(r"[a-z][a-z0-9_]*").fullmatch
 
 
@@ -225,6 +230,15 @@ def problems_of_level(values: Mapping[str, Any]) -> Iterable[str]:
     for event, native in values.get("event_map", {}).items():
         if native == "":
             yield f"event_map.{event}: empty; the network's name of the event expected, or null to switch it off"
+    for name, limit in values.get("health", {}).items():
+        if name not in THRESHOLDS:
+            yield unknown(f"health.{name}", name, THRESHOLDS, what="threshold")
+        elif not 0 <= limit <= MOST:
+            yield f"health.{name}: a number from 0 to {MOST} expected"
+    try:
+        moment("token_created_at", values.get("token_created_at", ""))
+    except InvalidConversion:
+        yield "token_created_at: not a date, for example `2026-05-01`"
     triggers = values.get("trigger_events")
     if triggers == []:
         yield "trigger_events: empty; name the events to send, or leave the setting out to send all"

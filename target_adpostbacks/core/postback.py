@@ -168,6 +168,16 @@ def admit(network: Network[Any], conversion: Conversion, now: datetime) -> tuple
     return network_event, asset, deadline
 
 
+def receiver_of_trial(asset: str) -> str | None:
+    """What would receive a trial's deliveries if they were live; None: the asset is none of a trial.
+
+    >>> receiver_of_trial("D7VH38JC77U3LFDOLGRG@http://127.0.0.1:8765")
+    'D7VH38JC77U3LFDOLGRG'
+    """
+    receiver, _, address = asset.rpartition("@")
+    return receiver if address.startswith(("http://", "https://")) else None
+
+
 def key(account: Account, conversion: Conversion) -> Key:
     """The identity of a delivery."""
     network = account.network

@@ -174,6 +174,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     request_timeout_seconds: Annotated[
         int, doc("Time for one request, from connecting to the last byte of its answer.", anywhere=True, ge=1, le=3600)
     ] = 30
+    token_created_at: Annotated[
+        str | None,
+        doc(
+            "When the account's token was made, as a date: `2026-05-01`. `adpostbacks health` tells when it is too old."
+        ),
+    ] = None
+    token_max_age_days: Annotated[
+        int, doc("From this age on, `adpostbacks health` asks for a new token.", anywhere=True, ge=1, le=36_500)
+    ] = 365
+    health: Annotated[
+        Mapping[str, float],
+        doc(
+            "When `adpostbacks health` calls an account degraded: more than `rejected_percent` (10) of `rejected_of`"
+            " (20) or more were refused in 24 hours, or something has been open for longer than `open_hours` (6). After"
+            " `quiet_hours` (24) without an answer it has no recent activity.",
+            anywhere=True,
+        ),
+    ] = {}
     requests_per_second: Annotated[
         float, doc("Ceiling for all accounts of the section together; 0: none.", anywhere=True, ge=0)
     ] = 0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from types import TracebackType
 from typing import Any
 
 import sqlalchemy as sa
 
-from target_adpostbacks.ledger import log
+from target_adpostbacks.core.health import Activity
+from target_adpostbacks.ledger import health, log
 from target_adpostbacks.ledger.database import Database
 from target_adpostbacks.ledger.filters import ALL, Only, known
 from target_adpostbacks.ledger.log import Line, Newest
@@ -31,7 +33,7 @@ def changes(database: Database, table: str, after: int = 0, **equal: Any) -> Ite
 class LedgerReader:
     """Answers questions; in PostgreSQL it needs no right but SELECT. Raises NoLedger where nothing was sent yet.
 
-    A question is a function of a Database, ``changes`` or ``log.lines``, and a method here.
+    A question is a function of a Database, ``changes``, ``log.lines`` or ``health.activities``, and a method here.
     """
 
     def __init__(self, url: str) -> None:
@@ -56,6 +58,14 @@ class LedgerReader:
     def known(self, column: str) -> list[str]:
         """The values that deliveries have in a column, sorted."""
         return known(self._database, column)
+
+    def activities(self, now: datetime, quiet_hours: float = 24) -> list[Activity]:
+        """What is known of every account, by name: the last 24 hours, the newest answers, and what is open.
+
+        ``quiet_hours``: how old an answer may be to count. Tests count nowhere, and a trial's deliveries only where the
+        same conversion has none that is live.
+        """
+        return health.activities(self._database, now, quiet_hours)
 
     def close(self) -> None:
         """Give back every connection."""

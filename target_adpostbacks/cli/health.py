@@ -1,0 +1,180 @@
+"""adpostbacks health: how each account does, for people and for monitors."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from target_adpostbacks.cli import _configs, _options, _prometheus
+from target_adpostbacks.cli._output import printable, replacing, write_csv, write_json, write_jsonl
+from target_adpostbacks.cli._tables import columns
+from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.core.advice import advice
+from target_adpostbacks.core.health import THRESHOLDS, Activity, Answer, Health, Token, judged, shown
+from target_adpostbacks.core.money import decimals, stakes, told
+from target_adpostbacks.core.times import moment
+from target_adpostbacks.ledger import LedgerReader, NoLedger, UnusableLedger
+from target_adpostbacks.networks import NETWORKS
+
+COLORS: Mapping[str, dict[str, Any]] = {
+    "delivering": {"fg": "green"},
+    "no_recent_activity": {"dim": True},
+    "degraded": {"fg": "yellow"},
+    "credential_failures": {"fg": "red"},
+}
+HEAD = ("Account", "State", "Last accepted", "Accepted", "Rejected", "Open")
+FOOT = "Counts are of the last 24 hours, times are UTC."
+INDENT = " " * 4
+
+
+@click.command()
+@_options.ledger_url
+@_options.output("table", "json", "jsonl", "csv", "prometheus")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write to this file, which is replaced at once: no reader sees a half of it.",
+)
+def health(ledger_url: str, style: str, output: Path | None) -> None:
+    """Tell how each account does, from the ledger alone.
+
+    \b
+    delivering           the network takes what is sent
+    no_recent_activity   no request in 24 hours; normal when new
+    degraded             more than 10 % of 20 or more were refused in 24 hours, the
+                         network throttles, something has been open for more than
+                         6 hours, or the token is too old
+    credential_failures  the newest answer refused the credentials
+
+    With --config, each account of the config has a line, one that never sent anything too. The setting `health` changes
+    the limits. Exit 0 if every account is delivering or new, else 1.
+
+    \b
+    Example: adpostbacks health --config config.json
+    Example: adpostbacks health --format prometheus --output /var/lib/node_exporter/adpostbacks.prom
+    """
+    now = datetime.now(timezone.utc)
+    configured = _configs.of_context()
+    accounts = configured.accounts if configured else None
+    try:
+        accounts_health = [*healths(ledger_url, now, accounts)]
+    except UnusableLedger as error:
+        raise click.ClickException(str(error)) from None
+    with replacing(output):
+        WRITERS[style](accounts_health, now)
+    sys.exit(0 if all(each.is_well for each in accounts_health) else 1)
+
+
+def healths(url: str, now: datetime, configured: Mapping[str, Sequence[Account]] | None = None) -> Iterator[Health]:
+    """Of each account that the config switches on; without a config, of each that the ledger knows."""
+    accounts = {account.label: account for section in (configured or {}).values() for account in section}
+    limits = [account.network.settings.health for account in accounts.values() if account.network]
+    quiet_hours = max((each.get("quiet_hours", 0) for each in limits), default=0)
+    try:
+        with LedgerReader(url) as ledger:
+            known = {each.label: each for each in ledger.activities(now, max(quiet_hours, THRESHOLDS["quiet_hours"]))}
+    except NoLedger:
+        known = {}
+    if configured is None:
+        yield from (judged(activity, now, _advice(activity)) for activity in known.values())
+        return
+    for label, account in accounts.items():
+        if account.network is not None:
+            activity, settings = known.get(label, Activity(account.section, account.name)), account.network.settings
+            token = Token(moment("token_created_at", settings.token_created_at or ""), settings.token_max_age_days)
+            yield judged(activity, now, _advice(activity), settings.health, token)
+
+
+def _advice(activity: Activity) -> Callable[[Answer], str]:
+    def to_do(answer: Answer) -> str:
+        facts = {"reason": answer.reason, "code": answer.code, "message": answer.message}
+        return advice(NETWORKS.get(activity.network), http_status=answer.http_status, **facts)
+
+    return to_do
+
+
+def _row(health: Health, now: datetime) -> dict[str, Any]:
+    """The account as JSON and CSV have it."""
+    activity = health.activity
+    return {
+        "account": activity.label,
+        "state": health.state,
+        "since": health.since,
+        "last_accepted_at": activity.last_accepted_at,
+        "last_24h": {"accepted": activity.accepted, "rejected": activity.rejected, "open": activity.open},
+        "open_money": {
+            stake.currency: round(stake.value, decimals(stake.currency) or None)
+            for stake in stakes(activity.amounts, _text(now))
+        },
+        "advice": health.advice,
+    }
+
+
+def _write_table(healths: Sequence[Health], now: datetime) -> None:
+    if not healths:
+        click.echo("No account has sent anything yet.", err=True)
+        return
+    width = Console().width if sys.stdout.isatty() else None
+    for line in table(healths, now, width, colored=width is not None and Console().color_system is not None):
+        print(line)
+
+
+def table(healths: Sequence[Health], now: datetime, width: int | None, *, colored: bool) -> Iterator[str]:
+    """A line for each account, with what is to be told below it. ``width``: of the terminal; None: nothing is cut."""
+    cells = [
+        (
+            *(each.activity.label, each.state, _shown(each.activity.last_accepted_at)),
+            *(f"{count:,}" for count in (each.activity.accepted, each.activity.rejected, each.activity.open)),
+        )
+        for each in healths
+    ]
+    head, *lines = columns([HEAD, *(tuple(map(printable, row)) for row in cells)], width)
+    yield click.style(head, bold=True) if colored else head
+    for each, line in zip(healths, lines, strict=True):
+        yield line.replace(each.state, click.style(each.state, **COLORS[each.state]), 1) if colored else line
+        for text in map(printable, _below(each, now)):
+            yield from textwrap.wrap(text, width or 10_000, initial_indent=INDENT, subsequent_indent=INDENT)
+    yield FOOT
+
+
+def _below(health: Health, now: datetime) -> Iterator[str]:
+    """What is told under an account's line."""
+    if health.since or health.advice:
+        yield f"Since {_shown(health.since)}. {health.advice}" if health.since else health.advice
+    for stake in stakes(health.activity.amounts, _text(now)):
+        yield f"{told(stake, _text(now))}."
+
+
+def _shown(time: str | None) -> str:
+    return shown(time).removesuffix(" UTC") if time else "-"
+
+
+def _text(now: datetime) -> str:
+    return now.isoformat(timespec="milliseconds")
+
+
+def _write_rows(write: Callable[[Iterable[dict[str, Any]]], None], healths: Sequence[Health], now: datetime) -> None:
+    write([_row(each, now) for each in healths])
+
+
+def _write_csv(rows: Iterable[dict[str, Any]]) -> None:
+    flat = [{**row, **row["last_24h"]} for row in rows]
+    names = ("account", "state", "since", "last_accepted_at", "accepted", "rejected", "open", "open_money", "advice")
+    write_csv(names, flat)
+
+
+WRITERS: Mapping[str, Callable[[Sequence[Health], datetime], None]] = {
+    "table": _write_table,
+    "json": partial(_write_rows, write_json),
+    "jsonl": partial(_write_rows, write_jsonl),
+    "csv": partial(_write_rows, _write_csv),
+    "prometheus": _prometheus.write,
+}
