@@ -123,59 +123,63 @@ class Rules:
         policy = self._policies.get(account.label)
         if policy is None:
             return conversion
-        if policy.columns is not self._columns:
-            try:
-                conversion = read_again(record, conversion, policy.columns)
-            except InvalidConversion as error:
-                return Skip("invalid", str(error))
-        values = Values(record, conversion, policy.columns)
-        for rule in policy.rules:
-            if rule.when is not None:
-                try:
-                    if not rule.when.value(values):
-                        continue
-                except Exception as error:  # noqa: BLE001 - whatever data does to an expression; the text may hold values
-                    return _failed(rule, "when", error)
-            return _applied(rule, values, account)
+        try:
+            if policy.columns is not self._columns:
+                conversion = _read_as(policy, record, conversion)
+            values = Values(record, conversion, policy.columns)
+            for rule in policy.rules:
+                if rule.when is None or _evaluated(rule, "when", rule.when, values):
+                    return _applied(rule, values, account)
+        except Skip as skip:
+            return skip
         return conversion
 
 
-def _applied(rule: Rule, values: Values, account: Account) -> Conversion | Skip | None:
+def _read_as(policy: Policy, record: Mapping[str, Any], conversion: Conversion) -> Conversion:
+    try:
+        return read_again(record, conversion, policy.columns)
+    except InvalidConversion as error:
+        raise Skip("invalid", str(error)) from None
+
+
+def _evaluated(rule: Rule, key: str, expression: Expression, values: Values) -> Any:
+    try:
+        return expression.value(values)
+    except Exception as error:  # noqa: BLE001 - whatever data does to an expression; the error's text may hold values
+        raise Skip("invalid", f"rule {rule.name}, {key}: {type(error).__name__}", rule.name) from None
+
+
+def _applied(rule: Rule, values: Values, account: Account) -> Conversion | None:
+    """What the rule makes of the conversion; None: it is not for this account. Raises Skip."""
     conversion = values.conversion
     if not rule.sends:
-        return Skip("by_rule", rule.name, rule.name)
+        raise Skip("by_rule", rule.name, rule.name)
     if rule.accounts and conversion.account is None and account.name not in rule.accounts:
         return None
-    changes: dict[str, Any] = {"applied_rule": rule.name}
     if rule.constants or rule.computed or rule.properties or rule.computed_properties:
-        over: dict[str, Any] = {**rule.constants}
-        properties = {**conversion.properties, **rule.properties}
-        for path, expression in rule.expressions():
-            if expression is rule.when:
-                continue
-            key = path.removeprefix(f"{rule.path}.")
-            try:
-                value = expression.value(values)
-            except Exception as error:  # noqa: BLE001 - see above
-                return _failed(rule, key, error)
-            if key.startswith("compute.properties."):
-                properties[key.removeprefix("compute.properties.")] = value
-            else:
-                over[key.removeprefix("compute.")] = value
-        if properties != conversion.properties:
-            over["properties"] = properties
-        try:
-            conversion = read_again(values.record, conversion, values.columns, over)
-        except InvalidConversion as error:
-            key = "compute" if error.field in rule.computed else "set"
-            return Skip("invalid", f"rule {rule.name}, {key}.{error.field}: {error.rule}", rule.name)
+        conversion = _with_columns(rule, values)
+    changes: dict[str, Any] = {"applied_rule": rule.name}
     if rule.event:
         changes |= {"event_name": canonical_event(rule.event), "event_spelling": rule.event, "is_renamed": True}
     return msgspec.structs.replace(conversion, **changes)
 
 
-def _failed(rule: Rule, key: str, error: Exception) -> Skip:
-    return Skip("invalid", f"rule {rule.name}, {key}: {type(error).__name__}", rule.name)
+def _with_columns(rule: Rule, values: Values) -> Conversion:
+    """The conversion with the columns that the rule sets and computes."""
+    before = values.conversion
+    over = {**rule.constants}
+    for column, expression in rule.computed.items():
+        over[column] = _evaluated(rule, f"compute.{column}", expression, values)
+    properties = {**before.properties, **rule.properties}
+    for name, expression in rule.computed_properties.items():
+        properties[name] = _evaluated(rule, f"compute.properties.{name}", expression, values)
+    if rule.properties or rule.computed_properties:
+        over["properties"] = properties
+    try:
+        return read_again(values.record, before, values.columns, over)
+    except InvalidConversion as error:
+        key = "compute" if error.field in rule.computed else "set"
+        raise Skip("invalid", f"rule {rule.name}, {key}.{error.field}: {error.rule}", rule.name) from None
 
 
 def read_again(

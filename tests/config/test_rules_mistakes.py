@@ -8,7 +8,9 @@ import pytest
 from configs import config, mistakes
 
 from target_adpostbacks.config import described
-from target_adpostbacks.config.rules import RuleSettings
+from target_adpostbacks.config.rules import Place, RuleSettings, preset_level, read_rules
+from target_adpostbacks.config.values import merged, read_level
+from target_adpostbacks.networks.tiktok import TikTokSettings
 from target_adpostbacks.rules import presets
 
 RULES = (
@@ -194,3 +196,16 @@ def test_all_mistakes_of_all_places_come_at_once_and_once() -> None:
 def test_the_presets_are_named_where_one_is_not_known() -> None:
     (mistake,) = mistakes({**config(), "preset": "x"})
     assert mistake == f"preset: no such preset; there are {', '.join(presets.names())}"
+
+
+def test_what_a_preset_brings_stands_below_all_that_the_user_writes() -> None:
+    settings = {"rules": [{"name": "preset's"}], "defaults": {"currency": "USD", "city": "Bern"}, "view_window_days": 1}
+    told: list[str] = []
+    below = preset_level(TikTokSettings, presets.ForNetwork(events={}, settings=settings), told)
+    own = {"rules": [{"name": "user's"}], "defaults": {"currency": "EUR"}, "attribution_window_days": 7}
+    user = read_level("tiktok.", TikTokSettings, own, told)
+    read_rules(Place("tiktok."), user, told)
+    values = merged(below, user).values
+    assert [rule.name for rule in values["rules"]] == ["user's", "preset's"]
+    assert values["defaults"] == {"currency": "EUR", "city": "Bern"}
+    assert (values["attribution_window_days"], values["view_window_days"], told) == (7, 1, [])
