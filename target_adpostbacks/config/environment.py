@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -56,6 +57,8 @@ def settings(files: Mapping[str, Any], described: Schema, prefix: str, environ: 
     for name in sorted(present, key=lambda name: len(known[name][0])):  # sections first
         path, schema = known[name]
         value = _value(environ[name].strip(), schema)
+        if environ.get(IN_MELTANO) and isinstance(value, dict):
+            value = _nested(value)
         if _put(config, path, value, schema):
             variables |= dict.fromkeys(_paths(".".join(path), value), name)
     warnings = [] if environ.get(IN_MELTANO) else _unknown(environ, prefix, known)
@@ -109,8 +112,7 @@ def _value(text: str, schema: Schema) -> Any:
     types = schema.get("type") or "string"
     kinds = {types} if isinstance(types, str) else {*types}
     if kinds & {"object", "array"}:
-        value = _object_or_list(text, kinds)
-        return _nested(value) if isinstance(value, dict) and _of_accounts(schema) else value
+        return _object_or_list(text, kinds)
     if "string" in kinds:
         return text
     if "boolean" in kinds:
@@ -130,16 +132,16 @@ def _object_or_list(text: str, kinds: set[str]) -> Any:
     return text
 
 
-def _nested(accounts: Mapping[str, Any]) -> dict[str, Any]:
-    """Accounts as Meltano writes them into a variable, ``{"eu.event_map.lead": "Lead"}``, as the config has them."""
+def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    r"""An object as Meltano writes it into a variable, ``{"eu.event_map.my\.lead": "Lead"}``, as the config has it."""
     nested: dict[str, Any] = {}
-    for name, value in accounts.items():
+    for name, value in flat.items():
         place = nested
-        *above, last = name.split(".", 2)
+        *above, last = (part.replace(r"\.", ".") for part in re.split(r"(?<!\\)\.", name))
         for part in above:
             place = place.setdefault(part, {})
             if not isinstance(place, dict):
-                return dict(accounts)
+                return dict(flat)
         place[last] = value
     return nested
 

@@ -72,13 +72,18 @@ def test_accounts_of_the_environment_join_the_file_s() -> None:
     }
 
 
-def test_accounts_as_meltano_writes_them_are_read() -> None:
-    flat = {"eu.pixel_code": "D7VH38JC77U3LFDOLGRG", "eu.event_map.my.lead": "Lead", "us.access_token": "a"}
-    settings = read({"tiktok": {}}, _TIKTOK_ACCOUNTS=json.dumps(flat))
+def test_objects_as_meltano_writes_them_are_read() -> None:
+    accounts = {"eu.pixel_code": "D7VH38JC77U3LFDOLGRG", r"eu.event_map.my\.lead": "Lead", "us.access_token": "a"}
+    maps = {"conversions.value": "float(value)", r"a\.b.__alias__": "c", "d": None}
+    variables = {"_TIKTOK_ACCOUNTS": json.dumps(accounts), "_STREAM_MAPS": json.dumps(maps)}
+    settings = read({"tiktok": {}}, **variables, MELTANO_PROJECT_ROOT="/project")
     assert settings.config["tiktok"]["accounts"] == {
         "eu": {"pixel_code": "D7VH38JC77U3LFDOLGRG", "event_map": {"my.lead": "Lead"}},
         "us": {"access_token": "a"},
     }
+    nested = {"conversions": {"value": "float(value)"}, "a.b": {"__alias__": "c"}, "d": None}
+    assert settings.config["stream_maps"] == nested
+    assert read({}, _STREAM_MAPS=json.dumps(maps)).config["stream_maps"] == maps
 
 
 @pytest.mark.parametrize(
