@@ -24,6 +24,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -49,9 +50,10 @@ def records(count: int) -> Any:
 
 
 def records_for_all(count: int) -> Any:
-    """So many believable records, each for every network there is."""
+    """So many believable purchases, which every network takes, each for every network there is."""
     for number, record in enumerate(conversions(count)):
-        yield {**{name: text.format(number * 7919) for name, text in CLICK_IDS.items()}, **record}
+        click_ids = {name: text.format(number * 7919) for name, text in CLICK_IDS.items()}
+        yield {**click_ids, **record, "event_name": "purchase"}
 
 
 CLICK_IDS = {network.click_ids[0]: network.click_id_example + "{:030}" for network in NETWORKS.values()}
@@ -144,17 +146,29 @@ def empty_target() -> None:
     EmptyTarget.cli(args=[])
 
 
-def accepted(path: str, body: bytes) -> bytes:
-    """The sandbox's answer to a request whose events are all accepted."""
+def accepted(path: str, content_type: str, body: bytes) -> bytes:
+    """The sandbox's answer to a request whose events are all accepted, or that signs in."""
     from target_adpostbacks.sandbox.access import Access  # here, since the other commands would start more slowly
-    from target_adpostbacks.sandbox.network import Call
+    from target_adpostbacks.sandbox.network import Answer, Call
     from target_adpostbacks.sandbox.networks import network_of
 
-    network, decoded = network_of(path), msgspec.json.decode(body)
+    network = network_of(path)
     assert network is not None, path
-    now = datetime.now(timezone.utc)
-    call = Call(method="POST", path=path, query={}, headers={}, body=decoded, now=now, number=1, access=Access())
-    return msgspec.json.encode(network.accepted(call, len(network.event_ids(decoded))).body)
+    is_form = content_type.startswith("application/x-www-form-urlencoded")
+    call = Call(
+        method="POST",
+        path=path,
+        query={},
+        headers={"content-type": content_type},
+        body=dict(parse_qsl(body.decode())) if is_form else msgspec.json.decode(body),
+        now=datetime.now(timezone.utc),
+        number=1,
+        access=Access(),
+    )
+    events = len(network.event_ids(call.body))
+    answer = network.accepted(call, events) if events else network.receive(call)
+    assert isinstance(answer, Answer)
+    return msgspec.json.encode(answer.body)
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -165,7 +179,8 @@ class Answers(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer as the network does when all is well."""
-        answer = accepted(self.path.partition("?")[0], self.rfile.read(int(self.headers["content-length"])))
+        body = self.rfile.read(int(self.headers["content-length"]))
+        answer = accepted(self.path.partition("?")[0], self.headers["content-type"], body)
         time.sleep(self.after_seconds)
         # In one piece: the second of two would wait for the first one's acknowledgement, 40 ms.
         self.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(answer), answer))
