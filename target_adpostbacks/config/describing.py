@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from target_adpostbacks.config.general import General
+from target_adpostbacks.config.rules import RuleSettings
 from target_adpostbacks.core.settings import INHERITED
 from target_adpostbacks.networks import NETWORKS
 
@@ -18,6 +19,7 @@ def schema() -> dict[str, Any]:
     inherited = {}
     for name, network in NETWORKS.items():
         settings = described(network.settings_type)
+        settings["rules"]["items"] = {"type": "object", "properties": described(RuleSettings)}
         inherited = {field: settings[field] for field in INHERITED}
         per_account = {
             "type": "object",

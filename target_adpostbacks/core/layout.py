@@ -62,6 +62,7 @@ class Columns:
         self.zone = zone
         self.defaults = {name: value for name, value in (defaults or {}).items() if value is not None}
         self.constants = {**(constants or {})}
+        self.completes = bool(self.defaults or self.constants)
         self.readers: dict[str, Reader] = {**dict.fromkeys(self.ids, read_key), **READERS}
         for field in TIMES:
             self.readers[field] = partial(moment, zone=zone)
@@ -74,6 +75,7 @@ class Columns:
         """The same with other defaults and constants."""
         other = copy(self)
         other.defaults, other.constants = {**defaults}, {**constants}
+        other.completes = bool(defaults or constants)
         return other
 
     def shape(self, record: Mapping[str, Any]) -> Shape | None:

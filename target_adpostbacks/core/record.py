@@ -64,11 +64,11 @@ def parse(
         record = columns.mapped(record)
     if not all(record.values()):
         record = {name: value for name, value in record.items() if value is not None and value != ""}
-    constants = {**columns.constants, **over} if over else columns.constants
-    c = None if columns.defaults or constants else _at_once(record, columns)
+    is_completed = over or columns.completes
+    c = None if is_completed else _at_once(record, columns)
     if c is None:
-        spelled = columns.spelled(record)
-        c = _completed(spelled, columns, constants) if spelled is not record or columns.defaults or constants else None
+        spelled, constants = columns.spelled(record), {**columns.constants, **over}
+        c = _completed(spelled, columns, constants) if is_completed or spelled is not record else None
         c = c or _with_care(spelled, columns, partial(_derived_ids, record, key, stream), constants)
     if c.properties:
         msgspec.structs.force_setattr(c, "properties", impersonal(c))

@@ -241,7 +241,8 @@ class Values(dict[str, Any]):
 def _names(rules: Iterable[Rule]) -> dict[str, tuple[str, ...]]:
     places: dict[str, dict[str, None]] = {}
     for rule in rules:
+        called = "" if rule.name == rule.path else f" ({rule.name})"
         for path, expression in rule.expressions():
             for name in sorted(expression.names):
-                places.setdefault(name, {})[path] = None
+                places.setdefault(name, {})[path + called] = None
     return {name: tuple(paths) for name, paths in places.items()}

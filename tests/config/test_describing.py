@@ -35,6 +35,9 @@ def test_the_schema_takes_the_example_config() -> None:
     validator = Draft202012Validator(schema())
     raw = {**config(accounts={"a": {"event_map": {"lead": None}}}), "reddit": SETTINGS["reddit"]}
     assert validator.is_valid(raw)
+    rule = {"when": "value > 50", "account": ["a"], "set": {"value": 1}, "compute": {"properties": {"plan": "plan"}}}
+    assert validator.is_valid({**raw, "rules": [rule], "trigger_events": ["lead"], "defaults": {"currency": "EUR"}})
+    assert not validator.is_valid({**raw, "rules": [{**rule, "send": "no"}]})
     assert not validator.is_valid({"tiktok": "on"})
 
 

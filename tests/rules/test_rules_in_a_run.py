@@ -71,11 +71,14 @@ def test_a_launch_is_counted_once_for_each_player(tmp_path: Path, playing: Sandb
 def test_a_name_that_no_record_had_is_warned_of_at_the_end(
     tmp_path: Path, playing: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rules = [{"when": "paln == 'gold'", "send": False}, {"when": "value and plan == 'x'", "send": False}]
+    rules = [
+        {"name": "gold", "when": "paln == 'gold'", "send": False},
+        {"when": "value and plan == 'x'", "send": False},
+    ]
     config = in_a_folder(tmp_path, playing, rules=rules)
     deliver([fresh(1, plan=None), {**fresh(2), "plan": "y"}], config)
     assert [line for line in caplog.messages if "no record of the run" in line] == [
-        "tiktok.rules[0].when: no record of the run had a column paln; check its spelling.",
+        "tiktok.rules[0].when (gold): no record of the run had a column paln; check its spelling.",
         "tiktok.rules[1].when: no record of the run had a column value; check its spelling.",
     ]
 
