@@ -22,7 +22,9 @@ from target_adpostbacks.config.values import (
     unknown,
 )
 from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.core.columns import COLUMN_ALIASES
 from target_adpostbacks.core.conversion import InvalidConversion
+from target_adpostbacks.core.disclosure import MATCH_KEYS
 from target_adpostbacks.core.health import THRESHOLDS
 from target_adpostbacks.core.settings import INHERITED, Settings, examples, extras, is_loopback, secrets
 from target_adpostbacks.core.times import moment
@@ -239,12 +241,27 @@ def problems_of_level(values: Mapping[str, Any]) -> Iterable[str]:
         moment("token_created_at", values.get("token_created_at", ""))
     except InvalidConversion:
         yield "token_created_at: not a date, for example `2026-05-01`"
+    yield from _match_key_problems(values.get("match_keys"))
     triggers = values.get("trigger_events")
     if triggers == []:
         yield "trigger_events: empty; name the events to send, or leave the setting out to send all"
     yield from (
         f"trigger_events[{i}]: empty; an event's name expected" for i, name in enumerate(triggers or ()) if not name
     )
+
+
+def _match_key_problems(listed: Sequence[str] | None) -> Iterable[str]:
+    if listed is None:
+        return
+    if not listed:
+        yield "match_keys: empty, and nobody could be found; name the columns that may leave, or leave the setting out"
+    known = MATCH_KEYS.union(*(network.ids for network in NETWORKS.values()))
+    known |= {f"properties.{name}" for network in NETWORKS.values() for name in network.match_properties}
+    for i, name in enumerate(listed):
+        if name in COLUMN_ALIASES:
+            yield f"match_keys[{i}]: another name of a column; write {COLUMN_ALIASES[name]}"
+        elif name not in known:
+            yield unknown(f"match_keys[{i}]", name, known, what="match key")
 
 
 def _format_problems(values: Mapping[str, Any]) -> Iterable[str]:

@@ -202,6 +202,20 @@ def _public(written: str) -> str | None:
     return text if documentation or (address.is_global and not address.is_multicast) else None
 
 
+def truncated_ip(raw: str) -> str | None:
+    """``'203.0.113.77'`` -> ``'203.0.113.0'``: of the public address the first 24 bits, of IPv6 48; None without one.
+
+    An IPv4 address within IPv6 (mapped, or 6to4, whose 48 bits would hold it whole) is IPv4.
+    """
+    public = public_ip(raw)
+    if public is None:
+        return None
+    address = ipaddress.ip_address(public)
+    if isinstance(address, ipaddress.IPv6Address) and address.sixtofour:
+        address = address.sixtofour
+    return str(ipaddress.ip_network((address, 24 if address.version == 4 else 48), strict=False).network_address)
+
+
 _BETWEEN = re.compile(r"[\s,;]+")
 _DOCUMENTATION = [
     ipaddress.ip_network(block) for block in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")

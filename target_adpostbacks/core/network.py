@@ -54,6 +54,7 @@ class Network(ABC, Generic[S]):
     assets: ClassVar[Mapping[str, str]]  # event_source → the setting that names what receives it
     match_rules: ClassVar[Mapping[str, str]]  # event_source → the columns of which it asks for one
     match_columns: ClassVar[Mapping[str, str]] = {}  # column of ``left_out.READINGS`` → the match key made of it
+    match_properties: ClassVar[tuple[str, ...]] = ()  # members of ``properties`` that are match keys
     events: ClassVar[Mapping[str, str | None]]  # canonical → native; None: off unless event_map switches it on
     standard_events: ClassVar[frozenset[str]]  # its own names, which pass unchanged
     connection: ClassVar[Connection | None] = None  # where a token may come from OAuth

@@ -12,6 +12,7 @@ import msgspec
 from target_adpostbacks.core.accounts import Account, route
 from target_adpostbacks.core.answers import Skip
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion
+from target_adpostbacks.core.disclosure import disclosure
 from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.mistakes import located
 from target_adpostbacks.core.postback import Facts, Key, NotSent, Postback, TooLarge, facts, key, older_keys, prepare
@@ -48,7 +49,7 @@ class Preparation:
     """How records become postbacks: the columns, the accounts, the names of networks, the rules. Can be pickled.
 
     A record's way, in this order; the first that refuses gives the reason. Once: ``fields``, parse, route. Then for
-    each account: rules, consent, adjustment, event name, asset, windows, age, payload.
+    each account: rules, what may leave, consent, adjustment, event name, asset, windows, age, payload.
     """
 
     def __init__(
@@ -63,6 +64,12 @@ class Preparation:
         self.names = names
         self.rules = rules
         self.make: Make = prepare  # a preview looks at what goes in and comes out
+        self.disclosures = {
+            account.label: disclose
+            for section in accounts.values()
+            for account in section
+            if account.network and (disclose := disclosure(account.network, columns.ids))
+        }
         self.unmet: dict[str, Sequence[str]] = {}
         """Names in rules that no record has had yet, and where they stand; of several processes what all have left."""
         for rule in rules:
@@ -112,6 +119,8 @@ class Preparation:
                 if ruled is not conversion:
                     conversion = ruled
                     _note(prepared, ruled.unusable)
+            if self.disclosures and (disclose := self.disclosures.get(account.label)):
+                conversion = disclose(conversion)
             postback = self.make(account, conversion, now, prepared.stream, prepared.line)
         except Skip as skip:
             reason, message, applied = skip.reason, skip.message, skip.rule

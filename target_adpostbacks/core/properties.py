@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
@@ -86,20 +86,26 @@ def impersonal(c: Conversion) -> dict[str, Any]:
     That is the e-mail, phone, external id, IP address, device id, birth date or full name of the same record, raw or
     normalized, in whatever case and punctuation. Gender and places are not looked for: a size is ``M``, too.
     """
-    values = {text for raw in _identifying(c) if (text := _plain(raw))}
-    parts = [text for text in values if len(text) >= SHORTEST_PART]
-
-    def tells(text: str) -> bool:
-        return text in values or any(part in text for part in parts)
-
+    tells = telling(identifying(c))
     return {
-        name: value
-        for name, value in c.properties.items()
-        if not any(tells(_plain(text)) for text in (name, *_texts(value)))
+        name: value for name, value in c.properties.items() if not any(tells(text) for text in (name, *texts(value)))
     }
 
 
-def _identifying(c: Conversion) -> Iterator[str]:
+def telling(raws: Iterable[str]) -> Callable[[str], bool]:
+    """Whether a text is one of these values or holds a longer one, in whatever case and punctuation."""
+    values = {text for raw in raws if (text := _plain(raw))}
+    parts = [text for text in values if len(text) >= SHORTEST_PART]
+
+    def tells(text: str) -> bool:
+        plain = _plain(text)
+        return plain in values or any(part in plain for part in parts)
+
+    return tells
+
+
+def identifying(c: Conversion) -> Iterator[str]:
+    """What identifies the person of a conversion by itself, in the forms that it may be written in."""
     yield from c.external_id
     for raw in c.email:
         yield raw
@@ -111,10 +117,7 @@ def _identifying(c: Conversion) -> Iterator[str]:
     for device in (c.advertising_id, c.idfa, c.gaid, c.idfv):
         yield device or ""
     if c.ip_address:
-        yield c.ip_address
-        if public := keys.public_ip(c.ip_address):
-            address = ipaddress.ip_address(public)
-            yield from (public, address.compressed, address.exploded)
+        yield from forms_of_ip(c.ip_address)
     if born := c.date_of_birth:
         yield born
         yield date_of_birth(born, c.event_time.year) or ""
@@ -123,14 +126,23 @@ def _identifying(c: Conversion) -> Iterator[str]:
         yield c.last_name + c.first_name
 
 
-def _texts(value: Any) -> Iterator[str]:
+def forms_of_ip(raw: str) -> Iterator[str]:
+    """An IP address as it may be written."""
+    yield raw
+    if public := keys.public_ip(raw):
+        address = ipaddress.ip_address(public)
+        yield from (public, address.compressed, address.exploded)
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every name and value of a property, at any depth."""
     if isinstance(value, dict):
         for name, member in value.items():
             yield name
-            yield from _texts(member)
+            yield from texts(member)
     elif isinstance(value, list):
         for member in value:
-            yield from _texts(member)
+            yield from texts(member)
     elif isinstance(value, float) and value.is_integer():
         yield str(int(value))
     elif not isinstance(value, bool):

@@ -65,7 +65,7 @@ REASONS = {
             "no_match_key",
             "skipped",
             "It has nothing that this network could find the person by.",
-            "Map one of the columns that the message names.",
+            "Map one of the columns that the message names. Where there are `match_keys`, list it there too.",
         ),
         Reason(
             "too_old",

@@ -146,6 +146,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             anywhere=True,
         ),
     ] = False
+    match_keys: Annotated[
+        Sequence[str] | None,
+        doc(
+            'Only these columns of a person may leave, hashed or not: `["email", "ttclid"]`. The nearest list holds.'
+            " Default: all.",
+            anywhere=True,
+        ),
+    ] = None
+    ip_address: Annotated[
+        Literal["send", "truncate", "drop"],
+        doc(
+            "What leaves of `ip_address`: all of it, the first 24 bits (of IPv6 48), or nothing.",
+            anywhere=True,
+        ),
+    ] = "send"
     attribution_window_days: Annotated[
         Days | None,
         doc("Conversions longer after their `click_time` are skipped, `outside_window`. Default: all.", anywhere=True),

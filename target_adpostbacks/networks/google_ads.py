@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -86,6 +86,7 @@ class GoogleAds(Network[GoogleAdsSettings]):
         " postal_code, or properties.session_attributes",
     )
     match_columns: ClassVar[Mapping[str, str]] = {"email": "email", "phone": "phone"}
+    match_properties = ("session_attributes",)
     consent_signals = frozenset({"ad_user_data", "ad_personalization"})
     takes_denied = frozenset({"ad_personalization"})
     tests_without_code = True
@@ -138,6 +139,10 @@ class GoogleAds(Network[GoogleAdsSettings]):
         actions = sorted({*named.values(), self._default_action or ""} - {""})
         # With more actions than a request may name, each request has some of them.
         self._groups = {action: at // MOST_DESTINATIONS for at, action in enumerate(actions)}
+
+    @classmethod
+    def receivers(cls, settings: Mapping[str, Any]) -> Mapping[str, str]:
+        return {name: digits(asset) for name, asset in super().receivers(settings).items()}
 
     def asset(self, conversion: Conversion) -> str:
         return self._customer_id

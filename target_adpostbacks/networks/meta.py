@@ -255,6 +255,7 @@ class Meta(Network[MetaSettings]):
         "date_of_birth": "db",
         "ip_address": "client_ip_address",
     }
+    match_properties = (*USER_PROPERTIES, "anon_id", "install_referrer", "windows_attribution_id")
     test_setting = "test_event_code"
     counts_tests = True
     request_limits = Limits(events=500)

@@ -256,6 +256,7 @@ class TikTok(Network[TikTokSettings]):
         "crm": "lead_id",
     }
     match_columns: ClassVar[Mapping[str, str]] = {"email": "email", "phone": "phone", "ip_address": "ip"}
+    match_properties = ("ad.callback",)
     test_setting = "test_event_code"
     connection = TikTokConnection()
     request_limits = Limits(events=1000)
