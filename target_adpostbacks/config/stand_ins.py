@@ -18,8 +18,16 @@ def every_network() -> dict[str, list[Account]]:
 
 def _stand_in(network: type[Network[Any]]) -> Network[Any]:
     names = {*network.assets.values(), *([network.test_setting] if network.test_setting else [])}
-    settings: dict[str, Any] = {**dict.fromkeys(names, "1"), **examples(network.settings_type)}
+    settings: dict[str, Any] = dict.fromkeys(names, "1")
+    settings |= {name: _for_every_event(value, network) for name, value in examples(network.settings_type).items()}
     return network(network.settings_type(**settings))
+
+
+def _for_every_event(example: Any, network: type[Network[Any]]) -> Any:
+    """What maps some events to something, for all of them; anything else as it is."""
+    if not isinstance(example, Mapping) or not network.events.keys() >= example.keys():
+        return example
+    return {**dict.fromkeys(network.events, next(iter(example.values()))), **example}
 
 
 def with_secrets(config: Mapping[str, Any]) -> dict[str, Any]:

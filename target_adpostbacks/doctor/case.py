@@ -173,6 +173,8 @@ def written(record: Mapping[str, Any], columns: Columns) -> Written:
         level = inner
     for name, value in columns.defaults.items():
         found.setdefault(COLUMN_ALIASES.get(name, name), [value])
+    for name, value in columns.constants.items():
+        found[COLUMN_ALIASES.get(name, name)] = [] if value is None else [value]
     texts = {
         column: [text for value in values for text in _members(value)]
         for column, values in found.items()

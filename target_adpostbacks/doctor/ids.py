@@ -28,8 +28,7 @@ def wrong_click_id(case: Case) -> Iterable[Spot]:
     return [
         Spot(column, own.network)
         for column, text, own in case.click_ids
-        if not _has_form(own, text)
-        and any(_has_form(other, text) for other in case.forms if other.network != own.network)
+        if any(_has_form(other, text) for other in case.forms if other.network != own.network)
     ]
 
 

@@ -202,7 +202,7 @@ def test_settings_decide_what_is_wrong() -> None:
 
 
 def test_columns_are_read_where_fields_says() -> None:
-    record = {**a_good_record(email=None), "customer": {"mail": sha("")}}
+    record = {**a_good_record(email=None), "customer": {"mail": sha(""), "email": ADA.upper()}}
     fields = {"email": "customer.mail", "phone": "customer.tel"}
     found = findings(record, fields=fields, tiktok=SETTINGS["tiktok"])
     assert {(slug, column) for slug, column, _ in found} == {("empty_hash", "email"), ("unmet_field", "phone")}
@@ -213,7 +213,12 @@ def test_what_defaults_and_rules_complete_is_no_finding() -> None:
     tiktok = SETTINGS["tiktok"]
     assert slugs(record, tiktok=tiktok) == ["value_without_currency"]
     assert slugs(record, tiktok=tiktok, defaults={"currency": "EUR"}) == []
-    assert slugs(record, tiktok={**tiktok, "defaults": {"currency": "EUR"}}) == []
+    accounts: dict[str, Any] = {"a": {}, "b": {}}
+    tiktok = {**tiktok, "allow_same_asset": True}
+    accounts["a"]["defaults"] = {"currency": "EUR"}
+    assert slugs(record, tiktok={**tiktok, "accounts": accounts}) == ["value_without_currency"]
+    accounts["b"]["defaults"] = {"currency": "USD"}
+    assert slugs(record, tiktok={**tiktok, "accounts": accounts}) == []
 
 
 def test_a_rule_that_names_a_column_of_no_record_is_found() -> None:

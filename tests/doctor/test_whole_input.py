@@ -60,6 +60,7 @@ def test_one_value_in_a_tenth_of_all_rows_is_found() -> None:
     assert (one.count, one.example.line) == (31, 4)
     assert slugs(*rows(250)) == []
     assert slugs(*rows(19, ip_address="81.2.69.142")) == []
+    assert slugs(*rows(400, phone=lambda number: "+14155552671" if number < 39 else f"+1415{5_000_000 + number}")) == []
 
 
 def test_the_memory_of_frequent_values_is_bounded_and_misses_none() -> None:

@@ -44,7 +44,7 @@ def test_singer_records_have_their_stream_and_its_key() -> None:
 
 
 def test_stream_maps_rename_filter_and_keep_deletions() -> None:
-    maps = {"orders": {"__filter__": "id > 1", "order_id": "str(id)", "id": "id"}}
+    maps = {"orders": {"__filter__": "id > 1", "order_id": "str(id)", "id": "id", "__else__": None}}
     rows = ({"id": 1}, {"id": 2}, {"id": 3, "_sdc_deleted_at": "2026-11-20"})
     lines = [{"type": "RECORD", "stream": "orders", "record": row} for row in rows]
     schema = {**SCHEMA, "schema": {"properties": {"id": {"type": "integer"}, "_sdc_deleted_at": {"type": "string"}}}}
