@@ -1,0 +1,129 @@
+"""adpostbacks rotate: a new token takes the old one's place once the network takes it, or nothing changes."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dotenv
+import pytest
+from click.testing import CliRunner, Result
+from conftest import SETTINGS
+
+from target_adpostbacks.cli.rotate import rotate
+from target_adpostbacks.sandbox import Sandbox
+
+TOKEN = "TARGET_ADPOSTBACKS_TIKTOK_ACCESS_TOKEN"
+ACCOUNTS = "TARGET_ADPOSTBACKS_TIKTOK_ACCOUNTS"
+OLD, NEW = "old-canary", "new-canary"
+
+
+@pytest.fixture(scope="module")
+def one_sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(TOKEN, "")  # set and forgotten again: what a test's .env sets is gone after it
+    monkeypatch.delenv(TOKEN)
+    monkeypatch.setenv(ACCOUNTS, "")
+    monkeypatch.delenv(ACCOUNTS)
+    return tmp_path
+
+
+def config(sandbox: Sandbox, **tiktok: Any) -> None:
+    sandbox.faults = []
+    section = {**SETTINGS["tiktok"], "access_token": OLD, "base_url": sandbox.url, "tiktok_app_id": None, **tiktok}
+    Path("config.json").write_text(json.dumps({"default_timezone": "UTC", "tiktok": section}))
+
+
+def run(name: str, *arguments: str, token: str = NEW) -> Result:
+    said = [name, "--config", "config.json", "--test-code", "TEST1", *arguments]
+    return CliRunner().invoke(rotate, said, input=f"{token}\n")
+
+
+def section() -> Any:
+    return json.loads(Path("config.json").read_text())["tiktok"]
+
+
+def test_a_token_that_the_network_takes_replaces_the_old_one(sandbox: Sandbox, folder: Path) -> None:
+    config(sandbox)
+    (folder / "config.json").chmod(0o640)
+    before = section()
+    result = run("tiktok")
+    assert result.exit_code == 0, result.output
+    assert section() == {**before, "access_token": NEW}
+    assert stat.S_IMODE((folder / "config.json").stat().st_mode) == 0o640
+    assert [path.name for path in folder.iterdir()] == ["config.json"]
+    assert OLD not in result.output
+    assert NEW not in result.output
+
+
+@pytest.mark.parametrize("token", ["invalid-canary", "two words", "", "  "])
+def test_one_that_is_refused_or_none_changes_nothing(sandbox: Sandbox, folder: Path, token: str) -> None:
+    config(sandbox)
+    before = (folder / "config.json").read_bytes()
+    result = run("tiktok", token=token)
+    assert result.exit_code == 1
+    assert "nothing was changed" in result.stderr
+    assert (folder / "config.json").read_bytes() == before
+    assert not token.strip() or token not in result.output
+
+
+def test_one_that_nobody_can_tell_of_needs_a_word(sandbox: Sandbox) -> None:
+    config(sandbox)
+    sandbox.faults = [{"status": 503}]
+    assert run("tiktok").exit_code == 1
+    assert section()["access_token"] == OLD
+    assert run("tiktok", "--unchecked").exit_code == 0
+    assert section()["access_token"] == NEW
+
+
+def test_each_account_has_its_own_or_the_sections(sandbox: Sandbox) -> None:
+    config(sandbox, accounts={"game_a": {"access_token": "a"}, "game_b": {"pixel_code": "C4QR19SBNV8A1TKMWXYZ"}})
+    assert run("tiktok").exit_code == 2
+    assert run("tiktok.game_a").exit_code == 0
+    assert (section()["access_token"], section()["accounts"]["game_a"]["access_token"]) == (OLD, NEW)
+    result = run("tiktok.game_b", token="newer-canary")
+    assert section()["access_token"] == "newer-canary"
+    assert "every account of tiktok" in result.stdout
+
+
+def test_one_of_the_env_file_is_replaced_there(sandbox: Sandbox, folder: Path) -> None:
+    config(sandbox, access_token=None)
+    (folder / ".env").write_text(f"A=1\n{TOKEN}={OLD}\n")
+    result = run("tiktok", "--config", "ENV")
+    assert result.exit_code == 0, result.output
+    assert dotenv.dotenv_values(folder / ".env") == {"A": "1", TOKEN: NEW}
+    assert section()["access_token"] is None
+
+
+def test_an_account_of_the_env_file_is_replaced_there(sandbox: Sandbox, folder: Path) -> None:
+    config(sandbox, access_token=None)
+    accounts = {"game_a": {"access_token": OLD}, "game_b": {"access_token": "b", "pixel_code": "C4QR19SBNV8A1TKMWXYZ"}}
+    (folder / ".env").write_text(f"{ACCOUNTS}='{json.dumps(accounts)}'\n")
+    result = run("tiktok.game_a", "--config", "ENV")
+    assert result.exit_code == 0, result.output
+    kept = json.loads(dotenv.dotenv_values(folder / ".env")[ACCOUNTS] or "")
+    assert kept == {**accounts, "game_a": {"access_token": NEW}}
+
+
+def test_one_that_is_set_elsewhere_is_left_to_whoever_sets_it(
+    sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config(sandbox)
+    monkeypatch.setenv(TOKEN, OLD)
+    result = run("tiktok")
+    assert (result.exit_code, section()["access_token"]) == (1, OLD)
+    assert f"comes from the variable {TOKEN}" in result.stderr
+
+
+def test_a_setting_that_is_no_secret_is_no_token(sandbox: Sandbox) -> None:
+    config(sandbox)
+    assert run("tiktok", "--setting", "pixel_code").exit_code == 2
