@@ -30,6 +30,7 @@ from target_adpostbacks.core.settings import INHERITED, Settings, examples, extr
 from target_adpostbacks.doctor import FINDINGS, LEVELS, Diagnosis
 from target_adpostbacks.networks import NETWORKS, TITLES
 from target_adpostbacks.rules import presets
+from target_adpostbacks.rules.expressions import FUNCTIONS, METHODS
 from target_adpostbacks.sandbox.access import Access
 from target_adpostbacks.sandbox.network import Call, Refused
 from target_adpostbacks.sandbox.networks import SANDBOX_NETWORKS
@@ -511,6 +512,8 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     },
     "docs/rules.md": {
         "keys": lambda: settings_table(RuleSettings, described(RuleSettings)),
+        "functions": lambda: code(FUNCTIONS),
+        "methods": lambda: code(sorted(METHODS)),
         "presets": preset_tables,
     },
     "docs/doctor.md": {"findings": doctor_findings},
