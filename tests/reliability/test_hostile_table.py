@@ -35,6 +35,11 @@ AT_ONCE = {"max_batch_age_seconds": 0}
 THOUSAND = purchases(1000, lean=True)
 REDDIT = purchases(3, network="reddit")
 HELD = {"hold": True}
+BROKEN_RULES = [
+    {"name": "none of the first", "when": "event_id == 'evt-1'", "send": False},
+    {"when": "event_id == 'evt-2' and int(email) > 1"},
+    {"compute": {"description": "user_agent", "properties": {"contact": "email"}}},
+]
 KILLED, TERMINATED, INTERRUPTED = -signal.SIGKILL, 128 + signal.SIGTERM, 128 + signal.SIGINT
 
 
@@ -275,6 +280,9 @@ SIGNALS = [
 
 ANSWERS = [
     case("all is well", None, "3 accepted", 0, 3, 1, also=came(1)),
+    case("a rule that drops one, one that fails at another, and one that changes the third", None,
+         "1 accepted, 1 skipped by_rule, 1 skipped invalid", 0, 3, 1, config={"rules": BROKEN_RULES},
+         says="rule rules[1], when: ValueError"),
     case("429 with Retry-After: 2", {"retry_after": "2", "times": 1}, "3 accepted", 0, 3, 2,
          also=waited(2)),
     case("429 with an HTTP date", {"retry_after": "{in five seconds}", "times": 1}, "3 accepted", 0, 3, 2),
