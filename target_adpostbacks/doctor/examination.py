@@ -9,8 +9,7 @@ from typing import Any
 
 import msgspec
 
-from target_adpostbacks.core.accounts import Account, route
-from target_adpostbacks.core.answers import Skip
+from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.preparation import Preparation, Prepared
@@ -19,6 +18,7 @@ from target_adpostbacks.doctor.case import Case, ClickIdForm, Memory, written
 from target_adpostbacks.doctor.coverage import Coverage, Row
 from target_adpostbacks.doctor.findings import CHECKS, FINDINGS, LEVELS, Level, Spot
 from target_adpostbacks.doctor.ids import is_personal
+from target_adpostbacks.doctor.outcomes import LEFT_OUT, OF_LEFT_OUT, is_left_out
 from target_adpostbacks.doctor.whole import Lengths, Repeated, Sum, Where
 
 NOBODY = Prepared("", 0)
@@ -103,21 +103,25 @@ class Examination:
         if self._unmet:
             self._unmet = self._preparation.columns.unmet(record, self._unmet)
         prepared = self._preparation.prepare(record, now, stream=stream, key=key, line=line)
-        if any(each.reason == "deleted" for each in prepared.not_sent):
-            return
         conversion = self._conversion(record, key, stream)
         case = Case(
             written(record, self._preparation.columns),
             conversion,
             prepared,
-            self._accounts(conversion),
+            self._accounts(conversion, prepared),
             self._forms,
             self._memory,
             self._is_zone_known,
         )
         where = Where(line, _event_id(case))
         self._begun = self._begun or where
-        self._of_network.update({account.section for account in case.accounts})
+        networks = {postback.key.network for postback in prepared.postbacks}
+        self._of_network.update(networks.union(each.key.network for each in prepared.not_sent))
+        if is_left_out(prepared):
+            for slug in OF_LEFT_OUT:
+                for spot in CHECKS[slug](case):
+                    self._add(slug, spot, where)
+            return
         for slug, spot in _spots(case):
             self._add(slug, spot, where)
         self._coverage.see(case)
@@ -130,13 +134,13 @@ class Examination:
         except (InvalidConversion, RecursionError):
             return None
 
-    def _accounts(self, conversion: Conversion | None) -> Sequence[Account]:
+    def _accounts(self, conversion: Conversion | None, prepared: Prepared) -> Sequence[Account]:
+        """Those that get the conversion, or would if nothing were wrong with it."""
         if conversion is None:
             return ()
-        try:
-            return route(conversion, self._preparation.accounts, self._preparation.names)
-        except Skip:
-            return ()
+        labels = {postback.account for postback in prepared.postbacks}
+        labels |= {f"{each.key.network}.{each.account}" for each in prepared.not_sent if each.reason not in LEFT_OUT}
+        return [self._by_label[label] for label in sorted(labels) if label in self._by_label]
 
     def _add(self, slug: str, spot: Spot, where: Where, count: int = 1) -> None:
         found = slug, spot

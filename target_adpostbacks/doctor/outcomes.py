@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from target_adpostbacks.core.postback import Postback
+from target_adpostbacks.core.preparation import Prepared
 from target_adpostbacks.core.reasons import REASONS
 from target_adpostbacks.doctor.case import Case
 from target_adpostbacks.doctor.findings import FINDINGS, Spot, add, finding
 
 MEANT = frozenset("organic no_consent deleted disabled by_rule suppressed".split())
 """Reasons that are no mistake of the data."""
+LEFT_OUT = MEANT | {"other_network", "event_off", "outside_window", "no_adjustments", "test_without_code"}
+"""Reasons for which a conversion is not sent, whatever its values are."""
+OF_LEFT_OUT = ("other_network", "not_sent")
+"""What is looked for in a conversion that nobody gets."""
+
+
+def is_left_out(prepared: Prepared) -> bool:
+    """Whether nobody gets the conversion, whatever its values are."""
+    return not prepared.postbacks and all(each.reason in LEFT_OUT for each in prepared.not_sent)
 
 
 def _spots(case: Case, reason: str, column: str | None) -> Iterator[Spot]:

@@ -120,8 +120,8 @@ HEALTHY: list[Mapping[str, Any]] = [
     {"order_id": "2026-000000000000001"},
     {**REDDIT, "rdt_cid": "3184742045291813000"},
     {"fbclid": "IwAR0invented"},
-    {"network": "organic", "ttclid": None},
-    {"consent": False},
+    {"network": "organic", "ttclid": None, "email": sha("")},
+    {"consent": False, "event_name": "purchase"},
     {"_sdc_deleted_at": "2026-11-20", "email": sha("")},
     {"event_source_url": "https://shop.dev/@ada?utm=a%40b"},
     {"event_name": "Pageview"},
@@ -187,6 +187,15 @@ def test_a_reason_without_a_finding_of_its_own_is_told_by_its_name() -> None:
     assert found.finding == "not_sent"
     assert found.words == "test_without_code: set test_event_code."
     assert {"event_off", "test_without_code"} <= REASONS.keys() - FINDINGS.keys() - MEANT
+
+
+def test_a_conversion_that_nobody_gets_is_not_looked_at_any_further() -> None:
+    sick = a_good_record(email=sha(""), event_time="2026-11-20 11:00:00")
+    assert len(slugs(sick)) == 2
+    assert slugs({**sick, "network": "applovin"}) == ["other_network"]
+    off = diagnosis(sick, tiktok={**SETTINGS["tiktok"], "trigger_events": ["purchase"]})
+    assert [found.finding for found in off.findings] == ["not_sent"]
+    assert off.coverage == []
 
 
 def test_settings_decide_what_is_wrong() -> None:
