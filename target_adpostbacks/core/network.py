@@ -246,7 +246,7 @@ class Network(ABC, Generic[S]):
             if triggers is not None or c.is_renamed:  # the user names it
                 is_on, name = True, name or c.event_name
         if not is_on or name is None:
-            raise Skip("event_off", "switch it on with event_map")
+            raise Skip("event_off", "switch it on with event_map or trigger_events")
         return name if name in self.native_events(c) else self.custom_event(name, c)
 
     def _look_up(self, c: Conversion) -> tuple[bool, str | None]:

@@ -59,7 +59,7 @@ REASONS = {
             "event_off",
             "skipped",
             "This event is switched off for the network.",
-            "Give it one of the network's names in `event_map` to send it.",
+            "To send it, name it in `trigger_events`, or give it one of the network's names in `event_map`.",
         ),
         Reason(
             "no_match_key",
