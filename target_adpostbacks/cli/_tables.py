@@ -120,7 +120,7 @@ class Layout:
         why = ": ".join(filter(None, (" ".join(filter(None, (line.reason, line.code))), _message(line))))
         cells = [time, line.event, line.status, *("" if each is None else str(each) for each in numbers)]
         return [printable(cell) or "-" for cell in (*cells, *account, line.event_id)] + [
-            "" if line.status == "Success" else printable(why)
+            line.counted if line.status == "Success" else printable(why)
         ]
 
 

@@ -192,8 +192,15 @@ def older_keys(key: Key, conversion: Conversion) -> tuple[Key, ...]:
 
 
 def _key(section: str, asset: str, trial_at: str, c: Conversion) -> Key:
-    receiver = f"{asset}@{trial_at}" if asset and trial_at else asset  # what a trial accepts, the network does not have
-    return _new(Key, (section, receiver, c.event_name, c.event_id, adjustment(c) if c.adjustment else "", c.test))
+    return _new(
+        Key,
+        (section, receiver(asset, trial_at), c.event_name, c.event_id, adjustment(c) if c.adjustment else "", c.test),
+    )
+
+
+def receiver(asset: str, trial_at: str) -> str:
+    """The asset as the ledger has it: what a trial accepts, the network does not have."""
+    return f"{asset}@{trial_at}" if asset and trial_at else asset
 
 
 def adjustment(c: Conversion) -> str:

@@ -1,5 +1,6 @@
 """The database that says what became of each postback: SQLite by default, PostgreSQL by URL."""
 
+from target_adpostbacks.ledger.counts import UNKNOWN, Accepted
 from target_adpostbacks.ledger.database import NoLedger, UnusableLedger
 from target_adpostbacks.ledger.filters import Only
 from target_adpostbacks.ledger.log import RETRIED, STATUSES, Line
@@ -26,6 +27,8 @@ __all__ = [
     "RETRIED",
     "STATUSES",
     "TABLES",
+    "UNKNOWN",
+    "Accepted",
     "Delivered",
     "Earlier",
     "Ledger",

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from target_adpostbacks.ledger.counts import told
 from target_adpostbacks.ledger.database import Database, among
 from target_adpostbacks.ledger.filters import Only
 from target_adpostbacks.ledger.tables import ATTEMPTS, DELIVERIES, HISTORY
@@ -26,6 +27,8 @@ SHOWN = (
 """Columns of deliveries that the log is made of."""
 
 
+COUNTS = ("processing", "events", "counted", "not_counted")
+"""Columns of attempts that say what the network made of the request."""
 NO_REQUEST = (None, None, None)
 """The HTTP status, latency and number of none."""
 
@@ -45,6 +48,7 @@ class Line(NamedTuple):
     reason: str
     code: str
     message: str
+    counted: str = ""  # what the network made of the request afterwards
 
 
 class Newest(NamedTuple):
@@ -88,8 +92,13 @@ def _groups(
     database: Database, since: str, status: str | None, only: Only, *, newest_first: bool = False
 ) -> Iterator[list[Line]]:
     """The lines of each conversion."""
-    table = database.table(DELIVERIES).c
-    query = sa.select(*(table[name] for name in SHOWN)).where(*_conditions(database, since, status, only))
+    deliveries, requests = database.table(DELIVERIES), database.table(ATTEMPTS)
+    table = deliveries.c
+    query = (
+        sa.select(*(table[name] for name in SHOWN), *(requests.c[name] for name in COUNTS))
+        .select_from(deliveries.outerjoin(requests, requests.c.attempt_id == table.attempt_id))
+        .where(*_conditions(database, since, status, only))
+    )
     earlier: dict[str, list[Any]] = {}
     for page in database.pages(query, table.seq, 0, newest_first=newest_first):
         replaced = _replaced(database, page) if status in (None, RETRIED) else {}
@@ -173,7 +182,8 @@ def _lines(row: Any, verdicts: Sequence[Any], earlier: Mapping[str, Sequence[Any
             yield _line(row, attempt.started_at, retried, (attempt.http_status, attempt.latency_ms, number))
         number += last is not None
         request = (verdict.http_status, verdict.latency_ms, number if last else None)
-        yield _line(row, verdict.sent_at or verdict.updated_at, why, request)
+        line = _line(row, verdict.sent_at or verdict.updated_at, why, request)
+        yield line._replace(counted=told(row)) if verdict is row and row.processing else line
 
 
 def _line(

@@ -77,6 +77,11 @@ ATTEMPTS = sa.Table(
     sa.Column("code", sa.Text, nullable=False),
     sa.Column("message", sa.Text, nullable=False),
     sa.Column("network_request_id", sa.Text, nullable=False),
+    # What the network made of it afterwards, see ``adpostbacks check``.
+    sa.Column("processing", sa.Text),
+    sa.Column("counted", sa.Integer),
+    sa.Column("not_counted", sa.Text),  # JSON: the network's reason → events
+    sa.Column("checked_at", sa.Text),
 )
 
 RUNS = sa.Table(
@@ -185,7 +190,9 @@ FORGOTTEN: Mapping[str, Any] = {
 
 TABLES: Mapping[str, sa.Table] = {str(table.name): table for table in (DELIVERIES, ATTEMPTS, HISTORY, RUNS)}
 """What others read."""
-TIMES = frozenset({"event_time", "adjustment_time", "deadline", "sent_at", "updated_at", "started_at", "ended_at"})
+TIMES = frozenset(
+    {"event_time", "adjustment_time", "checked_at", "deadline", "sent_at", "updated_at", "started_at", "ended_at"}
+)
 
 
 def schema(table: str) -> dict[str, Any]:

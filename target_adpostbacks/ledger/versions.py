@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from target_adpostbacks.ledger.history import keep_history
-from target_adpostbacks.ledger.tables import DELIVERIES, HISTORY, METADATA, SEQUENCE
+from target_adpostbacks.ledger.tables import ATTEMPTS, DELIVERIES, HISTORY, METADATA, SEQUENCE
 
 Addition = sa.Column[Any] | sa.Table | sa.Index | Callable[[sa.Connection], None]
 Added = Sequence[Sequence[Addition]]
@@ -25,6 +25,7 @@ ADDED: Added = (
     [DELIVERIES.c.adjustment_time],  # 3
     [HISTORY, keep_history],  # 4
     [DELIVERIES.c.deadline],  # 5
+    [ATTEMPTS.c.processing, ATTEMPTS.c.counted, ATTEMPTS.c.not_counted, ATTEMPTS.c.checked_at],  # 6
 )
 """What version 2 added, what version 3 did, and so on. A ledger in which no version is written is of version 1."""
 

@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from target_adpostbacks.core.answers import Counted
+from target_adpostbacks.ledger.counts import Accepted, uncounted
 from target_adpostbacks.ledger.database import Database, UnusableLedger, among, explained
 from target_adpostbacks.ledger.filters import ALL, Only, known
 from target_adpostbacks.ledger.locks import AdvisoryLocks, FileLocks, Locks
@@ -150,6 +152,23 @@ class Ledger:
                     .values(**changed, seq=seq, updated_at=now)
                 )
         return rows
+
+    def uncounted(self, network: str, asset: str, before: str) -> list[Accepted]:
+        """See ``counts.uncounted``."""
+        return uncounted(self._database, network, asset, before)
+
+    def write_count(self, attempt_id: str, counted: Counted, now: str) -> None:
+        """Store what a network made of a request that it had accepted; deliveries stay as they are."""
+        said = {
+            "processing": counted.status,
+            "counted": counted.counted,
+            "not_counted": msgspec.json.encode(counted.not_counted).decode(),
+            "checked_at": now,
+        }
+        with self._writing(1) as (connection, seqs):
+            connection.execute(
+                ATTEMPTS.update().where(ATTEMPTS.c.attempt_id == attempt_id).values(seq=next(seqs), **said)
+            )
 
     def start_run(self, started_at: str, version: str) -> None:
         """Announce the run."""
