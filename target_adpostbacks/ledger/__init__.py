@@ -6,6 +6,7 @@ from target_adpostbacks.ledger.filters import Only
 from target_adpostbacks.ledger.log import RETRIED, STATUSES, Line
 from target_adpostbacks.ledger.place import ledger_url
 from target_adpostbacks.ledger.reading import LedgerReader
+from target_adpostbacks.ledger.story import Story
 from target_adpostbacks.ledger.tables import (
     IDENTITY,
     NO_REQUEST,
@@ -38,6 +39,7 @@ __all__ = [
     "Only",
     "Sent",
     "Status",
+    "Story",
     "UnusableLedger",
     "key",
     "ledger_url",

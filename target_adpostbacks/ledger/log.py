@@ -101,10 +101,10 @@ def _groups(
     )
     earlier: dict[str, list[Any]] = {}
     for page in database.pages(query, table.seq, 0, newest_first=newest_first):
-        replaced = _replaced(database, page) if status in (None, RETRIED) else {}
+        replaced = replaced_verdicts(database, page) if status in (None, RETRIED) else {}
         wanted = {row.attempt_id for rows in (page, *replaced.values()) for row in rows if row.attempt_id}
         if not wanted <= earlier.keys():
-            earlier = _earlier(database, wanted)
+            earlier = earlier_requests(database, wanted)
         for row in page:
             lines = _lines(row, (*replaced.get(row.delivery_id, ()), row), earlier)
             yield [line for line in lines if line.time >= since and status in (None, line.status)]
@@ -130,7 +130,7 @@ def _has_retried(database: Database) -> sa.ColumnElement[bool]:
     return sa.or_(table.attempt_id.in_(again), table.delivery_id.in_(before))
 
 
-def _replaced(database: Database, page: Sequence[Any]) -> dict[int, list[Any]]:
+def replaced_verdicts(database: Database, page: Sequence[Any]) -> dict[int, list[Any]]:
     """The verdicts that those of these deliveries have replaced, the first one first."""
     history, requests = database.table(HISTORY), database.table(ATTEMPTS)
     query = (
@@ -145,7 +145,7 @@ def _replaced(database: Database, page: Sequence[Any]) -> dict[int, list[Any]]:
     return replaced
 
 
-def _earlier(database: Database, attempt_ids: Iterable[str]) -> dict[str, list[Any]]:
+def earlier_requests(database: Database, attempt_ids: Iterable[str]) -> dict[str, list[Any]]:
     """Each of these requests to those before it that it repeats, or is a half of; the first one first."""
     requests = database.table(ATTEMPTS)
     step = sa.select(requests.c.attempt_id.label("last"), requests.c.parent_id, sa.literal(0).label("depth")).where(

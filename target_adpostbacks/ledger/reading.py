@@ -10,10 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from target_adpostbacks.core.health import Activity
-from target_adpostbacks.ledger import health, log
+from target_adpostbacks.ledger import health, log, story
 from target_adpostbacks.ledger.database import Database
 from target_adpostbacks.ledger.filters import ALL, Only, known
 from target_adpostbacks.ledger.log import Line, Newest
+from target_adpostbacks.ledger.story import Story
 from target_adpostbacks.ledger.tables import TABLES
 
 
@@ -33,7 +34,8 @@ def changes(database: Database, table: str, after: int = 0, **equal: Any) -> Ite
 class LedgerReader:
     """Answers questions; in PostgreSQL it needs no right but SELECT. Raises NoLedger where nothing was sent yet.
 
-    A question is a function of a Database, ``changes``, ``log.lines`` or ``health.activities``, and a method here.
+    A question is a function of a Database, ``changes``, ``log.lines`` or ``health.activities`` for example,
+    and a method here.
     """
 
     def __init__(self, url: str) -> None:
@@ -66,6 +68,15 @@ class LedgerReader:
         same conversion has none that is live.
         """
         return health.activities(self._database, now, quiet_hours)
+
+    def stories(self, event_id: str) -> list[Story]:
+        """Everything that is known of the conversions with this event id, a story for each account and event."""
+        return story.stories(self._database, event_id)
+
+    @property
+    def location(self) -> str:
+        """Where the ledger is, without a password."""
+        return self._database.location
 
     def close(self) -> None:
         """Give back every connection."""

@@ -120,6 +120,13 @@ def test_the_log_shows_an_old_ledger(old: str) -> None:
     assert {line["event_id"] for line in lines} == {"evt-taken", "evt-also-taken", "evt-refused", "evt-old"}
 
 
+def test_explain_tells_of_an_old_ledger(old: str) -> None:
+    result = CliRunner().invoke(main, ["explain", "--ledger-url", old, "evt-taken", "--format", "json"])
+    (story,) = json.loads(result.stdout)
+    assert (story["status"], story["deadline"], story["earlier_verdicts"]) == ("accepted", None, [])
+    assert [request["http_status"] for request in story["requests"]] == [503, 200, 200]
+
+
 def test_the_tap_reads_an_old_ledger(old: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"ledger_url": old}))
     command = [str(Path(sys.executable).with_name("tap-adpostbacks")), "--config", str(tmp_path / "config.json")]
