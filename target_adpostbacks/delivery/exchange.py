@@ -84,7 +84,10 @@ class Exchange:
     def _outcomes(self, response: Response, batch: Sequence[Queued], url: str) -> list[Outcome]:
         outcomes = self._scrubbed(self._network.outcomes(response, len(batch)), batch)
         if strange := not_the_networks(response, url):
-            outcomes = [outcome if outcome.code else _explained(outcome, strange) for outcome in outcomes]
+            is_verdict = response.status == TOO_LARGE  # what is too large never reaches the network
+            outcomes = [
+                outcome if outcome.code or is_verdict else _not_judged(outcome, strange) for outcome in outcomes
+            ]
         asked = seconds(self._network.retry_after(response), self._clock())
         if asked > self._network.settings.max_retry_seconds:
             outcomes = [_asked_to_wait(outcome, asked) for outcome in outcomes]
@@ -161,7 +164,10 @@ def not_the_networks(response: Response, url: str) -> str:
     )
 
 
-def _explained(outcome: Outcome, why: str) -> Outcome:
+def _not_judged(outcome: Outcome, why: str) -> Outcome:
+    """The outcome as one that the network has no part in: nothing was refused for good."""
+    if outcome.verdict is Verdict.REJECTED:
+        return Outcome(Verdict.TRANSIENT, message=why, shared=True)
     is_open = outcome.verdict in (Verdict.TRANSIENT, Verdict.CREDENTIALS)
     return outcome._replace(message=why) if is_open else outcome
 

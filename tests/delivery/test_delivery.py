@@ -680,6 +680,8 @@ def test_a_wait_that_is_too_long_for_a_run_is_told(scene: Make, retry_after: str
     ("status", "reason", "came"),
     [
         (200, "transient", "a web page"),
+        (400, "transient", "a web page"),
+        (404, "transient", "a web page"),
         (302, "transient", "a redirect"),
         (403, "credentials", "a web page"),
         (511, "transient", "a web page"),
