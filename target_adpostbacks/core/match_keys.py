@@ -202,6 +202,7 @@ def _public(written: str) -> str | None:
     return text if documentation or (address.is_global and not address.is_multicast) else None
 
 
+@lru_cache(maxsize=50_000)
 def truncated_ip(raw: str) -> str | None:
     """``'203.0.113.77'`` -> ``'203.0.113.0'``: of the public address the first 24 bits, of IPv6 48; None without one.
 
