@@ -147,10 +147,6 @@ class GoogleAds(Network[GoogleAdsSettings]):
     def asset(self, conversion: Conversion) -> str:
         return self._customer_id
 
-    @classmethod
-    def receivers(cls, settings: Mapping[str, Any]) -> Mapping[str, str]:
-        return {"customer_id": digits(settings["customer_id"])} if settings.get("customer_id") else {}
-
     def age_limit(self, conversion: Conversion) -> timedelta:
         return timedelta(days=54) if conversion.adjustment and self._uploads else self.max_age
 
