@@ -187,7 +187,7 @@ def _spots(case: Case) -> list[tuple[str, Spot]]:
 def _sentence(words: str) -> str:
     """``'not a number'`` -> ``'Not a number.'``; what begins with the name of a column or setting stays as it is."""
     first = words.split(" ", 1)[0]
-    text = words[:1].upper() + words[1:] if first.rstrip(":,").isalpha() else words
+    text = words[:1].upper() + words[1:] if first.rstrip(":,;").isalpha() else words
     return text if not text or text.endswith((".", "?")) else f"{text}."
 
 

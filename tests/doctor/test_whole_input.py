@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
+from collections import Counter
 from contextlib import closing
 from typing import Any
 
@@ -14,8 +16,10 @@ from hypothesis import strategies as st
 
 from target_adpostbacks import config
 from target_adpostbacks.config.stand_ins import every_network
+from target_adpostbacks.demo.conversions import conversions
 from target_adpostbacks.doctor import Examination, FileMemory, Row
 from target_adpostbacks.doctor.coverage import MOST_ROWS, OTHERS, Missing
+from target_adpostbacks.doctor.outcomes import MEANT
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.run import preparation_of
 
@@ -205,6 +209,24 @@ def test_a_record_nested_without_end_is_invalid() -> None:
     assert "not_attributed" in slugs(a_good_record(network=None, ttclid=None, user=deep))
     (found,) = diagnosis({**a_good_record(), "properties": deep}).findings
     assert found.finding == "invalid_record"
+
+
+def test_what_a_run_would_not_send_is_what_the_doctor_says() -> None:
+    records = [json.loads(json.dumps(row, default=str)) for row in conversions(NOW)]
+    preparation = preparation_of(config.General(), every_network())
+    reasons = Counter(
+        (not_sent.reason, not_sent.key.network or None)
+        for record in records
+        for not_sent in preparation.prepare(record, NOW, stream="orders").not_sent
+    )
+    found: Counter[tuple[str, str | None]] = Counter()
+    for each in diagnosis(*records).findings:
+        found[each.finding, each.network] += each.count
+    named = {"no_match_key": "missing_match_key", "invalid": "invalid_record"}
+    told = {(named.get(reason, reason), network): count for (reason, network), count in reasons.items()}
+    assert {slug for slug, _ in told} >= {"missing_match_key", "too_old", "invalid_record", "organic", "other_network"}
+    for key, count in told.items():
+        assert found[key] == (0 if key[0] in MEANT else count), key
 
 
 def test_accounts_are_those_of_the_config() -> None:
