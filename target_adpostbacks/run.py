@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from target_adpostbacks import config as configuration
+from target_adpostbacks.config import files
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.mistakes import located
@@ -385,18 +386,18 @@ def deliver(
 
 def _settings(config: Mapping[str, Any] | str | os.PathLike[str]) -> Mapping[str, Any]:
     if isinstance(config, Mapping):
-        return config
+        return files.without_comments(config)
     try:
         settings = msgspec.json.decode(Path(config).read_bytes())
+        if isinstance(settings, dict):
+            return files.without_comments(settings)
     except TypeError:
         raise configuration.InvalidConfig(["config: a mapping, or the path of a JSON file expected"]) from None
     except OSError as error:
         raise configuration.InvalidConfig([f"config file: {error.strerror or type(error).__name__}"]) from None
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise configuration.InvalidConfig(["config file: not valid JSON"]) from None
-    if not isinstance(settings, dict):
-        raise configuration.InvalidConfig(["config file: a JSON object expected"])
-    return settings
+    raise configuration.InvalidConfig(["config file: a JSON object expected"])
 
 
 def _read(settings: Mapping[str, Any]) -> tuple[configuration.General, dict[str, list[Account]]]:

@@ -16,6 +16,7 @@ import msgspec
 import pytest
 import yaml  # type: ignore[import-untyped]
 from msgspec.structs import fields
+from plugin_definitions import about
 
 from target_adpostbacks import config
 from target_adpostbacks.config.rules import RuleSettings
@@ -465,6 +466,12 @@ def doctor_schema() -> str:
     kinds["Found"]["properties"]["finding"] = {"enum": [*FINDINGS]}
     top = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "adpostbacks doctor"}
     return json.dumps({**top, **kinds.pop("Diagnosis"), "$defs": kinds}, indent=2, ensure_ascii=False) + "\n"
+
+
+def config_schema() -> str:
+    """The JSON Schema of the config, as ``target-adpostbacks --about`` prints it."""
+    top = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "The config of target-adpostbacks"}
+    return json.dumps({**top, **about("target-adpostbacks")["settings"]}, indent=2, ensure_ascii=False) + "\n"
 
 
 def keywords() -> str:

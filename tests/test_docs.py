@@ -9,8 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
-from documents import PARTS, doctor_schema, filled, kept, keywords, page, sample_config
+from documents import PARTS, config_schema, doctor_schema, filled, kept, keywords, page, sample_config
 
 from target_adpostbacks import config
 from target_adpostbacks.core.columns import COLUMN_ALIASES, READERS
@@ -47,6 +48,19 @@ def test_no_page_is_left_of_a_network_that_is_gone() -> None:
 
 def test_the_sample_config_has_a_section_for_each_network(request: pytest.FixtureRequest) -> None:
     kept(ROOT / "sample_config.json", sample_config(), request)
+
+
+def test_the_schema_of_the_config_is_what_about_prints(request: pytest.FixtureRequest) -> None:
+    kept(ROOT / "docs" / "config.schema.json", config_schema(), request)
+
+
+def test_editors_can_use_the_schema_of_the_config() -> None:
+    schema = json.loads((ROOT / "docs" / "config.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    takes = jsonschema.Draft202012Validator(schema).is_valid
+    assert takes(json.loads((ROOT / "sample_config.json").read_text()))
+    assert takes({"$schema": "./config.schema.json", "//": "a comment", "tiktok": {"accounts": {"eu": {}}}})
+    assert not takes({"tiktok": {"accounts": {"eu": {"concurrency": "4"}}}})
 
 
 def test_the_schema_of_the_doctors_json_is_committed(request: pytest.FixtureRequest) -> None:

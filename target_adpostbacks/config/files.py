@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+SCHEMA = "$schema"
+"""At the top of a config: where an editor finds its JSON Schema."""
+COMMENT = "//"
+"""A name that begins so is a comment: JSON has none, and this one stays where a program writes the file anew."""
 
 
 class UnreadableConfig(Exception):
@@ -26,6 +31,21 @@ def read(paths: Iterable[str]) -> dict[str, Any]:
     return settings
 
 
+def without_comments(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config without what is there for people and editors alone."""
+    return {name: _settings(value) for name, value in config.items() if name != SCHEMA and not _is_comment(name)}
+
+
+def _settings(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _settings(member) for name, member in value.items() if not _is_comment(name)}
+    return [_settings(member) for member in value] if isinstance(value, list) else value
+
+
+def _is_comment(name: Any) -> bool:
+    return isinstance(name, str) and name.startswith(COMMENT)
+
+
 def _load_env_file() -> None:
     """Set the variables of the ``.env`` in this folder, or in the nearest one above that has one."""
     from dotenv import find_dotenv, load_dotenv
@@ -40,6 +60,8 @@ def _load_env_file() -> None:
 def _file(path: str) -> dict[str, Any]:
     try:
         settings = json.loads(Path(path).read_text("utf-8-sig"))
+        if isinstance(settings, dict):
+            return without_comments(settings)
     except FileNotFoundError:
         raise UnreadableConfig(f"config file not found: {path}") from None
     except json.JSONDecodeError as error:
@@ -49,6 +71,4 @@ def _file(path: str) -> dict[str, Any]:
         raise UnreadableConfig(f"config file: {path}: {error.strerror or type(error).__name__}") from None
     except (ValueError, RecursionError):
         raise UnreadableConfig(f"config file: {path}: a JSON object in UTF-8 expected") from None
-    if not isinstance(settings, dict):
-        raise UnreadableConfig(f"config file: {path}: a JSON object expected")
-    return settings
+    raise UnreadableConfig(f"config file: {path}: a JSON object expected")

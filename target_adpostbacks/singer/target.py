@@ -134,6 +134,8 @@ class TargetAdpostbacks(CommandTarget):
         super().append_builtin_config(config_jsonschema)
         for name in ("add_record_metadata", "load_method", "validate_records"):
             config_jsonschema["properties"].pop(name, None)
+        properties = config_jsonschema["properties"]
+        properties["stream_maps"] = _mended(properties["stream_maps"])
 
     def run(self, file_input: IO[str] | None = None) -> None:
         """Read everything, deliver it, and exit."""
@@ -319,3 +321,15 @@ class TargetAdpostbacks(CommandTarget):
 
 def _invalid(*mistakes: str) -> ConfigValidationError:
     return ConfigValidationError("Config validation failed", errors=list(mistakes), schema={})
+
+
+def _mended(schema: Any) -> Any:
+    """A JSON Schema in which the SDK names a type where a schema belongs: ``{"anyOf": [{…}, "null"]}``."""
+    if isinstance(schema, list):
+        return [_mended(member) for member in schema]
+    if not isinstance(schema, dict):
+        return schema
+    mended = {name: _mended(member) for name, member in schema.items()}
+    if "anyOf" in mended:
+        mended["anyOf"] = [{"type": each} if isinstance(each, str) else each for each in mended["anyOf"]]
+    return mended
