@@ -20,6 +20,7 @@ import msgspec
 from target_adpostbacks import config as configuration
 from target_adpostbacks.config import files
 from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.core.advice import advice
 from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.mistakes import located
 from target_adpostbacks.core.money import told
@@ -28,7 +29,7 @@ from target_adpostbacks.delivery.attempts import pauses
 from target_adpostbacks.delivery.balance import Share, Tally, counted, summary, unbalanced
 from target_adpostbacks.delivery.batches import Batches
 from target_adpostbacks.delivery.delivery import Delivery
-from target_adpostbacks.delivery.queued import UNMARKED, Mark, Queued, Skipped
+from target_adpostbacks.delivery.queued import UNMARKED, Mark, Queued, Skipped, WhyOpen
 from target_adpostbacks.delivery.transport import HttpTransport, Transport
 from target_adpostbacks.delivery.verdicts import row_of
 from target_adpostbacks.ledger import Ledger, UnusableLedger, ledger_url
@@ -324,7 +325,7 @@ class Run:
         for too_many in self._too_many(is_enough=False):
             self._log.warning("%s These are too few to fail the run.", too_many)
         for why, count in self._delivery.why_open[:WHY_OPEN]:
-            self._log.error("Postbacks that stay open: %d, %s.", count, why)
+            self._log.error("Postbacks that stay open: %d, %s. %s", count, why.told.removesuffix("."), _advice(why))
         for stake in self._delivery.at_stake:
             self._log.warning("%s.", told(stake, self._now(), self._trial_names.get(stake.account, "")))
 
@@ -345,6 +346,12 @@ class Run:
         today = now.replace(hour=0, minute=0, second=0, microsecond=0)
         if days and not self.ledger.has_run_since(today.isoformat(timespec="milliseconds")):
             self.ledger.expire((now - timedelta(days=days)).isoformat(timespec="milliseconds"))
+
+
+def _advice(why: WhyOpen) -> str:
+    outcome, network = why.outcome, NETWORKS.get(why.account.partition(".")[0])
+    words = {"reason": outcome.verdict.value, "code": outcome.code, "message": outcome.message}
+    return advice(network, http_status=why.http_status, **words)
 
 
 def _conversions(count: int) -> str:

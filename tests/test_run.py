@@ -91,6 +91,24 @@ def test_the_end_of_a_run_says_which_money_is_open_and_until_when_it_can_be_sent
     ]
 
 
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (401, "was cut when it was copied, or was revoked."),
+        (404, "There is no such pixel, or the token can't see it."),
+        (503, "The next run sends it. If this goes on, see the network's status page."),
+    ],
+)
+def test_the_end_of_a_run_says_what_to_do_about_what_is_open(
+    config: dict[str, Any], sandbox: Sandbox, caplog: pytest.LogCaptureFixture, status: int, told: str
+) -> None:
+    sandbox.faults = [{"network": "reddit", "status": status}]
+    deliver([fresh(1, network="reddit", rdt_cid="1")], {**config, "max_attempts": 1})
+    (line,) = [record.getMessage() for record in caplog.records if "stay open" in record.getMessage()]
+    assert line.startswith("Postbacks that stay open: 1, reddit.default: ")
+    assert line.endswith(told)
+
+
 def test_records_are_delivered_and_counted(config: dict[str, Any], sandbox: Sandbox) -> None:
     records = [fresh(1), fresh(2, network="organic"), fresh(3, event_time="never")]
     tally = deliver(records, config)

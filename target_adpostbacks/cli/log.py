@@ -12,7 +12,9 @@ from rich.console import Console
 from target_adpostbacks.cli import _options
 from target_adpostbacks.cli._output import printable, until_read, write_csv, write_json, write_jsonl
 from target_adpostbacks.cli._tables import Layout
-from target_adpostbacks.ledger import LedgerReader, Line, UnusableLedger
+from target_adpostbacks.core.advice import advice
+from target_adpostbacks.ledger import RETRIED, STATUSES, LedgerReader, Line, UnusableLedger
+from target_adpostbacks.networks import NETWORKS
 
 SAMPLE = 500
 """Lines that columns get their width from; further ones are written as they come."""
@@ -90,7 +92,14 @@ def _write_table(lines: Iterator[Line]) -> None:
 
 
 def _objects(lines: Iterable[Line]) -> Iterator[Mapping[str, object]]:
-    return (line._asdict() for line in lines)
+    """Each line, with what to do next about a verdict that is no success."""
+    for line in lines:
+        words = {"reason": line.reason, "code": line.code, "message": line.message}
+        is_done = line.status in (STATUSES["accepted"], RETRIED)
+        yield {
+            **line._asdict(),
+            "advice": "" if is_done else advice(NETWORKS.get(line.network), http_status=line.http_status, **words),
+        }
 
 
 NO_LINE = "No line matches."
@@ -98,6 +107,6 @@ WRITERS: Mapping[str, Callable[[Iterator[Line]], None]] = {
     "table": _write_table,
     "json": lambda lines: write_json(_objects(lines)),
     "jsonl": lambda lines: write_jsonl(_objects(lines)),
-    "csv": lambda lines: write_csv(Line._fields, _objects(lines)),
+    "csv": lambda lines: write_csv((*Line._fields, "advice"), _objects(lines)),
     "ids": _write_ids,
 }

@@ -21,7 +21,7 @@ from target_adpostbacks.delivery.attempts import Attempts, pauses
 from target_adpostbacks.delivery.check import check
 from target_adpostbacks.delivery.exchange import Exchange
 from target_adpostbacks.delivery.lane import WAITING_BATCHES, Lane, Pace, Wait
-from target_adpostbacks.delivery.queued import Queued, Skipped, deadline
+from target_adpostbacks.delivery.queued import Queued, Skipped, WhyOpen, deadline
 from target_adpostbacks.delivery.repeats import UNRECOGNIZED, Repeats
 from target_adpostbacks.delivery.search import Search
 from target_adpostbacks.delivery.transport import Transport
@@ -91,8 +91,8 @@ class Delivery:
         return self._repeats.differences
 
     @property
-    def why_open(self) -> list[tuple[str, int]]:
-        """``"tiktok.default: throttled: …"`` and how many, the most first."""
+    def why_open(self) -> list[tuple[WhyOpen, int]]:
+        """Each reason and how many, the most first."""
         return self._verdicts.why_open.most_common()
 
     def validate(self, accounts: Sequence[Account]) -> None:

@@ -80,6 +80,19 @@ Group = tuple[Outcome, list[Queued]]
 """An outcome and the postbacks that share it."""
 
 
+class WhyOpen(NamedTuple):
+    """Why postbacks of an account have no verdict."""
+
+    account: str  # the account's label
+    outcome: Outcome
+    http_status: int | None = None
+
+    @property
+    def told(self) -> str:
+        """``'tiktok.default: throttled: 40100: Too many requests'``."""
+        return f"{self.account}: {self.outcome.summary}"
+
+
 class Part(NamedTuple):
     """A batch, or a part of one that was refused whole."""
 

@@ -11,7 +11,7 @@ from typing import Any
 from target_adpostbacks.core.answers import Outcome, Verdict
 from target_adpostbacks.core.money import TO_THE_HOUR, Amount, Stake, stakes
 from target_adpostbacks.core.postback import Key, NotSent, milliseconds
-from target_adpostbacks.delivery.queued import Group, Queued, Skipped
+from target_adpostbacks.delivery.queued import Group, Queued, Skipped, WhyOpen
 from target_adpostbacks.delivery.under_way import UnderWay
 from target_adpostbacks.ledger import NO_REQUEST, NOTED, Delivered, Earlier, Ledger, Sent, Status, UnusableLedger
 
@@ -35,7 +35,7 @@ class Verdicts:
 
     def __init__(self, ledger: Ledger, clock: Callable[[], datetime], under_way: UnderWay) -> None:
         self.counts: Counter[str] = Counter()
-        self.why_open: Counter[str] = Counter()  # "tiktok.default: throttled: …"
+        self.why_open: Counter[WhyOpen] = Counter()
         self.stopping = threading.Event()
         self._ledger = ledger
         self._open: dict[tuple[str, str, str], Amount] = {}  # account, currency, hour of the deadline
@@ -71,7 +71,7 @@ class Verdicts:
                 if outcome.verdict.final:
                     self.release(batch, outcome.verdict.value)
                 else:
-                    self.leave_open(batch, outcome)
+                    self.leave_open(batch, outcome, sent and sent.http_status)
 
     def keep(self, batch: Sequence[Queued], why: Outcome) -> None:
         """The ledger's refusal of these stands; what ``note_unanswered`` has overwritten stays open."""
@@ -91,11 +91,12 @@ class Verdicts:
             self._ledger.write(self.now(), [row for queued in waiting for row in _rows([queued], STOPPED, None)])
         return len(waiting)
 
-    def leave_open(self, batch: Sequence[Queued], outcome: Outcome) -> None:
+    def leave_open(self, batch: Sequence[Queued], outcome: Outcome, http_status: int | None = None) -> None:
         """These stay open, and the ledger knows it."""
-        self.release(batch, _opened(outcome), outcome.summary)
+        if batch:
+            self.release(batch, _opened(outcome), WhyOpen(batch[0].postback.account, outcome, http_status))
 
-    def release(self, batch: Sequence[Queued], count_as: str, why_open: str = "") -> None:
+    def release(self, batch: Sequence[Queued], count_as: str, why_open: WhyOpen | None = None) -> None:
         """What became of it is in the ledger: state may be written, and the keys may come again."""
         with self._lock:
             if self._is_abandoned or not batch:
@@ -107,7 +108,7 @@ class Verdicts:
             if total > len(batch):
                 self.counts["already accepted" if count_as == "accepted" else count_as] += total - len(batch)
             if why_open:
-                self.why_open[f"{batch[0].postback.account}: {why_open}"] += total
+                self.why_open[why_open] += total
             is_open = count_as.startswith("open ")
             if is_open:
                 self._count_money(batch)
@@ -175,7 +176,7 @@ class Verdicts:
         for first, *later in self._under_way.all():
             outcome = CUT_SHORT if first.in_doubt_since else NEVER_SENT
             self.counts[_opened(outcome)] += 1 + len(later)
-            self.why_open[f"{first.postback.account}: {outcome.summary}"] += 1 + len(later)
+            self.why_open[WhyOpen(first.postback.account, outcome)] += 1 + len(later)
             self._count_money([first])
             rows += _rows([first], outcome, None)
         return lambda: self._ledger.write(self.now(), rows)

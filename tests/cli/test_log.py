@@ -233,6 +233,17 @@ def test_json_is_one_array(ledger_url: str) -> None:
     assert json.loads(run(ledger_url, "--format", "json", "--network", "snapchat").stdout) == []
 
 
+def test_rows_say_what_to_do_next_as_explain_does(ledger_url: str) -> None:
+    fill(ledger_url)
+    told = [(line["event_id"], line["status"], line["advice"]) for line in lines(ledger_url)]
+    assert {advice for _, status, advice in told if status in ("Success", "Retried")} == {""}
+    assert [each for each in told if each[1] not in ("Success", "Retried")] == [
+        ("evt-2", "Failed", "Correct the field that the message names, or leave its column out."),
+        ("evt-3", "Skipped", REASONS["too_old"].advice),
+        ("evt-4", "Open", REASONS["transient"].advice),
+    ]
+
+
 def test_csv_has_a_head_and_every_value_in_full(ledger_url: str) -> None:
     fill(ledger_url)
     rows = [*csv.DictReader(io.StringIO(run(ledger_url, "--format", "csv").stdout))]

@@ -279,7 +279,7 @@ def test_a_batch_with_many_bad_ones_stops_at_the_budget_and_the_rest_stays_open(
     assert counts["accepted"] + counts["rejected"] + counts["open transient"] == 1000
     assert counts["rejected"] > 10
     assert counts["open transient"] > 900
-    assert any("64 requests" in why for why, _ in result.delivery.why_open)
+    assert any("64 requests" in why.told for why, _ in result.delivery.why_open)
 
 
 def test_when_everything_is_refused_alike_the_account_is_halted_and_nothing_is_rejected(scene: Make) -> None:
@@ -289,7 +289,9 @@ def test_when_everything_is_refused_alike_the_account_is_halted_and_nothing_is_r
     assert result.delivery.counts == {"open credentials": 1000}
     ((why, count),) = result.delivery.why_open
     assert count == 1000
-    assert why.startswith("tiktok.default: credentials: 40002: all 1000 conversions were refused in the same way, 3 of")
+    assert why.told.startswith(
+        "tiktok.default: credentials: 40002: all 1000 conversions were refused in the same way, 3 of"
+    )
     assert len(result.logged) == 1
     result.deliver("later", account=account)
     assert len(result.answers.batches) == 6
@@ -671,7 +673,7 @@ def test_a_wait_that_is_too_long_for_a_run_is_told(scene: Make, retry_after: str
     made = scene(Response(status=429, headers={"retry-after": retry_after}))
     made.deliver("a")
     why = f"throttled: the network asks to wait {asked}"
-    assert [each for each, _ in made.delivery.why_open] == [f"tiktok.default: {why}"]
+    assert [each.told for each, _ in made.delivery.why_open] == [f"tiktok.default: {why}"]
     assert any(f"(HTTP 429, {why})" in line for line in made.logged)
     assert made.rows("message") == [(f"the network asks to wait {asked}",)]
 
@@ -736,7 +738,7 @@ def test_after_that_it_stays_open_and_says_how_to_settle_it(scene: Make) -> None
     assert result.answers.batches == [["b"]]
     assert result.delivery.counts == {"accepted": 1, "open no_answer": 1}
     assert result.statuses() == {"a": "no_answer", "b": "accepted"}
-    assert "adpostbacks resolve EVENT_ID --as accepted|resend" in result.delivery.why_open[0][0]
+    assert "adpostbacks resolve EVENT_ID --as accepted|resend" in result.delivery.why_open[0][0].told
     assert result.place.held == 1
 
 
