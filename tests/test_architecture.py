@@ -25,7 +25,7 @@ BELOW = {
     "sandbox": "",
     "doctor": "core",
     "demo": "core networks ledger sandbox",
-    "cli": "core networks config ledger delivery run singer doctor demo sandbox",
+    "cli": "core networks rules config ledger delivery run singer doctor demo sandbox",
     "__init__": "run delivery",
     "__main__": "singer",
 }

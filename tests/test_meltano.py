@@ -170,6 +170,23 @@ def seed(project: Project) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("existing", ["", "include_paths: [adpostbacks.meltano.yml]\n"])
+def test_meltano_runs_with_what_init_wrote_alone_and_as_a_fragment(existing: str, tmp_path: Path) -> None:
+    if existing:
+        (tmp_path / "meltano.yml").write_text(existing)
+    command = [str(Path(sys.executable).with_name("adpostbacks")), "init", "--network", "tiktok", "--yes"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    record = {"event_name": "purchase", "event_id": "e1", "event_time": time.time(), "ttclid": "E.C.P.abc"}
+    with Sandbox() as sandbox:
+        (tmp_path / ".env").write_text(
+            f"TARGET_ADPOSTBACKS_TIKTOK_ACCESS_TOKEN=any\nTARGET_ADPOSTBACKS_TIKTOK_BASE_URL={sandbox.url}\n"
+        )
+        ran = meltano(tmp_path, "invoke", "target-adpostbacks", stdin=json.dumps(record))
+        assert ran.code == 0, ran.log
+        assert [(event["event_id"], event["asset"]) for event in sandbox.received] == [("e1", "D7VH38JC77U3LFDOLGRG")]
+
+
+@pytest.mark.slow
 def test_two_runs_of_the_whole_way_send_and_load_each_conversion_once(project: Project) -> None:
     rows = seed(project)
     way = ("run", "tap-postgres", "target-adpostbacks", "tap-adpostbacks", "target-postgres")
