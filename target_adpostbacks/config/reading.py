@@ -193,9 +193,20 @@ def _account(section: str, name: str, levels: Sequence[Level], mistakes: list[st
     mistakes += problems
     if problems or settings.wrong:
         return []
-    secret = tuple(settings.values[name] for name in sorted(secrets(network.settings_type)) if name in settings.values)
     made = network(network.settings_type(**settings.values), preset.table if preset else None)
-    return [Account(section=section, name=name, network=made, secrets=secret)]
+    return [Account(section=section, name=name, network=made, secrets=_secrets(network.settings_type, settings.values))]
+
+
+def _secrets(type_: type[Settings], values: Mapping[str, Any]) -> tuple[str, ...]:
+    """What no message may repeat; of a document, whatever in it is as long as a key."""
+    found: list[str] = []
+    for name in sorted(secrets(type_) & values.keys()):
+        is_document = extras(type_)[name].get("multiline")
+        found += _KEY.findall(values[name]) if is_document else [values[name]]
+    return tuple(found)
+
+
+_KEY = re.compile(r"[A-Za-z0-9+/=_-]{32,}")
 
 
 def _problems(section: str, settings: Merged, *, in_part: bool = False) -> list[str]:

@@ -24,6 +24,7 @@ from target_adpostbacks.core.answers import Counted, NoAccess, Outcome, Request,
 from target_adpostbacks.core.postback import Postback, prepare
 from target_adpostbacks.delivery.access import SignedIn
 from target_adpostbacks.delivery.flow import drive
+from target_adpostbacks.delivery.scrub import scrubbed
 from target_adpostbacks.delivery.transport import HttpTransport, Unreachable
 from target_adpostbacks.networks import google_ads
 from target_adpostbacks.networks.google_ads import GoogleAds
@@ -144,6 +145,17 @@ def test_a_service_account_signs_for_the_scope_of_its_api(
     assert "sub" not in claims
     header = jwt.decode_header(form["assertion"])  # type: ignore[no-untyped-call]
     assert header == {"alg": "RS256", "typ": "JWT", "kid": "key-1"}
+
+
+def test_no_message_repeats_a_line_of_the_key_file(key_file: str) -> None:
+    account = an_account("google_ads", **as_robot(key_file))
+    private_key = json.loads(key_file)["private_key"].splitlines()
+    for line in private_key[1:-2]:
+        assert line not in scrubbed(f"bad key {line} given", account.secrets)
+    assert (
+        scrubbed("ask https://oauth2.googleapis.com/token", account.secrets)
+        == "ask https://oauth2.googleapis.com/token"
+    )
 
 
 @pytest.mark.parametrize("base_url", [None, "https://proxy.example.com/google/"])
