@@ -162,6 +162,10 @@ class Network(ABC, Generic[S]):
         """What a payload lacks that the network wants, though it takes it without: kept with the verdict."""
         return ""
 
+    def once(self, payload: Mapping[str, JSON]) -> str:
+        """What two conversions in one request may not share, an order id for example; empty: nothing."""
+        return ""
+
     def unusable(self, conversion: Conversion, sent: Collection[str]) -> Iterable[str]:
         """``'email: not an e-mail address'``: columns that are not among the match keys ``sent``, and why."""
         return left_out(conversion, self.match_columns, sent, self._readings)

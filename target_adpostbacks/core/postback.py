@@ -60,6 +60,7 @@ class Postback(msgspec.Struct, frozen=True, gc=False):
     other_keys: tuple[Key, ...] = ()  # under which the ledger may know it from before
     dated_now: bool = False  # a correction whose record does not say when it was made
     rule: str = ""  # the name of the user's rule that applied
+    once: str = ""  # what no other conversion in its request may have
 
     def under(self, event_id: str) -> Postback:
         """The same under the event id that an earlier version derived for it."""
@@ -138,6 +139,7 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
         other_keys,
         dated_now,
         conversion.applied_rule,
+        network.once(payload),
     )
 
 

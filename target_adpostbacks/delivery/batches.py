@@ -7,17 +7,19 @@ from collections.abc import Callable
 from typing import Any
 
 from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.core.postback import Key
 from target_adpostbacks.delivery.queued import Queued, deadline
 
 
 class Batch:
     """Postbacks of one envelope on their way to one request."""
 
-    __slots__ = ("max_bytes", "max_events", "queued", "since", "size")
+    __slots__ = ("max_bytes", "max_events", "once", "queued", "since", "size")
 
     def __init__(self, max_events: int, max_bytes: int, since: float) -> None:
         self.queued: list[Queued] = []
         self.size = 0
+        self.once: dict[str, Key] = {}  # what no other conversion may have → the one that has it
         self.since = since
         self.max_events = max_events
         self.max_bytes = max_bytes
@@ -48,11 +50,15 @@ class Batches:
         batch = self._filling.get(envelope)
         if batch is None:
             batch = self._begin(envelope)
-        elif batch.size + size > batch.max_bytes:
+        elif batch.size + size > batch.max_bytes or (
+            postback.once and batch.once.get(postback.once, postback.key) != postback.key
+        ):
             full.append(batch.queued)
             batch = self._begin(envelope)
         batch.queued.append(queued)
         batch.size += size
+        if postback.once:
+            batch.once[postback.once] = postback.key
         if len(batch.queued) >= batch.max_events:
             full.append(self._filling.pop(envelope).queued)
         return full

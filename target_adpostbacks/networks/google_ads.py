@@ -231,6 +231,11 @@ class GoogleAds(Network[GoogleAdsSettings]):
     def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
         return uploads.match_keys(payload) if self._uploads else data_manager.match_keys(payload)
 
+    def once(self, payload: Mapping[str, JSON]) -> str:
+        if self._uploads:
+            return f"{payload['conversionAction']} {payload['orderId']}"
+        return f"{payload['destinationReferences'][0]} {payload['transactionId']}"
+
     def unusable(self, conversion: Conversion, sent: Collection[str]) -> Iterable[str]:
         return () if conversion.adjustment and self._uploads else super().unusable(conversion, sent)
 
