@@ -93,9 +93,8 @@ def _advice(delivery: Mapping[str, Any]) -> str:
         keys, by_address = _match_keys(delivery), network.match_columns.get("ip_address") if network else None
         return BY_ADDRESS if keys and by_address and by_address not in keys else ""
     words = {name: delivery[name] for name in ("reason", "code", "message", "http_status")}
-    return advice(network, **words) or "Look at the network's words, and at its documentation: " + (
-        network.docs if network else "it is no network that this version knows."
-    )
+    to_do = advice(network, **words)
+    return to_do or (f"Look up the network's words in its documentation: {network.docs}" if network else "")
 
 
 def _match_keys(delivery: Mapping[str, Any]) -> list[str]:
