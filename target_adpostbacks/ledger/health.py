@@ -29,8 +29,8 @@ BETWEEN = "\x1f"
 class Recent(NamedTuple):
     """What changed lately and is alike in account, asset and status."""
 
+    asset: str
     status: str
-    is_trial: bool
     rows: int  # of the last 24 hours
     first_at: str | None  # the first of them
     last_seq: int
@@ -41,9 +41,9 @@ class Recent(NamedTuple):
 class Open(NamedTuple):
     """What is open and alike in account, asset, reason, currency, and the hour of its deadline."""
 
+    asset: str
     reason: str
     currency: str
-    is_trial: bool
     deadline: str | None
     value: float | None
     happened_at: str | None
@@ -51,10 +51,10 @@ class Open(NamedTuple):
 
 
 class Requests(NamedTuple):
-    """When requests of an account were sent last."""
+    """When requests of an account to an asset were sent last; None: never."""
 
-    is_trial: bool
-    sent_at: str
+    asset: str
+    sent_at: str | None
     accepted_at: str | None
 
 
@@ -65,18 +65,20 @@ def activities(database: Database, now: datetime, quiet_hours: float) -> list[Ac
     """
     table = database.table(DELIVERIES)
     is_real = sa.and_(table.c.network != "", sa.not_(table.c.test))
-    query = sa.select(_key(table, "network", "account", "asset")).where(is_real).distinct()
-    receivers = [_parts(key) for (key,) in database.read(query)]
-    counted = sa.and_(is_real, *_not_shadowed(table, {(network, asset) for network, _, asset in receivers}))
+    pairs = database.read(sa.select(DELIVERIES.c.network, DELIVERIES.c.asset).distinct())  # from the index alone
+    assets = {(network, asset) for network, asset in pairs if network}
+    counted = sa.and_(is_real, *_not_shadowed(table, assets))
     recent = _recent(database, counted, now, quiet_hours)
     opened = _open(database, counted, before(now, 0))
-    requests = _requests(database)
+    requests = _requests(database, counted, {*recent, *opened})
+    known = {(name[0], each.asset) for groups in (recent, opened, requests) for name in groups for each in groups[name]}
+    if assets - known:
+        for name, forgotten in _forgotten_requests(database, counted, assets - known).items():
+            requests[name] += forgotten
     wanted = {group.answer_seq or 0 for groups in recent.values() for group in groups}
     wanted |= {group.last_seq for groups in recent.values() for group in groups if group.status == "rejected"}
     answers = _answers(database, wanted)
-    names = sorted({(network, account) for network, account, _ in receivers})
-    if forgotten := [name for name in names if name not in recent and name not in requests]:
-        requests |= _forgotten_requests(database, counted, forgotten)
+    names = sorted({*recent, *opened, *requests})
     made = [_activity(name, recent[name], answers, opened[name], requests[name]) for name in names]
     return [activity._replace(failing_since=_failing_since(database, activity)) for activity in made]
 
@@ -125,34 +127,41 @@ def _recent(
     groups: defaultdict[Name, list[Recent]] = defaultdict(list)
     for key_, *row in database.read(query.group_by(sa.text(KEY))):
         network, account, asset, status = _parts(key_, 1)
-        groups[network, account].append(Recent(status, bool(receiver_of_trial(asset)), *row))
+        groups[network, account].append(Recent(asset, status, *row))
     return groups
 
 
-def _requests(database: Database) -> defaultdict[Name, list[Requests]]:
-    table = database.table(ATTEMPTS)
+def _requests(
+    database: Database, counted: sa.ColumnElement[bool], known: Iterable[Name]
+) -> defaultdict[Name, list[Requests]]:
+    """``known``: accounts that have deliveries which count; others may have had nothing but tests."""
+    table, deliveries = database.table(ATTEMPTS), database.table(DELIVERIES)
     key, is_success = _key(table, "network", "account", "asset"), table.c.status == "Success"
     facts = (sa.func.max(table.c.started_at), sa.func.max(sa.case((is_success, table.c.started_at))))
-    return _by_account(database, sa.select(key, *facts).group_by(sa.text(KEY)))
+    groups = _by_account(database, sa.select(key, *facts).group_by(sa.text(KEY)))
+    for name in groups.keys() - {*known}:
+        is_of_it = sa.and_(deliveries.c.network == name[0], deliveries.c.account == name[1])
+        if not database.read(sa.select(deliveries.c.seq).where(counted, is_of_it).limit(1)):
+            del groups[name]
+    return groups
 
 
 def _forgotten_requests(
-    database: Database, counted: sa.ColumnElement[bool], names: Sequence[Name]
+    database: Database, counted: sa.ColumnElement[bool], assets: Iterable[tuple[str, str]]
 ) -> defaultdict[Name, list[Requests]]:
-    """The same, as deliveries keep it beyond the retention of requests."""
+    """The same of assets to which no request is left, as deliveries keep it beyond the retention of requests."""
     table = database.table(DELIVERIES)
     key, is_success = _key(table, "network", "account", "asset"), table.c.status == "accepted"
-    is_wanted = sa.tuple_(table.c.network, table.c.account).in_(names)
+    is_wanted = sa.tuple_(table.c.network, table.c.asset).in_(sorted(assets))
     facts = (sa.func.max(table.c.sent_at), sa.func.max(sa.case((is_success, table.c.sent_at))))
-    query = sa.select(key, *facts).where(counted, is_wanted, table.c.sent_at.is_not(None)).group_by(sa.text(KEY))
-    return _by_account(database, query)
+    return _by_account(database, sa.select(key, *facts).where(counted, is_wanted).group_by(sa.text(KEY)))
 
 
 def _by_account(database: Database, query: sa.Select[Any]) -> defaultdict[Name, list[Requests]]:
     groups: defaultdict[Name, list[Requests]] = defaultdict(list)
     for key, *row in database.read(query):
         network, account, asset = _parts(key)
-        groups[network, account].append(Requests(bool(receiver_of_trial(asset)), *row))
+        groups[network, account].append(Requests(asset, *row))
     return groups
 
 
@@ -179,7 +188,7 @@ def _open(database: Database, counted: sa.ColumnElement[bool], now: str) -> defa
     opened: defaultdict[Name, list[Open]] = defaultdict(list)
     for key_, _, _, *row in database.read(query):
         network, account, asset, reason, currency = _parts(key_, 2)
-        opened[network, account].append(Open(reason, currency, bool(receiver_of_trial(asset)), *row))
+        opened[network, account].append(Open(asset, reason, currency, *row))
     return opened
 
 
@@ -195,22 +204,18 @@ def _activity(
         counts[group.status] += group.rows
     rejected = [group for group in recent if group.status == "rejected" and group.rows]
     oldest = min((each for each in opened if each.happened_at), key=lambda each: each.happened_at or "", default=None)
-    live = [each for each in requests if not each.is_trial] or requests
+    live = [each for each in requests if not receiver_of_trial(each.asset)] or requests
     accepted = [group.sent_at for group in recent if group.status == "accepted"] or [
         each.accepted_at for each in live if each.accepted_at
     ]
-    trials = [
-        *(each.is_trial for each in recent),
-        *(each.is_trial for each in opened),
-        *(each.is_trial for each in live),
-    ]
+    assets = {each.asset for each in recent} | {each.asset for each in opened} | {each.asset for each in live}
     return Activity(
         *name,
         accepted=counts["accepted"],
         rejected=counts["rejected"],
         open=counts["open"],
         last_accepted_at=max(accepted, default=None),
-        last_sent_at=max((each.sent_at for each in live), default=None),
+        last_sent_at=max((each.sent_at for each in live if each.sent_at), default=None),
         answer=answers.get(max((group.answer_seq or 0 for group in recent), default=0)),
         refusal=answers.get(max((group.last_seq for group in rejected), default=0)),
         first_rejected_at=min((group.first_at or "" for group in rejected), default=None),
@@ -221,7 +226,7 @@ def _activity(
             for each in opened
             if each.currency and each.value is not None
         ),
-        is_trial=any(trials),
+        is_trial=any(map(receiver_of_trial, assets)),
     )
 
 

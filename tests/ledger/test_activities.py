@@ -107,6 +107,13 @@ def test_a_silent_account_says_when_it_was_sent_to_last(ledger: Ledger, ledger_u
     assert (tiktok.accepted, tiktok.rejected) == (0, 0)
 
 
+def test_an_asset_of_before_is_no_news_of_an_account(ledger: Ledger, ledger_url: str) -> None:
+    write(ledger, "a", at=ago(days=300), asset="OLD", attempt=False)
+    write(ledger, "b", at=ago(days=9))
+    tiktok = activities(ledger_url)["tiktok.default"]
+    assert (tiktok.last_sent_at, tiktok.last_accepted_at) == (ago(days=9), ago(days=9))
+
+
 def test_an_answer_counts_for_as_long_as_the_account_may_be_quiet(ledger: Ledger, ledger_url: str) -> None:
     write(ledger, "a", at=ago(hours=70))
     assert activities(ledger_url)["tiktok.default"].answer is None
@@ -139,11 +146,14 @@ def test_what_is_open_carries_its_money_by_currency_and_deadline(ledger: Ledger,
 
 def test_tests_and_what_is_for_no_network_count_nowhere(ledger: Ledger, ledger_url: str) -> None:
     write(ledger, "a", test=True, **OPEN)
-    write(ledger, "b", network="", account="", asset="", status="skipped", reason="organic", attempt=False)
-    assert activities(ledger_url).get("tiktok.default", Activity("tiktok", "default"))._replace(
-        last_sent_at=None, answer=None
-    ) == Activity("tiktok", "default")
-    assert ".".join(("", "")) not in activities(ledger_url)
+    write(ledger, "b", test=True)
+    write(ledger, "c", network="", account="", asset="", status="skipped", reason="organic", attempt=False)
+    assert activities(ledger_url) == {}
+
+
+def test_an_account_whose_conversions_were_all_skipped_was_never_sent_to(ledger: Ledger, ledger_url: str) -> None:
+    write(ledger, "a", at=ago(days=3), status="skipped", reason="too_old", **NO_REQUEST, attempt=False)
+    assert activities(ledger_url) == {"tiktok.default": Activity("tiktok", "default")}
 
 
 def test_a_trial_counts_only_where_the_conversion_has_no_live_delivery(ledger: Ledger, ledger_url: str) -> None:
