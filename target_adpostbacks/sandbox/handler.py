@@ -42,6 +42,7 @@ class Handler:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         network = network_of(request.path)
         if network is None:
+            self.records.blame("none", "404")
             return web.json_response({"error": "no network of the sandbox has this path"}, status=404)
         version = self.rules.version
         try:
@@ -50,12 +51,15 @@ class Handler:
         except FaultError as error:
             return web.json_response({"error": str(error)}, status=400)
         except web.HTTPRequestEntityTooLarge:
+            self.records.blame(network.name, network.failed(413).code)
             self.note(network, request, None, network.failed(413))
             return await wire.send(request, network.failed(413), NO_FAULT)
         if body is None or struck.reset == "before":
             self.note(network, request, body, None)
             return wire.reset(request)
         answer = self.answer(network, self.call(request, body, struck), struck)
+        if answer.code and not (struck.replaces or struck.strikes(network.event_ids(body.json)) is not None):
+            self.records.blame(network.name, answer.code)
         self.note(network, request, body, None if struck.reset else answer)
         await asyncio.sleep(struck.delay_seconds)
         while struck.hold and self.rules.version == version:

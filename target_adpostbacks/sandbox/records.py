@@ -72,6 +72,7 @@ class Records:
             self._requests: deque[Seen] = deque(maxlen=MAX_REQUESTS)
             self._counts: Counter[tuple[str, str]] = Counter()
             self._refused: Counter[tuple[str, str]] = Counter()
+            self._blamed: Counter[tuple[str, str]] = Counter()
             self._bytes = self._dropped = self._unnamed = 0
 
     def receive(self, network: SandboxNetwork, batch: Batch, now: datetime) -> None:
@@ -133,6 +134,17 @@ class Records:
             kept = seen.body if room and self.keep == "bodies" else None
             self._bytes += len(kept or b"")
             self._requests.append(seen if kept is seen.body else Seen(**{**vars(seen), "body": kept}))
+
+    def blame(self, network: str, code: str) -> None:
+        """A request was refused, and no fault was the cause."""
+        with self._lock:
+            self._blamed[network, code] += 1
+
+    def mistakes(self) -> dict[str, dict[str, int]]:
+        """Network → code → how many requests it refused without a fault; ``none``: no network has their path."""
+        with self._lock:
+            blamed = sorted(self._blamed.items())
+            return {name: {code: n for (of, code), n in blamed if of == name} for (name, _), _ in blamed}
 
     def events(self, *, test: bool, network: str | None = None) -> list[dict[str, Any]]:
         with self._lock:

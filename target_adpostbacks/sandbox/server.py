@@ -116,6 +116,11 @@ class Sandbox:
         """Every request in the order of the answers, its secrets masked."""
         return self._records.requests()
 
+    @property
+    def mistakes(self) -> dict[str, dict[str, int]]:
+        """What was refused though no fault asked for it: network → code → requests; empty: nothing."""
+        return self._records.mistakes()
+
     def stats(self) -> dict[str, Any]:
         return self._records.stats(sorted(SANDBOX_NETWORKS))
 

@@ -19,7 +19,7 @@ PROGRAM = [sys.executable, "-c", "from target_adpostbacks.cli.sandbox import san
 
 @contextmanager
 def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    with subprocess.Popen([*PROGRAM, *arguments], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             yield process, process.stdout.readline().strip().removeprefix("sandbox: ")
@@ -42,6 +42,37 @@ def test_the_command_serves_until_it_is_stopped(stop: signal.Signals, tmp_path: 
         assert [post("good"), post("good"), post("stranger")] == [40100, 40002, 40105]
         process.send_signal(stop)
         assert process.wait(timeout=5) == 0
+
+
+def test_it_lists_what_it_plays() -> None:
+    result = CliRunner().invoke(command, ["--networks"])
+    assert result.exit_code == 0
+    for name, network in SANDBOX_NETWORKS.items():
+        assert f"{name}  " in result.output
+        assert all(f"  {path}\n" in result.output for path in network.paths)
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "said"),
+    [
+        ({"error": "too_frequent"}, "/open_api/v1.3/event/track/", ""),
+        ({"refuse_event": 0}, "/open_api/v1.3/event/track/", ""),
+        ({"delay_seconds": 0}, "/open_api/v1.3/event/track/", "refused: tiktok 40002 (1 request)"),
+        ({"network": "reddit", "status": 500}, "/open_api/v1.3/event/track/", "refused: tiktok 40002 (1 request)"),
+        ({"status": 500}, "/elsewhere", "refused: none 404 (1 request)"),
+    ],
+)
+def test_what_no_fault_asked_for_is_a_mistake(rule: dict[str, object], path: str, said: str, tmp_path: Path) -> None:
+    import requests
+
+    faults = tmp_path / "faults.json"
+    faults.write_text(json.dumps([rule]), "utf-8")
+    with running("--fail-on-mistake", "--faults", str(faults)) as (process, url):
+        body = tiktok_body(tiktok_event(event_time=1))
+        requests.post(f"{url}{path}", json=body, headers={"Access-Token": "good"}, timeout=5)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=5)
+    assert (process.returncode, errors.strip()) == (int(bool(said)), f"Error: {said}" if said else "")
 
 
 BROKEN = {
