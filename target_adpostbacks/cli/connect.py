@@ -61,7 +61,8 @@ def _command(network: type[Network[Any]], connection: Connection) -> click.Comma
             )
             with closing(HttpTransport()) as transport:
                 settings = _settings(connection, app, code, base_url, said, transport)
-                _try(network, settings, base_url, said["test_code"] or "", transport)
+                if connection.is_complete:
+                    _try(network, settings, base_url, said["test_code"] or "", transport)
             kept = _secrets_of(network, settings) if said["meltano"] else settings
             _settings_file.write(to, network.name, account, kept)
         except (NoCode, NotConnected, _settings_file.NotWritten) as error:
@@ -73,6 +74,8 @@ def _command(network: type[Network[Any]], connection: Connection) -> click.Comma
         for name, value in settings.items():
             if name not in kept:
                 click.echo(f"meltano config set target-adpostbacks {place}.{name} {shlex.quote(value)}")
+        if not connection.is_complete:
+            click.echo(f"Set what else the account needs, then try it: adpostbacks validate {network.name}")
 
     options: list[click.Parameter] = [
         click.Option(

@@ -39,6 +39,7 @@ class Connection(ABC):
 
     choices: ClassVar[tuple[str, ...]] = ()  # what the user may be asked to pick, in order
     codes: ClassVar[tuple[str, ...]] = ("code",)  # what the query of the callback may call the code
+    is_complete: ClassVar[bool] = True  # whether the settings it leads to are all that an account needs
     registered: ClassVar[str]  # where the user registers the address of the callback
 
     @abstractmethod

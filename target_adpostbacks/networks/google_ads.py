@@ -30,6 +30,7 @@ from target_adpostbacks.core.events import EventTable, canonical_event
 from target_adpostbacks.core.network import Limits, Network
 from target_adpostbacks.core.payloads import prune
 from target_adpostbacks.networks._google_ads import data_manager, errors, oauth, person, uploads
+from target_adpostbacks.networks._google_ads.connecting import GoogleConnection
 from target_adpostbacks.networks._google_ads.settings import OAUTH, GoogleAdsSettings, action_id, digits
 
 MOST_DESTINATIONS = 10
@@ -90,6 +91,7 @@ class GoogleAds(Network[GoogleAdsSettings]):
     consent_signals = frozenset({"ad_user_data", "ad_personalization"})
     takes_denied = frozenset({"ad_personalization"})
     tests_without_code = True
+    connection = GoogleConnection()
     request_limits = Limits(events=2000, bytes=5_000_000)
     max_age = timedelta(days=90)
     max_ahead = timedelta(minutes=5)

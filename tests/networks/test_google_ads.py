@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pytest
@@ -21,6 +23,7 @@ from subject import network_of
 
 from target_adpostbacks.config import InvalidConfig, accounts
 from target_adpostbacks.core.answers import Counted, NoAccess, Outcome, Request, Response, Skip, Verdict
+from target_adpostbacks.core.connection import App, NotConnected
 from target_adpostbacks.core.postback import Postback, prepare
 from target_adpostbacks.delivery.access import SignedIn
 from target_adpostbacks.delivery.flow import drive
@@ -259,6 +262,42 @@ SAMPLE: dict[str, Any] = {
     "oauth_client_secret": "example-client-secret",
     "refresh_token": "1//example-refresh-token",
 }
+
+
+A_CLIENT = App(
+    "123-example.apps.googleusercontent.com", "example-secret", "http://127.0.0.1:8722/", "state-1", "v" * 43
+)
+
+
+def connected(sandbox: Sandbox, code: str, app: App = A_CLIENT) -> dict[str, str]:
+    """The settings that a user's consent leads to."""
+    steps = GoogleAds.connection.steps(app, code, sandbox.url)
+    asked = next(steps)
+    assert isinstance(asked, Request)
+    with pytest.raises(StopIteration) as end:
+        steps.send(HttpTransport()(asked, 5))
+    settings: dict[str, str] = end.value.value
+    return settings
+
+
+def test_a_users_consent_becomes_a_refresh_token_that_signs_in(sandbox: Sandbox) -> None:
+    settings = connected(sandbox, "4/code-1")
+    assert settings["oauth_client_id"] == A_CLIENT.app_id
+    robot = network(**settings, base_url=sandbox.url)
+    assert robot.sign_in(lambda request: HttpTransport()(request, 5)).token.startswith("ya29.")
+    assert "4/code-1" not in str(sandbox.requests)
+    with pytest.raises(NotConnected, match="invalid_grant"):
+        connected(sandbox, "4/code-1")
+    with pytest.raises(NotConnected, match="invalid_client"):
+        connected(sandbox, "4/code-2", A_CLIENT._replace(app_id="another"))
+
+
+def test_consent_is_asked_for_so_that_there_is_a_refresh_token() -> None:
+    query = parse_qs(urlsplit(GoogleAds.connection.authorization_url(A_CLIENT)).query)
+    assert (query["access_type"], query["prompt"], query["state"]) == (["offline"], ["consent"], ["state-1"])
+    digest = base64.urlsafe_b64encode(hashlib.sha256(A_CLIENT.verifier.encode()).digest()).decode()
+    assert query["code_challenge"] == [digest.rstrip("=")]
+    assert "example-secret" not in str(query)
 
 
 @pytest.mark.parametrize(

@@ -217,6 +217,8 @@ def token(call: Call) -> Answer:
     is_form = call.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
     if call.method != "POST" or not is_form:
         raise Refused(ERRORS["invalid_request"])
+    if form.get("grant_type") == "authorization_code":
+        return consented(call, form)
     if form.get("grant_type") == "refresh_token":
         secret, scope = refreshed(call, form), "any"
     elif form.get("grant_type") == "urn:ietf:params:oauth:grant-type:jwt-bearer":
@@ -229,6 +231,21 @@ def token(call: Call) -> Answer:
     made = f"ya29.sandbox-{scope}-{call.number}{mark}"
     call.access.issue(made)
     return Answer(body={"access_token": made, "expires_in": 3599, "scope": scope, "token_type": "Bearer"})
+
+
+def consented(call: Call, form: Mapping[str, str]) -> Answer:
+    """Tokens for a user's consent, whose code is good once."""
+    code = form.get("code", "")
+    if not all(form.get(name) for name in ("code", "client_id", "client_secret", "redirect_uri", "code_verifier")):
+        raise Refused(ERRORS["invalid_request"])
+    refreshed(call, {**form, "refresh_token": code})
+    if code in call.access.used_codes or not call.access.good(code) or call.access.expired(code):
+        raise Refused(ERRORS["invalid_grant"])
+    call.access.used_codes.add(code)
+    made = {"access_token": f"ya29.sandbox-any-{call.number}", "refresh_token": f"1//sandbox-{call.number}"}
+    for secret in made.values():
+        call.access.issue(secret)
+    return Answer(body={**made, "expires_in": 3599, "scope": "any", "token_type": "Bearer"})
 
 
 def refreshed(call: Call, form: Mapping[str, str]) -> str:
