@@ -96,6 +96,22 @@ def run(sandbox: Sandbox, port: int, *arguments: str, **options: Any) -> Result:
     return CliRunner().invoke(connect, said, **options)
 
 
+def test_where_an_account_needs_more_than_its_consent_it_is_not_tried(
+    sandbox: Sandbox, browser: Browser, port: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_ADS_APP_SECRET", SECRET)
+    browser.visits = [{"code": "4/code-9"}]
+    client = "123-example.apps.googleusercontent.com"
+    said = ["google_ads", "--app-id", client, "--base-url", sandbox.url, "--port", str(port)]
+    result = CliRunner().invoke(connect, said)
+    assert (result.exit_code, browser.statuses) == (0, [200])
+    kept = dotenv.dotenv_values(folder / ".env")
+    assert kept["TARGET_ADPOSTBACKS_GOOGLE_ADS_OAUTH_CLIENT_SECRET"] == SECRET
+    assert str(kept["TARGET_ADPOSTBACKS_GOOGLE_ADS_REFRESH_TOKEN"]).startswith("1//sandbox")
+    assert result.stdout.endswith("then try it: adpostbacks validate google_ads\n")
+    assert SECRET not in result.output
+
+
 def test_the_token_and_the_pixel_that_was_picked_are_kept_for_their_owner_alone(
     sandbox: Sandbox, browser: Browser, port: int, folder: Path
 ) -> None:
