@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
+import schemas
 from documents import PARTS, config_schema, doctor_schema, filled, kept, keywords, page, sample_config
 
 from target_adpostbacks import config
@@ -65,6 +66,11 @@ def test_editors_can_use_the_schema_of_the_config() -> None:
 
 def test_the_schema_of_the_doctors_json_is_committed(request: pytest.FixtureRequest) -> None:
     kept(ROOT / "docs" / "doctor.schema.json", doctor_schema(), request)
+
+
+@pytest.mark.parametrize("command", schemas.ROWS)
+def test_the_schema_of_a_commands_json_is_committed(command: str, request: pytest.FixtureRequest) -> None:
+    kept(ROOT / "docs" / "schemas" / schemas.file_of(command), schemas.schema_of(command), request)
 
 
 def test_each_network_is_a_keyword_of_the_package(request: pytest.FixtureRequest) -> None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
 import click
 import msgspec
@@ -33,7 +33,7 @@ class Previewed(msgspec.Struct, frozen=True, kw_only=True):
     line: int
     event_id: str
     account: str
-    outcome: str  # send, skip
+    outcome: Literal["send", "skip"]
     reason: str
     rule: str
     payload: JSON  # null: it is not sent

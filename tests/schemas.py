@@ -1,0 +1,63 @@
+"""The JSON Schemas of what commands write with ``--format json``, made from the types that they write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, get_type_hints
+
+import msgspec
+
+from target_adpostbacks.cli import _differences
+from target_adpostbacks.cli.preview import Previewed
+from target_adpostbacks.delivery.check import Checked
+from target_adpostbacks.ledger import Line
+
+LogLine = msgspec.defstruct("LogLine", [*get_type_hints(Line).items(), ("advice", str)])
+
+
+class Vector(msgspec.Struct, kw_only=True, rename={"beside": "with"}):
+    """What a network gets for a value of a column."""
+
+    network: str
+    field: str
+    input: Any
+    beside: dict[str, Any] = {}  # other columns of the record
+    settings: dict[str, Any] = {}
+    normalized: Any
+    sha256: str | list[str | None] | None
+    why: str
+
+
+ROWS: Mapping[str, Any] = {
+    "log": LogLine,
+    "preview": Previewed,
+    "preview --diff": _differences.Row,
+    "validate": Checked,
+    "vectors": Vector,
+}
+"""A command to the type of each member of the list that it writes."""
+OPTIONAL = frozenset({"with", "settings"})
+"""Of the vectors; every other name is always there."""
+
+
+def file_of(command: str) -> str:
+    """The name of its schema in docs/schemas: ``preview --diff`` has ``preview-diff.json``."""
+    return f"{command.replace(' --', '-')}.json"
+
+
+def schema_of(command: str) -> str:
+    """Its JSON Schema: every object has all the names that there are, and no others."""
+    ((row,), kinds) = msgspec.json.schema_components([ROWS[command]], ref_template="#/$defs/{name}")
+    top = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"adpostbacks {command} --format json"}
+    closed = {name: _closed(kind) for name, kind in kinds.items()}
+    return json.dumps({**top, "type": "array", "items": row, "$defs": closed}, indent=2) + "\n"
+
+
+def _closed(kind: Mapping[str, Any]) -> dict[str, Any]:
+    members = {name: {**member} for name, member in kind["properties"].items()}
+    for member in members.values():
+        member.pop("default", None)
+    required = [name for name in members if name not in OPTIONAL]
+    said = {name: value for name, value in kind.items() if name != "title"}
+    return {**said, "properties": members, "required": required, "additionalProperties": False}
