@@ -25,6 +25,7 @@ from canaries import PERSONAL, SECRET_SETTINGS, canaries_in, left_behind
 from run_target import COMMAND, Target, encoded, record, schema, state
 
 from target_adpostbacks.sandbox import Sandbox
+from target_adpostbacks.sandbox.networks import SANDBOX_NETWORKS
 
 SECONDS = 120
 """How long anything is waited for before the test fails: the machine may be slow."""
@@ -347,10 +348,11 @@ def sent_events(sandbox: Sandbox) -> Iterator[tuple[str, str, Any]]:
     """Each event of each request: its path, its id, itself."""
     for request in sandbox.requests:
         body = request["body"]
-        if isinstance(body, dict) and "data" in body:
-            data = body["data"]
-            for event in data["events"] if isinstance(data, dict) else data:
-                yield request["path"], event.get("event_id") or event["metadata"]["conversion_id"], event
+        event_ids = SANDBOX_NETWORKS[request["network"]].event_ids(body)
+        if event_ids:
+            data = body.get("data", body)
+            events = data["events"] if isinstance(data, dict) else data
+            yield from ((request["path"], *each) for each in zip(event_ids, events, strict=True))
 
 
 def balances(stderr: str) -> bool:
