@@ -563,8 +563,8 @@ ONE_EACH = [line for number, network in enumerate(NETWORKS, 1) for line in purch
 OTHERS = [
     *(
         case(f"{network} is down and the others are healthy", {"network": network, "status": 503},
-             f"{len(NETWORKS) - 1} accepted, 1 open transient", 1, number or None, len(NETWORKS) + 1, feed=ONE_EACH,
-             config=TWICE,
+             f"{len(NETWORKS) - 1} accepted, 1 open transient", 1, number or None,
+             (len(NETWORKS) - 1, len(NETWORKS) + 1), feed=ONE_EACH, config=TWICE,  # or it does not even let us sign in
              then=case("the next run", None, f"{len(NETWORKS)} accepted", 0, len(NETWORKS), 1, feed=ONE_EACH))
         for number, network in enumerate(NETWORKS)
     ),
