@@ -115,9 +115,8 @@ def payload(
             "consent": _consent(c, settings),
             "eventDeviceInfo": prune({"userAgent": c.user_agent, "ipAddress": person.ip_address(c, settings.send_ip)}),
             "cartData": {} if click and click[0] != "gclid" else _cart(c, settings),  # ignored with a braid
-            "customVariables": [
-                {"variable": variable, "value": value} for variable, value in person.custom_variables(c)
-            ],
+            "customVariables": c.properties
+            and [{"variable": variable, "value": value} for variable, value in person.custom_variables(c)],
             "userProperties": _user_properties(c),
         }
     )
@@ -135,7 +134,7 @@ def _ad_identifiers(c: Conversion, click: tuple[str, str] | None) -> dict[str, J
             **dict([click] if click else []),
             "dclid": c.ids.get("dclid"),
             "mobileDeviceId": person.device_id(c),
-            "sessionAttributes": as_text(c.properties.get("session_attributes")),
+            "sessionAttributes": c.properties and as_text(c.properties.get("session_attributes")),
         }
     )
 
@@ -188,6 +187,8 @@ def _cart(c: Conversion, settings: GoogleAdsSettings) -> dict[str, JSON]:
 
 
 def _user_properties(c: Conversion) -> dict[str, str]:
+    if not c.properties:
+        return {}
     kind = (as_text(c.properties.get("customer_type")) or "").upper()
     bucket = (as_text(c.properties.get("customer_value_bucket")) or "").upper()
     return prune(

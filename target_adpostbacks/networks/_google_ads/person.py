@@ -50,7 +50,7 @@ def hashed(raw: str, normalize: Callable[..., str | None], *context: Any) -> str
 
 def digest_of_base64(raw: str) -> str | None:
     """The hex digits of 32 bytes that are written as base64; None for anything else."""
-    if not _BASE64(raw):
+    if len(raw) != 44 or not _BASE64(raw):
         return None
     try:
         digest = base64.b64decode(raw, validate=True).hex()
