@@ -209,6 +209,8 @@ def page(name: str, network: Kind) -> str:
             places(network, places_known),
             f"## Further settings\n\nThey stand in the section `{name}`, beside those that every network has.",
             settings_table(network.settings_type, [setting for setting in names if setting not in places_known]),
+            "## Try it",
+            attempts(network),
             "## Events",
             events(network),
             standard_events(network),
@@ -267,6 +269,24 @@ def places(network: Kind, names: Iterable[str]) -> str:
 
 def written(example: Any) -> str:
     return example if isinstance(example, str) else json.dumps(example)
+
+
+def attempts(network: Kind) -> str:
+    """The commands that connect an account of the network and try it."""
+    example = examples(network.settings_type).get(network.test_setting or "")
+    code = f" --test-code {example}" if example and not network.tests_without_code else ""
+    counted = " --counted" if network.counts_tests else ""
+    quiet = "" if network.counts_tests else code  # such a network is read from instead
+    config = "--config config.json --config ENV"
+    lines = [
+        f"adpostbacks validate {network.name} {config}{quiet}",
+        f"adpostbacks send-test {network.name} {config}{code}{counted}",
+        f"adpostbacks rotate {network.name} {config}{quiet}",
+        *([f"adpostbacks connect {network.name} --app-id …"] if network.connection else []),
+    ]
+    warning = f"{network.title} counts test events, so `send-test` asks for `--counted`. " if counted else ""
+    block = "\n".join(f"$ {line}" for line in lines)
+    return f"\n```console\n{block}\n```\n\n{warning}[Connect, validate, preview](../connect.md) says what each does.\n"
 
 
 def events(network: Kind) -> str:
@@ -474,6 +494,18 @@ def config_schema() -> str:
     return json.dumps({**top, **about("target-adpostbacks")["settings"]}, indent=2, ensure_ascii=False) + "\n"
 
 
+def connections() -> str:
+    """The networks whose token may come from OAuth."""
+    return " and ".join(network.title for network in NETWORKS.values() if network.connection)
+
+
+def schema_links() -> str:
+    """Each command that writes JSON, and its schema."""
+    files = {path.stem.replace("-", " --"): f"schemas/{path.name}" for path in (ROOT / "docs" / "schemas").iterdir()}
+    rows = sorted({**files, "doctor": "doctor.schema.json"}.items())
+    return table(("command", "schema"), ((f"`adpostbacks {name}`", f"[{path}]({path})") for name, path in rows))
+
+
 def keywords() -> str:
     return "".join(f'    "{network.title}",\n' for network in NETWORKS.values())
 
@@ -523,6 +555,7 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "methods": lambda: code(sorted(METHODS)),
         "presets": preset_tables,
     },
+    "docs/connect.md": {"connections": connections, "schemas": schema_links},
     "docs/doctor.md": {"findings": doctor_findings},
     "docs/ledger.md": {"reasons": reasons},
     "docs/monitoring.md": {"states": states},

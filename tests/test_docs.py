@@ -111,6 +111,7 @@ def test_the_readmes_way_by_hand_gives_the_result_that_it_shows(tmp_path: Path) 
     assert ran.returncode == 0, ran.stderr
     assert "read 2, accepted 1, already accepted 0, rejected 0, skipped 1 (organic 1), open 0" in ran.stderr
     assert "read 2, accepted 1, already accepted 0, rejected 0, skipped 1 (organic 1), open 0" in README.read_text()
+    assert re.search(r"^tiktok\.default +D7VH38JC77U3LFDOLGRG +ok ", ran.stdout, re.MULTILINE)
     assert "evt_9f1c2d" in ran.stdout
     catalog = json.loads(ran.stdout[ran.stdout.index("\n{") :])
     assert [stream["stream"] for stream in catalog["streams"]] == ["attempts", "deliveries", "history", "runs"]
@@ -119,9 +120,8 @@ def test_the_readmes_way_by_hand_gives_the_result_that_it_shows(tmp_path: Path) 
 def test_the_readmes_lines_of_python_deliver_to_the_sandbox(tmp_path: Path) -> None:
     (lines,) = re.findall(r"```python\n(.*?)\n```", README.read_text(), re.DOTALL)
     with Sandbox() as sandbox:
-        section = {"access_token": "any", "pixel_code": "D7VH38JC77U3LFDOLGRG", "base_url": sandbox.url}
-        (tmp_path / "config.json").write_text(json.dumps({"tiktok": section}))
-        ran = subprocess.run([sys.executable, "-c", lines], cwd=tmp_path, capture_output=True, text=True, check=False)
+        program = lines.replace("http://127.0.0.1:8765", sandbox.url)
+        ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert ran.returncode == 0, ran.stderr
         assert f"# {ran.stdout.strip()}" in lines
         assert [event["event_id"] for event in sandbox.received] == ["evt_7a31b0"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from target_adpostbacks import config as configuration
 from target_adpostbacks.cli import _options
@@ -14,6 +15,8 @@ from target_adpostbacks.config import environment, files, stand_ins
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.networks import NETWORKS
 
+USUAL = "config.json"
+"""What a config is called where nobody names one, to complete names from it."""
 PREFIX = "TARGET_ADPOSTBACKS_"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -45,10 +48,29 @@ def option(command: Command) -> Command:
     return click.option(
         "--config",
         "paths",
+        type=click.Path(),  # so that a shell completes it
         metavar="FILE",
         multiple=True,
         help=f"The config of target-adpostbacks. ENV reads `.env`; environment variables, {PREFIX}…, come first.",
     )(command)
+
+
+def completed(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """The names of accounts that begin so, for a shell: of the config that is named before, or of ``config.json``."""
+    try:
+        sections = files.read(path for path in context.params.get("paths") or (USUAL,) if path != "ENV")
+    except files.UnreadableConfig:
+        return []
+    names = (name for section in NETWORKS for name in _names(section, sections.get(section)))
+    return [CompletionItem(name) for name in names if name.startswith(begun)]
+
+
+def _names(section: str, settings: Any) -> Iterator[str]:
+    if isinstance(settings, Mapping):
+        yield section
+        accounts = settings.get("accounts")
+        names = accounts if isinstance(accounts, Mapping) else ()
+        yield from (f"{section}.{name}" for name in names if name.isidentifier())
 
 
 def read(paths: Iterable[str], *, with_secrets: bool = True) -> Configured:

@@ -34,7 +34,7 @@ class Place(NamedTuple):
 
 
 @click.command()
-@click.argument("name", metavar="ACCOUNT")
+@click.argument("name", metavar="ACCOUNT", shell_complete=_configs.completed)
 @_configs.option
 @click.option("--setting", help="The secret to replace. Default: the account's token.")
 @click.option("--test-code", default="", metavar="CODE", help="Try the new token with this code of the test tool.")

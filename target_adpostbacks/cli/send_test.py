@@ -28,7 +28,7 @@ from target_adpostbacks.singer.records import Place, Records
 
 
 @click.command("send-test")
-@click.argument("name", metavar="ACCOUNT")
+@click.argument("name", metavar="ACCOUNT", shell_complete=_configs.completed)
 @_configs.option
 @click.option("--event", help=f"A canonical event. Default: {NEUTRAL_EVENTS[0]}, or the record's own.")
 @click.option("--test-code", default="", metavar="CODE", help="Code of the test tool, in place of the config's.")

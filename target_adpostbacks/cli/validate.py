@@ -26,7 +26,7 @@ HEAD = ("Account", "Asset", "Result", "HTTP", "Code")
 
 
 @click.command()
-@click.argument("names", metavar="[ACCOUNT]...", nargs=-1)
+@click.argument("names", metavar="[ACCOUNT]...", nargs=-1, shell_complete=_configs.completed)
 @_configs.option
 @click.option(
     "--test-code",
