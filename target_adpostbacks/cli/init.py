@@ -1,4 +1,4 @@
-"""adpostbacks init: the files that an own configuration begins with."""
+"""adpostbacks init: the files that a configuration begins with."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def init(names: Sequence[str], preset: str | None, *, yes: bool) -> None:
 
 
 def _networks(names: Sequence[str]) -> list[type[Network[Any]]]:
-    unknown = [name for name in names if name.strip().lower() not in NAMES]
+    unknown = [name.strip() for name in names if name.strip().lower() not in NAMES]
     if unknown:
         raise click.UsageError(f"{printable(', '.join(unknown))}: not known; known: {', '.join(NETWORKS)}")
     chosen = {NAMES[name.strip().lower()] for name in names}

@@ -167,9 +167,9 @@ def test_wrong_usage_ends_it_with_2_and_writes_nothing(arguments: list[str], sai
 
 
 def test_a_no_and_an_unknown_network_write_nothing(folder: Path) -> None:
-    result = run(input="newspaper\n\ntiktok\nimmutable\nn\n")
+    result = run(input="tiktok, newspaper\n\ntiktok\nimmutable\nn\n")
     assert result.exit_code == 1
-    assert "newspaper: not known" in result.output
+    assert "Error: newspaper: not known" in result.output
     assert not names(folder)
 
 
