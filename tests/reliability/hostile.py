@@ -160,7 +160,7 @@ SIGN_IN = "/token"
 
 
 def requested(sandbox: Sandbox) -> int:
-    signed_in = sum(request["path"] == SIGN_IN for request in sandbox.requests)
+    signed_in: int = sum(request["path"] == SIGN_IN for request in sandbox.requests)
     return int(sandbox.stats()["requests"]) - signed_in
 
 
