@@ -262,21 +262,27 @@ class Network(ABC, Generic[S]):
         is_on, known = self._preset.look_up(c.event_name, c.event_spelling)
         return is_on, own if is_native or known is None else known
 
-    def click_id(self, conversion: Conversion) -> str | None:
-        """The network's click id: its column, ``click_id`` where the conversion is attributed to it, or a URL's query.
+    def click(self, conversion: Conversion) -> tuple[str, str] | None:
+        """The name of the network's click id, one of ``click_ids``, and the click id itself; None without one.
 
-        URLs are the landing page, the event's page, then a referrer of the same host.
+        It is in its column, in ``click_id`` where the conversion is attributed to the network, or in a URL's query: of
+        the landing page, the event's page, then a referrer of the same host.
         """
         for name in self.click_ids:
             if click_id := conversion.ids.get(name):
-                return click_id
+                return name, click_id
         if conversion.click_id and conversion.network in (self.name, *self.aliases):
-            return conversion.click_id
+            return self.click_ids[0], conversion.click_id
         for url in _click_urls(conversion):
             for name in self.click_ids:
                 if click_id := query_value(url, name):
-                    return click_id
+                    return name, click_id
         return None
+
+    def click_id(self, conversion: Conversion) -> str | None:
+        """The network's click id, wherever the conversion has it."""
+        click = self.click(conversion)
+        return click and click[1]
 
     def test_code(self, conversion: Conversion) -> str | None:
         """The code of the network's test tool for a test, else None; raises Skip("test_without_code")."""

@@ -70,6 +70,13 @@ class Preparation:
             for account in section
             if account.network and (disclose := disclosure(account.network, columns.ids))
         }
+        self._networks = {
+            name: account.network
+            for section in accounts.values()
+            for account in section
+            if account.network
+            for name in account.network.click_ids
+        }
         self.unmet: dict[str, Sequence[str]] = {}
         """Names in rules that no record has had yet, and where they stand; of several processes what all have left."""
         for rule in rules:
@@ -102,8 +109,15 @@ class Preparation:
 
     def _meet(self, record: Mapping[str, Any], conversion: Conversion) -> None:
         for name in [*self.unmet]:
-            if name in record or name in conversion.ids or getattr(conversion, name, None) not in (None, (), {}):
+            is_there = name in record or name in conversion.ids
+            if is_there or getattr(conversion, name, None) not in (None, (), {}) or self._clicked(name, conversion):
                 del self.unmet[name]
+
+    def _clicked(self, name: str, conversion: Conversion) -> bool:
+        """Whether a conversion has a network's click id of this name, in a URL for example."""
+        network = self._networks.get(name)
+        click = network.click(conversion) if network else None
+        return click is not None and click[0] == name
 
     def _for_account(
         self, record: Mapping[str, Any], conversion: Conversion, account: Account, now: datetime, prepared: Prepared

@@ -174,12 +174,9 @@ class GoogleAds(Network[GoogleAdsSettings]):
             raise Skip("event_off", "no conversion action; add one to conversion_actions, or default_conversion_action")
         return self._default_action
 
-    def click_id(self, conversion: Conversion) -> str | None:
-        click = self._click(conversion)
-        return click and click[1]
-
-    def _click(self, c: Conversion) -> tuple[str, str] | None:
+    def click(self, conversion: Conversion) -> tuple[str, str] | None:
         """One click id and its name: gclid before gbraid before wbraid, whose presence together is refused."""
+        c = conversion
         for name in self.click_ids:
             if click_id := c.ids.get(name):
                 return name, _out_of_cookie(click_id)
@@ -213,7 +210,7 @@ class GoogleAds(Network[GoogleAdsSettings]):
             raise Skip("no_consent", "default_ad_user_data is denied, and the record says nothing else")
         if c.adjustment == "restate" and c.value is None:
             raise Skip("unsupported", "the correction lacks its new value and currency; map both columns")
-        action, click = self.event(c), self._click(c)
+        action, click = self.event(c), self.click(c)
         order_id = f"{settings.transaction_id_prefix or ''}{c.order_id or c.event_id}"
         if not self._uploads:
             event = data_manager.payload(c, settings, action, click, order_id)

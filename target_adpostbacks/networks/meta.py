@@ -306,9 +306,12 @@ class Meta(Network[MetaSettings]):
             raise Skip("unsupported", "a custom event's name has at most 50 characters; map it with event_map")
         return name
 
-    def click_id(self, conversion: Conversion) -> str | None:
+    def click(self, conversion: Conversion) -> tuple[str, str] | None:
+        if click := super().click(conversion):
+            return click
         # The _fbc cookie is nothing but a click id with the time of the click.
-        return super().click_id(conversion) or _cookie(conversion.ids.get("fbc"), conversion)
+        cookie = _cookie(conversion.ids.get("fbc"), conversion)
+        return ("fbclid", cookie) if cookie else None
 
     def envelope(self, conversion: Conversion) -> dict[str, JSON]:
         code = self.test_code(conversion)

@@ -167,6 +167,10 @@ class Snapchat(Network[SnapchatSettings]):
         days = self.settings.max_event_age_days
         return timedelta(days=days) if days else self.max_age
 
+    def click(self, conversion: Conversion) -> tuple[str, str] | None:
+        click = super().click(conversion)
+        return click and (self.click_ids[0], click[1])  # the others are ways to spell it
+
     def limits_data_use(self, conversion: Conversion) -> bool:
         return True
 

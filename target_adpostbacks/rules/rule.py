@@ -13,6 +13,7 @@ from target_adpostbacks.core.columns import READERS, Unusable
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion
 from target_adpostbacks.core.events import canonical_event
 from target_adpostbacks.core.layout import Columns
+from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.record import NO_CONSTANTS, parse
 from target_adpostbacks.core.settings import Settings
 from target_adpostbacks.rules import presets
@@ -126,7 +127,7 @@ class Rules:
         try:
             if policy.columns is not self._columns:
                 conversion = _read_as(policy, record, conversion)
-            values = Values(record, conversion, policy.columns)
+            values = Values(record, conversion, policy.columns, account.network)
             for rule in policy.rules:
                 if rule.when is None or _evaluated(rule, "when", rule.when, values):
                     return _applied(rule, values, account)
@@ -199,10 +200,16 @@ def read_again(
 
 
 class Values(dict[str, Any]):
-    """What an expression's names mean: the columns of a conversion as parsed, others as the record has them."""
+    """What an expression's names mean: the columns of a conversion as parsed, others as the record has them.
 
-    def __init__(self, record: Mapping[str, Any], conversion: Conversion, columns: Columns) -> None:
+    ``network``: whose click id is known by its name, wherever the conversion has it.
+    """
+
+    def __init__(
+        self, record: Mapping[str, Any], conversion: Conversion, columns: Columns, network: Network[Any] | None
+    ) -> None:
         super().__init__()
+        self.network = network
         self.record = record
         self.conversion = conversion
         self.columns = columns
@@ -223,7 +230,13 @@ class Values(dict[str, Any]):
             if value is None and name in ("value", "currency"):  # one without the other is in no conversion
                 return self._alone(name)
             return value
-        return conversion.ids[name] if name in conversion.ids else self._raw(name)
+        return self._id(name) if name in self.columns.ids else self._raw(name)
+
+    def _id(self, name: str) -> str | None:
+        if own := self.conversion.ids.get(name):
+            return own
+        click = self.network.click(self.conversion) if self.network and name in self.network.click_ids else None
+        return click[1] if click and click[0] == name else None
 
     def _raw(self, name: str) -> Any:
         if self._mapped is None:

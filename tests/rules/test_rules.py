@@ -9,6 +9,9 @@ import pytest
 from conftest import NOW, SETTINGS, a_record
 from ruled import TWO, a_config, preparation, prepared, sent, skipped
 
+from target_adpostbacks.core.columns import READERS
+from target_adpostbacks.networks import NETWORKS
+
 PAID = {"value": 20, "currency": "EUR"}
 
 
@@ -202,9 +205,46 @@ def test_names_are_columns_as_parsed_and_others_as_they_are(columns: dict[str, A
     assert skipped(a_config(rules=[{"when": when, "send": False}]), **columns)[0] == "by_rule"
 
 
+@pytest.mark.parametrize("name", sorted({*READERS, "ttclid", "plan"} - {"event_name", "event_id", "event_time"}))
+def test_what_a_record_lacks_is_none_or_empty_as_the_page_says(name: str) -> None:
+    absent = {"test": "False", "event_source": "'web'"}.get(name)
+    when = f"{name} == {absent}" if absent else f"{name} is None"
+    if name in ("properties", "contents"):
+        when = f"len({name}) == 0 and {name} is not None"
+    config = a_config(rules=[{"when": when, "send": False}], send="all")
+    assert skipped(config, network=None, ttclid=None)[0] == "by_rule"
+
+
 def test_names_are_what_fields_maps_too() -> None:
     config = a_config({"fields": {"value": "total", "currency": "cur"}}, rules=[{"when": "value > 5", "send": False}])
     assert skipped(config, total="7", cur="EUR")[0] == "by_rule"
+
+
+NO_IDS = dict.fromkeys(name for network in NETWORKS.values() for name in network.ids)
+
+
+@pytest.mark.parametrize("section", NETWORKS)
+def test_a_click_id_is_known_by_its_name_wherever_the_conversion_has_it(section: str) -> None:
+    network = NETWORKS[section]
+    name, click_id = network.click_ids[0], network.click_id_example
+    config = {section: {**SETTINGS[section], "rules": [{"when": f"{name} == '{click_id}'", "send": False}]}}
+    for spelling in network.click_ids if section == "snapchat" else (name,):
+        for column in ("event_source_url", "landing_url"):
+            url = f"https://shop.example/?{spelling}={click_id}"
+            assert skipped(config, **NO_IDS, network=None, **{column: url})[0] == "by_rule"
+    record = {**NO_IDS, "network": section, "click_id": click_id}
+    assert skipped(config, **record)[0] == "by_rule"
+    made = preparation(config)
+    made.prepare(a_record(**record), NOW, stream="orders")
+    assert made.unmet == {}
+
+
+def test_a_click_id_of_another_kind_or_of_another_network_is_none() -> None:
+    config = {"google_ads": {**SETTINGS["google_ads"], "rules": [{"when": "gbraid is None and gclid", "send": False}]}}
+    url = "https://shop.example/?gclid=EAIaIQobChMI"
+    assert skipped(config, **NO_IDS, network=None, landing_url=url)[0] == "by_rule"
+    of_tiktok = a_config(rules=[{"when": "gclid is None", "send": False}])
+    assert skipped(of_tiktok, landing_url=url)[0] == "by_rule"
 
 
 @pytest.mark.parametrize(
