@@ -172,7 +172,7 @@ class Run:
         return self.preparation.prepare(record, self._clock(), stream=stream, key=key, line=line)
 
     def take(self, prepared: Prepared, mark: Mark = UNMARKED, file: str = "") -> int:
-        """Batch and send what was prepared; how many outcomes it is owed, those that rules dropped included.
+        """Batch and send what was prepared; how many outcomes it is owed.
 
         ``file``: where its line is, if not in the input.
         """
@@ -190,9 +190,6 @@ class Run:
             self._skip(Skipped(row_of(not_sent), mark, not_sent.other_keys))
         if prepared.unusable or prepared.invalid or prepared.mistakes:
             self._report(prepared, file)
-        if prepared.passed_over and not outcomes:
-            self.filtered += 1
-            return 1
         return outcomes
 
     def count_read(self, outcomes: int) -> None:

@@ -23,7 +23,7 @@ from conftest import SETTINGS, a_record
 import target_adpostbacks
 from target_adpostbacks import deliver
 from target_adpostbacks.config import InvalidConfig, read
-from target_adpostbacks.core.answers import Request, Response
+from target_adpostbacks.core.answers import Elsewhere, Request, Response
 from target_adpostbacks.ledger import UnusableLedger
 from target_adpostbacks.run import Run, utc_now
 from target_adpostbacks.sandbox import Sandbox
@@ -272,13 +272,13 @@ def test_batches_keep_to_the_size_that_the_config_names(config: dict[str, Any], 
     assert sorted(len(request["body"]["data"]) for request in sandbox.requests) == [1, 2, 2]
 
 
-def test_a_record_that_rules_keep_from_every_account_is_counted_as_filtered(config: dict[str, Any]) -> None:
+def test_a_record_that_rules_keep_from_every_account_is_skipped(config: dict[str, Any]) -> None:
     general, accounts = read(config)
-    run = Run(general, accounts, log=logging.getLogger("test"), rules=[lambda record, conversion, account: None])
+    run = Run(general, accounts, log=logging.getLogger("test"), rules=[lambda *_: Elsewhere("by_rule")])
     run.begin()
     run.add(fresh(1))
     run.settle()
-    assert (run.tally.read, run.tally.outcomes, run.tally.filtered) == (1, 0, 1)
+    assert (run.tally.read, run.tally.skipped, run.tally.filtered) == (1, {"by_rule": 1}, 0)
     assert run.close() == 0
 
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfoNotFoundError
 
 from target_adpostbacks.config.assets import shared_assets
 from target_adpostbacks.config.general import General, SdkSettings
-from target_adpostbacks.config.rules import Place, columns, personal_names, preset_level, read_rules
+from target_adpostbacks.config.rules import Place, columns, personal_names, preset_level, read_rules, rules_for_nobody
 from target_adpostbacks.config.values import (
     Level,
     Merged,
@@ -163,6 +163,8 @@ def _section(section: str, config: Any, common: Level, top: Place, mistakes: lis
             mistakes.append(f"{path}: an object expected")
             mistakes += _problems(section, merged(common, shared), in_part=True)
     mistakes += shared_assets(section, settings_of)
+    enabled = [name for name, settings in settings_of.items() if settings.values.get("enabled", True)]
+    mistakes += rules_for_nobody(shared.values.get("rules", ()), enabled)
     return accounts
 
 

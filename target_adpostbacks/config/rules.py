@@ -108,6 +108,16 @@ def read_rules(place: Place, level: Level, mistakes: list[str]) -> None:
         ]
 
 
+def rules_for_nobody(rules: Iterable[Rule], enabled: Collection[str]) -> Iterator[str]:
+    """A mistake for each rule of a section all of whose accounts are switched off, while others are not."""
+    for rule in rules:
+        if rule.accounts and enabled and not any(name in enabled for name in rule.accounts):
+            yield (
+                f"{rule.path}.account: enabled: false switches off each account that it names, and no other would get"
+                " the conversion; name one that is enabled, or set send: false"
+            )
+
+
 def preset_level(settings: type[Settings], preset: presets.ForNetwork, mistakes: list[str]) -> Level:
     """What a preset says for a network, as settings of a place below all others."""
     known = {name: value for name, value in preset.settings.items() if name in INHERITED}

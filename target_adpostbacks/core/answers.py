@@ -54,6 +54,10 @@ class Skip(Exception):
         self.rule = rule
 
 
+class Elsewhere(Skip):
+    """Why a rule keeps a conversion from an account: there is a row only if no account of its section gets it."""
+
+
 class Counted(NamedTuple):
     """What a network made of a request that it had accepted, as far as it tells yet."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from target_adpostbacks.core.accounts import Account, route
-from target_adpostbacks.core.answers import Skip
+from target_adpostbacks.core.answers import Elsewhere, Skip
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion
 from target_adpostbacks.core.disclosure import disclosure
 from target_adpostbacks.core.layout import Columns
@@ -18,8 +18,8 @@ from target_adpostbacks.core.mistakes import located
 from target_adpostbacks.core.postback import Facts, Key, NotSent, Postback, TooLarge, facts, key, older_keys, prepare
 from target_adpostbacks.core.record import is_deleted, parse
 
-Rule = Callable[[Mapping[str, Any], Conversion, Account], Conversion | Skip | None]
-"""A user's rule for one account: the conversion, changed or not; a Skip; or None, it is not for this account."""
+Rule = Callable[[Mapping[str, Any], Conversion, Account], Conversion | Skip]
+"""A user's rule for one account: the conversion, changed or not; or a Skip, Elsewhere if others are to get it."""
 
 Make = Callable[[Account, Conversion, datetime, str, int], Postback]
 """Makes a postback, once the rules are applied; raises Skip and TooLarge."""
@@ -37,7 +37,6 @@ class Prepared(msgspec.Struct, gc=False):
     unusable: tuple[str, ...] = ()  # "value: not a number": optional columns that were left out
     invalid: str = ""  # "event_time: missing": the record is no conversion
     mistakes: tuple[str, ...] = ()  # of ours or of a rule's: to be reported
-    passed_over: int = 0  # accounts that a rule kept it from: there is no row for them
 
     @property
     def outcomes(self) -> int:
@@ -103,8 +102,13 @@ class Preparation:
             nobody, kept = _for_nobody(conversion), facts(conversion, stream, line)
             prepared.not_sent.append(_not_sent(nobody, "", conversion, kept, skip.reason, skip.message))
             return prepared
-        for account in accounts:
-            self._for_account(record, conversion, account, now, prepared)
+        elsewhere = {
+            account.label: passed
+            for account in accounts
+            if (passed := self._for_account(record, conversion, account, now, prepared))
+        }
+        if elsewhere:
+            _for_no_account(accounts, elsewhere, conversion, prepared)
         return prepared
 
     def _meet(self, record: Mapping[str, Any], conversion: Conversion) -> None:
@@ -121,13 +125,11 @@ class Preparation:
 
     def _for_account(
         self, record: Mapping[str, Any], conversion: Conversion, account: Account, now: datetime, prepared: Prepared
-    ) -> None:
+    ) -> Elsewhere | None:
+        """What an account gets is added; the answer says why a rule leaves it to others."""
         try:
             for rule in self.rules:
                 ruled = rule(record, conversion, account)
-                if ruled is None:
-                    prepared.passed_over += 1
-                    return
                 if isinstance(ruled, Skip):
                     raise ruled
                 if ruled is not conversion:
@@ -136,6 +138,8 @@ class Preparation:
             if self.disclosures and (disclose := self.disclosures.get(account.label)):
                 conversion = disclose(conversion)
             postback = self.make(account, conversion, now, prepared.stream, prepared.line)
+        except Elsewhere as elsewhere:
+            return elsewhere
         except Skip as skip:
             reason, message, applied = skip.reason, skip.message, skip.rule
             if reason == "invalid":
@@ -144,7 +148,7 @@ class Preparation:
                 _note(prepared, account.network.unusable(conversion, ()))
         except TooLarge as too_large:
             prepared.not_sent.append(too_large.not_sent)
-            return
+            return None
         except Exception as error:  # noqa: BLE001 - a mistake of ours about one conversion; the text may hold values
             reason, message, applied = "invalid", located(error), ""
             prepared.mistakes += (message,)
@@ -152,10 +156,11 @@ class Preparation:
             prepared.postbacks.append(postback)
             if account.network:
                 _note(prepared, account.network.unusable(conversion, postback.facts.match_keys.split(",")))
-            return
+            return None
         kept = facts(conversion, prepared.stream, prepared.line)
         not_sent = _not_sent(key(account, conversion), account.name, conversion, kept, reason, message)
         prepared.not_sent.append(not_sent._replace(rule=applied or conversion.applied_rule))
+        return None
 
     def _deleted(self, record: Mapping[str, Any], stream: str, key: Sequence[str], line: int) -> Prepared:
         try:
@@ -169,6 +174,18 @@ class Preparation:
             kept = facts(conversion, stream, line)
             not_sent = _not_sent(_for_nobody(conversion), "", conversion, kept, "deleted")
         return Prepared(stream, line, not_sent=[not_sent])
+
+
+def _for_no_account(
+    accounts: Iterable[Account], elsewhere: Mapping[str, Elsewhere], conversion: Conversion, prepared: Prepared
+) -> None:
+    """Add a row for each account of a section where every enabled account was to leave the conversion to others."""
+    reached = {account.section for account in accounts if account.network and account.label not in elsewhere}
+    for account in accounts:
+        if account.section not in reached and (skip := elsewhere.get(account.label)):
+            kept = facts(conversion, prepared.stream, prepared.line)
+            not_sent = _not_sent(key(account, conversion), account.name, conversion, kept, skip.reason, skip.message)
+            prepared.not_sent.append(not_sent._replace(rule=skip.rule))
 
 
 def _note(prepared: Prepared, unusable: Iterable[str]) -> None:

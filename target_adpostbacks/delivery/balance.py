@@ -21,7 +21,7 @@ class Tally(msgspec.Struct, frozen=True):
     rejected: int = 0
     skipped: dict[str, int] = {}
     open: dict[str, int] = {}
-    filtered: int = 0  # that a stream map or a rule dropped
+    filtered: int = 0  # that a stream map dropped
 
 
 def counted(read: int, owed: int, filtered: int, delivered: Mapping[str, int]) -> Tally:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from target_adpostbacks.core.accounts import Account
-from target_adpostbacks.core.answers import Skip
+from target_adpostbacks.core.answers import Elsewhere, Skip
 from target_adpostbacks.core.columns import READERS, Unusable
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion
 from target_adpostbacks.core.events import canonical_event
@@ -120,7 +120,7 @@ class Rules:
         self._columns = columns
         self.names = _names(rule for policy in policies.values() for rule in policy.rules)
 
-    def __call__(self, record: Mapping[str, Any], conversion: Conversion, account: Account) -> Conversion | Skip | None:
+    def __call__(self, record: Mapping[str, Any], conversion: Conversion, account: Account) -> Conversion | Skip:
         policy = self._policies.get(account.label)
         if policy is None:
             return conversion
@@ -150,13 +150,13 @@ def _evaluated(rule: Rule, key: str, expression: Expression, values: Values) -> 
         raise Skip("invalid", f"rule {rule.name}, {key}: {type(error).__name__}", rule.name) from None
 
 
-def _applied(rule: Rule, values: Values, account: Account) -> Conversion | None:
-    """What the rule makes of the conversion; None: it is not for this account. Raises Skip."""
+def _applied(rule: Rule, values: Values, account: Account) -> Conversion:
+    """What the rule makes of the conversion. Raises Skip."""
     conversion = values.conversion
     if not rule.sends:
         raise Skip("by_rule", rule.name, rule.name)
     if rule.accounts and conversion.account is None and account.name not in rule.accounts:
-        return None
+        raise Elsewhere("by_rule", f"{rule.name}: none of the accounts that it names gets the conversion", rule.name)
     if rule.constants or rule.computed or rule.properties or rule.computed_properties:
         conversion = _with_columns(rule, values)
     changes: dict[str, Any] = {"applied_rule": rule.name}

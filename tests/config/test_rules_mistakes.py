@@ -138,6 +138,21 @@ def test_an_id_may_be_computed_from_what_identifies_no_person() -> None:
     assert read(config(rules=[{"compute": allowed}]))
 
 
+def test_a_rule_for_accounts_that_are_switched_off_is_a_mistake_while_others_are_on() -> None:
+    off = {"enabled": False, "pixel_code": "B" * 20}
+    said = (
+        "tiktok.rules[0].account: enabled: false switches off each account that it names, and no other would get the"
+        " conversion; name one that is enabled, or set send: false"
+    )
+    for named in ("off", ["off", "away"]):
+        rules = [{"account": named}, {"account": ["on", "off"]}]
+        assert mistakes(config(rules=rules, accounts={"on": {}, "off": off, "away": off})) == [said]
+    from target_adpostbacks.config import read
+
+    assert read(config(rules=[{"account": "off"}], accounts={"off": off, "away": off}))
+    assert read(config(rules=[{"account": "default"}], enabled=False))
+
+
 @pytest.mark.parametrize(
     ("raw", "said"),
     [

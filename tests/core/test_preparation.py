@@ -11,7 +11,7 @@ from conftest import COLUMNS, NOW, a_record, an_account
 from msgspec.structs import replace
 
 from target_adpostbacks.core.accounts import Account
-from target_adpostbacks.core.answers import Skip
+from target_adpostbacks.core.answers import Elsewhere, Skip
 from target_adpostbacks.core.conversion import Conversion
 from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.postback import Facts
@@ -114,10 +114,11 @@ def test_a_rule_may_skip_a_conversion_with_a_reason() -> None:
 def test_a_rule_may_keep_a_conversion_from_an_account_without_a_row() -> None:
     accounts = {"tiktok": [an_account(name="eu"), an_account(name="us")]}
     result = prepared(
-        lambda record, conversion, account: conversion if account.name == "us" else None, accounts=accounts
+        lambda record, conversion, account: conversion if account.name == "us" else Elsewhere("by_rule"),
+        accounts=accounts,
     )
     assert [postback.account for postback in result.postbacks] == ["tiktok.us"]
-    assert (result.not_sent, result.passed_over, result.outcomes) == ([], 1, 1)
+    assert (result.not_sent, result.outcomes) == ([], 1)
 
 
 def test_rules_see_the_record_as_it_came_and_what_the_rule_before_made_of_it() -> None:

@@ -91,8 +91,28 @@ def test_a_rule_picks_accounts_and_writes_nothing_for_the_others() -> None:
     config = a_config(rules=[{"when": "buyer == 'x'", "account": "eu"}], accounts=TWO)
     result = prepared(config, buyer="x")
     assert [postback.account for postback in result.postbacks] == ["tiktok.eu"]
-    assert (result.not_sent, result.passed_over, result.outcomes) == ([], 1, 1)
+    assert (result.not_sent, result.outcomes) == ([], 1)
     assert len(prepared(config, buyer="y").postbacks) == 2
+
+
+def test_where_no_account_gets_it_there_is_a_row_for_each() -> None:
+    accounts = {"eu": TWO["eu"], "us": {**TWO["us"], "send": "all"}}
+    config = a_config(rules=[{"name": "all to eu", "account": "eu"}], accounts=accounts)
+    config["reddit"] = {**SETTINGS["reddit"], "send": "all"}
+    result = prepared(config, network=None, ttclid=None)  # without a click id it is none for eu
+    (not_sent,) = (each for each in result.not_sent if each.account == "us")
+    assert (not_sent.reason, not_sent.rule) == ("by_rule", "all to eu")
+    assert not_sent.message == "all to eu: none of the accounts that it names gets the conversion"
+
+
+def test_rules_that_send_it_from_one_account_to_another_lose_nothing() -> None:
+    rules = [{"when": "content_type == 'a'", "account": "us"}, {"account": "eu"}]
+    crossed = {"eu": {**TWO["eu"], "defaults": {"content_type": "a"}}, "us": TWO["us"]}
+    off = {"uk": {"pixel_code": "CCCCCCCCCCCCCCCCCCCC", "enabled": False}}
+    for accounts, others in ((crossed, []), ({**crossed, **off}, [("uk", "disabled")])):
+        result = prepared(a_config(rules=rules, accounts=accounts))
+        told = [(each.account, each.reason) for each in result.not_sent]
+        assert sorted(told) == [("eu", "by_rule"), *others, ("us", "by_rule")]
 
 
 def test_a_list_picks_several_and_the_records_own_account_wins() -> None:

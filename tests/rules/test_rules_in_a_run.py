@@ -95,11 +95,14 @@ def test_a_rule_that_fails_is_told_once_and_counted(
     assert told[1] == "rule big, when: TypeError (stream conversions): 3 conversions not sent."
 
 
-def test_what_goes_to_no_account_is_counted_as_filtered(tmp_path: Path, playing: Sandbox) -> None:
-    accounts = {"eu": {**TWO["eu"], "rules": [{"when": "False"}]}, "us": {**TWO["us"], "enabled": False}}
+def test_a_rule_names_an_account_that_gets_it_or_the_run_does_not_begin(tmp_path: Path, playing: Sandbox) -> None:
+    accounts: dict[str, Any] = {"eu": TWO["eu"], "us": {**TWO["us"], "enabled": False}}
     config = in_a_folder(tmp_path, playing, rules=[{"account": "us"}], accounts=accounts)
+    with pytest.raises(InvalidConfig, match="enabled: false switches off each account"):
+        deliver([fresh(1)], config)
+    config["tiktok"]["rules"] = [{"account": ["us", "eu"]}]
     tally = deliver([fresh(1)], config)
-    assert (tally.skipped, tally.outcomes, tally.filtered) == ({"disabled": 1}, 1, 0)
+    assert (tally.accepted, tally.skipped) == (1, {"disabled": 1})
     del config["tiktok"]["accounts"]["us"]
     with pytest.raises(InvalidConfig, match="no such account in this section"):
         deliver([fresh(1)], config)
