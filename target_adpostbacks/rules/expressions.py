@@ -6,7 +6,7 @@ import ast
 import hashlib
 import operator
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -44,6 +44,27 @@ class Expression:
         self.names = frozenset(node.id for node in _operands(self._tree) if isinstance(node, ast.Name))
         self.members = frozenset(filter(None, map(_member, _operands(self._tree))))
         self._evaluator = _Evaluator()
+        self._try_constants(self._tree)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it has the same value for every record."""
+        return not self.names
+
+    def _try_constants(self, node: ast.AST) -> None:
+        """Evaluate once what no record changes. Raises Refused where that fails."""
+        if isinstance(node, ast.expr):
+            try:
+                if _is_constant(node):
+                    self._evaluator.value(node, {})
+                    return
+                self._evaluator.try_method(node)
+            except Exception as error:  # noqa: BLE001 - of whatever type
+                place = _place(_line(self.text), getattr(node, "col_offset", 0))
+                raise Refused(f"{place}fails for every record, {type(error).__name__}; correct this part") from None
+        method = node.func if isinstance(node, ast.Call) else None
+        for child in ast.iter_child_nodes(node):
+            self._try_constants(child.value if child is method and isinstance(child, ast.Attribute) else child)
 
     def value(self, columns: Mapping[str, Any]) -> Any:
         """Its value, where ``columns`` has something for every name. Raises whatever goes wrong."""
@@ -132,6 +153,13 @@ def _replaced(text: str, old: str, new: str) -> str:
     if len(text) + text.count(old) * len(new) > MAX_LENGTH:
         raise TooLarge
     return text.replace(old, new)
+
+
+def _of_text(text: str, method: str, values: Sequence[Any]) -> Any:
+    """What a method of a text comes to; a list of texts is one of several beginnings or ends."""
+    if method == "replace":
+        return _replaced(text, *values)
+    return getattr(text, method)(*[tuple(value) if value.__class__ is list else value for value in values])
 
 
 def _bounded(value: Any) -> Any:
@@ -230,7 +258,12 @@ class _Evaluator(SimpleEval):  # type: ignore[misc]
         text = self._eval(node.func.value)
         if not isinstance(text, str):
             raise TypeError
-        return _replaced(text, *values) if node.func.attr == "replace" else getattr(text, node.func.attr)(*values)
+        return _of_text(text, node.func.attr, values)
+
+    def try_method(self, node: ast.expr) -> None:
+        """Call a method whose values are constants with a text, to see whether it takes them. Raises whatever fails."""
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and all(map(_is_constant, node.args)):
+            _of_text("", node.func.attr, [self._eval(value) for value in node.args])
 
 
 NODES = frozenset(
@@ -246,7 +279,7 @@ _BESIDE = (ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context)
 def _parsed(text: str) -> ast.expr:
     if len(text) > MAX_TEXT:
         raise Refused(f"longer than {MAX_TEXT} characters; split it into several rules")
-    line = " ".join(text.split("\n"))
+    line = _line(text)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -262,6 +295,10 @@ def _parsed(text: str) -> ast.expr:
     if level:
         raise Refused("too many parts inside each other; split it into several rules")
     return tree
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split("\n"))
 
 
 def _place(line: str, offset: int) -> str:
@@ -304,6 +341,10 @@ def _operands(tree: ast.expr) -> list[ast.AST]:
     """Every part but the names of functions and methods."""
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     return [node for node in ast.walk(tree) if id(node) not in called]
+
+
+def _is_constant(tree: ast.expr) -> bool:
+    return not any(isinstance(node, ast.Name) for node in _operands(tree))
 
 
 def _member(node: ast.AST) -> str:

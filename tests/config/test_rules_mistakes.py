@@ -52,6 +52,7 @@ def mistakes_of_rule(rule: Any, **settings: Any) -> list[str]:
             {"send": "maybe"},
             ".send: true or false expected",
         ),
+        ({"when": "9**9**9"}, ".when: character 1: fails for every record, TooLarge; correct this part"),
         ({"send": False, "event": "x"}, ".send: false leaves nothing to do for event; take it out"),
         (
             {"send": False, "account": "us", "set": {"value": 1}},

@@ -157,7 +157,7 @@ texts = st.sampled_from(
         *(
             "value > 10",
             "True",
-            "1 / 0",
+            "1 / (value or 0)",
             "event_name == 'lead'",
             "plan.lower()",
             "sha256(external_id)",
