@@ -25,6 +25,7 @@ from target_adpostbacks.core.answers import Skip, Verdict, by_status
 from target_adpostbacks.core.columns import READERS
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion
 from target_adpostbacks.core.health import STATES
+from target_adpostbacks.core.learning import Milestone
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.reasons import REASONS, STATUSES
 from target_adpostbacks.core.settings import INHERITED, Settings, examples, extras, secrets
@@ -238,11 +239,17 @@ def limits(network: Kind) -> str:
         ("takes limited data use of", limits_data_use(network, account)),
         ("code of its test tool", test_code(network)),
     ]
+    rows += [(f"{milestone.unlocks} needs", milestone_told(milestone)) for milestone in network.milestones]
     rows += [
         (f"what identifies the person ({names})", columns_marked(rule))
         for rule, names in by_source(network, lambda conversion: network.match_rules[conversion.event_source]).items()
     ]
     return table(("", ""), rows)
+
+
+def milestone_told(milestone: Milestone) -> str:
+    events = " or ".join(f"`{event}`" for event in sorted(milestone.events)) or "conversions of an event"
+    return f"{milestone.conversions} {events} in {milestone.days} days in a row"
 
 
 def limits_data_use(network: Kind, account: Network[Any]) -> str:

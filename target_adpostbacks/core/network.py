@@ -13,6 +13,7 @@ from target_adpostbacks.core.answers import JSON, Access, Counted, Flow, Outcome
 from target_adpostbacks.core.connection import Connection
 from target_adpostbacks.core.conversion import Conversion, query_value, same_host
 from target_adpostbacks.core.events import EventTable, spellings
+from target_adpostbacks.core.learning import Milestone
 from target_adpostbacks.core.left_out import left_out
 from target_adpostbacks.core.settings import PhoneSettings, Settings
 from target_adpostbacks.core.windows import has_window
@@ -71,6 +72,7 @@ class Network(ABC, Generic[S]):
     max_ahead: ClassVar[timedelta]
     dedup_window: ClassVar[timedelta | None] = None  # while it lasts, the same event id counts once
     counts_within: ClassVar[str] = "–"  # how long after a click or a view it counts a conversion itself
+    milestones: ClassVar[tuple[Milestone, ...]] = ()  # how many conversions unlock something there
 
     # What it answers.
     codes: ClassVar[Mapping[str, Verdict]] = {}

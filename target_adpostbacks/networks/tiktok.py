@@ -13,6 +13,7 @@ from target_adpostbacks.core import mobile, phones, places
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
 from target_adpostbacks.core.connection import App, Choice, Connection, NotConnected, Steps
 from target_adpostbacks.core.conversion import Conversion, Item
+from target_adpostbacks.core.learning import Milestone
 from target_adpostbacks.core.network import Limits, Network, at_base
 from target_adpostbacks.core.payloads import as_number, as_text, as_texts, item_count, one_or_many, prune
 from target_adpostbacks.core.properties import passed_on
@@ -264,6 +265,10 @@ class TikTok(Network[TikTokSettings]):
     max_ahead = timedelta(minutes=10)
     dedup_window = timedelta(hours=48)
     counts_within = "7 days of a click, 1 of a view; at most 28 and 7"
+    milestones = (
+        Milestone(20, 7, "value-based bidding", frozenset({"Purchase", "CompletePayment"})),
+        Milestone(50, 7, "the end of the learning phase"),
+    )
     currencies = frozenset(
         "AED ARS AUD BDT BGN BHD BIF BOB BRL CAD CHF CLP CNY COP CRC CZK DKK DZD EGP EUR GBP GTQ HKD HNL HUF IDR ILS "
         "INR IQD ISK JOD JPY KES KHR KRW KWD KZT LBP MAD MOP MXN MYR NGN NIO NOK NZD OMR PEN PHP PKR PLN PYG QAR RON "
