@@ -67,7 +67,7 @@ def activities(database: Database, now: datetime, quiet_hours: float) -> list[Ac
     is_real = sa.and_(table.c.network != "", sa.not_(table.c.test))
     pairs = database.read(sa.select(DELIVERIES.c.network, DELIVERIES.c.asset).distinct())  # from the index alone
     assets = {(network, asset) for network, asset in pairs if network}
-    counted = sa.and_(is_real, *_not_shadowed(table, assets))
+    counted = sa.and_(is_real, *not_shadowed(table, assets))
     recent = _recent(database, counted, now, quiet_hours)
     opened = _open(database, counted, before(now, 0))
     requests = _requests(database, counted, {*recent, *opened})
@@ -83,7 +83,7 @@ def activities(database: Database, now: datetime, quiet_hours: float) -> list[Ac
     return [activity._replace(failing_since=_failing_since(database, activity)) for activity in made]
 
 
-def _not_shadowed(table: sa.FromClause, assets: Iterable[tuple[str, str]]) -> Iterable[sa.ColumnElement[bool]]:
+def not_shadowed(table: sa.FromClause, assets: Iterable[tuple[str, str]]) -> Iterable[sa.ColumnElement[bool]]:
     """Conditions: without a trial's deliveries where the same conversion has a live one. ``assets``: network, asset."""
     assets = {*assets}
     other = DELIVERIES.alias("live")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any
@@ -14,6 +14,7 @@ from target_adpostbacks.ledger import health, log, story
 from target_adpostbacks.ledger.database import Database
 from target_adpostbacks.ledger.filters import ALL, Only, known
 from target_adpostbacks.ledger.log import Line, Newest
+from target_adpostbacks.ledger.overview import Learned, Overview, learned, overview
 from target_adpostbacks.ledger.story import Story
 from target_adpostbacks.ledger.tables import TABLES
 
@@ -68,6 +69,14 @@ class LedgerReader:
         same conversion has none that is live.
         """
         return health.activities(self._database, now, quiet_hours)
+
+    def overview(self, starts: Sequence[str], end: str) -> Overview:
+        """A period added up. ``starts``: when each of its days begins, as the ledger writes it; ``end``: its end."""
+        return overview(self._database, starts, end)
+
+    def learned(self, networks: Iterable[str], starts: Sequence[str], end: str) -> list[Learned]:
+        """What these networks accepted on each day, for each of their assets and ad groups."""
+        return learned(self._database, networks, starts, end)
 
     def stories(self, event_id: str) -> list[Story]:
         """Everything that is known of the conversions with this event id, a story for each account and event."""
