@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo pgbouncer test test-all test-kills lint format lock benchmark release-check clean
+.PHONY: setup demo pgbouncer test-browser test test-all test-kills lint format lock benchmark release-check clean
 
 setup: $(READY)
 
@@ -22,6 +22,10 @@ demo: setup
 pgbouncer:
 	test -x /usr/sbin/pgbouncer || $$(command -v sudo) apt-get install -qq -y pgbouncer || true
 
+# Debian's Chromium, for the tests of the report's page; where it can't be installed they are skipped.
+test-browser:
+	test -x /usr/bin/chromium || $$(command -v sudo) apt-get install -qq -y chromium || true
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -30,7 +34,7 @@ lint: setup
 test: lint
 	$(BIN)/pytest -n 4 -m "not slow"
 
-test-all: lint pgbouncer
+test-all: lint pgbouncer test-browser
 	$(BIN)/pytest -n 4
 
 # What runs at night: kills the process at random moments: KILLS times, at those of SEED.

@@ -40,6 +40,8 @@ ONLY_IN = {
     "simpleeval": "rules",
     "click": "cli singer",
     "aiohttp": "sandbox",
+    "jinja2": "cli",
+    "pygal": "cli",
 }
 """A library to the rooms and files that may use it."""
 

@@ -101,7 +101,7 @@ def _advice(activity: Activity) -> Callable[[Answer], str]:
     return to_do
 
 
-def _row(health: Health, now: datetime) -> dict[str, Any]:
+def row(health: Health, now: datetime) -> dict[str, Any]:
     """The account as JSON and CSV have it."""
     activity = health.activity
     return {
@@ -162,7 +162,7 @@ def _text(now: datetime) -> str:
 
 
 def _write_rows(write: Callable[[Iterable[dict[str, Any]]], None], healths: Sequence[Health], now: datetime) -> None:
-    write([_row(each, now) for each in healths])
+    write([row(each, now) for each in healths])
 
 
 def _write_csv(rows: Iterable[dict[str, Any]]) -> None:
