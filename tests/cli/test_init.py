@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from dotenv import dotenv_values
 
 from target_adpostbacks import config
-from target_adpostbacks.cli import _configs, main
+from target_adpostbacks.cli import _configs, _settings_file, main
 from target_adpostbacks.core.settings import examples, secrets
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.rules import presets
@@ -99,6 +99,15 @@ def test_every_setting_to_be_looked_for_has_its_place_in_a_comment(network: str,
             hidden = name in secrets(NETWORKS[network].settings_type)
             commented = (folder / ".env.example").read_text().replace("\n# ", " ") if hidden else section[f"// {name}"]
             assert place in commented
+
+
+def test_the_comments_stay_where_a_command_writes_the_config_anew(folder: Path) -> None:
+    run("--network", "tiktok", "--yes")
+    before = json.loads((folder / "config.json").read_text())
+    _settings_file.write(folder / "config.json", "tiktok", "", {"pixel_code": "C4QR19SBNV8A1TKMWXYZ"})
+    after = json.loads((folder / "config.json").read_text())
+    assert after.pop("tiktok") == {**before.pop("tiktok"), "pixel_code": "C4QR19SBNV8A1TKMWXYZ"}
+    assert after == before
 
 
 def test_the_project_of_meltano_has_the_same_values_and_the_settings_of_these_networks_alone(folder: Path) -> None:

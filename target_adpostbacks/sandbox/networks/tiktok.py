@@ -45,10 +45,10 @@ class TikTok(SandboxNetwork):
     dedup_window = timedelta(hours=48)
     paths = (
         "/open_api/v1.3/event/track/",
-        "oauth2/access_token/",
-        "oauth2/revoke_token/",
-        "oauth2/advertiser/get/",
-        "pixel/list/",
+        "/open_api/v1.3/oauth2/access_token/",
+        "/open_api/v1.3/oauth2/revoke_token/",
+        "/open_api/v1.3/oauth2/advertiser/get/",
+        "/open_api/v1.3/pixel/list/",
     )
     refusal = (
         "HTTP 200 with a `code`. The message names the first bad event: `Invalid value for data.3.event_id: "
