@@ -16,7 +16,7 @@ from target_adpostbacks.core.disclosure import disclosure
 from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.mistakes import located
 from target_adpostbacks.core.postback import Facts, Key, NotSent, Postback, TooLarge, facts, key, older_keys, prepare
-from target_adpostbacks.core.record import is_deleted, parse
+from target_adpostbacks.core.record import identified, is_deleted, parse
 
 Rule = Callable[[Mapping[str, Any], Conversion, Account], Conversion | Skip]
 """A user's rule for one account: the conversion, changed or not; or a Skip, Elsewhere if others are to get it."""
@@ -105,7 +105,7 @@ class Preparation:
         elsewhere = {
             account.label: passed
             for account in accounts
-            if (passed := self._for_account(record, conversion, account, now, prepared))
+            if (passed := self._for_account(record, conversion, account, now, prepared, key))
         }
         if elsewhere:
             _for_no_account(accounts, elsewhere, conversion, prepared)
@@ -124,7 +124,13 @@ class Preparation:
         return click is not None and click[0] == name
 
     def _for_account(
-        self, record: Mapping[str, Any], conversion: Conversion, account: Account, now: datetime, prepared: Prepared
+        self,
+        record: Mapping[str, Any],
+        conversion: Conversion,
+        account: Account,
+        now: datetime,
+        prepared: Prepared,
+        stream_key: Sequence[str],
     ) -> Elsewhere | None:
         """What an account gets is added; the answer says why a rule leaves it to others."""
         try:
@@ -133,6 +139,8 @@ class Preparation:
                 if isinstance(ruled, Skip):
                     raise ruled
                 if ruled is not conversion:
+                    if not ruled.event_id:
+                        ruled = self._identified(record, conversion, ruled, prepared.stream, stream_key)
                     conversion = ruled
                     _note(prepared, ruled.unusable)
             if self.disclosures and (disclose := self.disclosures.get(account.label)):
@@ -161,6 +169,20 @@ class Preparation:
         not_sent = _not_sent(key(account, conversion), account.name, conversion, kept, reason, message)
         prepared.not_sent.append(not_sent._replace(rule=applied or conversion.applied_rule))
         return None
+
+    def _identified(
+        self,
+        record: Mapping[str, Any],
+        before: Conversion,
+        ruled: Conversion,
+        stream: str,
+        key: Sequence[str],
+    ) -> Conversion:
+        """What a rule made of a conversion, when it took the event id away. Raises Skip."""
+        try:
+            return identified(ruled, record, self.columns, key, stream, before.event_spelling)
+        except InvalidConversion as error:
+            raise Skip("invalid", f"rule {ruled.applied_rule}, set.{error}", ruled.applied_rule) from None
 
     def _deleted(self, record: Mapping[str, Any], stream: str, key: Sequence[str], line: int) -> Prepared:
         try:

@@ -250,6 +250,19 @@ def _address(value: Any) -> Mapping[str, Any]:
     return {"state": value["region"], **value} if value.get("region") and not value.get("state") else value
 
 
+def identified(
+    c: Conversion, record: Mapping[str, Any], columns: Columns, key: Sequence[str], stream: str, event_spelling: str
+) -> Conversion:
+    """A conversion without an event id, with its order id, else with the id derived from the record's key.
+
+    ``event_spelling``: the record's own name of the event. Raises InvalidConversion.
+    """
+    if c.order_id:
+        return msgspec.structs.replace(c, event_id=c.order_id)
+    derived = c.derived_ids or _derived_ids(columns.mapped(record), key, stream, event_spelling)
+    return msgspec.structs.replace(c, event_id=derived[0], derived_ids=derived)
+
+
 def _derived_ids(record: Mapping[str, Any], key: Sequence[str], stream: str, event_name: str) -> tuple[str, ...]:
     """The stream's name, a dash and the first 32 hex digits of SHA-256 over the key's values and the event's name.
 

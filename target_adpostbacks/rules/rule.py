@@ -171,6 +171,8 @@ def _with_columns(rule: Rule, values: Values) -> Conversion:
     over = {**rule.constants}
     for column, expression in rule.computed.items():
         over[column] = _evaluated(rule, f"compute.{column}", expression, values)
+    if "event_id" in rule.computed and _says_nothing(over["event_id"]):
+        raise Skip("invalid", f"rule {rule.name}, compute.event_id: empty; it identifies the conversion", rule.name)
     properties = {**before.properties, **rule.properties}
     for name, expression in rule.computed_properties.items():
         properties[name] = _evaluated(rule, f"compute.properties.{name}", expression, values)
@@ -183,20 +185,33 @@ def _with_columns(rule: Rule, values: Values) -> Conversion:
         raise Skip("invalid", f"rule {rule.name}, {key}.{error.field}: {error.rule}", rule.name) from None
 
 
+def _says_nothing(event_id: Any) -> bool:
+    try:
+        return event_id is None or READERS["event_id"]("event_id", event_id) is None
+    except InvalidConversion:
+        return False  # it says something that is no id
+
+
 def read_again(
     record: Mapping[str, Any], conversion: Conversion, columns: Columns, constants: Mapping[str, Any] = NO_CONSTANTS
 ) -> Conversion:
-    """The conversion of a record, with constants over its columns. What identifies it and what denies consent stays."""
+    """The conversion of a record, with constants over its columns. What denies consent stays, and its event id.
+
+    A constant None takes the event id away: it is empty.
+    """
     over = {
         column: value
         for column, value in constants.items()
         if column not in CONSENT or getattr(conversion, column, None) is not CONSENT[column]
     }
-    if over.get("event_id") is None:
+    loses_id = "event_id" in over and over["event_id"] is None
+    if loses_id or "event_id" not in over:
         over["event_id"] = conversion.event_id
     again = parse(record, columns, over=over)
     kept = conversion.derived_ids
-    return msgspec.structs.replace(again, derived_ids=kept) if kept and again.event_id == kept[0] else again
+    if kept and again.event_id == kept[0]:
+        again = msgspec.structs.replace(again, derived_ids=kept)
+    return msgspec.structs.replace(again, event_id="") if loses_id else again
 
 
 class Values(dict[str, Any]):

@@ -165,10 +165,38 @@ def test_a_computed_value_that_no_column_takes_is_left_out_and_told() -> None:
     assert result.unusable == ("value: not a number from 0 to 10^15",)
 
 
-def test_an_id_is_computed_and_what_gives_none_keeps_the_records_own() -> None:
+def test_an_id_is_computed() -> None:
     rule = {"compute": {"event_id": "player and 'launch-' + player"}}
     assert sent(a_config(rules=[rule]), player="p7")["event_id"] == "launch-p7"
-    assert sent(a_config(rules=[rule]))["event_id"] == "evt-1"
+
+
+@pytest.mark.parametrize("expression", ["player", "player or ''", "'  ' + (player or '')", "player or '{{id}}'"])
+@pytest.mark.parametrize("record", [{}, {"order_id": "o-1"}, {"event_id": None, "id": 17}])
+def test_an_id_that_is_computed_to_nothing_is_invalid(expression: str, record: dict[str, Any]) -> None:
+    config = a_config(rules=[{"name": "once", "compute": {"event_id": expression}}])
+    assert skipped(config, **record) == ("invalid", "rule once, compute.event_id: empty; it identifies the conversion")
+
+
+def test_an_id_that_is_set_to_null_gives_way_to_the_order_id_and_then_to_the_derived_one() -> None:
+    config = a_config(rules=[{"set": {"event_id": None}}])
+    assert sent(config, order_id="o-1")["event_id"] == "o-1"
+    derived = prepared(a_config(), event_id=None, id=17).postbacks[0].key.event_id
+    (postback,) = prepared(config, id=17).postbacks
+    assert postback.key.event_id == derived
+    assert prepared(config, id=17, event_id=None).postbacks[0].key.event_id == derived
+    renamed = a_config(rules=[{"event": "Subscribe", "set": {"event_id": None}}])
+    assert prepared(renamed, id=17).postbacks[0].key.event_id == derived
+    told = "rule tiktok.rules[0], set.event_id: missing; map event_id or order_id, or give the stream a key property"
+    assert skipped(config) == ("invalid", told)
+    ordered = a_config(rules=[{"set": {"event_id": None}, "compute": {"order_id": "'n-' + str(number)"}}])
+    assert sent(ordered, number=5, order_id="o-1")["event_id"] == "n-5"
+
+
+def test_an_id_is_derived_from_columns_that_fields_maps() -> None:
+    config = a_config({"fields": {"value": "total"}})
+    ruled = {**config, "rules": [{"set": {"event_id": None}}]}
+    derived = [prepared(each, event_id=None, id=17).postbacks[0].key.event_id for each in (config, ruled)]
+    assert derived[0] == derived[1]
 
 
 def test_a_derived_id_is_the_same_with_and_without_a_rule() -> None:
