@@ -45,6 +45,16 @@ def date_of_birth(raw: str, latest_year: int) -> str | None:
     return born.strftime("%Y%m%d") if 1900 <= year <= latest_year else None
 
 
+@lru_cache(maxsize=20_000)
+def orders(born: str) -> tuple[str, ...]:
+    """``'19970216'`` -> the digits of that date with year, day or month first, with and without zeros."""
+    year, month, day = born[:4], born[4:6], born[6:]
+    forms = [(year, month, day), (day, month, year), (month, day, year)]
+    return tuple(
+        dict.fromkeys("".join(form) for parts in forms for form in (parts, [part.lstrip("0") for part in parts]))
+    )
+
+
 def _day_first(first: int, second: int, separator: str) -> bool | None:
     """Whether the day stands before the month; None where nothing tells."""
     if first > 12 or second > 12 or first == second:

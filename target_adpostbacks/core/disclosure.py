@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from operator import attrgetter
 from typing import Any
 from urllib.parse import unquote
 
@@ -20,6 +21,7 @@ from target_adpostbacks.core.match_keys import truncated_ip
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.properties import (
     MATCH_COLUMNS,
+    digests,
     folded,
     forms_of_ip,
     identifying,
@@ -42,11 +44,13 @@ URLS = ("event_source_url", "referrer_url", "landing_url")
 FREE_TEXTS = ("description", "search_query")
 SHORTEST = 3
 """Characters of a value that is looked for elsewhere: a gender or a country's code says nothing by itself."""
-DEEPEST = 3
-"""How often a URL within a URL is decoded."""
+DEEPEST = 5
+"""How often a URL within a URL is decoded; what is encoded more often is taken for hidden."""
 
 _has_hash = re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{64}(?![0-9a-fA-F])").search
+_has_shorter_hash = re.compile(r"[0-9a-fA-F]{32}").search
 _pieces = re.compile(r"[?&;#=]").split
+_parameters = re.compile(r"[?&;#/\s]").split
 _origin = re.compile(r"(https?://)(?:[^/?#@]*@)?([^/?#]*)", re.IGNORECASE).match
 
 
@@ -76,8 +80,11 @@ class Disclosure:
             changes["ids"] = {name: value for name, value in c.ids.items() if name in self.listed}
         if "country" in changes and "phone" not in changes:
             changes["phone"] = self._completed(c)
-        if c.properties or c.contents or any(map(c.__getattribute__, (*URLS, *FREE_TEXTS))):
-            changes |= self._clean_texts(c, telling(self._hidden_values(c, changes)))
+        if c.properties or c.contents or any(_texts_of(c)):
+            told = [*self._hidden_values(c, changes)]
+            if self.listed is not None and _has_shorter_hash(repr((c.properties, c.contents, *_texts_of(c)))):
+                told += digests(c)
+            changes |= self._clean_texts(c, telling(told))
         return replace(c, **changes) if changes else c
 
     def _completed(self, c: Conversion) -> tuple[str, ...]:
@@ -123,12 +130,12 @@ class Disclosure:
             if (decoded := unquote(text)) == text:
                 return False
             text = decoded
-        return False
+        return True
 
     def _names_one(self, text: str, listed: frozenset[str]) -> bool:
-        """Whether a text holds a hash or a click id, or is a parameter of a personal name."""
-        name, equals, _ = text.partition("=")
-        named = bool(equals) and (name in MATCH_KEYS or name not in listed) and is_personal(name)
+        """Whether a text holds a hash or a click id, or has a parameter of a personal name."""
+        names = [piece.partition("=")[0] for piece in _parameters(text) if "=" in piece] if "=" in text else ()
+        named = any((name in MATCH_KEYS or name not in listed) and is_personal(name) for name in names)
         return named or _has_hash(text) is not None or self._has_click_id.search(f"&{text}") is not None
 
     def _without_members(self, value: Any) -> Any:
@@ -136,6 +143,9 @@ class Disclosure:
             hidden = self._hidden_members
             return {name: self._without_members(member) for name, member in value.items() if folded(name) not in hidden}
         return [self._without_members(member) for member in value] if isinstance(value, list) else value
+
+
+_texts_of = attrgetter(*URLS, *FREE_TEXTS)
 
 
 def _url(url: str, hides: Callable[[str], bool]) -> str | None:

@@ -52,6 +52,24 @@ def digits(raw: str, country_codes: tuple[str, ...] = ()) -> str | None:
     return national if "+" not in text and 7 <= len(national) <= 15 else None
 
 
+_TWO_DIGITS = frozenset(
+    "20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 81 82 84 86 90 "
+    "91 92 93 94 95 98".split()
+)
+"""Country codes of two digits; 1 and 7 have one, all others three."""
+
+
+def national(raw: str) -> str:
+    """``'+49 176 1234567'`` -> ``'1761234567'``: what every spelling of a number has in common, in digits.
+
+    That is the number without its country code and leading zeros. If fewer than 7 digits are left, only zeros go.
+    """
+    written = (digits(raw) or "".join(filter(str.isdecimal, raw))).lstrip("0")
+    code = 1 if written[:1] in ("1", "7") else 2 if written[:2] in _TWO_DIGITS else 3
+    rest = written[code:].lstrip("0")
+    return rest if len(rest) >= 7 else written
+
+
 @lru_cache(maxsize=50_000)
 def legible(raw: str) -> str | None:
     """``'Tel. +44,7911,123456;ext=7'`` -> ``'+44 7911 123456'``; None for what is no phone number.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import re
 import unicodedata
@@ -12,7 +13,7 @@ from urllib.parse import unquote
 
 from target_adpostbacks.core import match_keys as keys
 from target_adpostbacks.core import phones
-from target_adpostbacks.core.birth_dates import date_of_birth
+from target_adpostbacks.core.birth_dates import date_of_birth, orders
 from target_adpostbacks.core.conversion import Conversion
 
 MATCH_COLUMNS = frozenset(
@@ -112,18 +113,33 @@ def identifying(c: Conversion) -> Iterator[str]:
         yield keys.email(raw) or ""
     for raw in c.phone:
         yield raw
-        yield phones.digits(raw) or ""
-        yield "".join(filter(str.isdecimal, raw)).lstrip("0")  # whatever country code a network puts before it
+        yield phones.national(raw)  # it stands in every spelling
     for device in (c.advertising_id, c.idfa, c.gaid, c.idfv):
         yield device or ""
     if c.ip_address:
         yield from forms_of_ip(c.ip_address)
     if born := c.date_of_birth:
         yield born
-        yield date_of_birth(born, c.event_time.year) or ""
+        if normalized := date_of_birth(born, c.event_time.year):
+            yield from orders(normalized)
     if c.first_name and c.last_name:
         yield c.first_name + c.last_name
         yield c.last_name + c.first_name
+
+
+def digests(c: Conversion) -> Iterator[str]:
+    """The hashes, in hexadecimal digits, of a conversion's e-mails, phones and names in their usual spellings."""
+    written = [form for raw in c.email for form in (raw, raw.lower(), keys.email(raw))]
+    for raw in c.phone:
+        code_and_number, number = phones.digits(raw), phones.national(raw)
+        written += (raw, number, f"0{number}", code_and_number, f"+{code_and_number}", f"00{code_and_number}")
+    names = [name for name in (c.first_name, c.last_name) if name]
+    for raw in (*names, " ".join(names), "".join(names)):
+        written += (raw, raw.lower())
+    for form in filter(None, dict.fromkeys(written)):
+        encoded = form.encode()
+        for kind in (hashlib.md5, hashlib.sha1, hashlib.sha256):
+            yield kind(encoded, usedforsecurity=False).hexdigest()
 
 
 def forms_of_ip(raw: str) -> Iterator[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from conftest import COLUMNS, NOW, a_conversion, a_record, an_account
@@ -95,6 +97,73 @@ def test_of_a_url_go_the_click_ids_that_are_not_listed(listed: str, left: str) -
 )
 def test_of_a_url_go_the_parts_that_tell_of_the_person(url: str, left: str) -> None:
     assert disclosed(only("email"), email="ada@example.com", landing_url=url).landing_url == left
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "https://y.example/?email=foo%40bar.example",
+        "https://y.example/?a=1&email=foo",
+        "https://y.example/a;user_email=foo",
+        "https://y.example/%23first_name=foo",
+        "https://y.example/email=foo/",
+        "https://y.example/?v=https%3A%2F%2Fz.example%2F%3Fcity%3DBern",
+    ],
+)
+def test_of_a_url_within_a_url_go_the_parts_that_have_a_personal_name(inner: str) -> None:
+    for times in range(7):
+        url = f"https://shop.example/p?x=1&u={inner if times or '&' not in inner else inner.replace('&', ';')}"
+        left = disclosed(only("ttp", "external_id"), event_source_url=url, properties={"to": inner})
+        assert (left.event_source_url, left.properties) == ("https://shop.example/p?x=1", {})
+        inner = quote(inner, safe="")
+
+
+def test_a_url_within_a_url_stays_where_it_says_nothing() -> None:
+    url = f"https://shop.example/p?u={quote('https://y.example/?item=7&size=M', safe='')}"
+    assert disclosed(only("email"), email="ada@example.com", event_source_url=url).event_source_url == url
+
+
+NUMBERS = [
+    "01761234567",
+    "0176 1234567",
+    "1761234567",
+    "+49 (0)176/123-45-67",
+    "00491761234567",
+    "tel:1761234567",
+    1761234567,
+]
+
+
+@pytest.mark.parametrize("phone", ["+491761234567", "0049 176 1234567", "+49 (0) 176 1234567", "491761234567"])
+def test_a_phone_number_leaves_in_no_national_spelling(phone: str) -> None:
+    for written in NUMBERS:
+        url = f"https://shop.example/?q={quote(str(written))}&x=1"
+        left = disclosed(only("ttclid"), phone=phone, event_source_url=url, properties={"p": written, "x": "1761"})
+        assert (left.event_source_url, left.properties) == ("https://shop.example/?x=1", {"x": "1761"})
+
+
+@pytest.mark.parametrize("kind", ["md5", "sha1", "sha256"])
+@pytest.mark.parametrize(
+    "form", ["Ada@Example.com", "ada@example.com", "+491761234567", "491761234567", "01761234567", "1761234567"]
+)
+def test_the_hash_of_an_email_or_phone_leaves_nowhere(kind: str, form: str) -> None:
+    digest = hashlib.new(kind, form.encode()).hexdigest()
+    for written in (digest, digest.upper(), f"id-{digest}"):
+        left = disclosed(
+            only("ttclid"),
+            email="Ada@Example.com",
+            phone="+491761234567",
+            landing_url=f"https://shop.example/?h={written}&x=1",
+            properties={"h": written, "other": hashlib.md5(b"order").hexdigest()},
+        )
+        assert left.landing_url == "https://shop.example/?x=1"
+        assert [*left.properties] == ["other"]
+
+
+@pytest.mark.parametrize("written", ["10.12.1990", "12/10/1990", "1990-12-10", "10121990", "19901210", 10121990])
+def test_a_birth_date_leaves_in_no_order(written: Any) -> None:
+    left = disclosed(only("ttclid"), date_of_birth="1990-12-10", properties={"b": written, "since": "1990"})
+    assert left.properties == {"since": "1990"}
 
 
 def test_a_match_key_that_a_network_reads_from_properties_is_listed_by_its_place() -> None:
