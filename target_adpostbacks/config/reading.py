@@ -10,7 +10,14 @@ from zoneinfo import ZoneInfoNotFoundError
 
 from target_adpostbacks.config.assets import shared_assets
 from target_adpostbacks.config.general import General, SdkSettings
-from target_adpostbacks.config.rules import Place, columns, personal_names, preset_level, read_rules, rules_for_nobody
+from target_adpostbacks.config.rules import (
+    Place,
+    personal_names,
+    preset_level,
+    problem_of_name,
+    read_rules,
+    rules_for_nobody,
+)
 from target_adpostbacks.config.values import (
     Level,
     Merged,
@@ -119,9 +126,7 @@ def _general(config: Mapping[str, Any], mistakes: list[str]) -> General:
     general = read_level("", General, config, mistakes).values
     names = config.get("fields")
     if isinstance(names, Mapping):
-        mistakes += [
-            unknown(f"fields.{name}", name, columns(), what="column") for name in names if name not in columns()
-        ]
+        mistakes += [f"fields.{name}: {problem}" for name in names if (problem := problem_of_name(name))]
     mistakes += [
         f"fields.{name}: empty; the path of your column expected, or a list of paths"
         for name, where in general.get("fields", {}).items()

@@ -91,6 +91,15 @@ def personal_names(fields: Any) -> frozenset[str]:
     return frozenset(names)
 
 
+def problem_of_name(column: str) -> str:
+    """What is wrong with a column's name; empty where nothing is."""
+    if column in COLUMN_ALIASES:
+        return f"another name of a column; write {COLUMN_ALIASES[column]}"
+    if column in columns():
+        return ""
+    return unknown("", column, columns(), what="column", otherwise="docs/record.md lists them").removeprefix(": ")
+
+
 def read_rules(place: Place, level: Level, mistakes: list[str]) -> None:
     """Check what stands in a place; its rules become ``Rule``s there."""
     values = level.values
@@ -135,8 +144,8 @@ def _problems_of_preset(place: Place, name: str) -> Iterator[str]:
 
 def _problems_of_defaults(place: Place, defaults: Mapping[str, Any]) -> Iterator[str]:
     for column, value in defaults.items():
-        if column not in columns():
-            yield unknown(column, column, columns(), what="column")
+        if problem := problem_of_name(column):
+            yield f"{column}: {problem}"
         elif place.path and column in READ_ONCE:
             yield f"{column}: only at the top of the config, since it is read once for all networks"
         elif value is not None and (problem := _unreadable(column, value)):
@@ -158,8 +167,10 @@ def _rule(place: Place, path: str, raw: Any, mistakes: list[str]) -> Rule | None
     if not isinstance(raw, Mapping):
         mistakes.append(f"{path}: an object expected, with the keys of docs/rules.md")
         return None
-    names = {field.name for field in struct_fields(RuleSettings)}
-    found = [unknown(f"{path}.{name}", str(name), names, what="key of a rule") for name in raw if name not in names]
+    if not raw:
+        mistakes.append(f"{path}: empty; docs/rules.md has the keys of a rule")
+        return None
+    found = [f"{path}.{problem}" for problem in _problems_of_keys(raw)]
     values = read_level(f"{path}.", RuleSettings, raw, found).values
     rule = Rule(
         path,
@@ -191,6 +202,15 @@ def _rule(place: Place, path: str, raw: Any, mistakes: list[str]) -> Rule | None
     return None if found else rule
 
 
+def _problems_of_keys(raw: Mapping[str, Any]) -> Iterator[str]:
+    names = sorted(field.name for field in struct_fields(RuleSettings))
+    for name, value in raw.items():
+        if name not in names:
+            yield unknown(name, str(name), names, what="key of a rule", otherwise=f"there are {', '.join(names)}")
+        elif value is None or (isinstance(value, str) and not value.strip()):
+            yield f"{name}: empty; give it a value, or leave it out"
+
+
 def _object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
@@ -205,9 +225,9 @@ def _expression(key: str, text: str, problems: list[str]) -> Expression | None:
 
 def _problems(place: Place, rule: Rule, values: Mapping[str, Any]) -> Iterator[str]:
     if len(rule.name) > max(MAX_NAME, len(rule.path)):
-        yield f"name: longer than {MAX_NAME} characters"
+        yield f"name: longer than {MAX_NAME} characters; shorten it"
     if len(rule.event) > MAX_EVENT_NAME:
-        yield f"event: longer than {MAX_EVENT_NAME} characters"
+        yield f"event: longer than {MAX_EVENT_NAME} characters; shorten it"
     for key, text in (("name", rule.name), ("event", rule.event)):
         if not text.isprintable():
             yield f"{key}: one line of printable characters expected"
@@ -221,7 +241,8 @@ def _problems(place: Place, rule: Rule, values: Mapping[str, Any]) -> Iterator[s
     elif place.accounts is not None:
         for name in rule.accounts:
             if name not in place.accounts:
-                yield unknown("account", name, place.accounts, what="account in this section")
+                known = f"there are {', '.join(place.accounts)}"
+                yield unknown("account", name, place.accounts, what="account in this section", otherwise=known)
 
 
 def _problems_of_columns(set_: Mapping[str, Any], compute: Mapping[str, Any]) -> Iterator[str]:
@@ -247,7 +268,7 @@ def _problem_of_column(column: str) -> str:
         return "`event` names the event"
     if column in FIXED:
         return "no rule changes it" + ("; `account` picks an account" if column == "account" else "")
-    return "" if column in columns() else unknown("", column, columns(), what="column").removeprefix(": ")
+    return problem_of_name(column)
 
 
 def _made_of_a_person(rule: Rule, personal: Iterable[str]) -> Iterator[str]:

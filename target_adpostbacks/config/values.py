@@ -144,10 +144,11 @@ def setting_of(problem: str) -> str:
     return re.split(r"[.:]", problem, maxsplit=1)[0]
 
 
-def unknown(path: str, name: str, names: Iterable[str], *, what: str = "setting") -> str:
-    """The mistake of a name that is no setting, with the one that is most like it."""
+def unknown(path: str, name: str, names: Iterable[str], *, what: str = "setting", otherwise: str = "") -> str:
+    """The mistake of a name that is no setting, with the one that is most like it; ``otherwise``: where none is."""
     close = difflib.get_close_matches(name, sorted(names), n=1)
-    return f"{path}: no such {what}" + (f"; did you mean {close[0]}?" if close else "")
+    next_step = f"did you mean {close[0]}?" if close else otherwise
+    return f"{path}: no such {what}" + (f"; {next_step}" if next_step else "")
 
 
 def description(annotation: Any) -> str:

@@ -87,7 +87,7 @@ CANARY = "canary-7f3a-secret"
         ),
         ({**config(), "default_timezone": "../passwd"}, "default_timezone: not a time zone"),
         ({**config(), "fields": {"emial": "x"}}, "fields.emial: no such column; did you mean email?"),
-        ({**config(), "fields": {"given_name": "x"}}, "fields.given_name: no such column"),
+        ({**config(), "fields": {"given_name": "x"}}, "fields.given_name: no such column; did you mean event_name?"),
         (
             {**config(), "fields": {"city": " "}},
             "fields.city: empty; the path of your column expected, or a list of paths",
