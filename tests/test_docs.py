@@ -106,7 +106,7 @@ def test_the_readmes_way_by_hand_gives_the_result_that_it_shows(tmp_path: Path) 
     script = with_sandbox(script)
     env = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
     ran = subprocess.run(
-        ["bash", "-mc", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
+        ["bash", "-mc", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=200, check=False
     )
     assert ran.returncode == 0, ran.stderr
     assert "read 2, accepted 1, already accepted 0, rejected 0, skipped 1 (organic 1), open 0" in ran.stderr
