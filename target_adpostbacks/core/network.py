@@ -253,7 +253,13 @@ class Network(ABC, Generic[S]):
                 is_on, name = True, name or c.event_name
         if not is_on or name is None:
             raise Skip("event_off", "switch it on with event_map or trigger_events")
-        return name if name in self.native_events(c) else self.custom_event(name, c)
+        if name in self.native_events(c):
+            return name
+        try:
+            return self.custom_event(name, c)
+        except Skip as skip:
+            is_named = triggers is not None or c.is_renamed
+            raise Skip("unsupported" if is_named else skip.reason, skip.message) from None
 
     def _look_up(self, c: Conversion) -> tuple[bool, str | None]:
         """Whether the tables have the event on, and the network's name for it; None where they know none."""

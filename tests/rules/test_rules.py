@@ -87,6 +87,16 @@ def test_event_map_and_trigger_events_judge_the_name_that_a_rule_gave() -> None:
     assert sent(a_config(rules=[{"event": "Purchase"}], event_map={"purchase": "Subscribe"}))["event"] == "Purchase"
 
 
+@pytest.mark.parametrize(("section", "event"), [("google_ads", "ad_click"), ("google_ads", "foo"), ("snapchat", "foo")])
+@pytest.mark.parametrize("settings", [{"trigger_events": ["ad_click", "foo"]}, {"rules": [{"event": "sdasd"}]}])
+def test_a_name_of_the_users_is_unsupported_where_the_network_takes_none(
+    section: str, event: str, settings: dict[str, Any]
+) -> None:
+    network = NETWORKS[section]
+    record = {network.click_ids[0]: network.click_id_example, "network": section, "event_name": event}
+    assert skipped({section: {**SETTINGS[section], **settings}}, **record)[0] == "unsupported"
+
+
 def test_a_rule_picks_accounts_and_writes_nothing_for_the_others() -> None:
     config = a_config(rules=[{"when": "buyer == 'x'", "account": "eu"}], accounts=TWO)
     result = prepared(config, buyer="x")
