@@ -48,6 +48,11 @@ ENVELOPE = frozenset(
 SHORTEST_PART = 7
 """Characters from which on a value is looked for within a longer text, too."""
 
+SHORTEST_NAME = 3
+"""Characters from which on a name is looked for among the words of an id."""
+
+_PARTS = re.compile(r"[^\W_]+").findall
+_has_digest = re.compile(r"[0-9a-fA-F]{32}").search
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+").findall
 
 
@@ -125,6 +130,20 @@ def identifying(c: Conversion) -> Iterator[str]:
     if c.first_name and c.last_name:
         yield c.first_name + c.last_name
         yield c.last_name + c.first_name
+
+
+def tells_of(c: Conversion, text: str) -> bool:
+    """Whether an id holds the person's e-mail, phone or name, raw or hashed, in whatever case and punctuation."""
+    names = [plain for name in (c.first_name, c.last_name) if name and (plain := _plain(name))]
+    whole = ["".join(order) for order in (names, names[::-1]) if len(names) > 1]
+    reached = [form for raw in c.email for form in (raw, keys.email(raw) or "")]
+    reached += [form for raw in c.phone for form in (raw, phones.national(raw))]
+    if telling([*reached, *whole])(text):
+        return True
+    words = {_plain(word) for word in _PARTS(text)}
+    if not words.isdisjoint(name for name in names if len(name) >= SHORTEST_NAME) or _plain(text) in names:
+        return True
+    return _has_digest(text) is not None and any(digest in text.lower() for digest in digests(c))
 
 
 def digests(c: Conversion) -> Iterator[str]:

@@ -14,6 +14,7 @@ from target_adpostbacks.core.conversion import Conversion, InvalidConversion
 from target_adpostbacks.core.events import canonical_event
 from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.network import Network
+from target_adpostbacks.core.properties import tells_of
 from target_adpostbacks.core.record import NO_CONSTANTS, parse
 from target_adpostbacks.core.settings import Settings
 from target_adpostbacks.rules import presets
@@ -24,6 +25,9 @@ CONSENT = {
     **dict.fromkeys(("limited_data_use", "opt_out", "gpc"), True),
 }
 """A column to its value that denies: no rule makes another one of that."""
+
+IDS = frozenset({"event_id", "order_id"})
+"""Columns that the ledger keeps as they are."""
 
 
 class Rule(NamedTuple):
@@ -173,6 +177,12 @@ def _with_columns(rule: Rule, values: Values) -> Conversion:
         over[column] = _evaluated(rule, f"compute.{column}", expression, values)
     if "event_id" in rule.computed and _says_nothing(over["event_id"]):
         raise Skip("invalid", f"rule {rule.name}, compute.event_id: empty; it identifies the conversion", rule.name)
+    for column in IDS.intersection(rule.computed):
+        if over[column] is not None and tells_of(before, str(over[column])):
+            message = (
+                f"rule {rule.name}, compute.{column}: holds an e-mail address, a phone number or a name of the person"
+            )
+            raise Skip("invalid", message, rule.name)
     properties = {**before.properties, **rule.properties}
     for name, expression in rule.computed_properties.items():
         properties[name] = _evaluated(rule, f"compute.properties.{name}", expression, values)

@@ -209,6 +209,49 @@ def test_an_id_is_derived_from_columns_that_fields_maps() -> None:
     assert derived[0] == derived[1]
 
 
+PERSON = {
+    "email": "Ada.Lovelace@Example.com",
+    "phone": "+49 176 1234567",
+    "first_name": "Ada",
+    "last_name": "Lovelace",
+    "external_id": "player-7",
+}
+
+
+@pytest.mark.parametrize("column", ["event_id", "order_id"])
+@pytest.mark.parametrize("hashed", ["", "md5", "sha256"])
+@pytest.mark.parametrize(
+    "contact",
+    [
+        *("Ada.Lovelace@Example.com", "ada.lovelace@example.com", "+491761234567", "491761234567", "01761234567"),
+        *("Ada", "lovelace", "Ada Lovelace"),
+    ],
+)
+def test_an_id_that_comes_to_hold_the_person_is_invalid(contact: str, hashed: str, column: str) -> None:
+    for around in ("{}", "'launch-' + {}", "{} + '-1'"):
+        rule = {"name": "mine", "compute": {column: around.format(f"{hashed}(contact)" if hashed else "contact")}}
+        result = prepared(a_config(rules=[rule]), **PERSON, contact=contact)
+        (not_sent,) = result.not_sent
+        told = f"rule mine, compute.{column}: holds an e-mail address, a phone number or a name of the person"
+        assert (not_sent.reason, not_sent.message, not_sent.key.event_id) == ("invalid", told, "evt-1")
+        assert result.postbacks == []
+
+
+@pytest.mark.parametrize(
+    "contact", ["LOVELACE ada", "0176/1234567", "00491761234567", "ADA_LOVELACE", " ada.lovelace@example.com"]
+)
+def test_no_spelling_of_the_person_makes_an_id(contact: str) -> None:
+    config = a_config(rules=[{"compute": {"event_id": "'launch-' + contact"}}])
+    assert skipped(config, **PERSON, contact=contact)[0] == "invalid"
+
+
+@pytest.mark.parametrize(
+    "expression", ["sha256(external_id)", "'launch-' + sha256(external_id)", "plan + '-1761'", "md5(plan)"]
+)
+def test_an_id_that_says_nothing_of_the_person_is_sent(expression: str) -> None:
+    assert sent(a_config(rules=[{"compute": {"event_id": expression}}]), **PERSON, plan="gold")["event_id"] != "evt-1"
+
+
 def test_a_derived_id_is_the_same_with_and_without_a_rule() -> None:
     record = {"event_id": None, "id": 17}
     plain, ruled = (
