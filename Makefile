@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo pgbouncer test-browser test test-all test-kills lint format lock benchmark release-check clean
+.PHONY: setup demo pgbouncer test-browser picture test test-all test-kills lint format lock benchmark release-check clean
 
 setup: $(READY)
 
@@ -25,6 +25,11 @@ pgbouncer:
 # Debian's Chromium, for the tests of the report's page; where it can't be installed they are skipped.
 test-browser:
 	test -x /usr/bin/chromium || $$(command -v sudo) apt-get install -qq -y chromium || true
+
+# docs/report.png: the report of the demo's ledger, as Chromium shows it.
+picture: setup test-browser
+	folder=$$(mktemp -d) && $(BIN)/adpostbacks demo --no-postgres --keep $$folder/demo && \
+		$(BIN)/python .ci/picture $$folder/demo/report.html docs/report.png && rm -r $$folder
 
 lint: setup
 	$(BIN)/ruff check .
