@@ -20,7 +20,7 @@ from target_adpostbacks.cli import main
 from target_adpostbacks.cli._report.figures import LONGEST, Answers, figures
 from target_adpostbacks.cli._report.page import page
 from target_adpostbacks.cli._report.period import MOST_DAYS, period
-from target_adpostbacks.ledger import Delivered, Ledger
+from target_adpostbacks.ledger import Delivered, Ledger, Line
 from target_adpostbacks.ledger.overview import Learned, Matched, Outcome, Overview, Requests, Why
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/report.json").read_text())
@@ -192,16 +192,18 @@ def test_the_page_loads_nothing() -> None:
 
 
 def test_texts_are_cut_and_lists_have_an_end() -> None:
-    long = "x" * 5000
+    long = "🛒" * 5000
+    line = Line(ago(hours=1), long, "Failed", 400, 12, 1, long, long, long, "", long, long)
     whole = made(
         Overview(
             reasons=[Why("tiktok", "rejected", "", str(number), None, 1, None, long) for number in range(400)],
             match_keys=[Matched("tiktok", ",".join(map(str, range(400))), 1)],
         ),
         learned=[Learned(3, "tiktok", long, str(number), "Purchase", 1) for number in range(400)],
+        lines=[line] * 1000,
     )
     assert {len(row["message"]) for row in whole["reasons"]} == {LONGEST}
-    assert len(page(whole)) < 500_000
+    assert len(page(whole).encode()) < 5_500_000
 
 
 def test_currencies_are_never_added_and_have_their_own_decimals() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
@@ -15,7 +14,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from target_adpostbacks.cli._output import printable
+from target_adpostbacks.cli._output import as_json, printable
 from target_adpostbacks.cli._report import charts
 from target_adpostbacks.cli._report.charts import Chart
 from target_adpostbacks.cli._report.figures import Figures
@@ -62,8 +61,7 @@ def _logged(figures: Figures) -> dict[str, Any]:
 
 def _inert(data: Any) -> str:
     """JSON that ends no element of the page around it, whatever its texts hold."""
-    text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
-    return text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
+    return as_json(data).replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
 
 
 def _charts(figures: Figures) -> Iterator[tuple[str, list[str]]]:
