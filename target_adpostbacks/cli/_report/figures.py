@@ -23,7 +23,7 @@ Figures = dict[str, Any]
 MOST_REASONS, MOST_LEARNERS = 100, 60
 LEARNING_DAYS = 30
 """What networks learn from is counted for so many days, however short the report's period is."""
-LONGEST = 200
+LONGEST = 180
 """Characters of a text that a record or a network brings."""
 
 
