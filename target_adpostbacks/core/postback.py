@@ -64,9 +64,9 @@ class Postback(msgspec.Struct, frozen=True, gc=False):
 
     def under(self, event_id: str) -> Postback:
         """The same under the event id that an earlier version derived for it."""
-        now, then = (each[-DERIVED_DIGITS:].encode() for each in (self.key.event_id, event_id))
-        key, payload = self.key._replace(event_id=event_id), self.payload.replace(now, then)
-        return msgspec.structs.replace(self, key=key, payload=payload)
+        now, then = (each[-DERIVED_DIGITS:] for each in (self.key.event_id, event_id))
+        key, payload = self.key._replace(event_id=event_id), self.payload.replace(now.encode(), then.encode())
+        return msgspec.structs.replace(self, key=key, payload=payload, once=self.once.replace(now, then))
 
     @property
     def account_name(self) -> str:
