@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
 from target_adpostbacks.config.values import Level, read_level, struct_fields, unknown
+from target_adpostbacks.core import match_keys
 from target_adpostbacks.core.columns import COLUMN_ALIASES, READERS, Reader, Unusable, read_key
 from target_adpostbacks.core.conversion import InvalidConversion
 from target_adpostbacks.core.events import canonical_event
+from target_adpostbacks.core.left_out import READINGS
+from target_adpostbacks.core.match_keys import is_hash
+from target_adpostbacks.core.phones import digits
 from target_adpostbacks.core.record import MAX_EVENT_NAME
 from target_adpostbacks.core.settings import INHERITED, Settings, doc
 from target_adpostbacks.networks import NETWORKS
@@ -31,6 +35,15 @@ AS_IT_IS = frozenset(
     "referrer_url description search_query contents".split()
 )
 """Columns that are stored or sent as they are."""
+
+
+USES: Mapping[str, Callable[[str], object]] = {
+    "email": match_keys.email,
+    "phone": digits,  # with a country code, or one that the settings or the record know
+    "ip_address": match_keys.public_ip,
+    "gender": match_keys.gender,
+}
+"""For a column, what networks make of a text; nothing where none can use it."""
 
 
 class RuleSettings(msgspec.Struct, kw_only=True):
@@ -155,11 +168,21 @@ def _problems_of_defaults(place: Place, defaults: Mapping[str, Any]) -> Iterator
 def _unreadable(column: str, value: Any) -> str:
     reader: Reader = READERS.get(column, read_key)
     try:
-        return "" if reader(column, value) is not None else "empty; a value expected"
+        clean = reader(column, value)
+        return _useless(column, clean) if clean is not None else "empty; a value expected"
     except Unusable as unusable:
         return str(unusable)
     except InvalidConversion as invalid:
         return invalid.rule
+
+
+def _useless(column: str, clean: Any) -> str:
+    """Why no network has a use for a constant, whatever the record; empty: one may have."""
+    is_useful = USES.get(column)
+    values = (clean,) if isinstance(clean, str) else clean
+    if is_useful is None or all(is_useful(value) or is_hash(value) for value in values):
+        return ""
+    return READINGS[column][0]
 
 
 def _rule(place: Place, path: str, raw: Any, mistakes: list[str]) -> Rule | None:
@@ -183,6 +206,9 @@ def _rule(place: Place, path: str, raw: Any, mistakes: list[str]) -> Rule | None
     problems = [*_problems(place, rule, values), *_problems_of_columns(set_, compute)]
     rule = rule._replace(
         when=_expression("when", values["when"], problems) if "when" in values else None,
+        origins={
+            column: f"rule {rule.name}, {key}.{column}" for key in ("set", "compute") for column in values.get(key, {})
+        },
         constants={column: value for column, value in set_.items() if column != "properties"},
         properties=_object(set_.get("properties")),
         computed={
@@ -196,7 +222,7 @@ def _rule(place: Place, path: str, raw: Any, mistakes: list[str]) -> Rule | None
             if (expression := _expression(f"compute.properties.{name}", text, problems))
         },
     )
-    problems += _made_of_a_person(rule, place.personal)
+    problems += [*_problems_of_constants(rule), *_made_of_a_person(rule, place.personal)]
     found += (f"{path}.{problem}" for problem in problems)
     mistakes += found
     return None if found else rule
@@ -269,6 +295,18 @@ def _problem_of_column(column: str) -> str:
     if column in FIXED:
         return "no rule changes it" + ("; `account` picks an account" if column == "account" else "")
     return problem_of_name(column)
+
+
+def _problems_of_constants(rule: Rule) -> Iterator[str]:
+    """Of expressions that have the same value for every record."""
+    for column, expression in rule.computed.items():
+        if not expression.is_constant or column not in columns():
+            continue
+        value = expression.value({})
+        if value is None and column == "event_id":
+            yield "compute.event_id: empty; it identifies the conversion"
+        elif value is not None and (problem := _unreadable(column, value)):
+            yield f"compute.{column}: {problem}"
 
 
 def _made_of_a_person(rule: Rule, personal: Iterable[str]) -> Iterator[str]:

@@ -332,7 +332,7 @@ def read_item(line: Mapping[str, Any], unusable: list[str]) -> dict[str, Any]:
     return item
 
 
-DERIVED = frozenset({"event_spelling", "derived_ids", "ids", "unusable", "applied_rule", "is_renamed"})
+DERIVED = frozenset({"event_spelling", "derived_ids", "ids", "unusable", "applied_rule", "ruled_columns", "is_renamed"})
 """Fields of the conversion that are no columns of a record."""
 
 TIMES = frozenset({"event_time", "click_time", "view_time", "adjustment_time"})

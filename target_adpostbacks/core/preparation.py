@@ -142,7 +142,7 @@ class Preparation:
                     if not ruled.event_id:
                         ruled = self._identified(record, conversion, ruled, prepared.stream, stream_key)
                     conversion = ruled
-                    _note(prepared, ruled.unusable)
+                    _note(prepared, ruled.unusable, ruled.ruled_columns)
             if self.disclosures and (disclose := self.disclosures.get(account.label)):
                 conversion = disclose(conversion)
             postback = self.make(account, conversion, now, prepared.stream, prepared.line)
@@ -153,7 +153,7 @@ class Preparation:
             if reason == "invalid":
                 prepared.mistakes += (message,)
             if reason == "no_match_key" and account.network:
-                _note(prepared, account.network.unusable(conversion, ()))
+                _note(prepared, account.network.unusable(conversion, ()), conversion.ruled_columns)
         except TooLarge as too_large:
             prepared.not_sent.append(too_large.not_sent)
             return None
@@ -163,7 +163,8 @@ class Preparation:
         else:
             prepared.postbacks.append(postback)
             if account.network:
-                _note(prepared, account.network.unusable(conversion, postback.facts.match_keys.split(",")))
+                sent = postback.facts.match_keys.split(",")
+                _note(prepared, account.network.unusable(conversion, sent), conversion.ruled_columns)
             return None
         kept = facts(conversion, prepared.stream, prepared.line)
         not_sent = _not_sent(key(account, conversion), account.name, conversion, kept, reason, message)
@@ -210,10 +211,14 @@ def _for_no_account(
             prepared.not_sent.append(not_sent._replace(rule=skip.rule))
 
 
-def _note(prepared: Prepared, unusable: Iterable[str]) -> None:
-    for column in unusable:
-        if column not in prepared.unusable:
-            prepared.unusable += (column,)
+def _note(prepared: Prepared, unusable: Iterable[str], ruled: Mapping[str, str]) -> None:
+    """Add what was left out; of ``ruled`` columns, which rule gave them."""
+    for each in unusable:
+        column, _, why = each.partition(": ")
+        origin = ruled.get(column.partition(".")[0])
+        message = f"{origin}: {why}" if origin else each
+        if message not in prepared.unusable:
+            prepared.unusable += (message,)
 
 
 def invalid(stream: str, line: int, digest: str, field: str, rule: str, event_id: str = "") -> Prepared:

@@ -43,6 +43,7 @@ class Rule(NamedTuple):
     computed: Mapping[str, Expression] = {}
     properties: Mapping[str, Any] = {}
     computed_properties: Mapping[str, Expression] = {}
+    origins: Mapping[str, str] = {}  # of each column that it gives: "rule mine, compute.value"
 
     def expressions(self) -> Iterator[tuple[str, Expression]]:
         """Each with its path in the config."""
@@ -163,7 +164,7 @@ def _applied(rule: Rule, values: Values, account: Account) -> Conversion:
         raise Elsewhere("by_rule", f"{rule.name}: none of the accounts that it names gets the conversion", rule.name)
     if rule.constants or rule.computed or rule.properties or rule.computed_properties:
         conversion = _with_columns(rule, values)
-    changes: dict[str, Any] = {"applied_rule": rule.name}
+    changes: dict[str, Any] = {"applied_rule": rule.name, "ruled_columns": rule.origins}
     if rule.event:
         changes |= {"event_name": canonical_event(rule.event), "event_spelling": rule.event, "is_renamed": True}
     return msgspec.structs.replace(conversion, **changes)

@@ -94,6 +94,23 @@ def mistakes_of_rule(rule: Any, **settings: Any) -> list[str]:
         ({"set": {"properties": ["canary"]}}, ".set.properties: an object expected"),
         ({"set": {"description": " "}}, ".set.description: empty; a value expected"),
         ({"set": {"event_time": None}}, ".set.event_time: a conversion always has one"),
+        ({"set": {"country": "canary"}}, ".set.country: not an ISO 3166 country"),
+        *(
+            ({key: {column: f"{quote}canary{quote}"}}, f".{key}.{column}: {why}")
+            for key, quote in (("set", ""), ("compute", "'"))
+            for column, why in (
+                ("country", "not an ISO 3166 country"),
+                ("ip_address", "not a public IP address"),
+                ("gender", "not m, male, f or female"),
+                ("phone", "not a phone number with its country code"),
+                ("email", "not an e-mail address"),
+                ("currency", "not an ISO 4217 code"),
+            )
+        ),
+        ({"compute": {"value": "1e999"}}, ".compute.value: not a number from 0 to 10^15"),
+        ({"compute": {"value": "float('nan')"}}, ".compute.value: not a number from 0 to 10^15"),
+        ({"compute": {"event_id": "None"}}, ".compute.event_id: empty; it identifies the conversion"),
+        ({"compute": {"event_id": "' '"}}, ".compute.event_id: empty; a value expected"),
         ({"compute": ["x"]}, ".compute: an object expected"),
         ({"compute": {"value": 5}}, ".compute.value: text expected"),
         ({"compute": {"value": {"a": "1"}}}, ".compute.value: an expression expected"),
@@ -130,7 +147,7 @@ def mistakes_of_rule(rule: Any, **settings: Any) -> list[str]:
     ],
 )
 def test_a_mistake_in_a_rule_says_where_and_what_to_do(rule: Any, mistake: str) -> None:
-    (said,) = mistakes_of_rule(rule, accounts=ACCOUNTS) if "mail" not in str(rule) else mapped(rule)
+    (said,) = mistakes_of_rule(rule, accounts=ACCOUNTS) if "mail " not in str(rule) else mapped(rule)
     description = DESCRIPTIONS.get(mistake.split(".")[1].partition(":")[0], "") if mistake.startswith(".") else ""
     assert said in (mistake, f"{mistake}. {description}")
     assert "canary" not in said.removeprefix(".canary")
@@ -184,6 +201,8 @@ def test_a_rule_for_accounts_that_are_switched_off_is_a_mistake_while_others_are
         ({**config(), "defaults": {"curency": "EUR"}}, ["defaults.curency: no such column; did you mean currency?"]),
         ({**config(), "defaults": {"currency": "canary"}}, ["defaults.currency: not an ISO 4217 code"]),
         ({**config(), "defaults": {"event_time": "canary"}}, None),
+        ({**config(), "defaults": {"ip_address": "canary"}}, ["defaults.ip_address: not a public IP address"]),
+        ({**config(), "defaults": {"email": ["canary"]}}, ["defaults.email: not an e-mail address"]),
         *(
             (config(defaults={column: "canary"}), [f"tiktok.defaults.{column}: {ONCE}"])
             for column in ("event_name", "event_id", "event_time", "network", "account")

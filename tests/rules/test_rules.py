@@ -172,7 +172,30 @@ def test_a_computed_value_that_no_column_takes_is_left_out_and_told() -> None:
     config = a_config(rules=[{"compute": {"value": "revenue - cost"}}])
     result = prepared(config, revenue=1, cost=20, currency="EUR")
     assert len(result.postbacks) == 1
-    assert result.unusable == ("value: not a number from 0 to 10^15",)
+    assert result.unusable == ("rule tiktok.rules[0], compute.value: not a number from 0 to 10^15",)
+
+
+@pytest.mark.parametrize(
+    ("column", "why"),
+    [
+        ("currency", "not an ISO 4217 code"),
+        ("country", "not an ISO 3166 country"),
+        ("email", "not an e-mail address"),
+        ("phone", "not a phone number with its country code"),
+        ("ip_address", "not a public IP address"),
+        ("value", "not a number"),
+        ("landing_url", "not an http or https URL"),
+    ],
+)
+def test_what_is_left_out_of_a_rules_columns_names_the_rule_and_the_key(column: str, why: str) -> None:
+    config = a_config(rules=[{"name": "mine", "compute": {column: "note"}}])
+    result = prepared(config, note="canary", referrer_url="no url")
+    assert len(result.postbacks) == 1
+    others = [each for each in result.unusable if not each.startswith("rule ")]
+    assert others == ["referrer_url: not an http or https URL"]
+    (told,) = {*result.unusable} - {*others}
+    assert told.startswith(f"rule mine, compute.{column}: {why.partition(',')[0]}")
+    assert "canary" not in told
 
 
 def test_an_id_is_computed() -> None:
