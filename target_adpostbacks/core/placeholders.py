@@ -12,7 +12,11 @@ AS_PROGRAMS_WRITE_THEM = frozenset(
     ("null", "NULL", "none", "None", "nan", "NaN", "undefined", "n/a", "N/A", "(not set)", "[object Object]")
 )
 """Those that are nobody's name: ``Null`` is one."""
-FIRST = frozenset("nNuU([{$%_")
+NO_IDS = frozenset(
+    {"\\n", "(none)", "(null)", "[null]", "<null>", "<na>", "#n/a", "nil", "na", "nat", "not set", "unknown", "-", "--"}
+)
+"""Words for nothing in an id or a match key, in lower case; elsewhere they are words like others."""
+FIRST = frozenset("nNuU([{$%_\\<#-@\"'")
 """What each of them begins with, but hashes."""
 
 _MACRO_FIRST = frozenset("{$%_")
@@ -20,6 +24,8 @@ _MACRO = re.compile(
     r"\{\{.*\}\}|\$\{.*\}|%7[Bb]%7[Bb].*%7[Dd]%7[Dd]|\{[A-Za-z_.]+\}|%%[A-Z_]+%%|__?[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*__?",
     re.DOTALL,
 ).fullmatch
+
+_ID_MACRO = re.compile(r"\[[a-z_]+\]|<[a-z_]+>|%[a-z_]+%|\$[a-z_]+\$|##[a-z_]+##|@[a-z_]+@").fullmatch
 
 NOTHING = frozenset(
     "".join(letters)
@@ -36,5 +42,8 @@ def is_macro(text: str) -> bool:
 
 
 def is_placeholder(text: str) -> bool:
-    """Whether a trimmed text is a macro, or a word for nothing in any case of letters."""
-    return text[:1] in FIRST and (text.lower() in WORDS or is_macro(text))
+    """Whether a trimmed text, meant for an id or a match key, is a macro or a word for nothing in any case."""
+    if text[:1] not in FIRST:
+        return False
+    word = text.lower().strip("\"'")
+    return word in WORDS or word in NO_IDS or is_macro(text) or _ID_MACRO(word) is not None

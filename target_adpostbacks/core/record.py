@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
+from itertools import product
 from math import isfinite
 from operator import itemgetter
 from typing import Any
@@ -28,6 +29,8 @@ from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.placeholders import FIRST, HASHES, is_macro, is_placeholder
 from target_adpostbacks.core.properties import impersonal
 
+MOST_VARIED = 3
+"""Values of a key whose types may have changed since an earlier version derived an id from them."""
 MAX_EVENT_ID, MAX_EVENT_NAME = 500, 100
 """Characters. With both of them, and four bytes each, a delivery's identity still fits into an index of PostgreSQL."""
 
@@ -275,12 +278,23 @@ def _derived_ids(record: Mapping[str, Any], key: Sequence[str], stream: str, eve
     try:
         in_order = [_as_whole(record[name]) for name in sorted(key)]
         # Two values stand in a list of their own: in the old form (1, 2) may be the (2, 1) of another record.
-        forms = ([in_order, event_name] if len(key) > 1 else [*in_order, event_name]), [*values, event_name]
+        forms = [[in_order, event_name] if len(key) > 1 else [*in_order, event_name], [*values, event_name]]
+        if len(key) <= MOST_VARIED:
+            forms += [[*each, event_name] for each in _once_typed(values)]
         encoded = [msgspec.json.encode(form) for form in forms]
     except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
         raise InvalidConversion("event_id", "missing; the stream's key can't be written as JSON") from None
     digests = (hashlib.sha256(form).hexdigest() for form in encoded)
     return tuple(dict.fromkeys(f"{stream}-{digest[:DERIVED_DIGITS]}" for digest in digests))
+
+
+def _once_typed(values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """A key's values as an earlier version may have had them: whole numbers as numbers or as text.
+
+    In the order of today: in another one they may be the values of another record.
+    """
+    wholes = map(_as_whole, values)
+    yield from product(*((value, str(value)) if value.__class__ is int else (value,) for value in wholes))
 
 
 _is_whole = re.compile("0|-?[1-9][0-9]{0,38}").fullmatch

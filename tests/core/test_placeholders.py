@@ -96,3 +96,16 @@ def test_joiners_stay_within_a_name() -> None:
 def test_a_list_written_as_json_is_a_list(column: str) -> None:
     assert getattr(a_conversion(**{column: '["a@b.c", null, 7, "null"]'}), column) == ("a@b.c", "7")
     assert getattr(a_conversion(**{column: "[a@b.c]"}), column) == ("[a@b.c]",)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("\\N", "(none)", "NULL", '"NULL"', "nil", "NA", "#N/A", "NaT", "<NA>", "<null>", "not set", "unknown", "-", "--"),
+        *("[click_id]", "[CLICK_ID]", "$CLICK_ID$", "%CLICK_ID%", "##CLICK##", "@clickid@", "<ttclid>"),
+    ],
+)
+def test_what_stands_for_nothing_is_no_id_and_no_click(word: str) -> None:
+    c = a_conversion(event_id=word, order_id="ord-1", ttclid=word, network=None, campaign_name=word, first_name="Nat")
+    assert (c.event_id, c.ids, c.first_name) == ("ord-1", {}, "Nat")
+    assert c.campaign_name in (word, None)
