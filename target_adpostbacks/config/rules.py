@@ -11,12 +11,11 @@ import msgspec
 from target_adpostbacks.config.values import Level, read_level, struct_fields, unknown
 from target_adpostbacks.core import match_keys
 from target_adpostbacks.core.columns import COLUMN_ALIASES, READERS, Reader, Unusable, read_key
-from target_adpostbacks.core.conversion import InvalidConversion
+from target_adpostbacks.core.conversion import MAX_EVENT_NAME, InvalidConversion
 from target_adpostbacks.core.events import canonical_event
 from target_adpostbacks.core.left_out import READINGS
 from target_adpostbacks.core.match_keys import is_hash
 from target_adpostbacks.core.phones import digits
-from target_adpostbacks.core.record import MAX_EVENT_NAME
 from target_adpostbacks.core.settings import INHERITED, Settings, doc
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.rules import presets

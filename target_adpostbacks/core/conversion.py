@@ -11,6 +11,8 @@ import msgspec
 
 from target_adpostbacks.core.placeholders import is_placeholder
 
+MAX_EVENT_ID, MAX_EVENT_NAME = 500, 100
+"""Characters. With both of them, and four bytes each, a delivery's identity still fits into an index of PostgreSQL."""
 DERIVED_DIGITS = 32
 """Hex digits at the end of a derived event id."""
 

@@ -17,8 +17,10 @@ from target_adpostbacks.core.columns import (
     TEXT_READERS,
     TIMES,
     Reader,
+    Unusable,
     read_key,
 )
+from target_adpostbacks.core.conversion import MAX_EVENT_ID, InvalidConversion
 from target_adpostbacks.core.fields import Fields
 from target_adpostbacks.core.times import moment
 
@@ -123,6 +125,18 @@ class Columns:
         strange = [name for name in names if name not in self.readers]
         spellings = {name: self._spellings.get(str(name).lower(), name) for name in strange}
         return {name: column for name, column in spellings.items() if column not in names}
+
+    def own_id(self, record: Mapping[str, Any]) -> str:
+        """The event id, else the order id, of a record that is no conversion; empty where it has none of use."""
+        try:
+            columns = self.spelled(self.mapped(record))
+            for name in ("event_id", "order_id"):
+                text = self.readers[name](name, columns.get(name)) if columns.get(name) is not None else None
+                if text and len(text) <= MAX_EVENT_ID:
+                    return str(text)
+        except (InvalidConversion, Unusable, RecursionError):
+            pass
+        return ""
 
     def unmet(self, record: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
         """Those of the columns whose path in ``fields`` leads to nothing in the record."""

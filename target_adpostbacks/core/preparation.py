@@ -90,7 +90,8 @@ class Preparation:
                 return self._deleted(record, stream, key, line)
             conversion = parse(record, self.columns, key, stream)
         except InvalidConversion as error:
-            return invalid(stream, line, digest(record, line), error.field, error.rule)
+            own_id = self.columns.own_id(record)
+            return invalid(stream, line, digest(record, line), error.field, error.rule, own_id)
         except RecursionError:
             return invalid(stream, line, digest(record, line), "record", "nested too deeply")
         if self.unmet:

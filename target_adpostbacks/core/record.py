@@ -23,7 +23,15 @@ from target_adpostbacks.core.columns import (
     read_text,
     read_truth,
 )
-from target_adpostbacks.core.conversion import DERIVED_DIGITS, Conversion, InvalidConversion, Item, query_value
+from target_adpostbacks.core.conversion import (
+    DERIVED_DIGITS,
+    MAX_EVENT_ID,
+    MAX_EVENT_NAME,
+    Conversion,
+    InvalidConversion,
+    Item,
+    query_value,
+)
 from target_adpostbacks.core.events import canonical_event
 from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.placeholders import FIRST, HASHES, is_macro, is_placeholder
@@ -31,8 +39,6 @@ from target_adpostbacks.core.properties import impersonal
 
 MOST_VARIED = 3
 """Values of a key whose types may have changed since an earlier version derived an id from them."""
-MAX_EVENT_ID, MAX_EVENT_NAME = 500, 100
-"""Characters. With both of them, and four bytes each, a delivery's identity still fits into an index of PostgreSQL."""
 
 LANDING_PARAMETERS = {
     "campaign_id": ("campaign_id", "utm_id"),

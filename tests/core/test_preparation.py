@@ -309,3 +309,22 @@ def test_an_address_of_many_is_nobodys(address: str) -> None:
 @pytest.mark.parametrize("written", ["For=203.0.113.9", '["203.0.113.9"]', ["10.0.0.1", "203.0.113.9"]])
 def test_an_address_is_read_as_proxies_and_exports_write_it(written: Any) -> None:
     assert b'"ip":"203.0.113.9"' in prepared(ip_address=written).postbacks[0].payload
+
+
+@pytest.mark.parametrize(
+    ("columns", "kept"),
+    [
+        ({"event_id": "ord-1"}, "ord-1"),
+        ({"EVENT_ID": 17}, "17"),
+        ({"event_id": "NULL", "order_id": "ord-2"}, "ord-2"),
+        ({"event_id": "a\nb"}, None),
+        ({"event_id": "x" * 501}, None),
+        ({"event_id": {"a": 1}}, None),
+        ({}, None),
+    ],
+)
+def test_what_is_no_conversion_keeps_the_id_that_it_has(columns: dict[str, Any], kept: str | None) -> None:
+    record = {"event_name": "purchase", **columns}
+    (not_sent,) = preparation().prepare(record, NOW, stream="orders", key=()).not_sent
+    assert not_sent.reason == "invalid"
+    assert not_sent.key.event_id == kept or (kept is None and not_sent.key.event_id.startswith("orders:"))
