@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone, tzinfo
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,11 +11,12 @@ from zoneinfo import ZoneInfo
 import click
 
 from target_adpostbacks.cli import _configs, _options, health
-from target_adpostbacks.cli._output import as_json, replacing
+from target_adpostbacks.cli._output import as_json, printable, replacing
 from target_adpostbacks.cli._report.figures import LEARNING_DAYS, Answers, Figures, figures
 from target_adpostbacks.cli._report.period import Period, period
+from target_adpostbacks.cli._tables import columns
 from target_adpostbacks.core.accounts import Account
-from target_adpostbacks.core.money import stakes, told
+from target_adpostbacks.core.money import money, stakes, told
 from target_adpostbacks.ledger import LedgerReader, NoLedger, UnusableLedger
 from target_adpostbacks.networks import NETWORKS
 
@@ -34,9 +35,9 @@ LINES = 1000
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The file, which is replaced at once. Default: report.html; JSON goes to standard output.",
+    help="The file, which is replaced at once. Default: report.html; a table or JSON goes to standard output.",
 )
-@_options.output("html", "json")
+@_options.output("html", "table", "json")
 def report(ledger_url: str, since: str, zone: str | None, output: Path | None, style: str) -> None:
     """Write one page on what became of the conversions: totals, money, days, reasons, latency, match keys, the log.
 
@@ -60,9 +61,9 @@ def report(ledger_url: str, since: str, zone: str | None, output: Path | None, s
         made = gathered(ledger_url, days, now, accounts)
     except UnusableLedger as error:
         raise click.ClickException(str(error)) from None
-    if style == "json":
+    if style != "html":
         with replacing(output):
-            print(as_json(made))
+            print(as_json(made) if style == "json" else "\n".join(table(made)))
         return
     path = output or Path("report.html")
     write(path, made)
@@ -90,6 +91,16 @@ def gathered(
     except NoLedger:
         answers = Answers()
     return figures(answers, accounts, days, now)
+
+
+def table(made: Figures) -> Iterator[str]:
+    """The totals, a line for each status."""
+    totals = made["totals"]
+    amounts = [", ".join(f"{money(value, name)} {name}" for name, value in total["money"].items()) for total in totals]
+    cells = [
+        (total["status"], f"{total['conversions']:,}", amount) for total, amount in zip(totals, amounts, strict=True)
+    ]
+    return columns([("Status", "Conversions", "Value"), *(tuple(map(printable, row)) for row in cells)], None)
 
 
 def write(path: Path, made: Figures) -> None:

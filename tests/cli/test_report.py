@@ -86,6 +86,18 @@ def test_the_page_is_written_and_says_how_many(tmp_path: Path) -> None:
     assert "19.99 USD" in (tmp_path / "report.html").read_text()
 
 
+def test_the_totals_as_a_table(tmp_path: Path) -> None:
+    fill(f"sqlite:///{tmp_path}/ledger.db", *(a_row(str(number), event_time=ago(hours=1)) for number in range(2)))
+    result = CliRunner().invoke(
+        main, ["report", "--ledger-url", f"sqlite:///{tmp_path}/ledger.db", "--format", "table"]
+    )
+    assert [line.split() for line in result.stdout.splitlines()][:3] == [
+        ["Status", "Conversions", "Value"],
+        ["accepted", "2", "39.98", "USD"],
+        ["rejected", "0"],
+    ]
+
+
 def test_no_ledger_yet_is_an_empty_report(tmp_path: Path) -> None:
     assert run(tmp_path).exit_code == 0
     assert "Nothing was sent yet." in (tmp_path / "report.html").read_text()
