@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from target_adpostbacks.singer.streams import open_closed
+from target_adpostbacks.singer.streams import open_closed, until_read
 
 
 class Commands(click.Group):
@@ -21,6 +21,11 @@ class Commands(click.Group):
         """Run a command, and exit with its code."""
         open_closed("stdout", "stderr")
         return super().main(*arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a reader that has seen enough, or a full disk, ends it without a traceback."""
+        with until_read():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The modules of this folder, without those that commands share."""

@@ -22,17 +22,6 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 @contextmanager
-def until_read() -> Iterator[None]:
-    """A reader that has seen enough (``| head``) ends the command quietly, exit 0."""
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered goes there at the end
-        sys.exit(0)
-
-
-@contextmanager
 def replacing(path: Path | None) -> Iterator[None]:
     """What is written to standard output meanwhile goes to that file, which is replaced at once; None: it does not."""
     if path is None:

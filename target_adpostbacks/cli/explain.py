@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from target_adpostbacks.cli import _options
-from target_adpostbacks.cli._output import printable, until_read, write_json, write_jsonl
+from target_adpostbacks.cli._output import printable, write_json, write_jsonl
 from target_adpostbacks.core.advice import advice
 from target_adpostbacks.core.health import shown
 from target_adpostbacks.core.money import money
@@ -54,8 +54,7 @@ def explain(event_id: str, order_id: str, ledger_url: str, style: str) -> None:
         raise click.ClickException(str(error)) from None
     if not stories:
         raise click.ClickException(f"{printable(wanted)}: no conversion has this event id; {place}")
-    with until_read():
-        WRITERS[style](stories)
+    WRITERS[style](stories)
 
 
 def _object(story: Story) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 
 from target_adpostbacks.cli import _configs, _options, _prometheus
-from target_adpostbacks.cli._output import printable, replacing, until_read, write_csv, write_json, write_jsonl
+from target_adpostbacks.cli._output import printable, replacing, write_csv, write_json, write_jsonl
 from target_adpostbacks.cli._tables import columns
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.advice import advice
@@ -68,7 +68,7 @@ def health(ledger_url: str, style: str, output: Path | None) -> None:
         accounts_health = [*healths(ledger_url, now, accounts)]
     except UnusableLedger as error:
         raise click.ClickException(str(error)) from None
-    with replacing(output), until_read():
+    with replacing(output):
         WRITERS[style](accounts_health, now)
     sys.exit(0 if all(each.is_well for each in accounts_health) else 1)
 

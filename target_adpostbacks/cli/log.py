@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from target_adpostbacks.cli import _options
-from target_adpostbacks.cli._output import printable, until_read, write_csv, write_json, write_jsonl
+from target_adpostbacks.cli._output import printable, write_csv, write_json, write_jsonl
 from target_adpostbacks.cli._tables import Layout
 from target_adpostbacks.core.advice import advice
 from target_adpostbacks.ledger import RETRIED, STATUSES, LedgerReader, Line, UnusableLedger
@@ -49,7 +49,7 @@ def log(
     if ids and style != "table":
         raise click.UsageError("--ids is a format of its own; leave out --format")
     try:
-        with LedgerReader(ledger_url) as ledger, until_read():
+        with LedgerReader(ledger_url) as ledger:
             only = _options.only(ledger, **chosen)
             lines = ledger.lines(since, status, only)
             if limit:

@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from target_adpostbacks.cli import _configs, _differences, _options
-from target_adpostbacks.cli._output import as_json, printable, until_read
+from target_adpostbacks.cli._output import as_json, printable
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import JSON
 from target_adpostbacks.core.conversion import Conversion
@@ -166,12 +166,11 @@ def preview(
         for each in ((paths, others) if others else (paths,))
     ]
     try:
-        with until_read():
-            if not others:
-                _write(previews[0], file, limit, style)
-                return
-            difference = _compared(previews, file.read(), limit)
-            _differences.WRITERS[style](difference)
+        if not others:
+            _write(previews[0], file, limit, style)
+            return
+        difference = _compared(previews, file.read(), limit)
+        _differences.WRITERS[style](difference)
     except UnreadableInput as error:
         raise click.ClickException(str(error)) from None
     sys.exit(int(difference.changes > 0))

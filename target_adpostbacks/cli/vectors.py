@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from target_adpostbacks.cli import _options
-from target_adpostbacks.cli._output import escaped, plain, until_read, write_csv, write_json
+from target_adpostbacks.cli._output import escaped, plain, write_csv, write_json
 from target_adpostbacks.cli._tables import columns
 
 COLUMNS = ("network", "field", "input", "with", "settings", "normalized", "sha256", "why")
@@ -33,8 +33,7 @@ def vectors(network: str | None, field: str | None, style: str) -> None:
     \b
     Example: adpostbacks vectors --network meta --field phone --format json
     """
-    with until_read():
-        WRITERS[style](_chosen(_chosen(_rows(), "network", network), "field", field))
+    WRITERS[style](_chosen(_chosen(_rows(), "network", network), "field", field))
 
 
 def _rows() -> list[Row]:

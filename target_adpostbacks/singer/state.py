@@ -61,7 +61,7 @@ class States:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.place = Place(self)
-        self.failed: OSError | None = None  # nobody reads them any more
+        self.failed: OSError | ValueError | None = None  # nobody reads them any more
         self._write = write
         self._may_pass = may_pass
         self._clock = clock
@@ -113,7 +113,7 @@ class States:
         try:
             self._write(newest)
         except (OSError, ValueError) as error:
-            self.failed = OSError(str(error))
+            self.failed = error
 
     @property
     def waiting(self) -> bool:

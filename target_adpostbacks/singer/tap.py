@@ -21,7 +21,7 @@ from target_adpostbacks.config.values import read_level
 from target_adpostbacks.ledger import TABLES, LedgerReader, NoLedger, UnusableLedger, key, ledger_url, schema
 from target_adpostbacks.ledger.place import VARIABLE, VARIABLE_OF_TAP
 from target_adpostbacks.singer.configured import Configured, ConfiguredPlugin
-from target_adpostbacks.singer.streams import open_closed
+from target_adpostbacks.singer.streams import end_unwritten, open_closed, until_read
 
 
 class Writer(SingerWriter):
@@ -36,10 +36,14 @@ class Writer(SingerWriter):
 
     def write_message(self, message: Message) -> None:
         """A line of standard output."""
-        if isinstance(message, RecordMessage):
-            sys.stdout.buffer.write(self._encode(message.to_dict()) + b"\n")
-        else:
-            super().write_message(message)
+        try:
+            if isinstance(message, RecordMessage):
+                sys.stdout.buffer.write(self._encode(message.to_dict()) + b"\n")
+            else:
+                super().write_message(message)
+        except OSError as error:
+            end_unwritten(error)  # before the SDK logs it as unhandled
+            raise
 
 
 class LedgerStream(Stream):
@@ -121,7 +125,8 @@ class TapAdpostbacks(ConfiguredPlugin, Tap):
     def invoke(cls, **options: Any) -> None:
         """Run the tap; a ledger that can't be read ends it with one line."""
         try:
-            super().invoke(**options)
+            with until_read():
+                super().invoke(**options)
         except UnusableLedger as error:
             cls.logger.error(str(error))
             sys.exit(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ from target_adpostbacks.singer.reader import BadLine, LineReader, UnreadableInpu
 from target_adpostbacks.singer.results import Results, UnusablePath
 from target_adpostbacks.singer.sinks import ConversionSink
 from target_adpostbacks.singer.state import States
+from target_adpostbacks.singer.streams import FULL
 
 COLLECT_SECONDS = 30
 
@@ -300,7 +302,11 @@ class TargetAdpostbacks(CommandTarget):
     def _why_stopped(self) -> str | None:
         if self.delivery_run.failed:
             return None  # the run itself tells
-        return "State can't be written: standard output is closed." if self.states.failed else self.failure
+        if self.states.failed is None:
+            return self.failure
+        number = getattr(self.states.failed, "errno", None)
+        why = f"is full ({os.strerror(number)})" if number in FULL else "is closed"
+        return f"State can't be written: standard output {why}."
 
     def _write_results(self) -> str | None:
         """Write the run's deliveries to results_path; or say why that can't be done."""

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
+from ledger_rows import NOW, a_row
 
 from target_adpostbacks.cli import main
+from target_adpostbacks.ledger import Ledger
+
+COMMAND = str(Path(sys.executable).with_name("adpostbacks"))
+WRITING = [["log"], ["log", "--ids"], ["explain", "evt-1"], ["health"], ["vectors"], ["vectors", "--help"]]
 
 
 def test_modules_that_commands_share_are_no_commands() -> None:
@@ -19,3 +29,32 @@ def test_modules_that_commands_share_are_no_commands() -> None:
 def test_the_help_of_a_command_has_an_example(command: str) -> None:
     shown = CliRunner().invoke(main, [command, "--help"]).stdout
     assert f"Example: adpostbacks {command} " in shown
+
+
+def written_to(stdout: int, folder: Path, arguments: list[str]) -> tuple[int, str]:
+    """The exit code and standard error of the real command, over a ledger with one delivery."""
+    ledger = Ledger(f"sqlite:///{folder}/adpostbacks.db", "run-1")
+    ledger.write(NOW, [a_row("evt-1")])
+    ledger.close()
+    try:
+        command = [COMMAND, *arguments]
+        ran = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False, cwd=folder)
+    finally:
+        os.close(stdout)
+    return ran.returncode, ran.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has this device")
+@pytest.mark.parametrize("arguments", WRITING, ids=" ".join)
+def test_a_full_disk_ends_a_command_with_one_line(tmp_path: Path, arguments: list[str]) -> None:
+    ended = written_to(os.open("/dev/full", os.O_WRONLY), tmp_path, arguments)
+    assert ended == (1, "Error: the output can't be written: No space left on device\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", WRITING, ids=" ".join)
+def test_a_reader_that_has_seen_enough_ends_a_command_quietly(tmp_path: Path, arguments: list[str]) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    assert written_to(writes, tmp_path, arguments) == (0, "")

@@ -275,7 +275,7 @@ SIGNALS = [
     case("standard output is closed", None, "3 accepted", 1, None, 1,
          stdout=a_pipe_that_nobody_reads, says="standard output is closed", quick=True),
     case("standard output is on a full disk", None, "3 accepted", 1, None, 1, stdout=a_full_disk,
-         says="standard output"),
+         says="standard output is full (No space left on device)"),
 ]
 
 ANSWERS = [

@@ -302,6 +302,34 @@ def test_a_config_file_that_cannot_be_read_ends_in_one_line(tmp_path: Path) -> N
     assert (ran.code, ran.stderr) == (1, "Error: config file: config.json: a JSON object expected\n")
 
 
+def test_a_reader_that_has_seen_enough_ends_the_tap_quietly(tmp_path: Path, ledger: Ledger, ledger_url: str) -> None:
+    fill(ledger)
+    reads, writes = os.pipe()
+    os.close(reads)
+    ran = onto(writes, tmp_path, ledger_url)
+    assert (ran.returncode, [line for line in ran.stderr.splitlines() if "rror" in line]) == (0, [])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has this device")
+def test_a_full_disk_ends_the_tap_with_one_line(tmp_path: Path, ledger: Ledger, ledger_url: str) -> None:
+    fill(ledger)
+    ran = onto(os.open("/dev/full", os.O_WRONLY), tmp_path, ledger_url)
+    errors = [line for line in ran.stderr.splitlines() if "rror" in line]
+    assert (ran.returncode, errors) == (1, ["Error: the output can't be written: No space left on device"])
+
+
+def onto(stdout: int, folder: Path, ledger_url: str) -> subprocess.CompletedProcess[str]:
+    """The real command, with this descriptor for its standard output."""
+    env = {"PATH": os.environ["PATH"], "TAP_ADPOSTBACKS_LEDGER_URL": ledger_url}
+    command = [COMMAND, "--config", "ENV"]
+    try:
+        return subprocess.run(
+            command, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False, cwd=folder, env=env
+        )
+    finally:
+        os.close(stdout)
+
+
 @pytest.fixture(scope="class")
 def _ledger_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     folder = tmp_path_factory.mktemp("project")
