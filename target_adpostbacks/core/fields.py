@@ -9,6 +9,9 @@ import msgspec
 
 from target_adpostbacks.core.properties import MATCH_COLUMNS
 
+ALONE = MATCH_COLUMNS | {"consent", "ad_user_data", "ad_personalization", "ad_storage"}
+"""Columns for which no other stands in where they are mapped: another person may be there, or another consent."""
+
 Path = Sequence[str]
 """``customer.email`` as ``["customer", "email"]``."""
 
@@ -36,6 +39,9 @@ class Fields:
         """The record with each column that was found, and without the properties that identify the person."""
         mapped = {column: value for column, paths in self._paths if (value := _first(record, paths)) is not _ABSENT}
         merged = {**record, **mapped}
+        for column, value in mapped.items():
+            if column in record and column not in ALONE and _is_blank(value):
+                merged[column] = record[column]  # as of alternatives, the one that says something
         for path in self._personal:
             merged["properties"] = _without(merged.get("properties"), path)
         return merged

@@ -8,6 +8,7 @@ import operator
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from simpleeval import SimpleEval, safe_mult  # type: ignore[import-untyped]
@@ -72,6 +73,14 @@ class Expression:
 
     def __reduce__(self) -> tuple[type[Expression], tuple[str]]:
         return Expression, (self.text,)
+
+
+def plain(value: Any) -> Any:
+    """A ``Decimal`` as a whole number or a float, which other numbers can be calculated with; all else as it is."""
+    if value.__class__ is not Decimal:
+        return value
+    is_whole = value.is_finite() and abs(value) < 2**53 and value == int(value)
+    return int(value) if is_whole else float(value)
 
 
 def _text(value: Any) -> str:
@@ -245,9 +254,9 @@ class _Evaluator(SimpleEval):  # type: ignore[misc]
         if value is None:
             return None
         if isinstance(value, Mapping):
-            return value.get(key)
+            return plain(value.get(key))
         if isinstance(value, (str, list, tuple)):
-            return value[key]
+            return plain(value[key])
         raise TypeError
 
     def _called(self, node: ast.Call) -> Any:

@@ -18,7 +18,7 @@ from target_adpostbacks.core.properties import tells_of
 from target_adpostbacks.core.record import NO_CONSTANTS, parse
 from target_adpostbacks.core.settings import Settings
 from target_adpostbacks.rules import presets
-from target_adpostbacks.rules.expressions import Expression
+from target_adpostbacks.rules.expressions import Expression, plain
 
 CONSENT = {
     **dict.fromkeys(("consent", "ad_user_data", "ad_personalization", "ad_storage"), False),
@@ -267,7 +267,7 @@ class Values(dict[str, Any]):
     def _raw(self, name: str) -> Any:
         if self._mapped is None:
             self._mapped = self.columns.mapped(self.record)
-        return self._mapped.get(name)
+        return plain(self._mapped.get(name))
 
     def _alone(self, name: str) -> Any:
         raw = self._raw(name)

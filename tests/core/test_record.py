@@ -438,6 +438,16 @@ def test_of_alternatives_the_first_that_is_there_counts(record: dict[str, Any], 
     assert parse({**a_record(), **record}, columns).email == email
 
 
+@pytest.mark.parametrize("blank", [None, "", "  "])
+def test_an_empty_mapped_column_gives_way_to_the_plain_one(blank: str | None) -> None:
+    columns = Columns(fields={"event_id": "transaction_id", "value": "v2", "consent": "agreed"})
+    record = a_record(transaction_id=blank, value=3, v2=blank, currency="EUR")
+    conversion = parse({**record, "event_id": "own", "agreed": blank, "consent": True}, columns)
+    assert (conversion.event_id, conversion.value) == ("own", 3)
+    assert conversion.consent is None  # whoever maps consent means that column alone
+    assert parse({**record, "event_id": "own", "transaction_id": "t-1", "v2": 0}, columns).value == 0
+
+
 def test_a_list_of_paths_is_unmet_only_where_all_of_them_are() -> None:
     columns = Columns(fields={"email": ["mail", "customer.email"]})
     assert columns.unmet({"customer": {"email": None}}, ["email"]) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -166,6 +167,19 @@ def test_columns_are_computed_from_the_record_as_it_was() -> None:
     rule = {"set": {"content_type": "hotel"}, "compute": {"value": "revenue - cost", "description": "content_type"}}
     event = sent(a_config(rules=[rule]), revenue=50, cost=20, currency="EUR", content_type="product")
     assert event["properties"] == {"currency": "EUR", "value": 30, "content_type": "hotel", "description": "product"}
+
+
+@pytest.mark.parametrize(("revenue", "value"), [("50.5", 40.4), ("50", 40), ("1E+1", 8)])
+def test_a_decimal_is_a_number(revenue: str, value: float) -> None:
+    rule = {"when": "str(order.number) == '17'", "compute": {"value": "revenue * 0.8", "order_id": "order.number"}}
+    record = {"revenue": Decimal(revenue), "order": {"number": Decimal(17)}, "currency": "EUR"}
+    assert sent(a_config(rules=[rule]), **record)["properties"]["value"] == pytest.approx(value)
+
+
+@pytest.mark.parametrize("revenue", ["NaN", "sNaN", "Infinity", "1E+999999999"])
+def test_a_decimal_that_is_no_number_fails_as_one_or_is_left_out(revenue: str) -> None:
+    result = prepared(a_config(rules=[{"compute": {"value": "revenue * 0.8"}}]), revenue=Decimal(revenue))
+    assert result.outcomes == 1
 
 
 def test_a_computed_value_that_no_column_takes_is_left_out_and_told() -> None:
