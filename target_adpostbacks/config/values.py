@@ -132,11 +132,19 @@ def merged(*levels: Level) -> Merged:
     values = {name: level.values[name] for name, level in level_of.items() if name in level.values}
     for name in values:
         if isinstance(values[name], Mapping):
-            values[name] = {key: member for level in levels for key, member in level.values.get(name, {}).items()}
+            maps = [level.values.get(name, {}) for level in levels]
+            values[name] = _joined(maps)
+            if name == "defaults" and all(isinstance(each.get("properties", {}), Mapping) for each in maps):
+                properties = _joined(each["properties"] for each in maps if "properties" in each)
+                values[name] |= {"properties": properties} if properties else {}
     if "rules" in values:  # the first one that applies counts, so the nearest come first
         values["rules"] = tuple(rule for level in reversed(levels) for rule in level.values.get("rules", ()))
     wrong = frozenset(name for name, level in level_of.items() if name in level.wrong)
     return Merged(values, wrong, {name: level.path for name, level in level_of.items()}, levels[-1].path)
+
+
+def _joined(maps: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    return {key: member for each in maps for key, member in each.items()}
 
 
 def setting_of(problem: str) -> str:

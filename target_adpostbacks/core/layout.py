@@ -65,6 +65,7 @@ class Columns:
         self.defaults = {name: value for name, value in (defaults or {}).items() if value is not None}
         self.constants = {**(constants or {})}
         self.completes = bool(self.defaults or self.constants)
+        self.default_properties = _properties(self.defaults)
         self.readers: dict[str, Reader] = {**dict.fromkeys(self.ids, read_key), **READERS}
         for field in TIMES:
             self.readers[field] = partial(moment, zone=zone)
@@ -78,6 +79,7 @@ class Columns:
         other = copy(self)
         other.defaults, other.constants = {**defaults}, {**constants}
         other.completes = bool(defaults or constants)
+        other.default_properties = _properties(defaults)
         return other
 
     def shape(self, record: Mapping[str, Any]) -> Shape | None:
@@ -145,3 +147,8 @@ class Columns:
     def mapped(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
         """The record with the ``fields`` setting applied."""
         return self.fields.applied(record) if self.fields else record
+
+
+def _properties(defaults: Mapping[str, Any]) -> Mapping[str, Any]:
+    raw = defaults.get("properties")
+    return {} if raw is None else READERS["properties"]("properties", raw) or {}

@@ -79,6 +79,8 @@ def parse(
         spelled, constants = columns.spelled(record), {**columns.constants, **over}
         c = _completed(spelled, columns, constants) if is_completed or spelled is not record else None
         c = c or _with_care(spelled, columns, partial(_derived_ids, record, key, stream), constants)
+    if columns.default_properties and "properties" not in over and "properties" not in columns.constants:
+        msgspec.structs.force_setattr(c, "properties", {**columns.default_properties, **c.properties})
     if c.properties:
         msgspec.structs.force_setattr(c, "properties", impersonal(c))
     if len(c.event_id) > MAX_EVENT_ID:

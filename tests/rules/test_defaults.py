@@ -65,3 +65,18 @@ def test_at_the_top_a_record_may_lack_what_it_is_and_where_it_goes() -> None:
 def test_a_default_is_trimmed_and_read_as_a_records_value_is() -> None:
     config = a_config(defaults={"country": " Germany ", "email": "Ada@Example.com "})
     assert sent(config)["user"]["country"] == "de"
+
+
+def test_default_properties_fill_what_the_records_own_lack() -> None:
+    accounts = {"eu": {**TWO["eu"], "defaults": {"properties": {"b": 3, "c": None}}}}
+    config = a_config({"defaults": {"properties": {"a": 1, "b": 2, "c": 4}}}, accounts=accounts)
+    for properties in ({"a": 9}, '{"a": 9}'):
+        assert sent(config, properties=properties)["properties"] == {"a": 9, "b": 3}
+    assert sent(config)["properties"] == {"a": 1, "b": 3}
+    assert sent(config, user={"email": "ada@example.com"}, properties={"z": 0})["properties"] == {
+        "a": 1,
+        "b": 3,
+        "z": 0,
+    }
+    ruled = {**config, "rules": [{"set": {"properties": {"a": None, "d": 5}}}]}
+    assert sent(ruled, properties={"z": 0})["properties"] == {"b": 3, "d": 5, "z": 0}
