@@ -15,6 +15,7 @@ from target_adpostbacks.config.rules import (
     personal_names,
     preset_level,
     problem_of_name,
+    problems_of_route,
     read_rules,
     rules_for_nobody,
 )
@@ -64,11 +65,22 @@ def read(config: Mapping[str, Any]) -> tuple[General, dict[str, list[Account]]]:
         sections = accounts(config)
     except InvalidConfig as error:
         mistakes += error.mistakes
+    if any(isinstance(config.get(section), Mapping) for section in NETWORKS):
+        mistakes += problems_of_route(general.defaults, _account_names(config))
     if not mistakes and not sections:
         mistakes.append(f"no network: add a section for one of {', '.join(NETWORKS)}")
     if mistakes:
         raise InvalidConfig(dict.fromkeys(mistakes))  # what stands at the top is read for sections, too
     return general, sections
+
+
+def _account_names(config: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Section → the names of its accounts, whatever else is wrong there."""
+    sections = {name: config[name] for name in NETWORKS if isinstance(config.get(name), Mapping)}
+    several = {name: section.get("accounts") or {} for name, section in sections.items()}
+    return {
+        name: [*map(str, each)] if isinstance(each, Mapping) and each else ["default"] for name, each in several.items()
+    }
 
 
 def accounts(config: Mapping[str, Any]) -> dict[str, list[Account]]:

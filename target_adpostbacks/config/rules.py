@@ -10,6 +10,7 @@ import msgspec
 
 from target_adpostbacks.config.values import Level, read_level, struct_fields, unknown
 from target_adpostbacks.core import match_keys
+from target_adpostbacks.core.accounts import NOBODY
 from target_adpostbacks.core.columns import COLUMN_ALIASES, READERS, Reader, Unusable, read_key
 from target_adpostbacks.core.conversion import MAX_EVENT_NAME, InvalidConversion
 from target_adpostbacks.core.events import canonical_event
@@ -17,7 +18,7 @@ from target_adpostbacks.core.left_out import READINGS
 from target_adpostbacks.core.match_keys import is_hash
 from target_adpostbacks.core.phones import digits
 from target_adpostbacks.core.settings import INHERITED, Settings, doc
-from target_adpostbacks.networks import NETWORKS
+from target_adpostbacks.networks import NAMES, NETWORKS
 from target_adpostbacks.rules import presets
 from target_adpostbacks.rules.expressions import Expression, Refused
 from target_adpostbacks.rules.rule import Rule
@@ -162,6 +163,20 @@ def _problems_of_defaults(place: Place, defaults: Mapping[str, Any]) -> Iterator
             yield f"{column}: only at the top of the config, since it is read once for all networks"
         elif value is not None and (problem := _unreadable(column, value)):
             yield f"{column}: {problem}"
+
+
+def problems_of_route(defaults: Mapping[str, Any], accounts: Mapping[str, Collection[str]]) -> Iterator[str]:
+    """What is wrong with the default network and account at the top; ``accounts``: section → names of its accounts."""
+    network, account = defaults.get("network"), defaults.get("account")
+    name = network.strip().lower() if isinstance(network, str) else ""
+    section = NAMES.get(name, "")
+    if name and name not in NOBODY and section not in accounts:
+        yield f"defaults.network: no such network in this config; there are {', '.join(accounts)}"
+        return
+    names = [each for part in ([section] if section else accounts) for each in accounts[part]]
+    if isinstance(account, str) and account.strip() and account.strip() not in names:
+        known = f"there are {', '.join(dict.fromkeys(names))}"
+        yield unknown("defaults.account", account.strip(), names, what="account", otherwise=known)
 
 
 def _unreadable(column: str, value: Any) -> str:

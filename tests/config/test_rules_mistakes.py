@@ -201,6 +201,19 @@ def test_a_rule_for_accounts_that_are_switched_off_is_a_mistake_while_others_are
         ({**config(), "defaults": {"curency": "EUR"}}, ["defaults.curency: no such column; did you mean currency?"]),
         ({**config(), "defaults": {"currency": "canary"}}, ["defaults.currency: not an ISO 4217 code"]),
         ({**config(), "defaults": {"event_time": "canary"}}, None),
+        (
+            {**config(), "defaults": {"network": "canary"}},
+            ["defaults.network: no such network in this config; there are tiktok"],
+        ),
+        (
+            {**config(), "defaults": {"network": "reddit"}},
+            ["defaults.network: no such network in this config; there are tiktok"],
+        ),
+        ({**config(), "defaults": {"account": "canary"}}, ["defaults.account: no such account; there are default"]),
+        (
+            {**config(accounts={"eu": {"enabled": False}}), "defaults": {"account": "canary", "network": "tiktok_ads"}},
+            ["defaults.account: no such account; there are eu"],
+        ),
         ({**config(), "defaults": {"ip_address": "canary"}}, ["defaults.ip_address: not a public IP address"]),
         ({**config(), "defaults": {"email": ["canary"]}}, ["defaults.email: not an e-mail address"]),
         *(
@@ -224,6 +237,18 @@ def test_a_mistake_beside_the_rules_says_where_and_what_to_do(raw: dict[str, Any
     assert said is None or told == said
     assert len(told) == 1
     assert "canary" not in told[0]
+
+
+def test_a_default_network_may_have_any_of_its_names_or_that_of_none() -> None:
+    from target_adpostbacks.config import read
+
+    for name in ("TikTok", "tiktok_ads", "organic"):
+        assert read({**config(), "defaults": {"network": name, "account": "default"}})
+
+
+def test_a_default_network_is_checked_beside_other_mistakes() -> None:
+    told = mistakes({**config(send="canary"), "defaults": {"network": "canary"}})
+    assert [mistake.partition(":")[0] for mistake in told] == ["tiktok.send", "defaults.network"]
 
 
 def test_all_mistakes_of_all_places_come_at_once_and_once() -> None:
