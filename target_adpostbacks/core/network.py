@@ -113,6 +113,10 @@ class Network(ABC, Generic[S]):
     def outcomes(self, response: Response, count: int) -> list[Outcome]:
         """A verdict for each of ``count`` postbacks, in order."""
 
+    def outcomes_of_test(self, response: Response, count: int) -> list[Outcome]:
+        """``outcomes``, where the request was a test."""
+        return self.outcomes(response, count)
+
     # What depends on the conversion, the envelope or the answer for some networks.
 
     def asset(self, conversion: Conversion) -> str:

@@ -268,6 +268,9 @@ class GoogleAds(Network[GoogleAdsSettings]):
     def outcomes(self, response: Response, count: int) -> list[Outcome]:
         return uploads.outcomes(response, count) if self._uploads else data_manager.outcomes(response, count)
 
+    def outcomes_of_test(self, response: Response, count: int) -> list[Outcome]:
+        return uploads.outcomes(response, count, validated=True) if self._uploads else self.outcomes(response, count)
+
     def request_id(self, response: Response) -> str:
         return uploads.request_id(response) if self._uploads else data_manager.request_id(response)
 

@@ -156,11 +156,12 @@ def match_keys(payload: Mapping[str, JSON]) -> Iterator[str]:
     yield from (names[key] for key in held if key in names)
 
 
-def outcomes(response: Response, count: int) -> list[Outcome]:
+def outcomes(response: Response, count: int, *, validated: bool = False) -> list[Outcome]:
+    """``validated``: the request was a validateOnly one, whose answer has no results."""
     error, body = error_of(response.body), response.body
     if error is not None or not 200 <= response.status < 300:
         return [_outcome(_of_request(response, error), shared=True)] * count
-    if body == {}:  # of a validation
+    if validated and body == {}:
         return [Outcome(Verdict.ACCEPTED)] * count
     body = body if isinstance(body, Mapping) else {}
     results, failure = body.get("results"), body.get("partialFailureError")
