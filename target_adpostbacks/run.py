@@ -311,8 +311,8 @@ class Run:
             self._log.warning("%s: left out of %s.", column, _conversions(count))
         for column in self._unmet if self._prepared else ():
             self._log.warning("fields.%s: its path was in no record of the run; check how it is spelled.", column)
-        for name, places in self.preparation.unmet.items() if self._prepared else ():
-            self._log.warning("%s: no record of the run had a column %s; check its spelling.", ", ".join(places), name)
+        for warning in self.preparation.unmet_names() if self._prepared else ():
+            self._log.warning(warning)
         for rule, count in self._not_sent.items():
             self._log.warning("%s: %s not sent.", rule, _conversions(count))
         for column, count in self._delivery.differences.items():

@@ -61,6 +61,7 @@ class Preview:
         self._preparation = preparation_of(configured.general, configured.accounts)
         self._preparation.make = self._make
         self._payloads: dict[str, JSON] = {}  # by account, of one record
+        self._has_read = False
 
     def read(self, file: IO[bytes], limit: int | None, show: Callable[[Shown], None]) -> None:
         """Show what becomes of each record for each account. Raises UnreadableInput."""
@@ -83,8 +84,13 @@ class Preview:
         with suppress(_Enough):
             Records(self._configured.settings, take, refuse).read(file)
 
+    def warnings(self) -> list[str]:
+        """What a run would warn of at its end."""
+        return self._preparation.unmet_names() if self._has_read else []
+
     def _shown(self, record: Mapping[str, Any], place: Place) -> list[Shown]:
         self._payloads.clear()
+        self._has_read = True
         prepared = self._preparation.prepare(record, self._now, stream=place.stream, key=place.key, line=place.line)
         shown = [*map(self._of_postback, prepared.postbacks), *map(self._of_skip, prepared.not_sent)]
         return [each for each in shown if self._network in ("", each.network)]
@@ -200,6 +206,8 @@ def _write(preview_: Preview, file: IO[bytes], limit: int | None, style: str) ->
     preview_.read(file, limit, show)
     if style == "json":
         click.echo("[]" if is_first else "\n]")
+    for warning in preview_.warnings():
+        click.echo(f"Warning: {printable(warning)}", err=True)
 
 
 def _lines(shown: Shown) -> list[str]:

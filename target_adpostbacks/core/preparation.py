@@ -112,6 +112,13 @@ class Preparation:
             _for_no_account(accounts, elsewhere, conversion, prepared)
         return prepared
 
+    def unmet_names(self) -> list[str]:
+        """A sentence for each name in rules that no record has had."""
+        return [
+            f"{', '.join(places)}: no record of the run had a column {name}; check its spelling."
+            for name, places in self.unmet.items()
+        ]
+
     def _meet(self, record: Mapping[str, Any], conversion: Conversion) -> None:
         for name in [*self.unmet]:
             is_there = name in record or name in conversion.ids

@@ -62,6 +62,16 @@ def test_each_record_is_sent_or_says_why_not_and_by_which_rule(folder: Path) -> 
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "data.jsonl"]  # no ledger
 
 
+def test_a_name_in_a_rule_that_no_record_had_is_warned_of_at_the_end(folder: Path) -> None:
+    config(folder / "config.json", rules=[{"when": "paln == 'x'"}])
+    result = run("--format", "jsonl")
+    assert len(shown(result)) == 5
+    warning = "Warning: tiktok.rules[0].when: no record of the run had a column paln; check its spelling."
+    assert result.stderr.splitlines() == [warning]
+    (folder / "data.jsonl").write_text("")
+    assert run("--format", "jsonl").stderr == ""
+
+
 def test_json_is_one_list(folder: Path) -> None:
     assert [row["line"] for row in json.loads(run("--format", "json").stdout)] == [1, 2, 3, 4, 5]
     (folder / "data.jsonl").write_text("")
