@@ -8,16 +8,17 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfoNotFoundError
 
+from target_adpostbacks.config import persons
 from target_adpostbacks.config.assets import shared_assets
 from target_adpostbacks.config.general import General, SdkSettings
 from target_adpostbacks.config.rules import (
     Place,
-    personal_names,
     preset_level,
     problem_of_name,
     problems_of_route,
     read_rules,
     rules_for_nobody,
+    withheld,
 )
 from target_adpostbacks.config.values import (
     Level,
@@ -87,7 +88,7 @@ def accounts(config: Mapping[str, Any]) -> dict[str, list[Account]]:
     """Section → its accounts, of the networks that the config has. Raises InvalidConfig with all mistakes at once."""
     mistakes: list[str] = []
     inherited = {name: config[name] for name in INHERITED if name in config}
-    top = Place(personal=personal_names(config.get("fields")))
+    top = Place(person=persons.names(config.get("fields")))
     common = _checked(top, Settings, inherited, mistakes)
     sections = {
         section: _section(section, config[section], common, top, mistakes)
@@ -165,7 +166,7 @@ def _section(section: str, config: Any, common: Level, top: Place, mistakes: lis
         mistakes += _problems(section, merged(common, shared), in_part=True)
         return []
     if not several:
-        return _account(section, "default", (common, shared), mistakes)
+        return _account(section, "default", (common, shared), top, mistakes)
     accounts: list[Account] = []
     settings_of: dict[str, Merged] = {}
     for name, settings in several.items():
@@ -175,7 +176,7 @@ def _section(section: str, config: Any, common: Level, top: Place, mistakes: lis
         if isinstance(settings, Mapping):
             level = _level(section, top._replace(path=f"{path}."), settings, mistakes)
             settings_of[name] = merged(common, shared, level)
-            accounts += _account(section, name, (common, shared, level), mistakes)
+            accounts += _account(section, name, (common, shared, level), top, mistakes)
         else:
             mistakes.append(f"{path}: an object expected")
             mistakes += _problems(section, merged(common, shared), in_part=True)
@@ -200,7 +201,7 @@ def _checked(place: Place, settings: type[Settings], raw: Mapping[str, Any], mis
     return level
 
 
-def _account(section: str, name: str, levels: Sequence[Level], mistakes: list[str]) -> list[Account]:
+def _account(section: str, name: str, levels: Sequence[Level], top: Place, mistakes: list[str]) -> list[Account]:
     """The account; nothing where something is wrong with its settings."""
     network, settings = NETWORKS[section], merged(*levels)
     if not settings.values.get("enabled", True):
@@ -209,6 +210,7 @@ def _account(section: str, name: str, levels: Sequence[Level], mistakes: list[st
     if preset:
         settings = merged(preset_level(network.settings_type, preset, mistakes), *levels)
     problems = _problems(section, settings)
+    problems += withheld(settings.values.get("rules", ()), top.person, settings.values)
     mistakes += problems
     if problems or settings.wrong:
         return []

@@ -8,6 +8,7 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
+from target_adpostbacks.config import persons
 from target_adpostbacks.config.values import Level, read_level, struct_fields, unknown
 from target_adpostbacks.core import match_keys
 from target_adpostbacks.core.accounts import NOBODY
@@ -29,12 +30,6 @@ READ_ONCE = ("event_name", "event_id", "event_time", "network", "account")
 """Columns that say what a record is and where it goes, before any account is asked."""
 FIXED = ("network", "account", "test")
 """Columns that no rule changes."""
-PERSONAL = frozenset({"email", "phone", "first_name", "last_name"})
-AS_IT_IS = frozenset(
-    "event_id order_id campaign_id campaign_name ad_group_id ad_id creative_id placement landing_url event_source_url "
-    "referrer_url description search_query contents".split()
-)
-"""Columns that are stored or sent as they are."""
 
 
 USES: Mapping[str, Callable[[str], object]] = {
@@ -85,23 +80,13 @@ class Place(NamedTuple):
 
     path: str = ""  # with a dot at its end; empty for the top
     accounts: Collection[str] | None = None  # of a section: the names of its accounts
-    personal: frozenset[str] = PERSONAL  # what a record calls e-mails, phones and names
+    person: persons.Names = persons.names(None)  # what a record calls the columns of a person
 
 
 @cache
 def columns() -> frozenset[str]:
     """Every column that a record may have a value for."""
     return frozenset(READERS).union(name for network in NETWORKS.values() for name in network.ids)
-
-
-def personal_names(fields: Any) -> frozenset[str]:
-    """What a record calls e-mails, phones and names, where ``fields`` is the setting."""
-    names = {*PERSONAL, *(alias for alias, column in COLUMN_ALIASES.items() if column in PERSONAL)}
-    for column, where in fields.items() if isinstance(fields, Mapping) else ():
-        if column in PERSONAL:
-            paths = where if isinstance(where, list) else [where]
-            names.update(path.rpartition(".")[2] for path in paths if isinstance(path, str))
-    return frozenset(names)
 
 
 def problem_of_name(column: str) -> str:
@@ -138,6 +123,13 @@ def rules_for_nobody(rules: Iterable[Rule], enabled: Collection[str]) -> Iterato
                 f"{rule.path}.account: enabled: false switches off each account that it names, and no other would get"
                 " the conversion; name one that is enabled, or set send: false"
             )
+
+
+def withheld(rules: Iterable[Rule], person: persons.Names, settings: Mapping[str, Any]) -> Iterator[str]:
+    """A mistake for each column that a rule computes from what an account's settings keep back."""
+    if leaves := persons.leaving(settings):
+        for rule in rules:
+            yield from (f"{rule.path}.{problem}" for problem in persons.misplaced(rule, person, leaves))
 
 
 def preset_level(settings: type[Settings], preset: presets.ForNetwork, mistakes: list[str]) -> Level:
@@ -236,7 +228,7 @@ def _rule(place: Place, path: str, raw: Any, mistakes: list[str]) -> Rule | None
             if (expression := _expression(f"compute.properties.{name}", text, problems))
         },
     )
-    problems += [*_problems_of_constants(rule), *_made_of_a_person(rule, place.personal)]
+    problems += [*_problems_of_constants(rule), *persons.misplaced(rule, place.person)]
     found += (f"{path}.{problem}" for problem in problems)
     mistakes += found
     return None if found else rule
@@ -321,12 +313,3 @@ def _problems_of_constants(rule: Rule) -> Iterator[str]:
             yield "compute.event_id: empty; it identifies the conversion"
         elif value is not None and (problem := _unreadable(column, value)):
             yield f"compute.{column}: {problem}"
-
-
-def _made_of_a_person(rule: Rule, personal: Iterable[str]) -> Iterator[str]:
-    for column, expression in rule.computed.items():
-        if column in AS_IT_IS and not (expression.names | expression.members).isdisjoint(personal):
-            yield (
-                f"compute.{column}: made of an e-mail address, a phone number or a name, but it is stored or sent as it"
-                " is; take a column that identifies no person"
-            )

@@ -36,16 +36,15 @@ class TooLarge(ValueError):
 class Expression:
     """A text that can be evaluated, again and again. Raises Refused where it is none. Can be pickled.
 
-    ``names``: the columns that it asks for; ``members``: what it asks objects for, ``plan`` in ``properties.plan``.
+    ``names``: the columns that it asks for.
     """
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._tree = _parsed(text)
-        self.names = frozenset(node.id for node in _operands(self._tree) if isinstance(node, ast.Name))
-        self.members = frozenset(filter(None, map(_member, _operands(self._tree))))
+        self.tree = _parsed(text)
+        self.names = frozenset(node.id for node in _operands(self.tree) if isinstance(node, ast.Name))
         self._evaluator = _Evaluator()
-        self._try_constants(self._tree)
+        self._try_constants(self.tree)
 
     @property
     def is_constant(self) -> bool:
@@ -69,7 +68,7 @@ class Expression:
 
     def value(self, columns: Mapping[str, Any]) -> Any:
         """Its value, where ``columns`` has something for every name. Raises whatever goes wrong."""
-        return self._evaluator.value(self._tree, columns)
+        return self._evaluator.value(self.tree, columns)
 
     def __reduce__(self) -> tuple[type[Expression], tuple[str]]:
         return Expression, (self.text,)
@@ -354,10 +353,3 @@ def _operands(tree: ast.expr) -> list[ast.AST]:
 
 def _is_constant(tree: ast.expr) -> bool:
     return not any(isinstance(node, ast.Name) for node in _operands(tree))
-
-
-def _member(node: ast.AST) -> str:
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    key = node.slice if isinstance(node, ast.Subscript) else None
-    return key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else ""

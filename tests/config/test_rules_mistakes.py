@@ -18,9 +18,11 @@ RULES = (
     " docs/rules.md says how to write them."
 )
 PERSONAL = (
-    "made of an e-mail address, a phone number or a name, but it is stored or sent as it is; take a column that"
-    " identifies no person"
+    "made of a column of the person, but it is stored or sent as it is; take a column that identifies no person, or"
+    " ask for it in `when`"
 )
+COMPUTED = "[ ] holds an expression, which could lead to a column of the person; write the member's name or number"
+KEPT_BACK = "which match_keys or ip_address keeps back; take another column"
 ONCE = "only at the top of the config, since it is read once for all networks"
 ELSEWHERE = "only in the rules of a network's section, for it names the section's accounts"
 COLUMNS = "it brings columns, and a record is read once for all networks; set it at the top of the config"
@@ -179,6 +181,80 @@ def test_a_rule_for_accounts_that_are_switched_off_is_a_mistake_while_others_are
 
     assert read(config(rules=[{"account": "off"}], accounts={"off": off, "away": off}))
     assert read(config(rules=[{"account": "default"}], enabled=False))
+
+
+@pytest.mark.parametrize("target", ["event_id", "ttclid", "epik", "app_name", "os_version", "event_source_url", "p"])
+@pytest.mark.parametrize(
+    "expression",
+    [
+        *("EMAIL", "PHONE", "Mobile", "user.Email", "user['EMAIL']", "customer_email", "hashed_email", "full_name"),
+        *("email.split('@')", "sha256(email)[0:32]", "md5(ip_address)", "[1, email][1]", "user[0].phone", "IP"),
+        *("'a' if city else 'b'", "('x' or user).email", "postal_code", "language + 'x'", "mail", "shop.contact.mail"),
+        *("shop.contact", "shop.split(',')[0]", "str(DOB)", "idfa"),
+    ],
+)
+def test_nothing_of_the_person_is_computed_into_what_is_none_of_hers(target: str, expression: str) -> None:
+    compute = {"properties": {target: expression}} if target == "p" else {target: expression}
+    path = "properties.p" if target == "p" else target
+    for listed in (None, ["ttclid", "epik"], ["email"]):
+        raw = {"fields": {"email": ["mail", "shop.contact.mail"]}, **config(rules=[{"compute": compute}])}
+        raw["match_keys"] = listed
+        assert mistakes(raw) == [f"tiktok.rules[0].compute.{path}: {PERSONAL}"]
+
+
+@pytest.mark.parametrize("target", ["event_id", "description", "value", "external_id", "ttclid"])
+@pytest.mark.parametrize("expression", ["user['em' + 'ail']", "user[key]", "str(user.a[key].b)"])
+def test_no_member_is_computed(target: str, expression: str) -> None:
+    assert mistakes_of_rule({"compute": {target: expression}}) == [f".compute.{target}: {COMPUTED}"]
+
+
+@pytest.mark.parametrize(
+    ("compute", "settings", "kept"),
+    [
+        ({"external_id": "email"}, {"match_keys": ["external_id"]}, "email"),
+        ({"external_id": "Customer_Email"}, {"match_keys": ["external_id"]}, "email"),
+        ({"external_id": "full_name"}, {"match_keys": ["external_id", "last_name"]}, "first_name"),
+        ({"external_id": "ip_address"}, {"ip_address": "drop"}, "ip_address"),
+        ({"user_agent": "client_ip_address"}, {"ip_address": "truncate"}, "ip_address"),
+        ({"event_id": "'a' + external_id"}, {"match_keys": ["email"]}, "external_id"),
+        ({"order_id": "lead_id"}, {"match_keys": ["email"]}, "lead_id"),
+        ({"fbc": "'fb.1.' + FBCLID"}, {"match_keys": ["fbc"]}, "fbclid"),
+        ({"properties": {"c": "gclid"}}, {"match_keys": ["email"]}, "gclid"),
+        ({"external_id": "properties.anon_id"}, {"match_keys": ["external_id"]}, "properties.anon_id"),
+    ],
+)
+def test_a_column_is_computed_from_another_only_where_that_may_leave(
+    compute: dict[str, Any], settings: dict[str, Any], kept: str
+) -> None:
+    from target_adpostbacks.config import read
+
+    ((column, inner),) = compute.items()
+    path = f"{column}.c" if isinstance(inner, dict) else column
+    said = [f"rules[0].compute.{path}: made of {kept}, {KEPT_BACK}"]
+    assert mistakes({**config(**settings), "rules": [{"compute": compute}]}) == said
+    assert read({**config(), "rules": [{"compute": compute}]})
+    if "match_keys" in settings:
+        settings["match_keys"].append(kept)
+        assert read({**config(**settings), "rules": [{"compute": compute}]})
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        {"event_id": "'launch-' + sha256(external_id)"},
+        {"event_id": "sha256('salt' + str(user.external_id))"},
+        {"value": "20 if email else 10", "currency": "'EUR' if country == 'DE' else 'USD'"},
+        {"email": "email.lower()", "first_name": "full_name.split(' ')[0]", "city": "address.split(',')[1]"},
+        {"email": "user.Email if country != 'DE' else None", "phone": "'+49' + telephone"},
+        {"description": "plan[0:3] + contents[0].name + [1, 2][num_items] + items[-1].id"},
+        {"order_id": "order_id or ttclid"},
+    ],
+)
+def test_what_stays_with_the_person_or_says_nothing_may_be_computed(compute: dict[str, str]) -> None:
+    from target_adpostbacks.config import read
+
+    listed = ["ttclid", "email", "first_name", "city", "phone"]
+    assert read(config(rules=[{"compute": compute}], match_keys=listed))
 
 
 @pytest.mark.parametrize(

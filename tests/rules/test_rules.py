@@ -157,8 +157,8 @@ def test_properties_are_merged() -> None:
 
 
 def test_a_property_that_is_computed_from_the_person_is_left_out() -> None:
-    rule = {"compute": {"properties": {"contact": "email", "note": "'for ' + email"}}}
-    event = sent(a_config(rules=[rule]), email="ada@example.com", description="x")
+    rule = {"compute": {"properties": {"contact": "reply_to", "note": "'for ' + reply_to"}}}
+    event = sent(a_config(rules=[rule]), email="ada@example.com", reply_to="ada@example.com", description="x")
     assert "contact" not in event["properties"]
     assert "note" not in event["properties"]
 
@@ -395,11 +395,12 @@ def test_a_click_id_of_another_kind_or_of_another_network_is_none() -> None:
             {"compute": {"properties": {"p": "1 / (value or 0)"}}},
             "rule tiktok.rules[0], compute.properties.p: ZeroDivisionError",
         ),
-        ({"compute": {"event_time": "email"}}, "rule tiktok.rules[0], compute.event_time: not a time"),
+        ({"compute": {"event_time": "note"}}, "rule tiktok.rules[0], compute.event_time: not a time"),
     ],
 )
 def test_what_goes_wrong_with_a_record_names_rule_key_and_kind(rule: dict[str, Any], told: str) -> None:
-    result = prepared(a_config(rules=[rule]), email="canary@example.com")
+    note = "canary" if "compute.event_time" in told else None
+    result = prepared(a_config(rules=[rule]), email="canary@example.com", note=note)
     (not_sent,) = result.not_sent
     assert (not_sent.reason, not_sent.account) == ("invalid", "default")
     assert not_sent.message.startswith(told)
