@@ -42,6 +42,8 @@ class Records:
         self._reader.bad_line = lambda _, bad: refuse(bad, self._reader.line)
         self._reader.tick = self._tick
         self._ticked = tick
+        if misshaped := maps.misshaped(config.get("stream_maps") or {}):
+            raise UnreadableInput(". ".join(misshaped))
         try:
             self._mapper = PluginMapper({**config}, _SILENT)
         except Exception as error:  # noqa: BLE001 - whatever the SDK makes of a wrong shape; its text may hold values

@@ -111,6 +111,8 @@ class TargetAdpostbacks(CommandTarget):
 
     def setup_mapper(self) -> None:
         """Read stream_maps; raises ConfigValidationError."""
+        if misshaped := maps.misshaped(self.config.get("stream_maps") or {}):
+            raise _invalid(*misshaped)
         try:
             super().setup_mapper()
         except ConfigValidationError:

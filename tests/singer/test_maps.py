@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from singer_sdk.mapper import CustomStreamMap, PluginMapper
 
-from target_adpostbacks.singer.maps import mistakes, unmet
+from target_adpostbacks.singer.maps import misshaped, mistakes, unmet
 
 
 def said(stream_maps: dict[str, Any]) -> list[str]:
@@ -24,7 +24,10 @@ def said(stream_maps: dict[str, Any]) -> list[str]:
     "expression",
     [
         *("a + b", "record['a']", "record.get('c')", "_['b']", "config['rate'] * a", "__stream_name__"),
-        *("'text'", "None"),
+        *("'text'", "None", "config.get('nope')", "config.rate"),
+        *("a.strip().lower()", "a.b", "a.b.c", "record['a'].split(',')[0].upper()", "str(a).title()", "md5(a).upper()"),
+        *("', '.join(a)", "json.dumps(a)", "[each.nope() for each in a]", "f'{a}'", "datetime.datetime.now().nope()"),
+        *("int(a).bit_length()", "_.items()", "{'x': a}['x']"),
         *("md5(str(b))", "datetime.date.today().isoformat()", "[each for each in [1, 2]][0]", "'c' in record"),
     ],
 )
@@ -42,6 +45,18 @@ def test_what_the_sdk_and_the_stream_know_is_no_mistake(expression: str) -> None
         ("record['nope']", "names a column"),
         ("_['nope'] or 1", "names a column"),
         ("self", "names a column"),
+        ("config['nope']", "names a value that `stream_map_config`"),
+        ("a.nope()", "calls a method"),
+        ("a.strip().nope()", "calls a method"),
+        ("record['a'].nope()", "calls a method"),
+        ("self.nope() if a else None", "names a column"),
+        ("int(a).nope", "calls a method"),
+        ("md5(a).nope()", "calls a method"),
+        ("'x'.nope()", "calls a method"),
+        ("json.nope(a)", "calls a method"),
+        ("a.__class__", "calls a method"),
+        ("a = 1", "an expression expected"),
+        ("lambda: 1", "has a part"),
     ],
 )
 def test_an_unknown_function_or_column_is_told_with_its_path(expression: str, rule: str) -> None:
@@ -74,3 +89,11 @@ def test_every_map_of_the_stream_is_looked_at_and_no_other() -> None:
 )
 def test_a_map_that_is_for_no_stream_is_named(stream_maps: dict[str, Any], paths: list[str]) -> None:
     assert unmet(stream_maps, ["orders", "users"]) == paths
+
+
+def test_what_is_no_expression_is_told_with_its_path() -> None:
+    wrong = {"a": 3, "b": {"canary": 1}, "c": None, "d": "a", "__filter__": True, "__key_properties__": ["a"]}
+    rule = "an expression expected, as text; or null"
+    assert misshaped({"orders": wrong, "users": None, "x": "y"}) == [
+        f"stream_maps.orders.{name}: {rule}" for name in ("a", "b", "__filter__")
+    ]

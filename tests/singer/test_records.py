@@ -82,3 +82,5 @@ def test_what_a_run_could_not_read_is_told() -> None:
         read({"a": 1}, stream_maps={"__else__": "secret"})
     with pytest.raises(UnreadableInput, match=r"stream_maps.conversions.b: names a column"):
         read({"a": 1}, stream_maps={"conversions": {"b": "c"}})
+    with pytest.raises(UnreadableInput, match=r"stream_maps.conversions.b: an expression expected"):
+        read({"a": 1}, stream_maps={"conversions": {"b": 3}})

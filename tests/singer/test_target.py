@@ -552,6 +552,11 @@ def test_a_config_file_that_cannot_be_read_ends_in_one_line(tmp_path: Path, cont
         ),
         *slow(
             ({"stream_maps": "x"}, "stream_maps: "),
+            ({"stream_maps": {"conversions": {"value": 3}}}, "stream_maps.conversions.value: an expression expected"),
+            (
+                {"stream_maps": {"conversions": {"value": "event_id.canary()"}}},
+                "conversions.value: calls a",
+            ),
             ({"stream_maps": {"conversions": "canary"}}, "stream_maps.conversions: not what the SDK documents"),
             ({"flattening_enabled": True}, "flattening_max_depth is required"),
             ({"ledger_url": "sqlite://"}, "a file expected"),
