@@ -23,10 +23,16 @@ def _finite(digits: str) -> float | None:
 
 
 def event_id(line: bytes) -> str:
-    """The event id of a line that can't be read, where it stands there in full; else empty."""
-    match = _EVENT_ID(line)
-    text = (match[1] or match[2]).decode(errors="replace").strip() if match else ""
+    """The event id of a line that can't be read, where it stands there in full, the outermost one; else empty."""
+    found: tuple[int, bytes] | None = None
+    depth = 0
+    for match in _TOKENS(line) if b'"event_id"' in line else ():
+        if value := match[1] or match[2]:
+            found = (depth, value) if found is None or depth < found[0] else found
+        else:
+            depth += sum(map(match[0].count, (b"{", b"["))) - sum(map(match[0].count, (b"}", b"]")))
+    text = found[1].decode(errors="replace").strip() if found else ""
     return text if text.isprintable() else ""
 
 
-_EVENT_ID = re.compile(rb'"event_id"\s*:\s*(?:"([^"\\]{1,500})"|([0-9]{1,40})(?=\s*[,}]))').search
+_TOKENS = re.compile(rb'"event_id"\s*:\s*(?:"([^"\\]{1,500})"|([0-9]{1,40})(?=\s*[,}]))|[{}\[\]]+').finditer

@@ -186,6 +186,11 @@ def test_what_python_writes_though_it_is_no_json_is_read(text: str, value: Any) 
     [
         (b'{"event_id": "evt-1", "a": }', "evt-1"),
         (b'{"event_id":17,', "17"),
+        (b'{"user":{"event_id":"inner"},"event_id":"e9",,}', "e9"),
+        (b'{"a":[{"event_id":"inner"}],"note":"} ]\\"}","event_id":"e9","b":{"event_id":"z"},,}', "e9"),
+        (b'{"user":{"event_id":"inner"},,}', "inner"),
+        (b'{"type":"RECORD","record":{"items":[{"event_id":"i"}],"event_id":"e9",,}}', "e9"),
+        (b"]}" * 9 + b'"event_id":"e9"', "e9"),
         (b'{"event_id": 17', ""),
         (b'{"event_id": "evt', ""),
         (b'{"event_id": "a\\u0000b"', ""),
