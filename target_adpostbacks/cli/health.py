@@ -49,9 +49,10 @@ def health(ledger_url: str, style: str, output: Path | None) -> None:
     \b
     delivering           the network takes what is sent
     no_recent_activity   no request in 24 hours; normal when new
-    degraded             more than 10 % of 20 or more were refused in 24 hours, the
-                         network throttles, something has been open for more than
-                         6 hours, or the token is too old
+    degraded             the newest request failed and something is open, more than
+                         10 % of 20 or more were refused in 24 hours, something that
+                         is open happened more than 6 hours ago, or the token is too
+                         old
     credential_failures  the newest answer refused the credentials
 
     With --config, each account of the config has a line, one that never sent anything too. The setting `health` changes

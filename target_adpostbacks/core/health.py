@@ -10,7 +10,8 @@ from target_adpostbacks.core.money import Amount
 
 STATES = {
     "credential_failures": "The newest answer refused the account's credentials.",
-    "degraded": "It is throttled, too much is refused, something is open for too long, or the token is too old.",
+    "degraded": "The newest request failed and something is open, too much is refused, something is open for too long,"
+    " or the token is too old.",
     "no_recent_activity": "No request went out lately. That is normal for an account that is new.",
     "delivering": "The network takes what is sent.",
 }
@@ -29,6 +30,7 @@ class Answer(NamedTuple):
     message: str
     http_status: int | None
     at: str
+    sent_at: str | None = None  # of the newest request; None: there was none
 
     @property
     def words(self) -> str:
@@ -48,7 +50,7 @@ class Activity(NamedTuple):
     last_accepted_at: str | None = None
     last_sent_at: str | None = None
     answer: Answer | None = None  # the newest, unless it is older than the account may be quiet
-    failing_since: str | None = None  # where that refused the credentials: the first time after the last success
+    failing_since: str | None = None  # where that was no success: the first request after the last one that was
     refusal: Answer | None = None  # the newest rejection of the last 24 hours
     first_rejected_at: str | None = None  # of the last 24 hours
     all_open: int = 0
@@ -133,8 +135,10 @@ def _findings(
     activity: Activity, now: datetime, advice: Advice, limits: Mapping[str, float], token: Token
 ) -> Iterator[Finding]:
     answer, refusal, oldest = activity.answer, activity.refusal, activity.oldest_open
-    if answer and answer.reason == "throttled":
-        yield Finding(answer.at, f"The network throttles: {_ended(answer.words)} {advice(answer)}")
+    if answer and (answer.reason == "throttled" or (activity.all_open and _has_failed(activity, answer))):
+        what = "The network throttles" if answer.reason == "throttled" else "The newest request had no success"
+        since = activity.failing_since or answer.sent_at or answer.at
+        yield Finding(since, f"{what}: {_ended(answer.words or answer.reason)} {advice(answer)}")
     decided = activity.accepted + activity.rejected
     is_much = decided >= limits["rejected_of"] and 100 * activity.rejected > limits["rejected_percent"] * decided
     if refusal and is_much:
@@ -154,6 +158,11 @@ def _findings(
                 too_old_at.astimezone(timezone.utc).isoformat(timespec="milliseconds"),
                 f"The token is {days} days old, and token_max_age_days is {token.max_age_days}: rotate it.",
             )
+
+
+def _has_failed(activity: Activity, answer: Answer) -> bool:
+    """Whether the newest request, or the attempt to make one, had no success, not even with a part of its batch."""
+    return answer.status != "accepted" and (activity.last_accepted_at or "") < (answer.sent_at or answer.at)
 
 
 def before(now: datetime, hours: float) -> str:

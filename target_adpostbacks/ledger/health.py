@@ -167,7 +167,8 @@ def _by_account(database: Database, query: sa.Select[Any]) -> defaultdict[Name, 
 
 def _answers(database: Database, seqs: Iterable[int]) -> Mapping[int, Answer]:
     table = database.table(DELIVERIES).c
-    columns = (table.status, table.reason, table.code, table.message, table.http_status, table.updated_at)
+    words = (table.status, table.reason, table.code, table.message, table.http_status)
+    columns = (*words, table.updated_at, table.sent_at)
     rows = database.read(sa.select(table.seq, *columns).where(table.seq.in_([*seqs])))
     return {seq: Answer(*row) for seq, *row in rows}
 
@@ -231,11 +232,16 @@ def _activity(
 
 
 def _failing_since(database: Database, activity: Activity) -> str | None:
-    """Where the newest answer refused the credentials: when that came first after the last success."""
+    """Where the newest answer is no success: when the first request after the last success went out.
+
+    Where it refused the credentials, the first one with the same code.
+    """
     answer, table = activity.answer, database.table(ATTEMPTS).c
-    if answer is None or answer.reason != "credentials":
+    if answer is None or answer.status == "accepted":
         return None
-    same = [table.network == activity.network, table.account == activity.account, table.code == answer.code]
+    same = [table.network == activity.network, table.account == activity.account]
+    if answer.reason == "credentials":
+        same.append(table.code == answer.code)
     after = table.started_at > (activity.last_accepted_at or "")
     ((first,),) = database.read(sa.select(sa.func.min(table.started_at)).where(*same, after))
     return min(first, answer.at) if first else answer.at

@@ -101,6 +101,14 @@ def test_a_refused_token_exits_1_with_words_advice_and_money(url: str) -> None:
     )
 
 
+def test_a_network_that_is_down_exits_1(url: str) -> None:
+    fill(url, "open", reason="transient", code="", message="", http_status=503, event_time=ago(minutes=6))
+    result = run(url, "--format", "json")
+    (health,) = as_json(result)
+    assert (result.exit_code, health["state"], health["since"]) == (1, "degraded", ago(minutes=5))
+    assert health["advice"].startswith("The newest request had no success: HTTP 503.")
+
+
 @pytest.mark.parametrize("style", ["table", "json", "jsonl", "csv", "prometheus"])
 def test_no_ledger_is_an_empty_one(url: str, tmp_path: Path, style: str) -> None:
     result = run(url, "--format", style)

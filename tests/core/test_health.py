@@ -119,11 +119,25 @@ def test_the_setting_health_changes_the_limits(changed: dict[str, float], facts:
     assert health(changed=changed, **facts).state == state
 
 
-def test_an_account_with_nothing_but_failures_under_the_limits_says_so() -> None:
-    failing = health(answer=an_answer("open", "transient", "", "connection refused"), accepted=0, open=2)
-    assert (failing.state, failing.advice) == (
+def test_an_account_whose_newest_request_failed_with_something_open_is_degraded_since_the_first_failure() -> None:
+    failed = an_answer("open", "transient", "", "unavailable")._replace(sent_at=ago(hours=1), http_status=503)
+    failing = health(answer=failed, accepted=0, open=2, all_open=2, failing_since=ago(hours=3))
+    assert (failing.state, failing.since, failing.is_well) == ("degraded", ago(hours=3), False)
+    assert failing.advice == "The newest request had no success: HTTP 503: unavailable. <advice on transient>"
+    after_success = health(answer=failed, all_open=2, last_accepted_at=ago(hours=2), failing_since=ago(hours=1))
+    assert (after_success.state, after_success.since) == ("degraded", ago(hours=1))
+
+
+def test_a_request_that_took_a_part_of_its_batch_is_a_success() -> None:
+    partly = an_answer("open", "transient")._replace(sent_at=ago(hours=1))
+    assert health(answer=partly, all_open=2, last_accepted_at=ago(hours=1)).state == "delivering"
+
+
+def test_a_few_refusals_with_nothing_open_are_told_and_no_failure() -> None:
+    refused = health(answer=REJECTED, accepted=0, rejected=2)
+    assert (refused.state, refused.advice) == (
         "delivering",
-        "Nothing was accepted lately: HTTP 200: connection refused. <advice on transient>",
+        "Nothing was accepted lately: 40002: Invalid value for event_id. <advice on 40002>",
     )
 
 

@@ -90,6 +90,16 @@ def test_the_newest_answer_is_the_one_that_changed_last(ledger: Ledger, ledger_u
     assert (tiktok.failing_since, tiktok.last_accepted_at) == (ago(hours=9), ago(days=3))
 
 
+def test_an_outage_began_with_the_first_request_after_the_last_success(ledger: Ledger, ledger_url: str) -> None:
+    write(ledger, "a", at=ago(hours=9), **OPEN)
+    write(ledger, "b", at=ago(hours=8))
+    write(ledger, "c", at=ago(hours=3), **OPEN)
+    write(ledger, "d", at=ago(hours=2), **OPEN)
+    tiktok = activities(ledger_url)["tiktok.default"]
+    assert tiktok.answer
+    assert (tiktok.answer.sent_at, tiktok.failing_since) == (ago(hours=2), ago(hours=3))
+
+
 def test_credentials_that_were_refused_before_anything_was_sent_are_an_answer(ledger: Ledger, ledger_url: str) -> None:
     write(ledger, "a", at=ago(hours=2))
     write(ledger, "b", at=ago(hours=1), status="open", reason="credentials", code="40105", **NO_REQUEST, attempt=False)
