@@ -74,7 +74,7 @@ def test_the_end_of_a_run_says_which_money_is_open_and_until_when_it_can_be_sent
     early = {**happened, "event_time": (hour - timedelta(hours=20)).isoformat()}
     records = [
         fresh(1, **early),
-        fresh(2, **early),
+        fresh(2, **{**early, "event_time": (hour - timedelta(hours=20, minutes=-20)).isoformat()}),
         fresh(3, **{**happened, "event_time": hour.isoformat(), "value": 10_000}),
         fresh(4, **{**happened, "event_time": hour.isoformat(), "currency": "JPY", "value": 300}),
         fresh(5, **{**happened, "value": None}),

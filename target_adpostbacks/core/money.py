@@ -10,14 +10,16 @@ THREE_DECIMALS = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
 """ISO 4217, as of 2025. All other currencies have two."""
 TO_THE_HOUR = 13
 """How much of a time names its hour: ``2026-11-20T18``."""
+TO_THE_MINUTE = 16
+"""How much names its minute, so that a run keeps few amounts and counts none as lost that is not."""
 
 
 class Amount(NamedTuple):
-    """The value of open conversions of one account whose deadlines are in one hour."""
+    """The value of open conversions of one account whose deadlines are near one another, in one hour at most."""
 
     account: str  # "tiktok.default"
     currency: str
-    deadline: str | None  # the last one, as the ledger writes it; None: it is not known
+    deadline: str | None  # the first one, as the ledger writes it; None: it is not known
     value: float
 
 
@@ -29,7 +31,7 @@ class Stake(NamedTuple):
     value: float
     lost: float = 0  # what of it can't be sent any more
     next: float = 0  # what of it is lost at the next deadline, or in the same hour
-    deadline: str | None = None  # when the last of that is lost
+    deadline: str | None = None  # when the first of that is lost
 
 
 def stakes(amounts: Iterable[Amount], now: str) -> list[Stake]:
@@ -52,7 +54,7 @@ def _with(stake: Stake, amount: Amount, now: str) -> Stake:
         return stake
     if hour < first:
         return stake._replace(next=amount.value, deadline=amount.deadline)
-    return stake._replace(next=stake.next + amount.value, deadline=max(amount.deadline, stake.deadline or ""))
+    return stake._replace(next=stake.next + amount.value, deadline=min(amount.deadline, stake.deadline or "9"))
 
 
 def told(stake: Stake, now: str, account: str = "") -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from target_adpostbacks.core.answers import Outcome, Verdict
-from target_adpostbacks.core.money import TO_THE_HOUR, Amount, Stake, stakes
+from target_adpostbacks.core.money import TO_THE_MINUTE, Amount, Stake, stakes
 from target_adpostbacks.core.postback import Key, NotSent, milliseconds
 from target_adpostbacks.delivery.queued import Group, Queued, Skipped, WhyOpen
 from target_adpostbacks.delivery.under_way import UnderWay
@@ -38,7 +38,7 @@ class Verdicts:
         self.why_open: Counter[WhyOpen] = Counter()
         self.stopping = threading.Event()
         self._ledger = ledger
-        self._open: dict[tuple[str, str, str], Amount] = {}  # account, currency, hour of the deadline
+        self._open: dict[tuple[str, str, str], Amount] = {}  # account, currency, minute of the deadline
         self._clock = clock
         self._under_way = under_way
         self._lock = threading.Lock()
@@ -123,9 +123,9 @@ class Verdicts:
             if facts.value is None or facts.currency is None or postback.key.test:
                 continue
             deadline = milliseconds(postback.deadline)
-            hour = (postback.account, facts.currency, deadline[:TO_THE_HOUR])
-            *_, last, value = self._open.get(hour, ("", "", "", 0.0))
-            self._open[hour] = Amount(*hour[:2], max(deadline, last or ""), value + facts.value)
+            minute = (postback.account, facts.currency, deadline[:TO_THE_MINUTE])
+            *_, first, value = self._open.get(minute, ("", "", deadline, 0.0))
+            self._open[minute] = Amount(*minute[:2], min(deadline, first or ""), value + facts.value)
 
     def at_stake(self) -> list[Stake]:
         """The value of what stayed open, tests aside."""

@@ -179,7 +179,7 @@ def _open(database: Database, counted: sa.ColumnElement[bool], now: str) -> defa
     hour = sa.func.substr(table.c.deadline, 1, TO_THE_HOUR).label(HOUR)
     is_lost = sa.case((table.c.deadline < now, 1), else_=0).label(IS_LOST)
     facts = (
-        sa.func.max(table.c.deadline),
+        sa.func.min(table.c.deadline),
         sa.func.sum(table.c.value),
         sa.func.min(table.c.event_time),
         sa.func.count(),

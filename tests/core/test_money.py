@@ -30,9 +30,9 @@ def test_what_is_open_is_told_with_what_is_lost_at_the_next_deadline() -> None:
     ]
 
 
-def test_deadlines_in_one_hour_are_told_together_with_the_last_of_them() -> None:
+def test_deadlines_in_one_hour_are_told_together_with_the_first_of_them() -> None:
     assert sentences(usd(1, TEN_PAST_SIX), usd(2, SIX), usd(4)) == [
-        "7.00 USD open for reddit, 3.00 of it can't be sent after 18:10 UTC"
+        "7.00 USD open for reddit, 3.00 of it can't be sent after 18:00 UTC"
     ]
 
 

@@ -154,6 +154,13 @@ def test_what_is_open_carries_its_money_by_currency_and_deadline(ledger: Ledger,
     assert (tiktok.oldest_open.at, tiktok.oldest_open.reason) == (ago(days=6), "transient")
 
 
+def test_of_deadlines_in_one_hour_the_first_is_told(ledger: Ledger, ledger_url: str) -> None:
+    first, last = ("2026-11-25T18:00:00.000+00:00", "2026-11-25T18:59:00.000+00:00")
+    write(ledger, "a", **OPEN, value=1, deadline=last)
+    write(ledger, "b", **OPEN, value=2, deadline=first)
+    assert at_stake(activities(ledger_url)["tiktok.default"]) == [Stake("tiktok.default", "USD", 3, 0, 3, first)]
+
+
 def test_tests_and_what_is_for_no_network_count_nowhere(ledger: Ledger, ledger_url: str) -> None:
     write(ledger, "a", test=True, **OPEN)
     write(ledger, "b", test=True)
