@@ -102,6 +102,7 @@ class Run:
         self._started = time.monotonic()
         self._unusable: Counter[str] = Counter()  # "value: not a number (stream orders)"
         self._not_sent: Counter[str] = Counter()
+        self._unread: Counter[str] = Counter()  # lines of no stream: what they were to be is not known
         self._skipped: list[Skipped] = []
         self._skipped_since = 0.0
         self.ledger = Ledger(ledger_url(os.environ, general.ledger_url), self.run_id)
@@ -202,7 +203,8 @@ class Run:
         place = f"{file}, line {prepared.line}: " if file else f"Line {prepared.line}: "
         of_stream = f" (stream {prepared.stream})" if prepared.stream else ""
         if prepared.invalid:
-            self._warn_once(self._not_sent, prepared.invalid + of_stream, place, "Not sent")
+            counts, came = (self._not_sent, "Not sent") if prepared.stream else (self._unread, "Not read")
+            self._warn_once(counts, prepared.invalid + of_stream, place, came)
         for mistake in prepared.mistakes:
             self._warn_once(self._not_sent, mistake + of_stream, place, "Not sent")
         for column in prepared.unusable:
@@ -313,6 +315,8 @@ class Run:
             self._log.warning("fields.%s: its path was in no record of the run; check how it is spelled.", column)
         for warning in self.preparation.unmet_names() if self._prepared else ():
             self._log.warning(warning)
+        for rule, count in self._unread.items():
+            self._log.warning("%s: %s not read.", rule, "1 line" if count == 1 else f"{count} lines")
         for rule, count in self._not_sent.items():
             self._log.warning("%s: %s not sent.", rule, _conversions(count))
         for column, count in self._delivery.differences.items():

@@ -354,6 +354,14 @@ def test_a_key_that_a_stream_map_cannot_keep_is_told(
     assert told in ran.stderr
 
 
+def test_lines_that_cannot_be_read_are_counted_as_lines(target: Target) -> None:
+    lines = [schema(), record(**a_purchase()), b'{"type": "STATE", "value": {,}}', b"{", state(1)]
+    ran = target.run(lines)
+    assert "Line 3: line: malformed JSON. Not read; more of these are counted" in ran.stderr
+    assert "line: malformed JSON: 2 lines not read." in ran.stderr
+    assert "not sent" not in ran.stderr
+
+
 def test_maps_and_fields_that_met_nothing_are_named_at_the_end(target: Target) -> None:
     target.config["fields"] = {"email": "customer.mail", "phone": "tel"}
     target.config["stream_maps"] = {"cc": {"email": None}}
