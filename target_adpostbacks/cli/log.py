@@ -25,7 +25,7 @@ SAMPLE = 500
 @_options.since
 @_options.status
 @_options.filters
-@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Only the newest N lines.")
+@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Only the newest N lines, or event ids.")
 @click.option("--ids", is_flag=True, help="Only event ids, each once, one a line.")
 @_options.output("table", "json", "jsonl", "csv")
 def log(
@@ -53,17 +53,17 @@ def log(
             only = _options.only(ledger, **chosen)
             lines = ledger.lines(since, status, only)
             if limit:
-                shown, conversions = ledger.newest(limit, since, status, only)
+                shown, conversions = ledger.newest(limit, since, status, only, by_id=ids)
                 lines = iter(shown)
                 if conversions is not None:
-                    click.echo(_cut(limit, conversions), err=True)
+                    click.echo(_cut(limit, "event id" if ids else "line", conversions), err=True)
             WRITERS["ids" if ids else style](lines)
     except UnusableLedger as error:
         raise click.ClickException(str(error)) from None
 
 
-def _cut(limit: int, conversions: int) -> str:
-    lines = "line" if limit == 1 else f"{limit:,} lines"
+def _cut(limit: int, what: str, conversions: int) -> str:
+    lines = what if limit == 1 else f"{limit:,} {what}s"
     matching = "1 conversion matches" if conversions == 1 else f"{conversions:,} conversions match"
     return f"Only the newest {lines}, there are more: {matching}."
 

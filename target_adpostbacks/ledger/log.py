@@ -68,13 +68,18 @@ def lines(database: Database, since: str, status: str | None, only: Only) -> Ite
         yield from group
 
 
-def newest(database: Database, limit: int, since: str, status: str | None, only: Only) -> Newest:
-    """The last so many of ``lines``."""
+def newest(
+    database: Database, limit: int, since: str, status: str | None, only: Only, *, by_id: bool = False
+) -> Newest:
+    """The last so many of ``lines``; ``by_id``: those of the last so many event ids."""
     groups: list[list[Line]] = []
+    event_ids: set[str] = set()
     count = 0
     for group in _groups(database, since, status, only, newest_first=True):
-        groups.append(group)
-        count += len(group)
+        event_ids.update(line.event_id for line in group)
+        count = len(event_ids) if by_id else count + len(group)
+        if not by_id or count <= limit:
+            groups.append(group)
         if count > limit:
             break
     shown = [line for group in reversed(groups) for line in group]
@@ -85,7 +90,7 @@ def newest(database: Database, limit: int, since: str, status: str | None, only:
         .select_from(database.table(DELIVERIES))
         .where(*_conditions(database, since, status, only))
     )
-    return Newest(shown[-limit:], database.read(matching)[0][0])
+    return Newest(shown if by_id else shown[-limit:], database.read(matching)[0][0])
 
 
 def _groups(

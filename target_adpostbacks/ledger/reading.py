@@ -54,9 +54,11 @@ class LedgerReader:
         """
         return log.lines(self._database, since, status, only)
 
-    def newest(self, limit: int, since: str = "", status: str | None = None, only: Only = ALL) -> Newest:
+    def newest(
+        self, limit: int, since: str = "", status: str | None = None, only: Only = ALL, *, by_id: bool = False
+    ) -> Newest:
         """The last so many of ``lines``."""
-        return log.newest(self._database, limit, since, status, only)
+        return log.newest(self._database, limit, since, status, only, by_id=by_id)
 
     def known(self, column: str) -> list[str]:
         """The values that deliveries have in a column, sorted."""

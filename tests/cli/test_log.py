@@ -165,15 +165,21 @@ def test_the_newest_of_many_are_found_from_the_end(ledger_url: str) -> None:
     ledger = Ledger(ledger_url, "run-1")
     ledger.write(at(3), [a_row(f"evt-{number}", "skipped", **UNSENT) for number in range(2500)])
     ledger.close()
-    result = run(ledger_url, "--ids", "--limit", "1700")
-    assert result.stdout.split() == [f"evt-{number}" for number in range(800, 2500)]
+    result = run(ledger_url, "--format", "jsonl", "--limit", "1700")
+    newest = [json.loads(line)["event_id"] for line in result.stdout.splitlines()]
+    assert newest == [f"evt-{number}" for number in range(800, 2500)]
     assert result.stderr == "Only the newest 1,700 lines, there are more: 2,500 conversions match.\n"
+    assert run(ledger_url, "--ids", "--limit", "1700").stdout.split() == newest
 
 
 def test_ids_come_once_each_on_a_line_of_their_own(ledger_url: str) -> None:
     fill(ledger_url)
     assert run(ledger_url, "--ids").stdout == "evt-1\nevt-2\nevt-3\nevt-4\n"
     assert run(ledger_url, "--ids", "--status", "rejected").stdout == "evt-2\n"
+    newest = run(ledger_url, "--ids", "--limit", "3")
+    assert newest.stdout == "evt-2\nevt-3\nevt-4\n"
+    assert newest.stderr == "Only the newest 3 event ids, there are more: 4 conversions match.\n"
+    assert run(ledger_url, "--ids", "--limit", "4").stderr == ""
     result = run(ledger_url, "--ids", "--network", "snapchat")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "No line matches.\n")
     assert run(ledger_url, "--ids", "--format", "csv").exit_code == 2
