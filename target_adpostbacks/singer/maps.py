@@ -7,13 +7,14 @@ from collections.abc import Collection, Iterator, Mapping, Set
 from fnmatch import fnmatch
 from typing import Any
 
-import simpleeval  # type: ignore[import-untyped]
 from singer_sdk.mapper import CustomStreamMap
 
 KNOWN = {"record", "_", "config", "__stream_name__", "__original_stream_name__"}
 """Names that the SDK gives to every expression, beside the record's columns."""
 
 JSON_TYPES = (str, int, float, bool, list, dict, type(None))
+NEVER = {"format", "format_map", "mro"}
+"""Attributes that the SDK's evaluator refuses on every value, beside those that begin with an underscore."""
 RETURN_TEXT = {"md5", "sha256"}
 """Functions of the SDK whose values are text."""
 
@@ -109,7 +110,7 @@ def _is_unknown(node: ast.Attribute, is_called: bool, values: Set[str], made: Cu
     ``values``: names of JSON values, which may be objects. ``address.city`` is a member; no member can be called.
     """
     name = node.attr
-    if name.startswith((*simpleeval.DISALLOW_PREFIXES,)) or name in simpleeval.DISALLOW_METHODS:
+    if name.startswith(("_", "func_")) or name in NEVER:
         return True
     match node.value:
         case ast.Call(func=ast.Name(id=function)) if function in RETURN_TEXT:
