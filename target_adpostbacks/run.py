@@ -25,6 +25,7 @@ from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.mistakes import located
 from target_adpostbacks.core.money import told
 from target_adpostbacks.core.preparation import Preparation, Prepared, Rule, digest, invalid
+from target_adpostbacks.delivery.adjustments import MOST_WAITING, Adjustments
 from target_adpostbacks.delivery.attempts import pauses
 from target_adpostbacks.delivery.balance import Share, Tally, counted, summary, unbalanced
 from target_adpostbacks.delivery.batches import Batches
@@ -125,6 +126,8 @@ class Run:
             for account in section
             if account.network
         }
+        self._max_batch_rows = max_batch_rows
+        self._adjustments: dict[str, Adjustments] = {}  # by the account's label
         self._hints = configuration.hints(accounts)
         self._trials = configuration.trials(accounts)
         self._trial_names = {
@@ -185,6 +188,9 @@ class Run:
             self._invalid += any(not_sent.reason == "invalid" for not_sent in prepared.not_sent)
         for postback in prepared.postbacks:
             batches = self._batches[postback.account]
+            if postback.key.adjustment:
+                self._adjust(batches.account, Queued(postback, mark))
+                continue
             for full in batches.add(Queued(postback, mark)):
                 self._delivery.submit(batches.account, full)
         for not_sent in prepared.not_sent:
@@ -198,6 +204,23 @@ class Run:
         self.read += 1
         if not outcomes:
             self._without_outcome += 1
+
+    def _adjust(self, account: Account, queued: Queued) -> None:
+        """Let an adjustment wait: it must not overtake the conversion that it adjusts, nor another adjustment of it."""
+        if (waiting := self._adjustments.get(account.label)) is None:
+            waiting = self._adjustments[account.label] = Adjustments(account, self._max_batch_rows)
+        waiting.add(queued)
+        if len(waiting) >= MOST_WAITING:
+            self._send_adjustments(waiting)
+
+    def _send_adjustments(self, waiting: Adjustments) -> None:
+        """Send an account's adjustments once all that was read before has its verdict; of a conversion one by one."""
+        for batch in self._batches[waiting.account.label].due():
+            self._delivery.submit(waiting.account, batch)
+        while len(waiting):
+            in_order = self._delivery.finish(waiting.account)
+            for batch in waiting.take(in_order=in_order):
+                self._delivery.submit(waiting.account, batch)
 
     def _report(self, prepared: Prepared, file: str) -> None:
         place = f"{file}, line {prepared.line}: " if file else f"Line {prepared.line}: "
@@ -232,6 +255,9 @@ class Run:
         for batches in self._batches.values():
             for batch in batches.due(age):
                 self._delivery.submit(batches.account, batch)
+        for waiting in self._adjustments.values():
+            if len(waiting) and time.monotonic() - waiting.since >= age:
+                self._send_adjustments(waiting)
         if self._skipped and time.monotonic() - self._skipped_since >= age:
             self._write_skipped()
 
@@ -281,6 +307,8 @@ class Run:
         for batches in self._batches.values():
             for batch in batches.due():
                 self._delivery.submit(batches.account, batch)
+        for waiting in self._adjustments.values():
+            self._send_adjustments(waiting)
         if not self._delivery.settle(is_hurried):
             self._delivery.abandon()
         self._is_settled = True

@@ -37,6 +37,8 @@ LOCK_POLL_SECONDS = 0.2
 """Between two looks at whether another run has ended."""
 BUSY = Outcome(Verdict.BUSY, message="another run with this ledger is sending to this asset")
 
+TOO_EARLY = Outcome(Verdict.TRANSIENT, message="what it adjusts is open: the conversion, or an adjustment before it")
+
 
 class Delivery:
     """One run's sending. ``submit``, ``skip``, ``settle`` and ``close`` belong to one thread; the rest is on others.
@@ -157,6 +159,13 @@ class Delivery:
                 return False
         return True
 
+    def finish(self, account: Account) -> bool:
+        """Wait until all that was submitted for an account has its verdict, or stays open; False once stopped."""
+        lane = self._lanes.get(account.label)
+        while lane and (futures := list(lane.futures)) and self._is_waiting():
+            wait(futures, timeout=0.2)
+        return not self.stopping.is_set()
+
     def _note_unanswered(self) -> None:
         try:
             count = self._verdicts.note_unanswered()
@@ -231,6 +240,9 @@ class Delivery:
             self._verdicts.store([(BUSY, batch)], None)
             return
         by_status = self._repeats.sort(batch, lane.network)
+        if too_early := self._repeats.too_early([*by_status.new, *by_status.refused], self._verdicts.open_adjusted):
+            self._verdicts.store([(TOO_EARLY, too_early)], None)
+            by_status = by_status.without(too_early)
         self._verdicts.release(by_status.accepted, "already accepted")
         self._verdicts.leave_open(by_status.unrecognized, Outcome(Verdict.NO_ANSWER, message=UNRECOGNIZED))
         if by_status.new:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -30,6 +30,11 @@ class Sorted(NamedTuple):
     accepted: list[Queued]
     refused: list[Queued]  # to be sent apart: they must not spoil the rest again
     unrecognized: list[Queued]  # unanswered, and too late to send again: the network would count them twice
+
+    def without(self, others: Sequence[Queued]) -> Sorted:
+        """The same, but for these."""
+        ids = {id(queued) for queued in others}
+        return Sorted(*([queued for queued in group if id(queued) not in ids] for group in self))
 
 
 class Repeats:
@@ -73,6 +78,15 @@ class Repeats:
                 (by_status.new if is_recognized else by_status.unrecognized).append(queued)
         return by_status
 
+    def too_early(self, batch: Sequence[Queued], open_adjusted: Collection[Key]) -> list[Queued]:
+        """Adjustments that would overtake: the ledger has their conversion as open, or it is ``open_adjusted``."""
+        adjusted = [(queued, _adjusted(queued.postback)) for queued in batch if queued.postback.key.adjustment]
+        if not adjusted:
+            return []
+        earlier = self._ledger.earlier([key for _, keys in adjusted for key in keys])
+        is_open = {*open_adjusted, *(key for key, row in earlier.items() if row.status == "open")}
+        return [queued for queued, keys in adjusted if not is_open.isdisjoint(keys)]
+
     def _is_recognized(self, postback: Postback, row: Earlier, max_retry_seconds: float) -> bool:
         """Whether the network still takes a repetition for one: to the end of the retries that it may need."""
         if postback.resend_seconds is None or not row.sent_at:
@@ -102,3 +116,8 @@ def _redated(postback: Postback, first_read_at: str, network: Network[Any]) -> P
 
 def _keys(postback: Postback) -> tuple[Key, ...]:
     return (postback.key, *postback.other_keys)
+
+
+def _adjusted(postback: Postback) -> tuple[Key, ...]:
+    """The identities of the conversion that it adjusts."""
+    return tuple(key._replace(adjustment="") for key in _keys(postback))

@@ -37,6 +37,7 @@ class Verdicts:
         self.counts: Counter[str] = Counter()
         self.why_open: Counter[WhyOpen] = Counter()
         self.stopping = threading.Event()
+        self.open_adjusted: set[Key] = set()  # conversions of which this run leaves an adjustment open
         self._ledger = ledger
         self._open: dict[tuple[str, str, str], Amount] = {}  # account, currency, minute of the deadline
         self._clock = clock
@@ -112,6 +113,8 @@ class Verdicts:
             is_open = count_as.startswith("open ")
             if is_open:
                 self._count_money(batch)
+                adjustments = (queued.postback.key for queued in batch if queued.postback.key.adjustment)
+                self.open_adjusted.update(key._replace(adjustment="") for key in adjustments)
         for mark, count in marks.items():
             if count_as == "rejected":
                 mark.flag(count_as)

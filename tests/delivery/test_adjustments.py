@@ -1,0 +1,177 @@
+"""Adjustments never overtake the conversion that they adjust, nor one another."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from conftest import SETTINGS, a_record
+
+from target_adpostbacks.config import read
+from target_adpostbacks.core.answers import Request, Response
+from target_adpostbacks.run import Run
+
+NOW = datetime(2026, 11, 20, 13, tzinfo=timezone.utc)
+DOWN = Response(status=503)
+APIS = ("data_manager", "google_ads")
+
+
+class Google:
+    """Takes all but what ``refuses`` answers; ``taken``: order ids and values, in the order of the requests."""
+
+    def __init__(self, refuses: Callable[[list[tuple[str, Any]]], Response | None] = lambda _: None) -> None:
+        self.taken: list[tuple[str, Any]] = []
+        self.requests: list[list[tuple[str, Any]]] = []
+        self._refuses = refuses
+        self._lock = threading.Lock()
+
+    def __call__(self, request: Request, timeout_seconds: float) -> Response:
+        if request.url.endswith("/token"):
+            return Response(status=200, body={"access_token": "ya29.x", "expires_in": 3599, "token_type": "Bearer"})
+        events = [sent(event) for event in rows_of(request.body)]
+        with self._lock:
+            self.requests.append(events)
+            if (refusal := self._refuses(events)) is not None:
+                return refusal
+            self.taken += events
+        return Response(status=200, body={"requestId": "r-1", "results": [{"orderId": each} for each, _ in events]})
+
+
+def rows_of(body: Any) -> list[Any]:
+    read_back = msgspec.json.decode(msgspec.json.encode(body))
+    return next(read_back[name] for name in ("events", "conversions", "conversionAdjustments") if name in read_back)
+
+
+def sent(event: Any) -> tuple[str, Any]:
+    restated = event.get("restatementValue", {}).get("adjustedValue")
+    return event.get("transactionId") or event["orderId"], restated or event.get("conversionValue")
+
+
+def a_run(tmp_path: Path, google: Google, **settings: Any) -> Run:
+    section = {**SETTINGS["google_ads"], "max_attempts": 2, **settings}
+    general, accounts = read({"google_ads": section, "ledger_url": f"sqlite:///{tmp_path}/ledger.db"})
+    run = Run(
+        general,
+        accounts,
+        log=logging.getLogger("test"),
+        transport=google,
+        clock=lambda: NOW,
+        pauses=lambda: itertools.repeat(0.05),
+        max_batch_rows=10,
+    )
+    run.begin()
+    return run
+
+
+def purchase(number: int, value: float, **changes: Any) -> dict[str, Any]:
+    return a_record(
+        event_id=f"evt-{number}",
+        network="google_ads",
+        gclid="EAIaIQob",
+        ttclid=None,
+        value=value,
+        currency="USD",
+        **changes,
+    )
+
+
+def restated(number: int, value: float) -> dict[str, Any]:
+    return purchase(number, value, adjustment="restate")
+
+
+def finished(run: Run, *records: dict[str, Any]) -> Run:
+    for record in records:
+        run.add(record)
+    run.settle()
+    assert run.close() in (0, 1)
+    return run
+
+
+def values(google: Google, number: int) -> list[Any]:
+    return [value for order_id, value in google.taken if order_id == f"evt-{number}"]
+
+
+def once_down() -> Callable[[list[tuple[str, Any]]], Response | None]:
+    """The first request of every set of events is refused: what comes later has time to overtake it."""
+    seen: Counter[str] = Counter()
+
+    def refuses(events: list[tuple[str, Any]]) -> Response | None:
+        seen[str(events)] += 1
+        return DOWN if seen[str(events)] == 1 else None
+
+    return refuses
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("most", [2_000, 7])
+def test_restatements_are_sent_after_their_conversions_and_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, api: str, most: int
+) -> None:
+    monkeypatch.setattr("target_adpostbacks.run.MOST_WAITING", most)
+    google = Google(once_down())
+    run = finished(
+        a_run(tmp_path, google, api=api),
+        *(purchase(number, 5) for number in range(30)),
+        *(restated(number, value) for value in (6, 7) for number in range(30)),
+    )
+    assert [values(google, number) for number in range(30)] == [[5, 6, 7]] * 30
+    assert (run.tally.accepted, run.tally.open) == (90, {})
+
+
+def test_an_adjustment_waits_for_no_longer_than_a_batch_does(tmp_path: Path) -> None:
+    restated_at_google = threading.Event()
+    google = Google(lambda events: restated_at_google.set() if ("evt-1", 6) in events else None)
+    run = a_run(tmp_path, google)
+    run.general = msgspec.structs.replace(run.general, max_batch_age_seconds=0)
+    run.add(purchase(1, 5))
+    run.add(restated(1, 6))
+    run.tick()
+    assert restated_at_google.wait(5)
+    finished(run)
+    assert values(google, 1) == [5, 6]
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_what_adjusts_an_open_conversion_stays_open_also_in_a_later_run(tmp_path: Path, api: str) -> None:
+    down = Google(lambda events: DOWN if ("evt-1", 5) in events else None)
+    first = finished(a_run(tmp_path, down, api=api), purchase(1, 5), restated(1, 6))
+    assert (down.taken, first.tally.open) == ([], {"transient": 2})
+    still = Google()
+    assert finished(a_run(tmp_path, still, api=api), restated(1, 6)).tally.open == {"transient": 1}
+    assert still.taken == []
+    up = Google()
+    assert finished(a_run(tmp_path, up, api=api), purchase(1, 5), restated(1, 6)).tally.accepted == 2
+    assert values(up, 1) == [5, 6]
+
+
+def test_an_adjustment_after_an_open_one_stays_open_too(tmp_path: Path) -> None:
+    google = Google(lambda events: Response(status=200, body={}) if ("evt-1", 6) in events else None)
+    run = finished(a_run(tmp_path, google, max_attempts=1), purchase(1, 5), restated(1, 6), restated(1, 7))
+    assert values(google, 1) == [5]
+    assert (run.tally.accepted, run.tally.open) == (1, {"transient": 2})
+
+
+def test_an_adjustment_of_what_the_ledger_does_not_know_is_sent(tmp_path: Path) -> None:
+    google = Google()
+    finished(a_run(tmp_path, google), restated(1, 6))
+    assert values(google, 1) == [6]
+
+
+def test_a_stopped_run_keeps_waiting_adjustments_open(tmp_path: Path) -> None:
+    google = Google()
+    run = a_run(tmp_path, google)
+    for number in (1, 2):
+        run.add(purchase(number, 5))
+        run.add(restated(number, 6))
+        run.add(restated(number, 7))
+    run.stop()
+    finished(run)
+    assert (google.taken, run.tally.open) == ([], {"transient": 6})
