@@ -83,7 +83,13 @@ Defaults = Annotated[
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A network's section of the config; the fields are its schema. Texts are trimmed, empty ones are missing."""
 
-    enabled: Annotated[bool, doc("false: nothing is sent; its conversions are skipped, `disabled`.")] = True
+    enabled: Annotated[
+        bool,
+        doc(
+            "false: nothing is sent. Conversions whose `network` names it are skipped, `disabled`; its click id alone"
+            " attributes to nobody, `not_attributed`."
+        ),
+    ] = True
     base_url: Annotated[
         str | None,
         doc(
