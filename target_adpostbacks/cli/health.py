@@ -18,7 +18,7 @@ from target_adpostbacks.cli._output import printable, replacing, write_csv, writ
 from target_adpostbacks.cli._tables import columns
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.advice import advice
-from target_adpostbacks.core.health import THRESHOLDS, Activity, Answer, Health, Token, judged, shown
+from target_adpostbacks.core.health import THRESHOLDS, Activity, Answer, Health, Token, judged, not_sent_to, shown
 from target_adpostbacks.core.money import decimals, stakes, told
 from target_adpostbacks.core.times import moment
 from target_adpostbacks.ledger import LedgerReader, NoLedger, UnusableLedger
@@ -55,8 +55,9 @@ def health(ledger_url: str, style: str, output: Path | None) -> None:
                          old
     credential_failures  the newest answer refused the credentials
 
-    With --config, each account of the config has a line, one that never sent anything too. The setting `health` changes
-    the limits. Exit 0 if every account is delivering or new, else 1.
+    With --config, each account of the config has a line, one that never sent anything too, and each that it no longer
+    sends to while something is open. The setting `health` changes the limits.
+    Exit 0 if every account is delivering or new, else 1.
 
     \b
     Example: adpostbacks health --config config.json
@@ -69,13 +70,18 @@ def health(ledger_url: str, style: str, output: Path | None) -> None:
         accounts_health = [*healths(ledger_url, now, accounts)]
     except UnusableLedger as error:
         raise click.ClickException(str(error)) from None
+    if style == "table" and not accounts_health:
+        click.echo(_nothing(ledger_url, configured=configured is not None), err=True)
     with replacing(output):
         WRITERS[style](accounts_health, now)
     sys.exit(0 if all(each.is_well for each in accounts_health) else 1)
 
 
 def healths(url: str, now: datetime, configured: Mapping[str, Sequence[Account]] | None = None) -> Iterator[Health]:
-    """Of each account that the config switches on; without a config, of each that the ledger knows."""
+    """Of each account that the config switches on, and of those of the ledger that it does not while something is open.
+
+    Without a config, of each account that the ledger knows.
+    """
     accounts = {account.label: account for section in (configured or {}).values() for account in section}
     limits = [account.network.settings.health for account in accounts.values() if account.network]
     quiet_hours = max((each.get("quiet_hours", 0) for each in limits), default=0)
@@ -92,6 +98,22 @@ def healths(url: str, now: datetime, configured: Mapping[str, Sequence[Account]]
             activity, settings = known.get(label, Activity(account.section, account.name)), account.network.settings
             token = Token(moment("token_created_at", settings.token_created_at or ""), settings.token_max_age_days)
             yield judged(activity, now, _advice(activity), settings.health, token)
+    for label, activity in known.items():
+        if activity.all_open and (label not in accounts or accounts[label].network is None):
+            yield not_sent_to(activity, now)
+
+
+def _nothing(url: str, *, configured: bool) -> str:
+    """Why no account has a line, and which ledger says so."""
+    what = "No account has sent anything yet"
+    try:
+        with LedgerReader(url) as ledger:
+            place = f"the ledger is {ledger.location}"
+            if configured:
+                what = "No account of the config is switched on, and nothing is open"
+    except NoLedger as error:
+        place = str(error).rstrip(".")
+    return f"{what}: {place}."
 
 
 def _advice(activity: Activity) -> Callable[[Answer], str]:
@@ -121,7 +143,6 @@ def row(health: Health, now: datetime) -> dict[str, Any]:
 
 def _write_table(healths: Sequence[Health], now: datetime) -> None:
     if not healths:
-        click.echo("No account has sent anything yet.", err=True)
         return
     width = Console().width if sys.stdout.isatty() else None
     for line in table(healths, now, width, colored=width is not None and Console().color_system is not None):

@@ -86,6 +86,7 @@ class Token(NamedTuple):
 
 
 NO_TOKEN = Token()
+NOT_SENT_TO = "put the account back into the config and switch it on, or what is open is lost at its deadline."
 
 
 class Finding(NamedTuple):
@@ -129,6 +130,14 @@ def judged(
     if answer.status != "accepted" and not activity.accepted:
         return health("delivering", None, f"Nothing was accepted lately: {_ended(answer.words)}", advice(answer))
     return health("delivering", None)
+
+
+def not_sent_to(activity: Activity, now: datetime) -> Health:
+    """How an account does to which the config sends nothing any more, while something is open for it."""
+    oldest = activity.oldest_open
+    since = activity.last_sent_at or (oldest.at if oldest else None) or before(now, 0)
+    is_open = "1 is" if activity.all_open == 1 else f"{activity.all_open:,} are"
+    return Health(activity, "degraded", since, f"The config no longer sends to it, and {is_open} open: {NOT_SENT_TO}")
 
 
 def _findings(

@@ -113,7 +113,8 @@ def test_a_network_that_is_down_exits_1(url: str) -> None:
 def test_no_ledger_is_an_empty_one(url: str, tmp_path: Path, style: str) -> None:
     result = run(url, "--format", style)
     assert result.exit_code == 0
-    assert result.stderr == ("No account has sent anything yet.\n" if style == "table" else "")
+    told = f"No account has sent anything yet: no ledger at {tmp_path}/ledger.db yet"
+    assert result.stderr.startswith(told) if style == "table" else not result.stderr
     assert "tiktok" not in result.stdout
     assert [*tmp_path.iterdir()] == []
 
@@ -130,6 +131,27 @@ def test_each_account_of_the_config_has_a_line(url: str, tmp_path: Path) -> None
         ("reddit.default", "no_recent_activity", None),
         ("tiktok.game_a", "no_recent_activity", None),
     ]
+
+
+@pytest.mark.parametrize("enabled", [False, None], ids=["switched off", "not in the config"])
+def test_what_is_open_for_an_account_that_gets_nothing_any_more_is_told(
+    url: str, tmp_path: Path, *, enabled: bool | None
+) -> None:
+    fill(url, at=ago(days=2), **{**REFUSED, "reason": "transient", "code": ""})
+    section = {"tiktok": {**SETTINGS["tiktok"], "enabled": False}} if enabled is False else {}
+    config = {"reddit": SETTINGS["reddit"], **section}
+    result = run(url, "--format", "json", config=config, folder=tmp_path)
+    told, *_ = [each for each in as_json(result) if each["account"] == "tiktok.default"]
+    assert (result.exit_code, told["state"], told["since"]) == (1, "degraded", ago(days=2))
+    assert told["open_money"] == {"USD": 100.1}
+    assert told["advice"].startswith("The config no longer sends to it, and 1 is open:")
+
+
+def test_a_ledger_of_accounts_that_are_switched_off_is_not_called_an_empty_one(url: str, tmp_path: Path) -> None:
+    fill(url)
+    result = run(url, config={"tiktok": {**SETTINGS["tiktok"], "enabled": False}}, folder=tmp_path)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.startswith("No account of the config is switched on, and nothing is open: the ledger is ")
 
 
 def test_a_silent_account_exits_1(url: str) -> None:
