@@ -281,8 +281,10 @@ class Pinterest(Network[PinterestSettings]):
         code, message = self.error(body)
         if 200 <= response.status < 300:
             if not isinstance(body, Mapping):
-                why = "no JSON object in the answer"
-                return [Outcome(Verdict.TRANSIENT, "", why, shared=True)] * count
+                # Empty or cut off: the events may be counted, unless a page came from somebody in between.
+                is_page = isinstance(body, str) and body.lstrip().startswith("<")
+                verdict = Verdict.TRANSIENT if is_page else Verdict.NO_ANSWER
+                return [Outcome(verdict, "", "no JSON object in the answer", shared=True)] * count
             if code:
                 return [Outcome(Verdict.REJECTED, code, message, shared=True)] * count
             return _each(body, count) or [_together(body, count)] * count
@@ -422,7 +424,8 @@ def _each(body: Mapping[str, Any], count: int) -> list[Outcome] | None:
     read = {each: _outcome(*each) for each in {*said}}
     outcomes = [read[each] for each in said] * (count // len(said))
     processed = _number(body, "num_events_processed")
-    if processed in (None, [outcome.verdict for outcome in outcomes].count(Verdict.ACCEPTED)):
+    listed = [outcome.verdict for outcome in outcomes].count(Verdict.ACCEPTED)
+    if processed in (None, listed) or (listed == count and 0 < processed < count):  # the entries count
         return outcomes
     doubt = Outcome(Verdict.REJECTED, "", f"{processed} of {count} processed, other than listed", reason="unconfirmed")
     return [doubt if outcome.verdict is Verdict.ACCEPTED else outcome for outcome in outcomes]

@@ -284,7 +284,9 @@ DOUBTED = ("REJECTED", "unconfirmed", False)
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        (counted([PROCESSED, PROCESSED], 1), [DOUBTED, DOUBTED]),
+        (counted([PROCESSED, PROCESSED], 1), [ACCEPTED, ACCEPTED]),
+        (counted([PROCESSED, PROCESSED], 0), [DOUBTED, DOUBTED]),
+        (counted([PROCESSED, PROCESSED], 3), [DOUBTED, DOUBTED]),
         (counted([FAILED, PROCESSED], 2), [REJECTED, DOUBTED]),
         (counted([PROCESSED, PROCESSED], None), [ACCEPTED, ACCEPTED]),
         (counted([PROCESSED], 2), [ACCEPTED, ACCEPTED]),
@@ -322,6 +324,15 @@ def test_the_id_of_a_request_and_when_to_come_again_are_in_the_headers() -> None
     assert pinterest().request_id(Response(status=200, headers=headers)) == "123"
     assert pinterest().retry_after(Response(status=429, headers=headers)) == "58"
     assert pinterest().retry_after(Response(status=200, headers=headers)) == ""
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict"),
+    [(None, "NO_ANSWER"), ('{"num_events_received": 1, "nu', "NO_ANSWER"), ("<html>", "TRANSIENT")],
+)
+def test_a_success_that_is_empty_or_cut_off_is_a_doubt(body: Any, verdict: str) -> None:
+    (outcome,) = pinterest().outcomes(Response(status=200, body=body), 1)
+    assert outcome.verdict.name == verdict
 
 
 # Against the sandbox.
