@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -23,24 +24,47 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 @contextmanager
 def replacing(path: Path | None) -> Iterator[None]:
-    """What is written to standard output meanwhile goes to that file, which is replaced at once; None: it does not."""
-    if path is None:
+    """What is written to standard output meanwhile goes to that file, which is replaced at once and keeps its mode.
+
+    None, and ``-``: it does not. What is no regular file, a pipe or a device, is written to.
+    """
+    if path is None or _is_standard_output(path):
         yield
         return
     with redirect_stdout(io.StringIO()) as written:
         yield
     try:
-        target = path.resolve()
-        if target.exists() and not target.is_file():
-            raise click.ClickException(f"--output {path}: not a file")
-        beside = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            beside.write_text(written.getvalue(), "utf-8")
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
+        _write(path, written.getvalue())
     except OSError as error:
         raise click.ClickException(f"--output {path}: {error.strerror}") from None
+
+
+def _write(path: Path, text: str) -> None:
+    target = path.resolve()
+    mode = path.stat().st_mode if path.exists() else None
+    if mode is not None and not stat.S_ISREG(mode):
+        with path.open("w", encoding="utf-8") as pipe:
+            pipe.write(text)
+        return
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with beside.open("w", encoding="utf-8") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), stat.S_IMODE(mode))
+            file.write(text)
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _is_standard_output(path: Path) -> bool:
+    """Whether it is ``-``, or another name of where standard output goes: a file that it was redirected to too."""
+    if str(path) == "-":
+        return True
+    try:
+        return os.path.samestat(path.stat(), os.fstat(1))
+    except OSError:
+        return False
 
 
 def write_json(rows: Iterable[Row]) -> None:

@@ -233,6 +233,35 @@ def test_output_replaces_the_file_at_once_and_leaves_nothing_beside_it(url: str,
     assert (folder / "adpostbacks.prom").stat().st_mode & 0o044 == 0o044 & ~_umask()
 
 
+def test_a_replaced_file_keeps_its_mode(url: str, tmp_path: Path) -> None:
+    (file := tmp_path / "x.prom").touch()
+    file.chmod(0o640)
+    assert run(url, "--format", "prometheus", "--output", str(file)).exit_code == 0
+    assert "adpostbacks_" in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("place", ["-", "/dev/stdout"])
+def test_output_to_standard_output_is_written_behind_what_is_there(url: str, tmp_path: Path, place: str) -> None:
+    words = [COMMAND, "health", "--ledger-url", url, "--format", "json", "--output", place]
+    with (tmp_path / "all.txt").open("w") as file:
+        file.write("before\n")
+        file.flush()
+        subprocess.run(words, stdout=file, check=True, cwd=tmp_path)
+        file.write("after\n")
+    assert (tmp_path / "all.txt").read_text() == "before\n[\n]\nafter\n"
+    assert [each.name for each in tmp_path.iterdir()] == ["all.txt"]
+    assert subprocess.run(words, capture_output=True, check=True, cwd=tmp_path).stdout == b"[\n]\n"
+
+
+def test_output_to_a_pipe_is_written_to_it(url: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reading = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    assert run(url, "--format", "json", "--output", str(tmp_path / "pipe")).exit_code == 0
+    assert os.read(reading, 100) == b"[\n]\n"
+    os.close(reading)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
