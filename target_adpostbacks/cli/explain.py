@@ -177,6 +177,7 @@ def _request(request: Mapping[str, Any]) -> str:
         _others(request["events"] - 1),
         words.removesuffix("."),
         f"request id {request['network_request_id']}" if request["network_request_id"] else "",
+        request["counted"],
     ]
     return ", ".join(filter(None, parts))
 

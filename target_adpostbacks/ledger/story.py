@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from target_adpostbacks.ledger import log
+from target_adpostbacks.ledger import counts, log
 from target_adpostbacks.ledger.database import Database
 from target_adpostbacks.ledger.tables import ATTEMPTS, DELIVERIES
 
 
 class Request(NamedTuple):
-    """A request that the conversion was in. Each field is a column of attempts."""
+    """A request that the conversion was in. Each field but ``counted`` is a column of attempts."""
 
     started_at: str
     http_status: int | None
@@ -24,6 +24,7 @@ class Request(NamedTuple):
     message: str
     network_request_id: str
     run_id: str
+    counted: str  # what the network made of it afterwards, as ``adpostbacks check`` learned it; empty: nobody asked
 
 
 class Verdict(NamedTuple):
@@ -66,6 +67,7 @@ def stories(database: Database, event_id: str) -> list[Story]:
 
 
 WORDS = Verdict._fields[1:]
+COLUMNS = Request._fields[:-1]
 
 
 def _requests(database: Database, attempt_ids: Iterable[str]) -> dict[str, Any]:
@@ -82,4 +84,4 @@ def _chain(verdicts: Iterable[Any], earlier: Mapping[str, Iterable[Any]], last: 
         for row in (*earlier.get(verdict.attempt_id, ()), *([final] if final else ())):
             if row.attempt_id not in seen:
                 seen.add(row.attempt_id)
-                yield Request(*(row._mapping[name] for name in Request._fields))
+                yield Request(*(row._mapping[name] for name in COLUMNS), counts.told(row))

@@ -92,6 +92,8 @@ def test_what_was_counted_is_in_the_requests_row_and_in_the_log(scene: Scene) ->
     assert scene.counts() == [("success", 2, "{}")]
     assert rows(scene.ledger, "*") == before
     assert {line["counted"] for line in scene.log()} == {"2 of the request's 2 counted"}
+    explained = CliRunner().invoke(main, ["explain", "--ledger-url", scene.ledger, "a"])
+    assert explained.stdout.count("2 of the request's 2 counted") == 1
     table = CliRunner().invoke(main, ["log", "--ledger-url", scene.ledger])
     assert table.stdout.count("2 of the request's 2 counted") == 2
 
