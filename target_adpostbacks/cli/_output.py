@@ -81,13 +81,10 @@ def write_jsonl(rows: Iterable[Row]) -> None:
 
 
 def write_csv(names: Sequence[str], rows: Iterable[Row]) -> None:
-    """A head and the rows; lists and objects are JSON. A terminal gets no character that it would obey."""
-    is_terminal = sys.stdout.isatty()
+    """A head and the rows; lists and objects are JSON. Whatever cannot be printed is escaped as in JSON."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(names)
-    for row in rows:
-        cells = [_cell(row.get(name)) for name in names]
-        writer.writerow([printable(cell) if is_terminal and isinstance(cell, str) else cell for cell in cells])
+    writer.writerows([_cell(row.get(name)) for name in names] for row in rows)
 
 
 def as_json(value: Any) -> str:
@@ -101,7 +98,7 @@ def plain(value: Any) -> Any:
 
 
 def escaped(text: str) -> str:
-    """JSON without characters that nobody sees, or that a terminal would obey."""
+    """Text, or JSON, without characters that nobody sees, or that a terminal would obey."""
     return (
         text if text.isprintable() else "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
     )
@@ -115,4 +112,6 @@ def printable(text: str) -> str:
 def _cell(value: Any) -> Any:
     """A value of a CSV file that no spreadsheet runs."""
     cell = plain(value)
-    return f"'{cell}" if isinstance(cell, str) and cell.lstrip(" ").startswith(FORMULA) else cell
+    if not isinstance(cell, str):
+        return cell
+    return escaped(f"'{cell}" if cell.lstrip(" ").startswith(FORMULA) else cell)

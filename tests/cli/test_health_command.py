@@ -205,6 +205,14 @@ def test_rows_are_csv_with_what_a_spreadsheet_may_run_made_harmless(url: str) ->
     assert (row["state"], row["open"], row["open_money"]) == ("credential_failures", "1", '{"USD": 100.1}')
 
 
+def test_no_file_of_rows_holds_a_character_that_nobody_sees(url: str, tmp_path: Path) -> None:
+    fill(url, **{**REFUSED, "message": "\x1b[2J\u202egone\nforged,line"}, network="net\x9b\n")
+    assert run(url, "--format", "csv", "--output", str(tmp_path / "x.csv")).exit_code == 1
+    _, row = (tmp_path / "x.csv").read_text().splitlines()
+    assert row.isprintable()
+    assert "\\u001b[2J\\u202egone\\nforged,line" in row
+
+
 def test_prometheus_reads_every_line_whatever_labels_hold(url: str, tmp_path: Path) -> None:
     fill(url, **REFUSED)
     fill(url, network='net"} 1\nforged{x="\\', currency="EUR", account="\x1b[31mred")

@@ -192,7 +192,7 @@ def test_no_output_has_a_character_that_a_terminal_obeys(tmp_path: Path) -> None
     names = {"event_name": hostile, "account": hostile, "message": hostile, "code": hostile}
     ledger.write(at(1), [a_row(hostile, "rejected", **names)], [an_attempt(message=hostile)])
     ledger.close()
-    for chosen in (["--ids"], ["--format", "json"], ["--format", "jsonl"], [], ["--account", "nobody"]):
+    for chosen in (["--ids"], *(["--format", each] for each in ("json", "jsonl", "csv")), [], ["--account", "nobody"]):
         output = run(url, *chosen).output
         assert "a" in output
         assert {char for char in output if not char.isprintable()} <= {"\n"}, chosen
