@@ -84,4 +84,4 @@ def _chain(verdicts: Iterable[Any], earlier: Mapping[str, Iterable[Any]], last: 
         for row in (*earlier.get(verdict.attempt_id, ()), *([final] if final else ())):
             if row.attempt_id not in seen:
                 seen.add(row.attempt_id)
-                yield Request(*(row._mapping[name] for name in COLUMNS), counts.told(row))
+                yield Request(**{name: row._mapping[name] for name in COLUMNS}, counted=counts.told(row))
