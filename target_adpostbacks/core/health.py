@@ -158,7 +158,8 @@ def _findings(
         )
     if oldest and oldest.at < before(now, limits["open_hours"]):
         waits = f"{activity.all_open:,} open, {oldest.reason}; the oldest happened at {shown(oldest.at)}."
-        yield Finding(oldest.at, f"{waits} {advice(oldest)}")
+        crossed = datetime.fromisoformat(oldest.at) + timedelta(hours=limits["open_hours"])
+        yield Finding(crossed.isoformat(timespec="milliseconds"), f"{waits} {advice(oldest)}")
     if token.created_at and token.max_age_days is not None:
         too_old_at = token.created_at + timedelta(days=token.max_age_days)
         if now > too_old_at:

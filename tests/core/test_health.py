@@ -74,11 +74,11 @@ def test_more_than_a_tenth_of_twenty_or_more_refused_is_degraded(accepted: int, 
         )
 
 
-@pytest.mark.parametrize(("hours", "state"), [(6, "delivering"), (6.001, "degraded")])
+@pytest.mark.parametrize(("hours", "state"), [(6, "delivering"), (8, "degraded")])
 def test_what_is_open_for_more_than_six_hours_is_degraded(hours: float, state: str) -> None:
     waiting = health(**opened(hours=hours))
     assert waiting.state == state
-    assert waiting.since == (ago(hours=hours) if state == "degraded" else None)
+    assert waiting.since == (ago(hours=2) if state == "degraded" else None)
 
 
 def test_a_throttled_account_is_degraded() -> None:
