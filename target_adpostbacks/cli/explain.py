@@ -170,7 +170,8 @@ def _verdict(status: str, reason: str, code: str, message: str) -> str:
 
 def _request(request: Mapping[str, Any]) -> str:
     answer = f"HTTP {request['http_status']}" if request["http_status"] else "no answer"
-    words = ": ".join(filter(None, (request["code"], request["message"])))
+    code = "" if request["status"] == "Success" else request["code"]
+    words = ": ".join(filter(None, (code, request["message"])))
     parts = [
         f"{_time(request['started_at'])}  {request['status']}",
         f"{answer} in {request['latency_ms']:,} ms",

@@ -61,6 +61,12 @@ def test_a_story_has_what_came_in_what_was_sent_and_every_request(ledger_url: st
     assert story["requests"][0]["network_request_id"] == "r1"
 
 
+def test_a_request_that_succeeded_is_told_without_its_code(ledger_url: str) -> None:
+    write(ledger_url, a_row("evt-1", attempt_id="a1", sent_at=at(1)), attempts=[an_attempt("a1", None, code="0")])
+    assert not re.search(r"Success.*, 0\b", run(ledger_url, "evt-1").stdout)
+    assert "Success" in run(ledger_url, "evt-1").stdout
+
+
 def test_a_conversion_of_several_accounts_and_events_has_a_story_for_each(ledger_url: str) -> None:
     write(
         ledger_url,
