@@ -23,6 +23,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 STATUS_WORDS = {**STATUSES, **{shown.lower(): shown for shown in (*STATUSES.values(), RETRIED)}}
 """A verdict in the ledger's words, and in the log's, to the log's."""
+CONFIG_DECIDES = dict.fromkeys(("health", "report"), "`ledger_url`, accounts and limits")
+"""What commands take from ``--config`` beyond the ledger's place."""
 MOST_NAMES = 50
 """Known names that are told, at most."""
 
@@ -42,7 +44,8 @@ def ledger_url(command: Command) -> Command:
         is_eager=True,  # --ledger-url needs it
         expose_value=False,
         callback=_remember_config,
-        help="The config of target-adpostbacks, for its `ledger_url`. ENV reads `.env`.",
+        help=f"The config of target-adpostbacks, for its {CONFIG_DECIDES.get(command.__name__, '`ledger_url`')}."
+        " ENV reads `.env`.",
     )
     return option(config(command))
 

@@ -154,6 +154,11 @@ def test_a_ledger_of_accounts_that_are_switched_off_is_not_called_an_empty_one(u
     assert result.stderr.startswith("No account of the config is switched on, and nothing is open: the ledger is ")
 
 
+def test_help_says_all_that_the_config_decides() -> None:
+    told = " ".join(CliRunner().invoke(main, ["health", "--help"]).stdout.split())
+    assert "for its `ledger_url`, accounts and limits." in told
+
+
 def test_a_silent_account_exits_1(url: str) -> None:
     fill(url, at=ago(days=2))
     result = run(url, "--format", "json")
