@@ -64,9 +64,9 @@ def value_in_cents(case: Case) -> Iterable[Spot]:
         return []
     total = 0.0
     for item in c.contents:
-        if item.price is None:
+        if item.price is None or item.quantity is None:
             return []
-        total += item.price * (1 if item.quantity is None else item.quantity)
+        total += item.price * item.quantity
     if total <= 0:
         return []
     ratio = c.value / total
