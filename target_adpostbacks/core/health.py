@@ -56,6 +56,8 @@ class Activity(NamedTuple):
     all_open: int = 0
     oldest_open: Answer | None = None  # ``at``: when the oldest open conversion happened
     amounts: tuple[Amount, ...] = ()
+    processed: int = 0  # events of the day's requests of which the network has said what it counted of them
+    counted: int = 0  # of these
     is_trial: bool = False  # a trial's deliveries are among those that are counted
 
     @property
@@ -86,6 +88,7 @@ class Token(NamedTuple):
 
 
 NO_TOKEN = Token()
+WHY_NOT = "`adpostbacks log` says why not the rest."
 NOT_SENT_TO = "put the account back into the config and switch it on, or what is open is lost at its deadline."
 
 
@@ -111,10 +114,15 @@ def judged(
     limits = {**THRESHOLDS, **(changed or {})}
     if activity.answer and activity.answer.at < before(now, limits["quiet_hours"]):
         activity = activity._replace(answer=None)
+    not_counted = activity.processed - activity.counted
+    processed = (
+        f"Of {activity.processed:,} events that the network processed, it counted {activity.counted:,}: {WHY_NOT}"
+    )
     trial = ("This counts a trial at a loopback address: no network has its deliveries.",) if activity.is_trial else ()
 
     def health(state: str, since: str | None, *sentences: str) -> Health:
-        return Health(activity, state, since, " ".join(filter(None, (*sentences, *trial))))
+        told = (*sentences, processed if not_counted > 0 else "", *trial)
+        return Health(activity, state, since, " ".join(filter(None, told)))
 
     answer = activity.answer
     if answer and answer.reason == "credentials":

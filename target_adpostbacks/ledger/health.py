@@ -80,7 +80,13 @@ def activities(database: Database, now: datetime, quiet_hours: float) -> list[Ac
     answers = _answers(database, wanted)
     names = sorted({*recent, *opened, *requests})
     made = [_activity(name, recent[name], answers, opened[name], requests[name]) for name in names]
-    return [activity._replace(failing_since=_failing_since(database, activity)) for activity in made]
+    processed = _processed(database, now)
+    complete = []
+    for activity in made:
+        events, of_these = processed.get((activity.network, activity.account), (0, 0))
+        failing_since = _failing_since(database, activity)
+        complete.append(activity._replace(failing_since=failing_since, processed=events, counted=of_these))
+    return complete
 
 
 def not_shadowed(table: sa.FromClause, assets: Iterable[tuple[str, str]]) -> Iterable[sa.ColumnElement[bool]]:
@@ -229,6 +235,15 @@ def _activity(
         ),
         is_trial=any(map(receiver_of_trial, assets)),
     )
+
+
+def _processed(database: Database, now: datetime) -> Mapping[Name, tuple[int, int]]:
+    """Of the day's requests that ``adpostbacks check`` asked about: how many events, how many counted; by account."""
+    table = database.table(ATTEMPTS).c
+    account = (table.network, table.account)
+    query = sa.select(*account, sa.func.sum(table.events), sa.func.sum(table.counted))
+    query = query.where(table.counted.is_not(None), table.started_at >= before(now, 24)).group_by(*account)
+    return {(network, name): (int(events), int(counted)) for network, name, events, counted in database.read(query)}
 
 
 def _failing_since(database: Database, activity: Activity) -> str | None:

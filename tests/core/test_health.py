@@ -147,3 +147,11 @@ def test_what_counts_a_trial_says_so() -> None:
 
 def test_every_state_is_explained_in_the_order_of_how_bad_it_is() -> None:
     assert [*STATES] == ["credential_failures", "degraded", "no_recent_activity", "delivering"]
+
+
+def test_what_a_network_processed_and_did_not_count_is_told() -> None:
+    told = health(processed=1_005, counted=1_000).advice
+    assert (
+        told == "Of 1,005 events that the network processed, it counted 1,000: `adpostbacks log` says why not the rest."
+    )
+    assert health(processed=1_000, counted=1_000).advice == ""

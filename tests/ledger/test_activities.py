@@ -209,3 +209,17 @@ def test_an_asset_may_hold_any_character(ledger: Ledger, ledger_url: str) -> Non
 
 def test_an_empty_ledger_has_no_accounts(ledger: Ledger, ledger_url: str) -> None:
     assert activities(ledger_url) == {}
+
+
+def test_what_a_network_said_later_of_the_days_requests_is_added_up(ledger: Ledger, ledger_url: str) -> None:
+    write(ledger, "a")
+    said = {"processing": "done", "not_counted": None, "checked_at": ago(minutes=1)}
+    requests = [
+        {**an_attempt("a2", started_at=ago(hours=2), events=5), **said, "counted": 3},
+        {**an_attempt("a3", started_at=ago(hours=3), events=2), **said, "counted": 2},
+        {**an_attempt("a4", started_at=ago(hours=30), events=9), **said, "counted": 0},
+        {**an_attempt("a5", started_at=ago(hours=1), events=9), **dict.fromkeys((*said, "counted"))},
+    ]
+    ledger.write(ago(hours=1), [], requests)
+    activity = activities(ledger_url)["tiktok.default"]
+    assert (activity.processed, activity.counted) == (7, 5)
