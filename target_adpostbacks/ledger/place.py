@@ -36,7 +36,8 @@ def ledger_url(
     url = next((url.strip() for url in urls if url and url.strip()), None)
     if url is None:
         return _sqlite(_folder(root) / FILE)
-    file = re.fullmatch(r"(sqlite[^:]*:///)([^/:?][^?]*)(.*)", url, re.DOTALL)  # no URL of a server, no absolute path
+    # No URL of a server, no absolute path, no URI of SQLite's own.
+    file = re.fullmatch(r"(sqlite[^:]*:///)((?!file:)[^/:?][^?]*)(.*)", url, re.DOTALL)
     if file is None:
         return url
     return f"{file[1]}{_plain(_below(root, file[2]))}{file[3]}"

@@ -189,6 +189,15 @@ def without_the_bad(network: SandboxNetwork, call: Call, *, alone: bool) -> tupl
     return [], refused
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_network_wants_to_be_left_alone() -> Iterator[None]:
+    """One that throttles without a word is asked again at once: its pause would be a minute of the test's time."""
+    with pytest.MonkeyPatch.context() as patch:
+        for network in NETWORKS.values():
+            patch.setattr(network, "throttled_seconds", 0)
+        yield
+
+
 class RandomStreams(RuleBasedStateMachine):
     """A source that grows, and a target that is run on what follows its last state."""
 

@@ -232,8 +232,10 @@ def test_a_bad_record_is_a_row_and_a_warning_and_the_run_goes_on(target: Target,
         b"{oops": "line: malformed JSON",
         encoded({"event_time": 1}).strip(): "event_name: missing; map the column that names the event",
         encoded(a_purchase(event_id="a\r\nb")).strip(): "event_id: contains a control character",
-        encoded(a_purchase(event_time="soon")).strip(): "event_time: not a time (ISO 8601 or epoch seconds expected)",
-        encoded(a_purchase(test="perhaps")).strip(): "test: true or false expected",
+        encoded(
+            a_purchase(11, event_time="soon")
+        ).strip(): "event_time: not a time (ISO 8601 or epoch seconds expected)",
+        encoded(a_purchase(12, test="perhaps")).strip(): "test: true or false expected",
         b'{"event_name": "x", "event_time": 1, "properties": %b}' % deep: "properties: an object",
     }
     ran = target.run([a_purchase(1), *bad, a_purchase(2)])
@@ -495,7 +497,8 @@ def test_send_all_sends_what_names_no_network_too(target: Target) -> None:
 
 def test_several_accounts_of_a_section_each_get_it_or_the_one_that_is_named(target: Target, sandbox: Sandbox) -> None:
     pixels = {"game_a": {"pixel_code": "AAAAAAAAAAAAAAAAAAAA"}, "game_b": {"pixel_code": "BBBBBBBBBBBBBBBBBBBB"}}
-    target.config["tiktok"] = {**target.config["tiktok"], "accounts": {**pixels, "old": {"enabled": False}}}
+    accounts = {**pixels, "old": {"enabled": False}}
+    target.config["tiktok"] = {**target.config["tiktok"], "tiktok_app_id": None, "accounts": accounts}
     target.run([a_purchase(1), a_purchase(2, account="game_b"), a_purchase(3, account="old")])
     assert sorted(target.rows("event_id, account, asset, status, reason")) == [
         ("evt-1", "game_a", f"AAAAAAAAAAAAAAAAAAAA@{sandbox.url}", "accepted", ""),
