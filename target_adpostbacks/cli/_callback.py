@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 PATH = "/callback"
 SECONDS = 300
 PAGES = {
-    200: "Connected. You can close this page and go back to the terminal.",
+    200: "The answer has arrived. Close this page and go back to the terminal: it says what came of it.",
     400: "This is not the answer that adpostbacks waits for. Go back to the terminal.",
     404: "There is nothing here.",
 }
@@ -21,13 +21,17 @@ class NoCode(Exception):
     """Why there is no code."""
 
 
+class Denied(NoCode):
+    """The answer to this attempt is that there will be none."""
+
+
 def code_in(url: str, names: Sequence[str], state: str) -> str:
     """The code in the query of a callback's URL. Raises NoCode, also where its state is not ours."""
     query = {name: values[0] for name, values in parse_qs(urlsplit(url.strip()).query).items()}
     if not hmac.compare_digest(query.get("state", "").encode(), state.encode()):
         raise NoCode("the answer is to another attempt (its state differs): begin anew")
     if "error" in query:
-        raise NoCode(f"the network says: {query['error'][:100]}")
+        raise Denied(f"the network says: {query['error'][:100]}")
     for name in names:
         if code := query.get(name):
             return code
@@ -39,6 +43,7 @@ class Callback:
 
     def __init__(self, port: int, names: Sequence[str], state: str) -> None:
         self.code = ""
+        self.is_denied = False
         self.refused = ""
         callback = self
 
@@ -68,15 +73,15 @@ class Callback:
         try:
             self.code = code_in(target, names, state)
         except NoCode as no_code:
-            self.refused = str(no_code)
-            return 400
+            self.refused, self.is_denied = str(no_code), isinstance(no_code, Denied)
+            return 200 if self.is_denied else 400
         return 200
 
     def wait(self, seconds: float = SECONDS) -> str:
         """The code. Raises NoCode where none came in time."""
         until = time.monotonic() + seconds
         with self._server:
-            while not self.code and (left := until - time.monotonic()) > 0:
+            while not (self.code or self.is_denied) and (left := until - time.monotonic()) > 0:
                 self._server.timeout = left
                 self._server.handle_request()
         if not self.code:

@@ -61,6 +61,7 @@ class Preview:
         self._preparation = preparation_of(configured.general, configured.accounts)
         self._preparation.make = self._make
         self._payloads: dict[str, JSON] = {}  # by account, of one record
+        self._urls: dict[str, str] = {}  # where its request would go
         self._has_read = False
 
     def read(self, file: IO[bytes], limit: int | None, show: Callable[[Shown], None]) -> None:
@@ -100,6 +101,9 @@ class Preview:
         payload = postback.payload
         shown = msgspec.json.decode(payload) if self._raw else masked(account, conversion, now, payload)
         self._payloads[account.label] = shown
+        if account.network:
+            request = account.network.request(postback.envelope, [msgspec.Raw(payload)])
+            self._urls[account.label] = request.url
         return postback
 
     def _of_postback(self, postback: Postback) -> Shown:
@@ -112,7 +116,8 @@ class Preview:
             rule=postback.rule,
             payload=self._payloads[postback.account],
         )
-        wire = msgspec.json.encode({"request": postback.envelope, "payload": msgspec.Raw(postback.payload)})
+        request = {"url": self._urls.get(postback.account), "asset": postback.key.asset, **postback.envelope}
+        wire = msgspec.json.encode({"request": request, "payload": msgspec.Raw(postback.payload)})
         return Shown(previewed, postback.key.network, postback.facts.network_event, postback.note, wire)
 
     def _of_skip(self, not_sent: NotSent) -> Shown:

@@ -12,6 +12,7 @@ import msgspec
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import Outcome, Request, Response, Skip, Verdict
 from target_adpostbacks.core.layout import Columns
+from target_adpostbacks.core.match_keys import visible
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.postback import Postback, prepare
 from target_adpostbacks.core.reasons import REASONS
@@ -106,7 +107,7 @@ def with_test_code(account: Account, test_code: str = "", *, with_rules: bool = 
 
     ``with_rules``: these stay.
     """
-    network = account.network
+    network, test_code = account.network, visible(test_code.strip()).strip()
     assert network is not None  # noqa: S101 - nobody tests a disabled account
     changes = {} if with_rules else {name: default for name, default in DEFAULTS.items() if name not in KEPT}
     if test_code and network.test_setting:

@@ -144,6 +144,15 @@ def test_an_answer_to_another_attempt_is_refused_and_the_right_one_still_awaited
     assert browser.statuses == [400, 400, 200]
 
 
+def test_a_consent_that_is_denied_ends_it_at_once(sandbox: Sandbox, browser: Browser, port: int, folder: Path) -> None:
+    browser.visits = [{"error": "access_denied", "auth_code": ""}]
+    result = run(sandbox, port, *PICKED)
+    browser.close()
+    assert (result.exit_code, browser.statuses) == (1, [200])
+    assert "the network says: access_denied" in result.stderr
+    assert not (folder / ".env").exists()
+
+
 def test_a_code_that_the_network_refuses_ends_with_its_words_and_nothing_is_written(
     sandbox: Sandbox, browser: Browser, port: int, folder: Path
 ) -> None:

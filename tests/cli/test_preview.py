@@ -121,6 +121,14 @@ def test_a_difference_of_what_is_masked_is_found_and_stays_masked(folder: Path) 
     assert "canary" not in records
 
 
+@pytest.mark.parametrize("changes", [{"pixel_code": "C4QR19SBNV8A1TKMWXYZ"}, {"base_url": "https://elsewhere.example"}])
+def test_another_receiver_or_another_place_is_a_change(folder: Path, changes: dict[str, Any]) -> None:
+    config(folder / "other.json", rules=[NO_LEADS], **changes)
+    result = run("--diff", "other.json")
+    assert result.exit_code == 1
+    assert next(iter(changes.values())) in result.stdout
+
+
 def test_what_only_one_of_two_configs_sends_is_added_or_removed(folder: Path) -> None:
     config(folder / "other.json", enabled=False)
     rows = json.loads(run("--diff", "other.json", "--format", "json").stdout)

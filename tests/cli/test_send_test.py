@@ -87,8 +87,9 @@ def test_a_line_that_gives_no_event_says_why(config: Path, sandbox: Sandbox, dat
     assert why in result.stderr
 
 
-def test_without_a_code_nothing_is_sent(config: Path, sandbox: Sandbox) -> None:
-    result = run(config, "tiktok")
+@pytest.mark.parametrize("code", ["", " ", "\t", "\u00a0", "\u200b"])
+def test_without_a_code_nothing_is_sent(config: Path, sandbox: Sandbox, code: str) -> None:
+    result = run(config, "tiktok", "--test-code", code)
     assert (result.exit_code, sandbox.requests) == (1, [])
     assert "test_without_code: set test_event_code" in result.stderr
 
