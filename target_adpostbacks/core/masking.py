@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import msgspec
 
@@ -24,6 +24,8 @@ LABELS: Mapping[str, str] = {
 }
 """Each column of the person to what is shown for it."""
 
+KNOWN_AGAIN = 4
+"""Letters and digits from which on a value is looked for within other texts."""
 OTHER_ADDRESSES = ("8.8.4.4", "1.1.1.1")
 _is_hash = re.compile(r"[0-9a-f]{64}(\..{2,8})?").fullmatch
 _ROTATED = str.maketrans(
@@ -39,29 +41,46 @@ def masked(account: Account, conversion: Conversion, now: datetime, payload: byt
     """A payload made of a conversion (its rules applied) for an account, with ``<ip>`` and its like in it.
 
     Each column of the person is changed in turn: whatever then differs, and is no hash, came from it. So nothing has
-    to be known of where a network puts it, or how it writes it.
+    to be known of where a network puts it, or how it writes it. A text that holds the value, an order id or a
+    description for example, is hidden too.
     """
     labels: dict[Path, str] = {}
     original = dict(_leaves(msgspec.json.decode(payload)))
-    for label, changed in _variants(conversion):
+    match_properties = account.network.match_properties if account.network else ()
+    for label, changed in _variants(conversion, match_properties):
         try:
             other = dict(_leaves(msgspec.json.decode(prepare(account, changed, now).payload)))
         except (Skip, TooLarge):
             other = {path: leaf for path, leaf in original.items() if not _holds(leaf, conversion, label)}
         for path, leaf in original.items():
-            if other.get(path) != leaf and not (isinstance(leaf, str) and _is_hash(leaf)):
+            if isinstance(leaf, str) and _is_hash(leaf):
+                continue
+            if other.get(path) != leaf or (
+                isinstance(leaf, str) and _holds(_shown(leaf), conversion, label, KNOWN_AGAIN)
+            ):
                 labels.setdefault(path, f"<{label}>")
     return _written(msgspec.json.decode(payload), labels)
 
 
-def _variants(c: Conversion) -> Iterator[tuple[str, Conversion]]:
-    """The conversion with another value in one column of the person, for each that it has."""
+def _variants(c: Conversion, match_properties: Iterable[str]) -> Iterator[tuple[str, Conversion]]:
+    """The conversion with another value in one column of the person, for each that it has; or in one such property."""
     replace = msgspec.structs.replace
     for column, label in LABELS.items():
         if value := getattr(c, column):
             yield label, replace(c, **{column: _other(column, value)})
     for name, value in c.ids.items():
         yield name, replace(c, ids={**c.ids, name: _other(name, value)})
+    for name in match_properties:
+        changed = _with_other(c.properties, name.split("."))
+        if changed != c.properties:
+            yield name.rpartition(".")[2], replace(c, properties=changed)
+
+
+def _with_other(value: Any, path: Sequence[str]) -> Any:
+    """An object with another value where the path leads to a text or a number."""
+    if isinstance(value, Mapping) and path and path[0] in value:
+        return {**value, path[0]: _with_other(value[path[0]], path[1:])}
+    return _other("", value) if not path and isinstance(value, (str, int)) else value
 
 
 def _other(column: str, value: Any) -> Any:
@@ -72,12 +91,12 @@ def _other(column: str, value: Any) -> Any:
     return str(value).translate(_ROTATED)
 
 
-def _holds(leaf: Any, conversion: Conversion, label: str) -> bool:
-    """Whether a value of the payload has a column's value in it, however it is spelled."""
+def _holds(leaf: Any, conversion: Conversion, label: str, least: int = 1) -> bool:
+    """Whether a value of the payload has a column's value in it, however it is spelled, of so many characters."""
     column = next((column for column, each in LABELS.items() if each == label), None)
     raw = getattr(conversion, column) if column else conversion.ids.get(label, "")
-    folded = _folded(leaf)
-    return any(_folded(value) in folded for value in (raw if isinstance(raw, tuple) else (raw,)) if _folded(value))
+    folded, values = _folded(leaf), map(_folded, raw if isinstance(raw, tuple) else (raw,))
+    return any(value in folded for value in values if len(value) >= least)
 
 
 def _folded(value: Any) -> str:
@@ -100,22 +119,36 @@ def _written(value: JSON, labels: Mapping[Path, str], path: Path = ()) -> JSON:
         return {name: _written(member, labels, (*path, name)) for name, member in value.items()}
     if isinstance(value, list):
         return [_written(member, labels, (*path, index)) for index, member in enumerate(value)]
-    if path in labels and not _is_url(value):
-        return labels[path]
-    return without_query(value) if _is_url(value) else value
+    if not _is_url(value):
+        return labels.get(path, value)
+    return without_query(value, labels.get(path, ""))
+
+
+def _shown(text: str) -> str:
+    """What is left of a text once it is no URL's query or fragment."""
+    try:
+        return unquote(urlsplit(text).path) if _is_url(text) else text
+    except ValueError:
+        return ""
 
 
 def _is_url(value: Any) -> bool:
     return isinstance(value, str) and value.startswith(("https://", "http://"))
 
 
-def without_query(url: str) -> str:
-    """``https://example.com/a?<query>#<fragment>``: what a URL says of a person stands behind the path."""
+def without_query(url: str, label: str = "") -> str:
+    """``https://example.com/a?<query>#<fragment>``; ``label``: in place of a path that holds what it names."""
     try:
         parts = urlsplit(url)
     except ValueError:
         return "<url>"
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(
-        (parts.scheme, host, parts.path, "<query>" * bool(parts.query), "<fragment>" * bool(parts.fragment))
+        (
+            parts.scheme,
+            host,
+            f"/{label}" if label else parts.path,
+            "<query>" * bool(parts.query),
+            "<fragment>" * bool(parts.fragment),
+        )
     )

@@ -62,3 +62,31 @@ def test_what_stands_behind_the_path_of_a_url_is_not_shown() -> None:
     account = an_account()
     page = masked(account, conversion, NOW, prepare(account, conversion, NOW).payload)["page"]
     assert page == {"url": "https://a.example/b?<query>"}
+
+
+def test_a_text_that_holds_a_value_of_the_person_is_hidden_wherever_it_stands() -> None:
+    mail = "canary.person@example.com"
+    conversion = a_conversion(
+        email=mail,
+        first_name="Canaryfirst",
+        order_id=mail,
+        description=f"for Canaryfirst, {mail}",
+        contents=[{"id": "sku-1", "name": "Canaryfirst's mug"}],
+        event_source_url=f"https://a.example/u/{mail}/x?y=1",
+        event_source="web",
+    )
+    account = an_account()
+    shown = msgspec.json.encode(masked(account, conversion, NOW, prepare(account, conversion, NOW).payload)).decode()
+    assert "anaryfirst" not in shown
+    assert "canary.person" not in shown
+    assert '"url":"https://a.example/<email>?<query>"' in shown
+    assert "sku-1" in shown
+
+
+def test_a_property_that_is_a_match_key_is_hidden() -> None:
+    account = an_account(tiktok_app_id="7012345678901234567")
+    conversion = a_conversion(
+        event_source="app", app_id="343200656", properties={"ad": {"callback": "CALLBACK", "campaign_id": "17"}}
+    )
+    shown = masked(account, conversion, NOW, prepare(account, conversion, NOW).payload)["ad"]
+    assert shown["callback"] == "<callback>"
