@@ -104,9 +104,14 @@ def _of_line(
 
     def take(record: Mapping[str, Any], place: Place) -> None:
         if place.line == line:
-            changes = {"network": account.section, "account": account.name, "test": True}
-            record = {**record, **changes, **({"event_name": event} if event else {})}
-            prepared.append(preparation.prepare(record, utc_now(), stream=place.stream, key=place.key, line=line))
+            record = {**record, "test": True, **({"event_name": event} if event else {})}
+            for changes in ({}, {"network": account.section}):  # what names no network may be tried at any
+                result = preparation.prepare(
+                    {**record, **changes}, utc_now(), stream=place.stream, key=place.key, line=line
+                )
+                if not any(not_sent.reason == "not_attributed" for not_sent in result.not_sent):
+                    break
+            prepared.append(result)
             raise _Enough
 
     def refuse(bad: BadLine, number: int) -> None:

@@ -108,3 +108,25 @@ def test_a_refusal_is_exit_1_with_the_networks_words(config: Path, sandbox: Sand
     result = run(config, "tiktok", "--test-code", "TEST1")
     assert result.exit_code == 1
     assert "HTTP 200" in result.stdout
+
+
+@pytest.mark.parametrize(("network", "reason"), [("organic", "organic"), ("reddit", "other_network")])
+def test_a_conversion_of_another_network_is_not_sent_to_this_one(
+    config: Path, sandbox: Sandbox, tmp_path: Path, network: str, reason: str
+) -> None:
+    now = datetime.now(timezone.utc).isoformat()
+    path = tmp_path / "other.jsonl"
+    path.write_text(json.dumps({**a_record(event_time=now, network=network), "event_name": None, "kind": "purchase"}))
+    result = run(config, "tiktok", "--test-code", "TEST1", "--input", str(path))
+    assert (result.exit_code, sandbox.requests) == (1, [])
+    assert f"line 1: not sent: {reason}" in result.stderr
+
+
+def test_a_conversion_that_names_no_network_may_be_tried_at_any(config: Path, sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.faults = []
+    now = datetime.now(timezone.utc).isoformat()
+    path = tmp_path / "any.jsonl"
+    record = {"kind": "purchase", "event_id": "any", "event_time": now, "email": "a@example.com"}
+    path.write_text(json.dumps(record))
+    assert run(config, "tiktok", "--test-code", "TEST1", "--input", str(path)).exit_code == 0
+    assert [event["event_id"] for event in sandbox.test_events] == ["any"]
