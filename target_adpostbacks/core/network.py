@@ -9,7 +9,19 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from target_adpostbacks.core import phones
-from target_adpostbacks.core.answers import JSON, Access, Counted, Flow, Outcome, Request, Response, Send, Skip, Verdict
+from target_adpostbacks.core.answers import (
+    JSON,
+    Access,
+    Counted,
+    Flow,
+    NoAccess,
+    Outcome,
+    Request,
+    Response,
+    Send,
+    Skip,
+    Verdict,
+)
 from target_adpostbacks.core.connection import Connection
 from target_adpostbacks.core.conversion import Conversion, query_value, same_host
 from target_adpostbacks.core.events import EventTable, spellings
@@ -204,7 +216,7 @@ class Network(ABC, Generic[S]):
 
     def sign_in(self, send: Send) -> Access:
         """Access for a while, which ``request`` knows nothing of. Raises NoAccess, and what ``send`` raises."""
-        raise NotImplementedError
+        raise NoAccess(Outcome(Verdict.CREDENTIALS, message="nobody signs in at this network", shared=True))
 
     def check(self) -> Flow[Outcome] | None:
         """Asks whether the credentials are good, and counts nothing; ``TRANSIENT``: nobody can tell.
