@@ -22,6 +22,25 @@ class NotWritten(Exception):
     """Why nothing was written, and what to do."""
 
 
+def ensure_writable(path: Path, section: str, account: str) -> None:
+    """Raises NotWritten where ``write`` would, before anybody has asked for a secret."""
+    if path.is_dir():
+        raise NotWritten(f"{path}: a folder; name a file in it")
+    if not path.resolve().parent.is_dir():
+        raise NotWritten(f"{path}: there is no such folder; make it first")
+    if not os.access(path if path.exists() else path.resolve().parent, os.W_OK):
+        raise NotWritten(f"{path}: may not be written; change its rights, or name another file")
+    refuse_git(path.resolve())
+    try:
+        _ = (
+            with_settings(read_json(path), section, account, {})
+            if path.suffix == ".json"
+            else dotenv.dotenv_values(path)
+        )
+    except (OSError, ValueError, AttributeError, TypeError):
+        raise NotWritten(f"{path}: not readable as what its name says; mend it first") from None
+
+
 def write(path: Path, section: str, account: str, settings: Mapping[str, str]) -> None:
     """Set these settings of an account (empty: of the section) in a file; what else it holds stays, and its mode.
 

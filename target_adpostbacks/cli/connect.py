@@ -51,33 +51,54 @@ def connect() -> None:
 def _command(network: type[Network[Any]], connection: Connection) -> click.Command:
     variable = f"{network.name.upper()}_APP_SECRET"
 
-    def run(app_id: str, port: int, to: Path, **said: Any) -> None:
+    def run(**said: Any) -> None:
         secret = os.environ.get(variable) or click.prompt("Secret of the app", hide_input=True)
-        base_url, account = said["base_url"], said["account"] or ""
         try:
-            _settings_file.refuse_git(to.resolve())  # before anybody signs in
-            app, code = _signed_in(
-                network, connection, app_id, secret.strip(), port, paste=said["paste"], browser=said["browser"]
-            )
-            with closing(HttpTransport()) as transport:
-                settings = _settings(connection, app, code, base_url, said, transport)
-                if connection.is_complete:
-                    _try(network, settings, base_url, said["test_code"] or "", transport)
-            kept = _secrets_of(network, settings) if said["meltano"] else settings
-            _settings_file.write(to, network.name, account, kept)
+            _connect(network, connection, secret.strip(), **said)
         except (NoCode, NotConnected, _settings_file.NotWritten) as error:
-            raise click.ClickException(scrubbed(str(error), (secret,))) from None
+            raise click.ClickException(scrubbed(str(error), (secret,), keep_ids=True)) from None
         except Unreachable as unreachable:
             raise click.ClickException(f"{network.title}: {unreachable.why}") from None
-        click.echo(f"Written to {to}: {', '.join(kept)} of {network.name}.{account or 'default'}.")
-        place = f"{network.name}.accounts.{account}" if account else network.name
-        for name, value in settings.items():
-            if name not in kept:
-                click.echo(f"meltano config set target-adpostbacks {place}.{name} {shlex.quote(value)}")
-        if not connection.is_complete:
-            click.echo(f"Set what else the account needs, then try it: adpostbacks validate {network.name}")
 
-    options: list[click.Parameter] = [
+    text = f"""Connect an account of {network.title}.
+
+    You need a developer app of your own. Register http://127.0.0.1:{PORT}{PATH} as the address that it may return to:
+    {connection.registered}.
+
+    \b
+    Example: adpostbacks connect {network.name} --app-id 7012345678901234567
+    """
+    return click.Command(network.name, callback=run, params=_options(connection, variable), help=text)
+
+
+def _connect(
+    network: type[Network[Any]], connection: Connection, secret: str, *, app_id: str, port: int, to: Path, **said: Any
+) -> None:
+    """From the app to settings that are written down. Raises NoCode, NotConnected, NotWritten and Unreachable."""
+    base_url, account = said["base_url"], said["account"] or ""
+    _settings_file.ensure_writable(to, network.name, account)  # before anybody signs in
+    app, code = _signed_in(network, connection, app_id, secret, port, paste=said["paste"], browser=said["browser"])
+    with closing(HttpTransport()) as transport:
+        settings = _settings(connection, app, code, base_url, said, transport)
+        if connection.is_complete:
+            _try(network, settings, base_url, said["test_code"] or "", transport)
+    if base_url:
+        settings["base_url"] = base_url  # a run is to go where the token is from
+    kept = _secrets_of(network, settings) if said["meltano"] else settings
+    _settings_file.write(to, network.name, account, kept)
+    if to.suffix != ".json":
+        to.chmod(_settings_file.ONLY_ITS_OWNER)
+    click.echo(f"Written to {to}: {', '.join(kept)} of {network.name}.{account or 'default'}.")
+    place = f"{network.name}.accounts.{account}" if account else network.name
+    for name, value in settings.items():
+        if name not in kept:
+            click.echo(f"meltano config set target-adpostbacks {place}.{name} {shlex.quote(value)}")
+    if not connection.is_complete:
+        click.echo(f"Set what else the account needs, then try it: adpostbacks validate {network.name}")
+
+
+def _options(connection: Connection, variable: str) -> list[click.Parameter]:
+    return [
         click.Option(
             ["--app-id"], required=True, help=f"Id of your developer app. Its secret: {variable}, or a prompt."
         ),
@@ -111,15 +132,6 @@ def _command(network: type[Network[Any]], connection: Connection) -> click.Comma
         click.Option(["--test-code"], metavar="CODE", help="Try the token with this code of the network's test tool."),
         click.Option(["--base-url"], metavar="URL", help="In place of the network's own: the sandbox, a proxy."),
     ]
-    text = f"""Connect an account of {network.title}.
-
-    You need a developer app of your own. Register http://127.0.0.1:{PORT}{PATH} as the address that it may return to:
-    {connection.registered}.
-
-    \b
-    Example: adpostbacks connect {network.name} --app-id 7012345678901234567
-    """
-    return click.Command(network.name, callback=run, params=options, help=text)
 
 
 def _signed_in(

@@ -227,6 +227,35 @@ def test_an_ignored_file_is_written_and_keeps_what_it_has(
     assert "old" not in text
 
 
+@pytest.mark.parametrize("to", ["nowhere/.env", ".", "broken.json"])
+def test_a_place_that_cannot_be_written_is_told_before_anybody_signs_in(
+    sandbox: Sandbox, browser: Browser, port: int, folder: Path, to: str
+) -> None:
+    (folder / "broken.json").write_text("{broken")
+    result = run(sandbox, port, *PICKED, "--to", to)
+    assert (result.exit_code, browser.opened, sandbox.requests) == (1, "", [])
+    assert to in result.stderr
+
+
+def test_a_file_that_others_could_read_is_its_owners_alone_afterwards(
+    sandbox: Sandbox, browser: Browser, port: int, folder: Path
+) -> None:
+    (folder / ".env").write_text("A=1\n")
+    (folder / ".env").chmod(0o644)
+    assert run(sandbox, port, *PICKED).exit_code == 0
+    assert stat.S_IMODE((folder / ".env").stat().st_mode) == 0o600
+
+
+def test_a_run_goes_where_the_token_is_from(sandbox: Sandbox, browser: Browser, port: int, folder: Path) -> None:
+    assert run(sandbox, port, *PICKED).exit_code == 0
+    assert dotenv.dotenv_values(folder / ".env")["TARGET_ADPOSTBACKS_TIKTOK_BASE_URL"] == sandbox.url
+
+
+def test_advertisers_are_listed_with_the_ids_to_name(sandbox: Sandbox, browser: Browser, port: int) -> None:
+    result = run(sandbox, port)
+    assert "--advertiser: one of these expected: 7000000000000000001 (Example Games)" in result.stderr
+
+
 def test_nobody_is_waited_for_longer_than_that(port: int) -> None:
     with pytest.raises(_callback.NoCode, match="nobody came back"):
         _callback.Callback(port, ("code",), "state-1").wait(0.1)
