@@ -115,7 +115,7 @@ def once_down() -> Callable[[list[tuple[str, Any]]], Response | None]:
 def test_restatements_are_sent_after_their_conversions_and_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, api: str, most: int
 ) -> None:
-    monkeypatch.setattr("target_adpostbacks.run.MOST_WAITING", most)
+    monkeypatch.setattr("target_adpostbacks.run.run.MOST_WAITING", most)
     google = Google(once_down())
     run = finished(
         a_run(tmp_path, google, api=api),
