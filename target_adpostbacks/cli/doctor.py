@@ -20,6 +20,7 @@ from rich.console import Console
 
 from target_adpostbacks import config as configuration
 from target_adpostbacks.cli import _options
+from target_adpostbacks.cli._configs import PREFIX
 from target_adpostbacks.cli._output import as_json, write_csv
 from target_adpostbacks.cli._tables import columns
 from target_adpostbacks.config import environment, files
@@ -39,7 +40,6 @@ INDENT = " " * 9
 INTERRUPTED = 130
 LONG = 40
 """Characters of an event id that a terminal shows."""
-PREFIX = "TARGET_ADPOSTBACKS_"
 
 
 @click.command()

@@ -190,7 +190,7 @@ def preview(
 def _compared(previews: Sequence[Preview], data: bytes, limit: int | None) -> _differences.Difference:
     difference = _differences.Difference()
     for preview_, take in zip(previews, (difference.before, difference.after), strict=True):
-        preview_.read(io.BytesIO(data), limit, lambda shown, take=take: take(shown))  # type: ignore[misc]
+        preview_.read(io.BytesIO(data), limit, take)
     return difference
 
 

@@ -13,14 +13,12 @@ import msgspec
 
 from target_adpostbacks.cli import _configs
 from target_adpostbacks.core.accounts import Account
-from target_adpostbacks.core.answers import Request, Response, Skip, Verdict
-from target_adpostbacks.core.layout import Columns
+from target_adpostbacks.core.answers import Request, Response, Verdict
 from target_adpostbacks.core.network import Network
-from target_adpostbacks.core.postback import Postback, TooLarge, prepare
+from target_adpostbacks.core.postback import Postback
 from target_adpostbacks.core.preparation import Prepared
-from target_adpostbacks.core.record import parse
 from target_adpostbacks.core.settings import extras
-from target_adpostbacks.delivery.check import NEUTRAL_EVENTS, Recorder, Tested, assets, send, synthetic, with_test_code
+from target_adpostbacks.delivery.check import NEUTRAL_EVENTS, Recorder, Tested, assets, made_up, send, with_test_code
 from target_adpostbacks.delivery.transport import HttpTransport
 from target_adpostbacks.run import preparation_of, utc_now
 from target_adpostbacks.singer.reader import BadLine, UnreadableInput
@@ -76,18 +74,12 @@ def _one_of(accounts: Sequence[Account]) -> Account:
 
 def _made_up(account: Account, event: str | None) -> Postback:
     """A synthetic event made ready for the first kind of source that takes it."""
-    network = account.network
-    assert network is not None  # noqa: S101 - the caller has looked
-    columns = Columns({*network.click_ids, *network.ids})
     why_not = "no asset is configured"
-    for source in assets(network):
-        for record in synthetic(network, source, utc_now(), [event] if event else NEUTRAL_EVENTS):
-            try:
-                return prepare(account, parse(record, columns), utc_now())
-            except Skip as skip:  # noqa: PERF203 - of a few
-                why_not = ": ".join(filter(None, (skip.reason, skip.message)))
-            except TooLarge:
-                why_not = "too_large"
+    for source in assets(account.network) if account.network else ():
+        taken = made_up(account, source, utc_now(), [event] if event else NEUTRAL_EVENTS)
+        if isinstance(taken, Postback):
+            return taken
+        why_not = ": ".join(filter(None, (taken.reason, taken.message)))
     raise click.ClickException(f"not sent: {why_not}")
 
 

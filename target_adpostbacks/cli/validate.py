@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import click
@@ -15,11 +14,10 @@ from rich.console import Console
 from target_adpostbacks.cli import _configs
 from target_adpostbacks.cli._tables import columns
 from target_adpostbacks.core.accounts import Account
-from target_adpostbacks.delivery.check import Checked, check
+from target_adpostbacks.delivery.check import Checked, check_all
 from target_adpostbacks.delivery.transport import HttpTransport
 from target_adpostbacks.run import utc_now
 
-AT_ONCE = 8
 COLORS = {"ok": "green", "failed": "red", "unchecked": "yellow"}
 INDENT = " " * 4
 HEAD = ("Account", "Asset", "Result", "HTTP", "Code")
@@ -55,12 +53,8 @@ def validate(names: Sequence[str], paths: Sequence[str], codes: Sequence[str], s
     """
     accounts = _configs.read(paths).chosen(names)
     code_of = codes_by_account(codes, accounts)
-    with closing(HttpTransport()) as transport, ThreadPoolExecutor(AT_ONCE) as pool:
-        checked = [
-            each
-            for assets in pool.map(lambda account: check(account, transport, utc_now, code_of[account.label]), accounts)
-            for each in assets
-        ]
+    with closing(HttpTransport()) as transport:
+        checked = [each for _, assets in check_all(accounts, transport, utc_now, code_of) for each in assets]
     if style == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(checked)).decode())
     else:

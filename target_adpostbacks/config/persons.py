@@ -69,7 +69,10 @@ def names(fields: Any) -> Names:
                 columns.setdefault(parts[-1], set()).add(column)
                 for length in range(1, len(parts)):
                     objects.setdefault(parts[:length], set()).add(column)
-    return Names(*({key: frozenset(held) for key, held in each.items()} for each in (columns, objects)))  # type: ignore[arg-type]
+    return Names(
+        {name: frozenset(held) for name, held in columns.items()},
+        {path: frozenset(held) for path, held in objects.items()},
+    )
 
 
 def _by_words(name: str) -> frozenset[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -26,6 +27,8 @@ from target_adpostbacks.delivery.queued import UNMARKED, Queued
 from target_adpostbacks.delivery.scrub import scrubbed
 from target_adpostbacks.delivery.transport import Transport, Unreachable
 
+AT_ONCE = 8
+"""Accounts that are tried side by side."""
 NEUTRAL_EVENTS = ("view_content", "search", "add_to_cart", "sign_up", "lead", "install", "launch_app", "subscribe")
 """What a synthetic event may be, the first that the network takes: never a purchase."""
 PERSON = {
@@ -79,6 +82,19 @@ def check(account: Account, transport: Transport, clock: Callable[[], datetime],
     outcome = outcome._replace(message=scrubbed(outcome.message, filter(None, (*account.secrets, test_code))))
     http_status = recorder.response.status if recorder.response else None
     return [_checked(account, asset, outcome, http_status) for asset in configured.values()]
+
+
+def check_all(
+    accounts: Sequence[Account],
+    transport: Transport,
+    clock: Callable[[], datetime],
+    test_codes: Mapping[str, str] | None = None,
+) -> list[tuple[Account, list[Checked]]]:
+    """``check`` of several accounts, side by side. ``test_codes``: by the account's label."""
+    codes = test_codes or {}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        checked = pool.map(lambda account: check(account, transport, clock, codes.get(account.label, "")), accounts)
+        return [*zip(accounts, checked, strict=True)]
 
 
 class Recorder:
@@ -163,7 +179,7 @@ def send(account: Account, postback: Postback, transport: Transport, clock: Call
 def _by_test_event(
     account: Account, source: str, asset: str, transport: Transport, clock: Callable[[], datetime]
 ) -> Checked:
-    postback = _first_taken(account, source, clock())
+    postback = made_up(account, source, clock())
     if isinstance(postback, Postback):
         tested = send(account, postback, transport, clock)
         return _checked(account, asset, tested.outcome, tested.http_status)
@@ -180,12 +196,12 @@ def _by_test_event(
     )
 
 
-def _first_taken(account: Account, source: str, now: datetime) -> Postback | Skip:
-    """A synthetic test event made ready, or why the network takes none."""
+def made_up(account: Account, source: str, now: datetime, events: Iterable[str] = NEUTRAL_EVENTS) -> Postback | Skip:
+    """A synthetic test event made ready, the first of the events that the network takes; or why it takes none."""
     network = account.network
     assert network is not None  # noqa: S101 - the caller has looked
     columns, refused = Columns({*network.click_ids, *network.ids}), Skip("unsupported")
-    for record in synthetic(network, source, now):
+    for record in synthetic(network, source, now, events):
         try:
             return prepare(account, parse(record, columns), now)
         except Skip as skip:  # noqa: PERF203 - of a few

@@ -18,7 +18,7 @@ from target_adpostbacks.core.money import Stake
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.delivery.access import SignedIn
 from target_adpostbacks.delivery.attempts import Attempts, pauses
-from target_adpostbacks.delivery.check import check
+from target_adpostbacks.delivery.check import check_all
 from target_adpostbacks.delivery.exchange import Exchange
 from target_adpostbacks.delivery.lane import WAITING_BATCHES, Lane, Pace, Wait
 from target_adpostbacks.delivery.queued import Queued, Skipped, WhyOpen, deadline
@@ -31,8 +31,6 @@ from target_adpostbacks.ledger import Ledger, UnusableLedger
 
 ABANDON_SECONDS = 2
 """For writing down what is left without an answer."""
-VALIDATED_AT_ONCE = 8
-"""Accounts."""
 LOCK_POLL_SECONDS = 0.2
 """Between two looks at whether another run has ended."""
 BUSY = Outcome(Verdict.BUSY, message="another run with this ledger is sending to this asset")
@@ -99,23 +97,17 @@ class Delivery:
 
     def validate(self, accounts: Sequence[Account]) -> None:
         """Try the accounts' credentials, side by side; nothing is sent to one that its network refuses."""
-        if not accounts:
-            return
-        with ThreadPoolExecutor(min(len(accounts), VALIDATED_AT_ONCE)) as pool:
-            checked = pool.map(lambda account: check(account, self._transport, self._clock), accounts)
-            for account, assets in zip(accounts, checked, strict=True):
-                failed = next((each for each in assets if each.result == "failed"), None)
-                if failed is None:
-                    self._inform(
-                        f"{account.label}: validated, {', '.join(dict.fromkeys(each.result for each in assets))}"
-                    )
-                    continue
-                words = ": ".join(filter(None, (failed.code, failed.message)))
-                lane = self._lanes.get(account.label) or self._lane(account)
-                refused = Outcome(Verdict.CREDENTIALS, failed.code, failed.message, shared=True)
-                lane.halt(
-                    refused, f"validation failed ({words}): nothing is sent to this account in this run. {failed.fix}"
-                )
+        for account, assets in check_all(accounts, self._transport, self._clock):
+            failed = next((each for each in assets if each.result == "failed"), None)
+            if failed is None:
+                self._inform(f"{account.label}: validated, {', '.join(dict.fromkeys(each.result for each in assets))}")
+                continue
+            words = ": ".join(filter(None, (failed.code, failed.message)))
+            lane = self._lanes.get(account.label) or self._lane(account)
+            refused = Outcome(Verdict.CREDENTIALS, failed.code, failed.message, shared=True)
+            lane.halt(
+                refused, f"validation failed ({words}): nothing is sent to this account in this run. {failed.fix}"
+            )
 
     @property
     def at_stake(self) -> list[Stake]:
