@@ -107,5 +107,8 @@ def _report(networks: Sequence[type[Network[Any]]], written: Sequence[str], kept
         for name in _starters.values(network):
             click.echo(f"  {network.name}.{name}")
     click.echo("Put the secrets into .env, and see whether the networks take them:")
-    click.echo(f"  cp {_starters.SECRETS} .env && chmod 600 .env")
+    if Path(".env").exists():
+        click.echo(f"  add the lines of {_starters.SECRETS} to the .env that is there")
+    else:
+        click.echo(f"  cp {_starters.SECRETS} .env && chmod 600 .env")
     click.echo(f"  adpostbacks validate --config {_starters.CONFIG} --config ENV")

@@ -103,10 +103,12 @@ def _place(account: Account, setting: str, paths: Sequence[str]) -> Place:
 
 
 def _new_token(setting: str) -> str:
-    text = click.prompt(f"New {setting}", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline()
-    if not (token := text.strip()):
+    text = click.prompt(f"New {setting}", hide_input=True) if sys.stdin.isatty() else sys.stdin.read()
+    if not (token := str(text).strip()):
         raise click.ClickException(f"no new {setting}: nothing was changed")
-    return str(token)
+    if len(token.splitlines()) > 1:
+        raise click.ClickException(f"several lines where one {setting} was expected: nothing was changed")
+    return token
 
 
 def _try(

@@ -160,6 +160,13 @@ def test_the_next_command_is_named_and_works_with_what_was_written(monkeypatch: 
     assert (result.exit_code, "unchecked" in result.stdout) == (0, True), result.output
 
 
+def test_secrets_that_are_there_are_not_to_be_written_over(folder: Path) -> None:
+    (folder / ".env").write_text("TOKEN=mine\n")
+    lines = run("--network", "tiktok", "--yes").output.splitlines()
+    assert lines[-2] == "  add the lines of .env.example to the .env that is there"
+    assert (folder / ".env").read_text() == "TOKEN=mine\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -65,7 +65,7 @@ def test_a_token_that_the_network_takes_replaces_the_old_one(sandbox: Sandbox, f
     assert NEW not in result.output
 
 
-@pytest.mark.parametrize("token", ["invalid-canary", "two words", "", "  "])
+@pytest.mark.parametrize("token", ["invalid-canary", "two words", "new-canary\nanother-canary", "", "  "])
 def test_one_that_is_refused_or_none_changes_nothing(sandbox: Sandbox, folder: Path, token: str) -> None:
     config(sandbox)
     before = (folder / "config.json").read_bytes()
