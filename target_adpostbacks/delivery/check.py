@@ -29,6 +29,8 @@ from target_adpostbacks.delivery.transport import Transport, Unreachable
 
 AT_ONCE = 8
 """Accounts that are tried side by side."""
+KNOWN_AGAIN = 5
+"""Characters of a test code from which on it is looked for in messages: a shorter one is a piece of other words."""
 NEUTRAL_EVENTS = ("view_content", "search", "add_to_cart", "sign_up", "lead", "install", "launch_app", "subscribe")
 """What a synthetic event may be, the first that the network takes: never a purchase."""
 PERSON = {
@@ -129,7 +131,7 @@ def with_test_code(account: Account, test_code: str = "", *, with_rules: bool = 
     if test_code and network.test_setting:
         changes[network.test_setting] = test_code
     settings = msgspec.structs.replace(network.settings, **changes)
-    secrets = (*account.secrets, test_code) if test_code else account.secrets
+    secrets = (*account.secrets, test_code) if len(test_code) >= KNOWN_AGAIN else account.secrets
     return msgspec.structs.replace(account, network=type(network)(settings), secrets=secrets)
 
 

@@ -130,3 +130,10 @@ def test_a_conversion_that_names_no_network_may_be_tried_at_any(config: Path, sa
     path.write_text(json.dumps(record))
     assert run(config, "tiktok", "--test-code", "TEST1", "--input", str(path)).exit_code == 0
     assert [event["event_id"] for event in sandbox.test_events] == ["any"]
+
+
+def test_a_short_code_takes_no_piece_out_of_other_words(config: Path, sandbox: Sandbox) -> None:
+    sandbox.faults = []
+    result = run(config, "tiktok", "--test-code", "T")
+    assert result.stdout.startswith("POST http")
+    assert "Content-Type: application/json" in result.stdout
