@@ -36,8 +36,7 @@ MATCH_KEYS = frozenset({*MATCH_COLUMNS, "language"} - COLUMN_ALIASES.keys())
 EMPTY = {field.name: field.default for field in fields(Conversion) if field.name in MATCH_KEYS}
 
 OTHER_CLICK_IDS = frozenset(
-    "ttclid ttp rdt_cid rdt_uuid fbclid fbc fbp gclid gclsrc gbraid wbraid dclid sc_click_id sccid sc_cookie1 epik "
-    "li_fat_id twclid msclkid oppref obref qclid ndclid ctwa_clid yclid irclickid".split()
+    "gclsrc li_fat_id twclid msclkid oppref obref qclid ndclid ctwa_clid yclid irclickid".split()
 )
 """Names under which a URL or a property may hold a click id of a network that there is no module for."""
 URLS = ("event_source_url", "referrer_url", "landing_url")
