@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from conftest import SETTINGS, a_record
 
 from target_adpostbacks.cli.send_test import send_test
+from target_adpostbacks.core.settings import secrets
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.sandbox import Sandbox
 
@@ -52,7 +53,9 @@ def test_a_made_up_event_reaches_the_test_tool_alone(config: Path, sandbox: Sand
     assert result.exit_code == 0
     assert "accepted: HTTP 200" in result.stdout
     assert (len(sandbox.test_events), sandbox.received) == (1, [])
-    assert SETTINGS[name]["access_token"] not in result.output if "access_token" in SETTINGS[name] else True
+    hidden = {SETTINGS[name][setting] for setting in secrets(NETWORKS[name].settings_type) if setting in SETTINGS[name]}
+    assert hidden
+    assert [secret for secret in hidden if secret in result.output] == []
 
 
 def test_what_is_printed_is_what_was_sent(config: Path, sandbox: Sandbox) -> None:
