@@ -150,7 +150,11 @@ class Examination:
 
     def diagnosis(self) -> Diagnosis:
         """What was found up to now."""
-        sums = [Sum(slug, spot, count, self._first[slug, spot]) for (slug, spot), count in self._counts.items()]
+        sums = [
+            Sum(slug, spot, count, self._first[slug, spot])
+            for (slug, spot), count in self._counts.items()
+            if count >= spot.least
+        ]
         sums += [*self._repeated.sums(), *self._lengths.sums()]
         if self._begun:
             sums += [Sum("unmet_field", Spot(column), self.records, self._begun) for column in self._unmet]

@@ -13,11 +13,15 @@ LEVELS: tuple[Level, ...] = get_args(Level)
 
 
 class Spot(NamedTuple):
-    """Where something was found. ``network`` None: for every one; ``words``: the core's own on what is wrong."""
+    """Where something was found. ``network`` None: for every one; ``words``: the core's own on what is wrong.
+
+    ``least``: records from which on it is a finding, where one may be honest.
+    """
 
     column: str | None = None
     network: str | None = None
     words: str = ""
+    least: int = 1
 
 
 Check = Callable[[Case], Iterable[Spot]]

@@ -12,6 +12,10 @@ CENTS = (80.0, 135.0)
 """How many times as large a value in cents is as the prices: taxes, shipping and discounts are in one alone."""
 
 
+DISCOUNTED = 3
+"""Records whose value is a hundredth of their prices: fewer may have had a coupon."""
+
+
 @finding(
     "warning",
     what="There is a value, but no currency.",
@@ -72,7 +76,7 @@ def value_in_cents(case: Case) -> Iterable[Spot]:
     ratio = c.value / total
     if CENTS[0] <= ratio <= CENTS[1]:
         return [Spot("value")]
-    return [Spot("contents")] if CENTS[0] <= 1 / ratio <= CENTS[1] else []
+    return [Spot("contents", least=DISCOUNTED)] if CENTS[0] <= 1 / ratio <= CENTS[1] else []
 
 
 def _number(value: Any) -> float | None:
