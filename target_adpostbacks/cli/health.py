@@ -88,8 +88,10 @@ def healths(url: str, now: datetime, configured: Mapping[str, Sequence[Account]]
     try:
         with LedgerReader(url) as ledger:
             known = {each.label: each for each in ledger.activities(now, max(quiet_hours, THRESHOLDS["quiet_hours"]))}
-    except NoLedger:
+    except NoLedger as error:
         known = {}
+        if configured is not None:
+            click.echo(f"{str(error).rstrip('.')}.", err=True)  # the accounts' lines do not say which was looked for
     if configured is None:
         yield from (judged(activity, now, _advice(activity)) for activity in known.values())
         return

@@ -147,6 +147,15 @@ def test_what_is_open_for_an_account_that_gets_nothing_any_more_is_told(
     assert told["advice"].startswith("The config no longer sends to it, and 1 is open:")
 
 
+def test_with_a_config_a_ledger_that_is_not_there_is_named(url: str, tmp_path: Path) -> None:
+    result = run(url, config={"tiktok": {**SETTINGS["tiktok"]}}, folder=tmp_path)
+    assert result.exit_code == 0
+    assert f"{tmp_path}/ledger.db yet" in result.stderr
+    assert "tiktok.default  no_recent_activity" in result.stdout
+    fill(url)
+    assert run(url, config={"tiktok": {**SETTINGS["tiktok"]}}, folder=tmp_path).stderr == ""
+
+
 def test_a_ledger_of_accounts_that_are_switched_off_is_not_called_an_empty_one(url: str, tmp_path: Path) -> None:
     fill(url)
     result = run(url, config={"tiktok": {**SETTINGS["tiktok"], "enabled": False}}, folder=tmp_path)
