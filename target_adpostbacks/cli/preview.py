@@ -99,7 +99,8 @@ class Preview:
     def _make(self, account: Account, conversion: Conversion, now: datetime, stream: str, line: int) -> Postback:
         postback = prepare(account, conversion, now, stream, line)
         payload = postback.payload
-        shown = msgspec.json.decode(payload) if self._raw else masked(account, conversion, now, payload)
+        ids = self._preparation.columns.ids
+        shown = msgspec.json.decode(payload) if self._raw else masked(account, conversion, now, payload, ids)
         self._payloads[account.label] = shown
         if account.network:
             request = account.network.request(postback.envelope, [msgspec.Raw(payload)])

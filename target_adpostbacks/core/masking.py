@@ -13,6 +13,7 @@ import msgspec
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import JSON, Skip
 from target_adpostbacks.core.conversion import Conversion
+from target_adpostbacks.core.disclosure import OTHER_CLICK_IDS
 from target_adpostbacks.core.postback import TooLarge, prepare
 
 LABELS: Mapping[str, str] = {
@@ -37,15 +38,16 @@ _ROTATED = str.maketrans(
 Path = tuple[Any, ...]
 
 
-def masked(account: Account, conversion: Conversion, now: datetime, payload: bytes) -> JSON:
+def masked(account: Account, conversion: Conversion, now: datetime, payload: bytes, ids: Iterable[str] = ()) -> JSON:
     """A payload made of a conversion (its rules applied) for an account, with ``<ip>`` and its like in it.
 
     Each column of the person is changed in turn: whatever then differs, and is no hash, came from it. So nothing has
     to be known of where a network puts it, or how it writes it. A text that holds the value, an order id or a
-    description for example, is hidden too.
+    description for example, is hidden too; and what has the name of a click id or a cookie. ``ids``: of all networks.
     """
-    labels: dict[Path, str] = {}
     original = dict(_leaves(msgspec.json.decode(payload)))
+    names = {name.lower() for name in OTHER_CLICK_IDS.union(ids)}
+    labels = {path: f"<{path[-1]}>" for path in original if path and str(path[-1]).lower() in names}
     match_properties = account.network.match_properties if account.network else ()
     for label, changed in _variants(conversion, match_properties):
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from conftest import NOW, a_conversion, an_account
+from conftest import COLUMNS, NOW, a_conversion, an_account
 
 from target_adpostbacks.core.masking import masked, without_query
 from target_adpostbacks.core.postback import prepare
@@ -90,3 +90,12 @@ def test_a_property_that_is_a_match_key_is_hidden() -> None:
     )
     shown = masked(account, conversion, NOW, prepare(account, conversion, NOW).payload)["ad"]
     assert shown["callback"] == "<callback>"
+
+
+def test_a_property_with_the_name_of_a_click_id_is_hidden() -> None:
+    account = an_account()
+    conversion = a_conversion(properties={"fbc": "fb.1.1.x", "TwClid": "17", "plan": "gold"})
+    payload = prepare(account, conversion, NOW).payload
+    shown = masked(account, conversion, NOW, payload, COLUMNS.ids)["properties"]
+    assert {name: shown[name] for name in ("TwClid", "plan")} == {"TwClid": "<TwClid>", "plan": "gold"}
+    assert shown.get("fbc") in (None, "<fbc>")
