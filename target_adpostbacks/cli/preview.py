@@ -103,7 +103,7 @@ class Preview:
         shown = msgspec.json.decode(payload) if self._raw else masked(account, conversion, now, payload, ids)
         self._payloads[account.label] = shown
         if account.network:
-            request = account.network.request(postback.envelope, [msgspec.Raw(payload)])
+            request = account.network.request(postback.envelope, [postback.spliced])
             self._urls[account.label] = request.url
         return postback
 

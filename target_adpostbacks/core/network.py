@@ -107,7 +107,10 @@ class Network(ABC, Generic[S]):
 
     @abstractmethod
     def payload(self, conversion: Conversion) -> JSON:
-        """One event as the network wants it, hashed; may raise Skip."""
+        """One event as the network wants it, hashed; a list where a conversion is several of its events.
+
+        May raise Skip.
+        """
 
     @abstractmethod
     def envelope(self, conversion: Conversion) -> dict[str, JSON]:
@@ -115,7 +118,7 @@ class Network(ABC, Generic[S]):
 
     @abstractmethod
     def request(self, envelope: Mapping[str, JSON], payloads: Sequence[JSON]) -> Request:
-        """The request that sends these payloads."""
+        """The request that sends these payloads, in one JSON list: each may stand for several events of it."""
 
     @abstractmethod
     def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
@@ -123,7 +126,7 @@ class Network(ABC, Generic[S]):
 
     @abstractmethod
     def outcomes(self, response: Response, count: int) -> list[Outcome]:
-        """A verdict for each of ``count`` postbacks, in order."""
+        """A verdict for each of ``count`` events, in order."""
 
     def outcomes_of_test(self, response: Response, count: int) -> list[Outcome]:
         """``outcomes``, where the request was a test."""

@@ -52,7 +52,7 @@ class Postback(msgspec.Struct, frozen=True, gc=False):
     account: str  # the account's label
     key: Key
     envelope: dict[str, JSON]
-    payload: bytes  # JSON
+    payload: bytes  # JSON: an event of the network's, or a list of them
     facts: Facts
     resend_seconds: float | None  # how long a resend with the same id is harmless; None: never
     deadline: datetime  # later it is too old to be sent
@@ -61,6 +61,12 @@ class Postback(msgspec.Struct, frozen=True, gc=False):
     dated_now: bool = False  # a correction whose record does not say when it was made
     rule: str = ""  # the name of the user's rule that applied
     once: str = ""  # what no other conversion in its request may have
+    events: int = 1  # that the network counts it for
+
+    @property
+    def spliced(self) -> msgspec.Raw:
+        """The payload as it stands in a request's list of events; of several, one behind the other."""
+        return msgspec.Raw(self.payload[1:-1] if self.payload[:1] == b"[" else self.payload)
 
     def under(self, event_id: str) -> Postback:
         """The same under the event id that an earlier version derived for it."""
@@ -140,6 +146,7 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
         dated_now,
         conversion.applied_rule,
         network.once(payload),
+        len(payload) if payload.__class__ is list else 1,
     )
 
 

@@ -14,13 +14,14 @@ from target_adpostbacks.delivery.queued import Queued, deadline
 class Batch:
     """Postbacks of one envelope on their way to one request."""
 
-    __slots__ = ("max_bytes", "max_events", "once", "queued", "since", "size")
+    __slots__ = ("events", "max_bytes", "max_events", "max_rows", "once", "queued", "since", "size")
 
-    def __init__(self, max_events: int, max_bytes: int, since: float) -> None:
+    def __init__(self, max_rows: int, max_events: int, max_bytes: int, since: float) -> None:
         self.queued: list[Queued] = []
-        self.size = 0
+        self.size = self.events = 0
         self.once: dict[str, Key] = {}  # what no other conversion may have → the one that has it
         self.since = since
+        self.max_rows = max_rows
         self.max_events = max_events
         self.max_bytes = max_bytes
 
@@ -50,23 +51,26 @@ class Batches:
         batch = self._filling.get(envelope)
         if batch is None:
             batch = self._begin(envelope)
-        elif batch.size + size > batch.max_bytes or (
-            postback.once and batch.once.get(postback.once, postback.key) != postback.key
+        elif (
+            batch.size + size > batch.max_bytes
+            or batch.events + postback.events > batch.max_events
+            or (postback.once and batch.once.get(postback.once, postback.key) != postback.key)
         ):
             full.append(batch.queued)
             batch = self._begin(envelope)
         batch.queued.append(queued)
         batch.size += size
+        batch.events += postback.events
         if postback.once:
             batch.once[postback.once] = postback.key
-        if len(batch.queued) >= batch.max_events:
+        if batch.events >= batch.max_events or len(batch.queued) >= batch.max_rows:
             full.append(self._filling.pop(envelope).queued)
         return full
 
     def _begin(self, envelope: tuple[Any, ...]) -> Batch:
         limits = self._network.limits(dict(envelope[1:]))
-        max_events = min(limits.events, self._max_rows or limits.events)
-        batch = self._filling[envelope] = Batch(max_events, limits.payload_bytes, self._clock())
+        max_rows = self._max_rows or limits.events
+        batch = self._filling[envelope] = Batch(max_rows, limits.events, limits.payload_bytes, self._clock())
         return batch
 
     def due(self, max_age_seconds: float = 0) -> list[list[Queued]]:

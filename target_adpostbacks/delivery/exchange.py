@@ -12,8 +12,6 @@ from random import Random
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-import msgspec
-
 from target_adpostbacks.core.answers import NoAccess, Outcome, Response, Verdict
 from target_adpostbacks.delivery.lane import Lane, seconds
 from target_adpostbacks.delivery.queued import Queued
@@ -58,7 +56,7 @@ class Exchange:
         """One request. ``started_at``: the clock as the ledger writes it; ``parent``: the request that it repeats."""
         self.requests += 1
         network = self._network
-        payloads = [msgspec.Raw(queued.postback.payload) for queued in batch]
+        payloads = [queued.postback.spliced for queued in batch]
         request = network.request(batch[0].postback.envelope, payloads)
         try:
             response = self._transport(request, network.settings.request_timeout_seconds)
@@ -84,7 +82,8 @@ class Exchange:
     def _outcomes(self, response: Response, batch: Sequence[Queued], url: str) -> list[Outcome]:
         network = self._network
         read = network.outcomes_of_test if batch[0].postback.key.test else network.outcomes
-        outcomes = self._scrubbed(read(response, len(batch)), batch)
+        events = [queued.postback.events for queued in batch]
+        outcomes = self._scrubbed(_of_conversions(read(response, sum(events)), events), batch)
         if strange := not_the_networks(response, url):
             is_verdict = response.status == TOO_LARGE  # what is too large never reaches the network
             outcomes = [
@@ -181,6 +180,23 @@ def _asked_to_wait(outcome: Outcome, wait_seconds: float) -> Outcome:
     size, unit = next((size, unit) for size, unit in LENGTHS if wait_seconds >= 2 * size or size == 1)
     asked = f"the network asks to wait {wait_seconds / size:.0f} {unit}"
     return outcome._replace(message="; ".join(filter(None, (outcome.message, asked))))
+
+
+def _of_conversions(outcomes: list[Outcome], events: Sequence[int]) -> list[Outcome]:
+    """Of each conversion's events the worst outcome: one that is refused refuses it, and all have to be accepted.
+
+    ``events``: of each conversion, how many.
+    """
+    if len(outcomes) == len(events):
+        return outcomes
+    each = iter(outcomes)
+    return [max(islice(each, count), key=_badness) for count in events]
+
+
+def _badness(outcome: Outcome) -> int:
+    if outcome.verdict.final:
+        return 2 if outcome.verdict is Verdict.REJECTED else 0
+    return 1
 
 
 def _too_large(outcome: Outcome) -> Outcome:
