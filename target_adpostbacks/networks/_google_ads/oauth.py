@@ -5,34 +5,30 @@ https://developers.google.com/identity/protocols/oauth2
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from target_adpostbacks.core.answers import Access, NoAccess, Outcome, Request, Response, Send, Verdict, by_status
-from target_adpostbacks.core.payloads import as_number
+from target_adpostbacks.core.answers import Access, NoAccess, Outcome, Request, Response, Send, Verdict
+from target_adpostbacks.core.oauth import Token, token
 from target_adpostbacks.networks._google_ads.settings import GoogleAdsSettings, key_file
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
 TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - no secret
-FOR_NOW = frozenset({"internal_failure", "server_error", "temporarily_unavailable"})
-"""Errors of OAuth that say nothing of the credentials, whatever their HTTP status."""
-UNSAID_SECONDS, MOST_SECONDS = 300, 86_400
-"""How long an access token is used whose answer does not say how long it is good; and at most."""
 
 
 def sign_in(settings: GoogleAdsSettings, scope: str, place: Callable[[str], str], send: Send) -> Access:
     """An access token. ``place``: an endpoint's URL, with ``base_url`` applied. Raises NoAccess."""
     from google.auth.exceptions import GoogleAuthError
 
-    answers: list[Mapping[str, Any]] = []
+    answers: list[Token] = []
 
     def request(url: str, method: str = "GET", body: Any = None, headers: Any = None, **_: Any) -> _Answer:
         response = send(Request(url=place(url), method=method, headers=dict(headers or {}), body=body))
-        answers.append(_token(response))
+        answers.append(token(response))  # raises for an answer without, before google-auth waits and asks again
         return _Answer(response, answers[-1])
 
     try:
@@ -41,9 +37,7 @@ def sign_in(settings: GoogleAdsSettings, scope: str, place: Callable[[str], str]
     except (GoogleAuthError, ValueError) as error:  # of google-auth's own: its text may hold a value
         message = f"signing in: google-auth can't use the credentials ({type(error).__name__})"
         raise NoAccess(Outcome(Verdict.CREDENTIALS, "", message, shared=True)) from None
-    token = str(credentials.token)
-    seconds = answers[-1]["expires_in"]
-    return Access({"Authorization": f"Bearer {token}"}, seconds, token)
+    return answers[-1].access
 
 
 def _credentials(settings: GoogleAdsSettings, scope: str) -> Credentials:
@@ -67,29 +61,7 @@ def _credentials(settings: GoogleAdsSettings, scope: str) -> Credentials:
 class _Answer:
     """What google-auth reads of an answer: ``google.auth.transport.Response``."""
 
-    def __init__(self, response: Response, body: Mapping[str, Any]) -> None:
+    def __init__(self, response: Response, given: Token) -> None:
         self.status = response.status
         self.headers = response.headers
-        self.data = msgspec.json.encode(body)
-
-
-def _token(response: Response) -> Mapping[str, Any]:
-    """The token of an answer; raises NoAccess for one without, before google-auth waits and asks again."""
-    body = response.body if isinstance(response.body, Mapping) else {}
-    token = body.get("access_token")
-    if response.status == 200 and isinstance(token, str) and token.isascii() and token.isprintable() and token.strip():
-        seconds = as_number(body.get("expires_in")) or 0
-        return {"access_token": token, "expires_in": min(seconds, MOST_SECONDS) if seconds > 0 else UNSAID_SECONDS}
-    error, description = (body.get(name) for name in ("error", "error_description"))
-    code = error if isinstance(error, str) else ""
-    told = description if isinstance(description, str) else "" if response.status != 200 else "no access token"
-    outcome = Outcome(_verdict(response.status, code), code, f"signing in: {told or response.status}", shared=True)
-    raise NoAccess(outcome, response.status, response.headers.get("retry-after", ""))
-
-
-def _verdict(status: int, code: str) -> Verdict:
-    verdict = by_status(status)
-    if verdict in (Verdict.ACCEPTED, Verdict.TRANSIENT, Verdict.THROTTLED) or code in FOR_NOW:
-        return Verdict.THROTTLED if verdict is Verdict.THROTTLED else Verdict.TRANSIENT
-    # A refusal without OAuth's word comes from a portal or a proxy.
-    return Verdict.CREDENTIALS if code or verdict is Verdict.CREDENTIALS else Verdict.TRANSIENT
+        self.data = msgspec.json.encode({"access_token": given.access_token, "expires_in": given.seconds})
