@@ -29,8 +29,8 @@ from target_adpostbacks.doctor import FINDINGS, LEVELS, Diagnosis, Examination, 
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.run import preparation_of
 from target_adpostbacks.singer.batch_files import bounded
+from target_adpostbacks.singer.messages import UnreadableInput
 from target_adpostbacks.singer.progress import Progress
-from target_adpostbacks.singer.reader import UnreadableInput
 from target_adpostbacks.singer.records import Records
 
 COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}

@@ -23,7 +23,7 @@ from target_adpostbacks.core.postback import NotSent, Postback, prepare
 from target_adpostbacks.core.preparation import digest, invalid
 from target_adpostbacks.networks import NAMES
 from target_adpostbacks.run import preparation_of, utc_now
-from target_adpostbacks.singer.reader import BadLine, UnreadableInput
+from target_adpostbacks.singer.messages import BadLine, UnreadableInput
 from target_adpostbacks.singer.records import Place, Records
 
 

@@ -21,7 +21,7 @@ from target_adpostbacks.core.settings import extras
 from target_adpostbacks.delivery.check import NEUTRAL_EVENTS, Recorder, Tested, assets, made_up, send, with_test_code
 from target_adpostbacks.delivery.transport import HttpTransport
 from target_adpostbacks.run import preparation_of, utc_now
-from target_adpostbacks.singer.reader import BadLine, UnreadableInput
+from target_adpostbacks.singer.messages import BadLine, UnreadableInput
 from target_adpostbacks.singer.records import Place, Records
 
 

@@ -25,7 +25,7 @@ from target_adpostbacks.core.mistakes import located
 from target_adpostbacks.ledger import UnusableLedger
 from target_adpostbacks.ledger.place import VARIABLE
 from target_adpostbacks.singer.configured import Configured, ConfiguredPlugin
-from target_adpostbacks.singer.reader import UnreadableInput
+from target_adpostbacks.singer.messages import UnreadableInput
 
 
 class CommandTarget(ConfiguredPlugin, Target):

@@ -13,52 +13,35 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 import msgspec
-from singer_sdk.io_base import GenericSingerReader, SingerMessageType
+from singer_sdk.io_base import GenericSingerReader
 
 from target_adpostbacks.singer.mending import event_id, mended
+from target_adpostbacks.singer.messages import (
+    MALFORMED,
+    MAX_LINE,
+    PLAIN_STREAM,
+    TYPES,
+    BadLine,
+    Overlong,
+    UnreadableInput,
+    check,
+    decoded,
+    is_schema,
+)
 
-PLAIN_STREAM = "conversions"
-"""The stream of plain JSON lines."""
-
-MAX_LINE = 10 * 1024 * 1024
 TICK_SECONDS = 0.5
 CHUNK = 256 * 1024
-MALFORMED = "malformed JSON"
 GZIP = b"\x1f\x8b"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 BOM = b"\xef\xbb\xbf"
 STRANGE_LINES = 10
 """After so many lines without one JSON object the input is something else."""
 
-TYPES = frozenset(kind.value for kind in SingerMessageType)
 Callback = Callable[[dict[str, Any]], None]
 
 
 class _State(msgspec.Struct):
     value: msgspec.Raw  # passed on to the byte
-
-
-class BadLine(ValueError):
-    """A line that is no message: field and rule, never the value."""
-
-    event_id = ""  # where the line has one
-
-    def __init__(self, field: str, rule: str) -> None:
-        super().__init__(f"{field}: {rule}")
-        self.field = field
-        self.rule = rule
-
-
-class UnreadableInput(Exception):
-    """Input that can't be passed over: the run ends, the state after it stay back."""
-
-
-class Overlong(bytes):
-    """What is kept of a line longer than MAX_LINE: its head and its length."""
-
-    @classmethod
-    def of(cls, head: bytes, length: int) -> Overlong:
-        return cls(head[:4096] + b" %d" % length)
 
 
 class LineReader(GenericSingerReader[bytes]):
@@ -111,22 +94,7 @@ class LineReader(GenericSingerReader[bytes]):
 
     def deserialize_json(self, line: bytes) -> dict[str, Any]:
         """A line's JSON object; raises BadLine."""
-        if line.__class__ is Overlong:
-            raise BadLine("line", f"longer than {MAX_LINE // 2**20} MiB")
-        try:
-            try:
-                message = self._decode(line)
-            except msgspec.MsgspecError:
-                message = self._decode(mended(line))
-        except RecursionError:
-            raise BadLine("line", "nested too deeply") from None
-        except UnicodeDecodeError:
-            raise BadLine("line", "not UTF-8") from None
-        except ValueError:
-            raise BadLine("line", MALFORMED) from None
-        if not isinstance(message, dict):
-            raise BadLine("line", "a JSON object expected")
-        return message
+        return decoded(line)
 
     def process_lines(self, file_input: IO[Any] | None, callbacks: dict[str, Callback]) -> Counter[str]:
         """Call the callback of each line's message type; the count of each type that came."""
@@ -151,12 +119,12 @@ class LineReader(GenericSingerReader[bytes]):
             message = self.deserialize_json(line)
             if self.plain is None:
                 self._begin(message, callbacks)
-            if self.plain and _is_schema(message):
+            if self.plain and is_schema(message):
                 self.plain = False  # a line of something else came first
             if self.plain:
                 message = {"type": "RECORD", "stream": PLAIN_STREAM, "record": message}
             else:
-                _check(message)
+                check(message)
                 if message["type"] == "STATE":
                     message["value"] = self._state(line)
         except BadLine as bad:
@@ -276,35 +244,3 @@ def _why_strange(line: bytes, bad: BadLine) -> str:
     else:
         rule = f"its first line is none ({bad.rule})"
     return f"The input is no JSON lines: {rule}. One JSON object on each line is expected; nothing was sent."
-
-
-def _is_schema(message: dict[str, Any]) -> bool:
-    return (
-        message.get("type") == "SCHEMA"
-        and isinstance(message.get("stream"), str)
-        and isinstance(message.get("schema"), dict)
-    )
-
-
-def _check(message: dict[str, Any]) -> None:
-    kind = message.get("type")
-    if kind == "RECORD" and message.get("stream").__class__ is str and message.get("record").__class__ is dict:
-        return  # by far the most
-    if not isinstance(kind, str) or kind not in TYPES:
-        raise BadLine("type", "not a Singer message type")
-    for field, expected in REQUIRED[kind]:
-        if not isinstance(message.get(field), expected) or field not in message:
-            bad = BadLine(field, "of the wrong type" if field in message else "missing")
-            raise UnreadableInput(f"{kind} message: {bad}") if kind in CONTROL else bad
-
-
-CONTROL = frozenset({"SCHEMA", "BATCH"})
-"""Messages on which others depend. A mistake in one ends the run, since what it brings would be lost unnoticed."""
-
-REQUIRED: dict[str, tuple[tuple[str, Any], ...]] = {
-    "RECORD": (("stream", str), ("record", dict)),
-    "SCHEMA": (("stream", str), ("schema", dict)),
-    "STATE": (("value", object),),
-    "ACTIVATE_VERSION": (),
-    "BATCH": (("stream", str), ("encoding", dict), ("manifest", list)),
-}

@@ -12,7 +12,8 @@ from singer_sdk.mapper import CustomStreamMap, PluginMapper
 from target_adpostbacks.core.record import is_deleted
 from target_adpostbacks.singer import maps
 from target_adpostbacks.singer.batch_files import batch_lines
-from target_adpostbacks.singer.reader import BadLine, LineReader, UnreadableInput
+from target_adpostbacks.singer.messages import BadLine, UnreadableInput
+from target_adpostbacks.singer.reader import LineReader
 
 
 class Place(NamedTuple):

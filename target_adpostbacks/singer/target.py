@@ -29,8 +29,9 @@ from target_adpostbacks.singer import maps
 from target_adpostbacks.singer.batch_files import batch_lines
 from target_adpostbacks.singer.command import CommandTarget
 from target_adpostbacks.singer.mending import event_id
+from target_adpostbacks.singer.messages import BadLine, UnreadableInput
 from target_adpostbacks.singer.progress import Progress
-from target_adpostbacks.singer.reader import BadLine, LineReader, UnreadableInput
+from target_adpostbacks.singer.reader import LineReader
 from target_adpostbacks.singer.results import Results, UnusablePath
 from target_adpostbacks.singer.sinks import ConversionSink
 from target_adpostbacks.singer.state import States

@@ -14,7 +14,8 @@ from conftest import SETTINGS
 from run_target import encoded, schema
 
 from target_adpostbacks.singer.batch_files import bounded
-from target_adpostbacks.singer.reader import LineReader, Overlong
+from target_adpostbacks.singer.messages import Overlong
+from target_adpostbacks.singer.reader import LineReader
 from target_adpostbacks.singer.target import TargetAdpostbacks
 
 TEST_CODE = {"test_event_code": "TEST1"}

@@ -12,9 +12,11 @@ import time
 from typing import Any
 
 import pytest
+from singer_sdk.io_base import SingerMessageType
 
 from target_adpostbacks.singer import mending
-from target_adpostbacks.singer.reader import MAX_LINE, STRANGE_LINES, TICK_SECONDS, BadLine, LineReader, UnreadableInput
+from target_adpostbacks.singer.messages import MAX_LINE, TYPES, BadLine, UnreadableInput
+from target_adpostbacks.singer.reader import STRANGE_LINES, TICK_SECONDS, LineReader
 
 SCHEMA = b'{"type":"SCHEMA","stream":"s","schema":{"properties":{}},"key_properties":[]}\n'
 RECORD = b'{"type":"RECORD","stream":"s","record":{"a":1}}\n'
@@ -292,3 +294,7 @@ def test_nothing_more_is_handed_over_once_it_is_stopped() -> None:
 
 def test_an_error_names_field_and_rule() -> None:
     assert str(BadLine("record", "missing")) == "record: missing"
+
+
+def test_the_types_of_messages_are_those_of_the_sdk() -> None:
+    assert {kind.value for kind in SingerMessageType} == TYPES

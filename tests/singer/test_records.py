@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from target_adpostbacks.singer.reader import UnreadableInput
+from target_adpostbacks.singer.messages import UnreadableInput
 from target_adpostbacks.singer.records import Place, Records
 
 SCHEMA = {"type": "SCHEMA", "stream": "orders", "schema": {"properties": {"id": {}}}, "key_properties": ["id"]}
