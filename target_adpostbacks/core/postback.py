@@ -60,7 +60,7 @@ class Postback(msgspec.Struct, frozen=True, gc=False):
     other_keys: tuple[Key, ...] = ()  # under which the ledger may know it from before
     dated_now: bool = False  # a correction whose record does not say when it was made
     rule: str = ""  # the name of the user's rule that applied
-    once: str = ""  # what no other conversion in its request may have
+    once: str = ""  # what the network takes for the same conversion, whatever its event id
     events: int = 1  # that the network counts it for
 
     @property
@@ -73,6 +73,11 @@ class Postback(msgspec.Struct, frozen=True, gc=False):
         now, then = (each[-DERIVED_DIGITS:] for each in (self.key.event_id, event_id))
         key, payload = self.key._replace(event_id=event_id), self.payload.replace(now.encode(), then.encode())
         return msgspec.structs.replace(self, key=key, payload=payload, once=self.once.replace(now, then))
+
+    @property
+    def turn(self) -> tuple[str, bool, str] | None:
+        """What it shares with those that it must not overtake, nor be in a request with; None: with nobody."""
+        return (self.account, self.key.test, self.once) if self.once else None
 
     @property
     def account_name(self) -> str:

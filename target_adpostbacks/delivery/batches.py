@@ -7,19 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 from target_adpostbacks.core.accounts import Account
-from target_adpostbacks.core.postback import Key
 from target_adpostbacks.delivery.queued import Queued, deadline
 
 
 class Batch:
     """Postbacks of one envelope on their way to one request."""
 
-    __slots__ = ("events", "max_bytes", "max_events", "max_rows", "once", "queued", "since", "size")
+    __slots__ = ("events", "max_bytes", "max_events", "max_rows", "queued", "since", "size")
 
     def __init__(self, max_rows: int, max_events: int, max_bytes: int, since: float) -> None:
         self.queued: list[Queued] = []
         self.size = self.events = 0
-        self.once: dict[str, Key] = {}  # what no other conversion may have → the one that has it
         self.since = since
         self.max_rows = max_rows
         self.max_events = max_events
@@ -51,18 +49,12 @@ class Batches:
         batch = self._filling.get(envelope)
         if batch is None:
             batch = self._begin(envelope)
-        elif (
-            batch.size + size > batch.max_bytes
-            or batch.events + postback.events > batch.max_events
-            or (postback.once and batch.once.get(postback.once, postback.key) != postback.key)
-        ):
+        elif batch.size + size > batch.max_bytes or batch.events + postback.events > batch.max_events:
             full.append(batch.queued)
             batch = self._begin(envelope)
         batch.queued.append(queued)
         batch.size += size
         batch.events += postback.events
-        if postback.once:
-            batch.once[postback.once] = postback.key
         if batch.events >= batch.max_events or len(batch.queued) >= batch.max_rows:
             full.append(self._filling.pop(envelope).queued)
         return full

@@ -35,7 +35,9 @@ LOCK_POLL_SECONDS = 0.2
 """Between two looks at whether another run has ended."""
 BUSY = Outcome(Verdict.BUSY, message="another run with this ledger is sending to this asset")
 
-TOO_EARLY = Outcome(Verdict.TRANSIENT, message="what it adjusts is open: the conversion, or an adjustment before it")
+TOO_EARLY = Outcome(
+    Verdict.TRANSIENT, message="what goes before it is open: what it adjusts, or what the network takes for the same"
+)
 
 
 class Delivery:
@@ -124,6 +126,13 @@ class Delivery:
             handed_over = time.monotonic()
             work = partial(self._deliver_guarded, lane, fresh, handed_over)
             lane.submit(work, deadline(fresh), self._is_waiting)
+
+    def take_turn(self, queued: Queued) -> bool:
+        """Whether it may be batched: nothing that its network takes for the same waits in a batch, or is under way.
+
+        If so, what the network takes for the same has to wait until this one is submitted and has its verdict.
+        """
+        return self._under_way.take_turn(queued)
 
     def has_room(self, account: Account) -> bool:
         """Whether ``submit`` would return at once."""
@@ -232,7 +241,7 @@ class Delivery:
             self._verdicts.store([(BUSY, batch)], None)
             return
         by_status = self._repeats.sort(batch, lane.network)
-        if too_early := self._repeats.too_early([*by_status.new, *by_status.refused], self._verdicts.open_adjusted):
+        if too_early := self._repeats.too_early([*by_status.new, *by_status.refused], self._verdicts.left_open):
             self._verdicts.store([(TOO_EARLY, too_early)], None)
             by_status = by_status.without(too_early)
         self._verdicts.release(by_status.accepted, "already accepted")

@@ -54,6 +54,7 @@ class Queued(msgspec.Struct, gc=False):
     postback: Postback
     mark: Mark
     claimed: Key | None = None  # the identity under which it is under way
+    turn: tuple[str, bool, str] | None = None  # what it has the turn of, until its verdict
     requested_at: str | None = None
     unanswered_since: str | None = None
 

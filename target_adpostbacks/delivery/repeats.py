@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ import msgspec
 
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.postback import Facts, Key, Postback
+from target_adpostbacks.delivery.in_turn import LeftOpen
 from target_adpostbacks.delivery.queued import Queued
 from target_adpostbacks.ledger import Earlier, Ledger
 
@@ -78,14 +79,16 @@ class Repeats:
                 (by_status.new if is_recognized else by_status.unrecognized).append(queued)
         return by_status
 
-    def too_early(self, batch: Sequence[Queued], open_adjusted: Collection[Key]) -> list[Queued]:
-        """Adjustments that would overtake: the ledger has their conversion as open, or it is ``open_adjusted``."""
-        adjusted = [(queued, _adjusted(queued.postback)) for queued in batch if queued.postback.key.adjustment]
-        if not adjusted:
-            return []
-        earlier = self._ledger.earlier([key for _, keys in adjusted for key in keys])
-        is_open = {*open_adjusted, *(key for key, row in earlier.items() if row.status == "open")}
-        return [queued for queued, keys in adjusted if not is_open.isdisjoint(keys)]
+    def too_early(self, batch: Sequence[Queued], left_open: LeftOpen) -> list[Queued]:
+        """Those that would overtake what this run left open, or the conversion that they adjust, open in the ledger."""
+        adjusted = {id(queued): _adjusted(queued.postback) for queued in batch if queued.postback.key.adjustment}
+        earlier = self._ledger.earlier([key for keys in adjusted.values() for key in keys]) if adjusted else {}
+        is_open = {key for key, row in earlier.items() if row.status == "open"}
+        return [
+            queued
+            for queued in batch
+            if not is_open.isdisjoint(keys := adjusted.get(id(queued), ())) or left_open.is_before(queued, keys)
+        ]
 
     def _is_recognized(self, postback: Postback, row: Earlier, max_retry_seconds: float) -> bool:
         """Whether the network still takes a repetition for one: to the end of the retries that it may need."""

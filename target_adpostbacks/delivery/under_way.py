@@ -18,6 +18,20 @@ class UnderWay:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._same: dict[Key, list[Queued]] = {}
+        self._turns: dict[tuple[str, bool, str], tuple[Key, int]] = {}  # whose it is, and how many of that key have it
+
+    def take_turn(self, queued: Queued) -> bool:
+        """Whether its turn is free, or has been taken by its own key; then it has it, until it is released."""
+        postback = queued.postback
+        if (turn := postback.turn) is None:
+            return True
+        with self._lock:
+            key, count = self._turns.get(turn, (postback.key, 0))
+            if key != postback.key:
+                return False
+            self._turns[turn] = (key, count + 1)
+        queued.turn = turn
+        return True
 
     def claim(self, batch: Sequence[Queued]) -> tuple[list[Queued], list[tuple[Queued, Queued]]]:
         """Those whose key is not under way; the others, each with the first one of its key."""
@@ -36,7 +50,19 @@ class UnderWay:
     def release(self, batch: Iterable[Queued]) -> list[list[Queued]]:
         """Each of them with those that followed it; the keys may come again."""
         with self._lock:
-            return [self._same.pop(_claimed(queued)) for queued in batch]
+            released = [self._same.pop(_claimed(queued)) for queued in batch]
+            for same in released:
+                for queued in same:
+                    if queued.turn:
+                        self._end_turn(queued.turn)
+        return released
+
+    def _end_turn(self, turn: tuple[str, bool, str]) -> None:
+        key, count = self._turns[turn]
+        if count > 1:
+            self._turns[turn] = (key, count - 1)
+        else:
+            del self._turns[turn]
 
     def still(self, batch: Sequence[Queued]) -> list[Queued]:
         """Those of a batch that are under way: a part of it may have been released before."""

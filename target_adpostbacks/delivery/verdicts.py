@@ -11,6 +11,7 @@ from typing import Any
 from target_adpostbacks.core.answers import Outcome, Verdict
 from target_adpostbacks.core.money import TO_THE_MINUTE, Amount, Stake, stakes
 from target_adpostbacks.core.postback import Key, NotSent, milliseconds
+from target_adpostbacks.delivery.in_turn import LeftOpen
 from target_adpostbacks.delivery.queued import Group, Queued, Skipped, WhyOpen
 from target_adpostbacks.delivery.under_way import UnderWay
 from target_adpostbacks.ledger import NO_REQUEST, NOTED, Delivered, Earlier, Ledger, Sent, Status, UnusableLedger
@@ -37,7 +38,7 @@ class Verdicts:
         self.counts: Counter[str] = Counter()
         self.why_open: Counter[WhyOpen] = Counter()
         self.stopping = threading.Event()
-        self.open_adjusted: set[Key] = set()  # conversions of which this run leaves an adjustment open
+        self.left_open = LeftOpen()
         self._ledger = ledger
         self._open: dict[tuple[str, str, str], Amount] = {}  # account, currency, minute of the deadline
         self._clock = clock
@@ -113,8 +114,7 @@ class Verdicts:
             is_open = count_as.startswith("open ")
             if is_open:
                 self._count_money(batch)
-                adjustments = (queued.postback.key for queued in batch if queued.postback.key.adjustment)
-                self.open_adjusted.update(key._replace(adjustment="") for key in adjustments)
+                self.left_open.add(batch)
         for mark, count in marks.items():
             if count_as == "rejected":
                 mark.flag(count_as)

@@ -21,11 +21,11 @@ from target_adpostbacks.core.advice import advice
 from target_adpostbacks.core.mistakes import located
 from target_adpostbacks.core.money import told
 from target_adpostbacks.core.preparation import Prepared, Rule
-from target_adpostbacks.delivery.adjustments import MOST_WAITING, Adjustments
 from target_adpostbacks.delivery.attempts import pauses
 from target_adpostbacks.delivery.balance import Share, Tally, counted, summary, unbalanced
 from target_adpostbacks.delivery.batches import Batches
 from target_adpostbacks.delivery.delivery import Delivery
+from target_adpostbacks.delivery.in_turn import MOST_WAITING, InTurn
 from target_adpostbacks.delivery.queued import UNMARKED, Mark, Queued, Skipped, WhyOpen
 from target_adpostbacks.delivery.transport import HttpTransport, Transport
 from target_adpostbacks.delivery.verdicts import row_of
@@ -103,7 +103,7 @@ class Run:
             if account.network
         }
         self._max_batch_rows = max_batch_rows
-        self._adjustments: dict[str, Adjustments] = {}  # by the account's label
+        self._in_turn: dict[str, InTurn] = {}  # by the account's label
         self._hints = configuration.hints(accounts)
         self._trials = configuration.trials(accounts)
         self._trial_names = {
@@ -163,11 +163,11 @@ class Run:
         if prepared.not_sent:
             self._invalid += any(not_sent.reason == "invalid" for not_sent in prepared.not_sent)
         for postback in prepared.postbacks:
-            batches = self._batches[postback.account]
-            if postback.key.adjustment:
-                self._adjust(batches.account, Queued(postback, mark))
+            batches, queued = self._batches[postback.account], Queued(postback, mark)
+            if postback.key.adjustment or (postback.once and not self._take_turn(queued)):
+                self._wait_in_turn(batches.account, queued)
                 continue
-            for full in batches.add(Queued(postback, mark)):
+            for full in batches.add(queued):
                 self._delivery.submit(batches.account, full)
         for not_sent in prepared.not_sent:
             self._skip(Skipped(row_of(not_sent), mark, not_sent.other_keys))
@@ -181,21 +181,27 @@ class Run:
         if not outcomes:
             self._without_outcome += 1
 
-    def _adjust(self, account: Account, queued: Queued) -> None:
-        """Let an adjustment wait: it must not overtake the conversion that it adjusts, nor another adjustment of it."""
-        if (waiting := self._adjustments.get(account.label)) is None:
-            waiting = self._adjustments[account.label] = Adjustments(account, self._max_batch_rows)
+    def _take_turn(self, queued: Queued) -> bool:
+        waiting = self._in_turn.get(queued.postback.account)
+        return not (waiting and waiting.is_before(queued.postback)) and self._delivery.take_turn(queued)
+
+    def _wait_in_turn(self, account: Account, queued: Queued) -> None:
+        """Let a postback wait that must not overtake what was read before it."""
+        if (waiting := self._in_turn.get(account.label)) is None:
+            waiting = self._in_turn[account.label] = InTurn(account, self._max_batch_rows)
         waiting.add(queued)
         if len(waiting) >= MOST_WAITING:
-            self._send_adjustments(waiting)
+            self._send_in_turn(waiting)
 
-    def _send_adjustments(self, waiting: Adjustments) -> None:
-        """Send an account's adjustments once all that was read before has its verdict; of a conversion one by one."""
+    def _send_in_turn(self, waiting: InTurn) -> None:
+        """Send what waits once all that was read before has its verdict; of a conversion one by one."""
         for batch in self._batches[waiting.account.label].due():
             self._delivery.submit(waiting.account, batch)
         while len(waiting):
             in_order = self._delivery.finish(waiting.account)
             for batch in waiting.take(in_order=in_order):
+                for queued in batch:
+                    self._delivery.take_turn(queued)
                 self._delivery.submit(waiting.account, batch)
 
     def _report(self, prepared: Prepared, file: str) -> None:
@@ -231,9 +237,9 @@ class Run:
         for batches in self._batches.values():
             for batch in batches.due(age):
                 self._delivery.submit(batches.account, batch)
-        for waiting in self._adjustments.values():
+        for waiting in self._in_turn.values():
             if len(waiting) and time.monotonic() - waiting.since >= age:
-                self._send_adjustments(waiting)
+                self._send_in_turn(waiting)
         if self._skipped and time.monotonic() - self._skipped_since >= age:
             self._write_skipped()
 
@@ -283,8 +289,8 @@ class Run:
         for batches in self._batches.values():
             for batch in batches.due():
                 self._delivery.submit(batches.account, batch)
-        for waiting in self._adjustments.values():
-            self._send_adjustments(waiting)
+        for waiting in self._in_turn.values():
+            self._send_in_turn(waiting)
         if not self._delivery.settle(is_hurried):
             self._delivery.abandon()
         self._is_settled = True

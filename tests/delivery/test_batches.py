@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from conftest import NOW, a_conversion, an_account
 
 from target_adpostbacks.core.postback import prepare
@@ -38,21 +37,6 @@ def test_of_batches_that_are_due_the_one_with_the_earliest_deadline_comes_first(
     batches.add(queued(0))
     batches.add(queued(1, test=True, event_time="2026-11-20T11:00:00Z"))
     assert event_ids(batches.due()) == [["evt-1"], ["evt-0"]]
-
-
-@pytest.mark.parametrize("api", ["data_manager", "google_ads"])
-def test_what_no_two_conversions_of_a_request_may_share_begins_another_batch(api: str) -> None:
-    account = an_account("google_ads", api=api)
-    batches = Batches(account)
-
-    def add(event_id: str, **columns: object) -> list[list[str]]:
-        conversion = a_conversion(event_id=event_id, network="google", gclid="G", **columns)
-        return event_ids(batches.add(Queued(prepare(account, conversion, NOW), UNMARKED)))
-
-    assert add("a", order_id="1") == add("a", order_id="1") == add("b", order_id="2") == []  # the first came twice
-    assert add("c", order_id="1", event_name="lead") == []  # of another conversion action
-    assert add("d", order_id="2") == [["a", "a", "b", "c"]]
-    assert event_ids(batches.due()) == [["d"]]
 
 
 def test_a_batch_keeps_room_for_its_envelope() -> None:

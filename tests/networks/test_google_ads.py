@@ -611,3 +611,25 @@ def test_a_token_for_one_api_is_refused_by_the_other(key_file: str) -> None:
         request = msgspec.structs.replace(request, headers={**request.headers, **access.headers})
         (outcome,) = other.outcomes(HttpTransport()(request, 5), 1)
         assert outcome.verdict is Verdict.CREDENTIALS
+
+
+@pytest.mark.parametrize("api", ["data_manager", "google_ads"])
+def test_two_events_of_one_order_are_sent_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, api: str
+) -> None:
+    """Google keeps the value that came last: the second must not overtake the first, which has to be sent twice."""
+    monkeypatch.chdir(tmp_path)
+    now = datetime.now(timezone.utc)
+    common = {"event_name": "purchase", "event_time": now, "network": "google", "currency": "USD"}
+    records = [
+        {**common, "event_id": f"evt-{n}", "gclid": f"G{n}", "order_id": order_id, "value": n}
+        for n, order_id in enumerate(["order-1", "order-1", "order-1"], 1)
+    ]
+    down = {"path": ":ingest" if api == "data_manager" else ":upload", "status": 503, "times": 1}
+    with Sandbox(faults=[down]) as sandbox:
+        section = {**SAMPLE, "api": api, "base_url": sandbox.url, "concurrency": 4}
+        tally = deliver(records, {"google_ads": section, "batch_size_rows": 1})
+        assert (tally.accepted, tally.open) == (3, {})
+        bodies = [request["body"] for request in sandbox.requests if request["path"] != "/token"]
+        events = [event for body in bodies for event in body.get("events", body.get("conversions"))]
+        assert [event["conversionValue"] for event in events] == [1, 1, 2, 3]

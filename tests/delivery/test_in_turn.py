@@ -1,4 +1,4 @@
-"""Adjustments never overtake the conversion that they adjust, nor one another."""
+"""Adjustments never overtake what they adjust, nor does what a network takes for the same overtake one another."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def sent(event: Any) -> tuple[str, Any]:
     return event.get("transactionId") or event["orderId"], restated or event.get("conversionValue")
 
 
-def a_run(tmp_path: Path, google: Google, **settings: Any) -> Run:
+def a_run(tmp_path: Path, google: Google, *, batch: int = 10, **settings: Any) -> Run:
     section = {**SETTINGS["google_ads"], "max_attempts": 2, **settings}
     general, accounts = read({"google_ads": section, "ledger_url": f"sqlite:///{tmp_path}/ledger.db"})
     run = Run(
@@ -65,7 +65,7 @@ def a_run(tmp_path: Path, google: Google, **settings: Any) -> Run:
         transport=google,
         clock=lambda: NOW,
         pauses=lambda: itertools.repeat(0.05),
-        max_batch_rows=10,
+        max_batch_rows=batch,
     )
     run.begin()
     return run
@@ -175,3 +175,57 @@ def test_a_stopped_run_keeps_waiting_adjustments_open(tmp_path: Path) -> None:
     run.stop()
     finished(run)
     assert (google.taken, run.tally.open) == ([], {"transient": 6})
+
+
+def of_one_order(number: int, value: float) -> dict[str, Any]:
+    """Another event each, but one order: Google takes them for one conversion."""
+    return {**purchase(number, value), "event_id": f"evt-{number}-{value:g}", "order_id": f"evt-{number}"}
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("most", [2_000, 7])
+def test_what_the_network_takes_for_the_same_goes_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, api: str, most: int
+) -> None:
+    monkeypatch.setattr("target_adpostbacks.run.run.MOST_WAITING", most)
+    google = Google(once_down())
+    run = finished(
+        a_run(tmp_path, google, api=api, concurrency=4),
+        *(of_one_order(number, value) for value in (5, 6, 7) for number in range(30)),
+        *(of_one_order(number, value) for number in range(30, 60) for value in (5, 5, 6, 5, 7)),
+    )
+    assert [values(google, number) for number in range(60)] == [[5, 6, 7]] * 60
+    assert run.tally.open == {}
+    assert all(len({order_id for order_id, _ in request}) == len(request) for request in google.requests)
+
+
+def test_what_follows_an_open_one_stays_open_until_that_has_its_verdict(tmp_path: Path) -> None:
+    records = [
+        of_one_order(1, 5),
+        of_one_order(1, 6),
+        of_one_order(2, 5),
+        {**of_one_order(1, 6), "adjustment": "restate"},
+    ]
+    down = Google(lambda events: DOWN if ("evt-1", 5) in events else None)
+    first = finished(a_run(tmp_path, down, batch=1), *records)
+    assert (down.taken, first.tally.open) == ([("evt-2", 5)], {"transient": 3})
+    up = Google()
+    assert finished(a_run(tmp_path, up), *records).tally.accepted == 3
+    assert up.taken == [("evt-1", 5), ("evt-1", 6), ("evt-1", 6)]
+
+
+def test_what_is_refused_lets_the_next_one_of_its_order_go(tmp_path: Path) -> None:
+    refusal = Response(status=400, body={"error": {"code": 400, "status": "INVALID_ARGUMENT"}})
+    google = Google(lambda events: refusal if ("evt-1", 5) in events else None)
+    run = finished(a_run(tmp_path, google, batch=1), purchase(2, 5), of_one_order(1, 5), of_one_order(1, 6))
+    assert values(google, 1) == [6]
+    assert (run.tally.accepted, run.tally.rejected) == (2, 1)
+
+
+def test_a_conversion_is_not_kept_back_by_its_own_adjustment(tmp_path: Path) -> None:
+    down = Google(lambda events: DOWN if ("evt-1", 5) in events else None)
+    finished(a_run(tmp_path, down), purchase(1, 5))
+    google = Google()
+    run = finished(a_run(tmp_path, google), restated(1, 6), purchase(1, 5))
+    assert values(google, 1)[0] == 5
+    assert run.tally.rejected == 0
