@@ -184,7 +184,7 @@ class Network(ABC, Generic[S]):
         return ""
 
     def once(self, payload: Mapping[str, JSON]) -> str:
-        """What makes two conversions one to the network, an order id for example: they go one by one. Empty: nothing."""
+        """What makes two conversions one to the network, such as an order id: they go one by one. Empty: nothing."""
         return ""
 
     def unusable(self, conversion: Conversion, sent: Collection[str]) -> Iterable[str]:
