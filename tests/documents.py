@@ -281,6 +281,7 @@ def written(example: Any) -> str:
 def attempts(network: Kind) -> str:
     """The commands that connect an account of the network and try it."""
     example = examples(network.settings_type).get(network.test_setting or "")
+    example = next(iter(example.values())) if isinstance(example, dict) else example
     code = f" --test-code {example}" if example and not network.tests_without_code else ""
     counted = " --counted" if network.counts_tests else ""
     quiet = "" if network.counts_tests else code  # such a network is read from instead
@@ -300,7 +301,7 @@ def events(network: Kind) -> str:
     """A column for each kind of conversion whose names differ."""
     if not network.standard_events:
         kinds = ((f"`{event}`", f"`{kind}`" if kind else "never sent") for event, kind in network.events.items())
-        return table(("event", "category of its conversion action"), kinds)
+        return table(("event", network.event_kind), kinds)
     account = an_account_of(network)
 
     def name(conversion: Conversion, event: str) -> str:

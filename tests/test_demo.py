@@ -83,7 +83,7 @@ def test_every_network_has_conversions_of_each_kind(name: str) -> None:
     assert any(row["event_time"] and NOW - row["event_time"] > network.max_age for row in rows)
     assert any(row["test"] for row in rows) == bool(network.test_setting or network.tests_without_code)
     sources = {row["event_source"] for row in rows}
-    assert ("app" in sources) == (network.assets["app"] in examples(network.settings_type))
+    assert ("app" in sources) == (network.assets.get("app") in examples(network.settings_type))
 
 
 def test_a_network_is_also_meant_by_an_alias_and_by_a_click_id_alone() -> None:

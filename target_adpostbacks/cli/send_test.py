@@ -76,7 +76,7 @@ def _made_up(account: Account, event: str | None) -> Postback:
     """A synthetic event made ready for the first kind of source that takes it."""
     why_not = "no asset is configured"
     for source in assets(account.network) if account.network else ():
-        taken = made_up(account, source, utc_now(), [event] if event else NEUTRAL_EVENTS)
+        taken = made_up(account, source, utc_now(), [event] if event else ())
         if isinstance(taken, Postback):
             return taken
         why_not = ": ".join(filter(None, (taken.reason, taken.message)))

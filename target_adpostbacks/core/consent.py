@@ -21,6 +21,8 @@ def consented(c: Conversion, network: Network[Any]) -> Conversion:
         denied = {signal for signal in CONSENT_SIGNALS if getattr(c, signal) is False}
         if not denied <= network.takes_denied:
             raise Skip("no_consent", "an ad consent signal is denied")
+    if network.denials and (denial := next((flag for flag in network.denials if getattr(c, flag)), None)):
+        raise Skip("no_consent", f"{denial} is true, and the network has no field for it")
     if network.settings.consent_required and not c.consent:
         if not network.consent_signals:
             raise Skip("no_consent", "consent_required: consent is not true")

@@ -64,17 +64,20 @@ class Network(ABC, Generic[S]):
     click_id_example: ClassVar[str]
     click_id_form: ClassVar[str] = ""  # a pattern of how they begin, and no other network's do; "": they have no form
     ids: ClassVar[tuple[str, ...]]  # every identifier that it wants kept from the record, click ids too
-    assets: ClassVar[Mapping[str, str]]  # event_source → the setting that names what receives it
+    assets: ClassVar[Mapping[str, str]]  # event_source → the setting that names what receives it; others: not taken
     match_rules: ClassVar[Mapping[str, str]]  # event_source → the columns of which it asks for one
     match_columns: ClassVar[Mapping[str, str]] = {}  # column of ``left_out.READINGS`` → the match key made of it
     match_properties: ClassVar[tuple[str, ...]] = ()  # members of ``properties`` that are match keys
     events: ClassVar[Mapping[str, str | None]]  # canonical → native; None: off unless event_map switches it on
     standard_events: ClassVar[frozenset[str]]  # its own names, which pass unchanged
+    event_kind: ClassVar[str] = "its event"  # what the names in ``events`` are, where none passes unchanged
     connection: ClassVar[Connection | None] = None  # where a token may come from OAuth
     currencies: ClassVar[frozenset[str] | None] = None  # None: all
     consent_signals: ClassVar[frozenset[str]] = frozenset()  # columns of consent signals that it is told
-    takes_denied: ClassVar[frozenset[str]] = frozenset()  # those that it is told even where they are denied
+    takes_denied: frozenset[str] = frozenset()  # those that it is told even where they are denied
+    denials: tuple[str, ...] = ()  # flags that it has no field for: where they are true, nothing is sent
     test_setting: ClassVar[str | None] = None  # the setting with the code of its test tool
+    tests_by_event: ClassVar[bool] = False  # that setting maps events to what receives their tests alone
     tests_without_code: ClassVar[bool] = False  # its test tool takes tests without a code
     counts_tests: ClassVar[bool] = False  # it stores test events and uses them as if they were live
 
@@ -101,7 +104,7 @@ class Network(ABC, Generic[S]):
         self.has_window = has_window(settings)
         self._triggers = None if settings.trigger_events is None else spellings(settings.trigger_events)
         self._readings = {"phone": self._read_phone}
-        self._events: dict[tuple[str, str, bool], tuple[str, Skip | None]] = {}
+        self._events: dict[tuple[str, str, bool, bool], tuple[str, Skip | None]] = {}
 
     # What every network says for itself.
 
@@ -135,8 +138,9 @@ class Network(ABC, Generic[S]):
     # What depends on the conversion, the envelope or the answer for some networks.
 
     def asset(self, conversion: Conversion) -> str:
-        """What receives it at the network (pixel, data set, app …), part of the identity; empty: none is configured."""
-        return getattr(self.settings, self.assets[conversion.event_source]) or ""
+        """What receives it at the network (pixel, data set, app …), part of the identity; empty: nothing does."""
+        setting = self.assets.get(conversion.event_source)
+        return (getattr(self.settings, setting) or "") if setting else ""
 
     @classmethod
     def receivers(cls, settings: Mapping[str, Any]) -> Mapping[str, str]:
@@ -213,6 +217,10 @@ class Network(ABC, Generic[S]):
         """What an answer warns of beside its verdict, an API version near its end for example: logged once a run."""
         return ""
 
+    def signed(self, request: Request, at: datetime, nonce: str) -> Request:
+        """The request as one try of it is sent. ``nonce``: letters and digits that no other try has."""
+        return request
+
     def credentials(self) -> tuple[str, ...]:
         """What ``sign_in`` is done with: accounts that have the same share their access. Empty: nobody signs in."""
         return ()
@@ -243,7 +251,7 @@ class Network(ABC, Generic[S]):
         First ``event_map``, then the network's own exact names, then a preset's table, then the canonical one, then a
         custom event. Where there are ``trigger_events``, these alone.
         """
-        key = (conversion.event_spelling, conversion.event_source, conversion.is_renamed)
+        key = (conversion.event_spelling, conversion.event_source, conversion.is_renamed, conversion.test)
         cached = self._events.get(key)
         if cached is None:
             try:
@@ -277,7 +285,7 @@ class Network(ABC, Generic[S]):
         try:
             return self.custom_event(name, c)
         except Skip as skip:
-            is_named = triggers is not None or c.is_renamed
+            is_named = (triggers is not None or c.is_renamed) and skip.reason == "event_off"
             raise Skip("unsupported" if is_named else skip.reason, skip.message) from None
 
     def _look_up(self, c: Conversion) -> tuple[bool, str | None]:
@@ -321,6 +329,13 @@ class Network(ABC, Generic[S]):
         if not code:
             raise Skip("test_without_code", f"set {self.test_setting}")
         return code
+
+    @classmethod
+    def with_test_code(cls, code: str) -> Mapping[str, Any]:
+        """The setting that has a code of its test tool, for whatever event is tested."""
+        if cls.test_setting is None:
+            return {}
+        return {cls.test_setting: dict.fromkeys(cls.events, code) if cls.tests_by_event else code}
 
     @classmethod
     def advice_on(cls, code: str, http_status: int | None, message: str = "") -> str:

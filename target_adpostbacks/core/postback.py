@@ -155,6 +155,7 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
     )
 
 
+NOT_TAKEN = "the network takes no events of this event_source"
 _new = tuple.__new__  # a NamedTuple's own call takes twice as long
 _encode = msgspec.json.Encoder().encode
 
@@ -170,7 +171,8 @@ def admit(network: Network[Any], conversion: Conversion, now: datetime) -> tuple
     network_event = network.event(c)
     asset = network.asset(c)
     if not asset:
-        raise Skip("unsupported", f"no id is configured for {c.event_source} events")
+        is_taken = c.event_source in network.assets
+        raise Skip("unsupported", f"no id is configured for {c.event_source} events" if is_taken else NOT_TAKEN)
     if network.has_window:
         within_window(c, network.settings)
     if c.event_time - now > network.max_ahead:

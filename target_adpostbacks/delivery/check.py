@@ -128,8 +128,8 @@ def with_test_code(account: Account, test_code: str = "", *, with_rules: bool = 
     network, test_code = account.network, visible(test_code.strip()).strip()
     assert network is not None  # noqa: S101 - nobody tests a disabled account
     changes = {} if with_rules else {name: default for name, default in DEFAULTS.items() if name not in KEPT}
-    if test_code and network.test_setting:
-        changes[network.test_setting] = test_code
+    if test_code:
+        changes |= network.with_test_code(test_code)
     settings = msgspec.structs.replace(network.settings, **changes)
     secrets = (*account.secrets, test_code) if len(test_code) >= KNOWN_AGAIN else account.secrets
     return msgspec.structs.replace(account, network=type(network)(settings), secrets=secrets)
@@ -143,9 +143,7 @@ DEFAULTS: Mapping[str, Any] = {
 }
 
 
-def synthetic(
-    network: Network[Any], source: str, now: datetime, events: Iterable[str] = NEUTRAL_EVENTS
-) -> Iterator[Mapping[str, Any]]:
+def synthetic(network: Network[Any], source: str, now: datetime, events: Iterable[str]) -> Iterator[Mapping[str, Any]]:
     """Records of a test event, one for each of the events."""
     for event in events:
         yield {
@@ -198,12 +196,21 @@ def _by_test_event(
     )
 
 
-def made_up(account: Account, source: str, now: datetime, events: Iterable[str] = NEUTRAL_EVENTS) -> Postback | Skip:
-    """A synthetic test event made ready, the first of the events that the network takes; or why it takes none."""
+def neutral_events(network: Network[Any]) -> Iterable[str]:
+    """What a synthetic event may be: also what goes to a receiver of its own where it is a test."""
+    setting = network.test_setting if network.tests_by_event else None
+    return (*NEUTRAL_EVENTS, *(getattr(network.settings, setting) if setting else ()))
+
+
+def made_up(account: Account, source: str, now: datetime, events: Iterable[str] = ()) -> Postback | Skip:
+    """A synthetic test event made ready, the first of the events that the network takes; or why it takes none.
+
+    ``events``: none: any that means nothing.
+    """
     network = account.network
     assert network is not None  # noqa: S101 - the caller has looked
     columns, refused = Columns({*network.click_ids, *network.ids}), Skip("unsupported")
-    for record in synthetic(network, source, now, events):
+    for record in synthetic(network, source, now, events or neutral_events(network)):
         try:
             return prepare(account, parse(record, columns), now)
         except Skip as skip:  # noqa: PERF203 - of a few

@@ -58,8 +58,9 @@ class Exchange:
         network = self._network
         payloads = [queued.postback.spliced for queued in batch]
         request = network.request(batch[0].postback.envelope, payloads)
+        signed = network.signed(request, self._clock(), uuid.uuid4().hex)
         try:
-            response = self._transport(request, network.settings.request_timeout_seconds)
+            response = self._transport(signed, network.settings.request_timeout_seconds)
         except Unreachable as unreachable:
             verdict = Verdict.NO_ANSWER if unreachable.sent else Verdict.TRANSIENT
             outcomes = [Outcome(verdict, message=unreachable.why, shared=True)] * len(batch)

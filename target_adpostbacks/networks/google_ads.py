@@ -80,6 +80,7 @@ class GoogleAds(Network[GoogleAdsSettings]):
     click_id_form = r"EAIaIQob|C[ij][0w]?KC|0AAAA"
     ids = (*click_ids, "dclid", *COOKIES)
     standard_events = frozenset()
+    event_kind = "category of its conversion action"
     assets: ClassVar[Mapping[str, str]] = dict.fromkeys(EVENT_SOURCES, "customer_id")
     match_rules: ClassVar[Mapping[str, str]] = dict.fromkeys(
         EVENT_SOURCES,

@@ -94,3 +94,17 @@ def test_consent_is_asked_before_anything_else_of_an_account() -> None:
     strict = account(consent_required=True, event_map={"purchase": None})
     assert refusal(strict, adjustment="retract", event_time="2020-01-01")
     assert refusal(strict, gpc=True, event_source="offline", consent=True, adjustment="retract")
+
+
+class HasNoField(TikTok):
+    """A network that has no field for what these flags say."""
+
+    denials = ("opt_out", "limited_data_use")
+
+
+@pytest.mark.parametrize("flag", ["opt_out", "limited_data_use"])
+def test_what_a_network_has_no_field_for_is_a_denial_there(flag: str) -> None:
+    told = f"{flag} is true, and the network has no field for it"
+    assert refusal(account(HasNoField), **{flag: True, "consent": True}) == told
+    assert ready(account(HasNoField), **{flag: False})
+    assert ready(account(), **{flag: True})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -186,3 +187,24 @@ def test_the_token_of_a_run_is_in_no_message(ledger: Ledger) -> None:
     said = Response(status=200, body={"code": 40002, "message": "bad event; your token is token-of-the-run-1."})
     delivered(ledger, Api(said), "eu")
     assert rows(str(ledger.location), "message") == [("bad event; your token is ***.",)]
+
+
+class Signing(TikTok):
+    """Signs each try of a request."""
+
+    def signed(self, request: Request, at: datetime, nonce: str) -> Request:
+        return replace(request, headers={**request.headers, "Authorization": f"{at:%H:%M} {nonce}"})
+
+
+def test_each_try_of_a_request_has_a_signature_of_its_own(ledger: Ledger) -> None:
+    api = Api(Response(status=503), OK)
+    account = replace(an_account(), network=Signing(SETTINGS))
+    delivery = Delivery(
+        ledger, api, log=lambda _: None, clock=lambda: NOW, pauses=lambda: iter([0.0] * 9), wait=lambda _: False
+    )
+    delivery.submit(account, [Queued(prepare(account, a_conversion(), NOW), UNMARKED)])
+    assert delivery.settle()
+    times, nonces = zip(*(signature.split() for signature in api.seen), strict=True)
+    assert times == ("12:05", "12:05")
+    assert len({*nonces}) == 2
+    assert all(nonce.isalnum() for nonce in nonces)

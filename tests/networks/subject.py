@@ -159,6 +159,12 @@ def name_of(value: Any) -> str | None:
 
 
 every_network = pytest.mark.parametrize("subject", SUBJECTS, ids=name_of)
+every_source = pytest.mark.parametrize(
+    ("subject", "source"),
+    [(subject, source) for subject in SUBJECTS for source in SOURCES if source in subject.network_type.assets],
+    ids=name_of,
+)
+"""Every network, with each kind of source that it takes."""
 
 
 def network_of(account: Account) -> Network[Any]:

@@ -10,7 +10,17 @@ import pytest
 from conftest import NOW
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from subject import PERSONAL, SOURCES, SUBJECTS, Subject, body_of, every_network, leaves, name_of, payload_of
+from subject import (
+    PERSONAL,
+    SUBJECTS,
+    Subject,
+    body_of,
+    every_network,
+    every_source,
+    leaves,
+    name_of,
+    payload_of,
+)
 
 from target_adpostbacks.config.describing import described
 from target_adpostbacks.core.answers import Response, Skip, Verdict
@@ -20,7 +30,6 @@ from target_adpostbacks.core.left_out import READINGS
 from target_adpostbacks.core.postback import prepare
 from target_adpostbacks.networks import NETWORKS
 
-every_source = pytest.mark.parametrize("source", SOURCES)
 DEVICES: tuple[dict[str, Any], ...] = ({}, {"idfa": None}, {"platform": "android", "idfa": None})
 
 
@@ -41,7 +50,6 @@ def folded(value: Any) -> str:
     return "".join(filter(str.isalnum, str(value).lower()))
 
 
-@every_network
 @every_source
 def test_a_postback_under_an_older_event_id_is_what_it_was_then(subject: Subject, source: str) -> None:
     today, then = (f"orders-{digit * DERIVED_DIGITS}" for digit in "ab")
@@ -53,7 +61,6 @@ def test_a_postback_under_an_older_event_id_is_what_it_was_then(subject: Subject
     assert msgspec.structs.replace(postback.under(then), other_keys=()) == before
 
 
-@every_network
 @every_source
 def test_no_raw_match_key_is_sent_but_those_that_the_network_wants_unhashed(subject: Subject, source: str) -> None:
     for device in DEVICES:
@@ -77,7 +84,6 @@ NAMES = st.sampled_from(
 )
 
 
-@every_network
 @every_source
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(NAMES | SPELLED, MEMBERS | st.dictionaries(NAMES, MEMBERS, max_size=3), max_size=4))
@@ -94,11 +100,12 @@ def test_whatever_is_in_properties_no_raw_match_key_is_sent(
 
 @every_network
 def test_what_may_go_unhashed_does_so_for_some_source(subject: Subject) -> None:
-    conversions = [subject.full_conversion(source, **device) for source in SOURCES for device in DEVICES]
+    conversions = [
+        subject.full_conversion(source, **device) for source in subject.network_type.assets for device in DEVICES
+    ]
     assert {*subject.vectors["plain"]} <= {column for each in conversions for column in unhashed(subject, each)}
 
 
-@every_network
 @every_source
 def test_equal_input_gives_equal_bytes(subject: Subject, source: str) -> None:
     conversion = subject.full_conversion(source)
@@ -107,7 +114,6 @@ def test_equal_input_gives_equal_bytes(subject: Subject, source: str) -> None:
     assert list(first.envelope.items()) == list(second.envelope.items())
 
 
-@every_network
 @every_source
 def test_limited_data_use_is_said_in_the_payload_where_the_network_takes_it(subject: Subject, source: str) -> None:
     conversion = subject.full_conversion(source, att_status=None)
@@ -120,7 +126,7 @@ def test_limited_data_use_is_said_in_the_payload_where_the_network_takes_it(subj
 def test_a_payload_holds_no_null_and_no_empty_text(subject: Subject) -> None:
     properties = {"note": "", "tags": [None, "", {}], "deep": {"a": None, "b": {"c": ""}}, "kept": [0, False, "x"]}
     items = [{"id": "1", "name": "", "price": 0}, {"name": "gift"}, {}]
-    for source in SOURCES:
+    for source in subject.network_type.assets:
         conversion = subject.full_conversion(source, properties=properties, contents=items, email=["", "no address"])
         payload = payload_of(prepare(subject.account, conversion, NOW))
         holes = [path for path, value in leaves(payload).items() if value is None or value == ""]
@@ -265,11 +271,10 @@ def test_encoded_payloads_are_spliced_into_the_body(subject: Subject, full: bool
     assert limits.bytes >= 1000
 
 
-@every_network
 @every_source
 def test_a_test_never_shares_a_request_with_what_counts(subject: Subject, source: str) -> None:
     setting, without_code = subject.network.test_setting, subject.network.tests_without_code
-    code = {} if setting is None or without_code else {setting: "TEST1"}
+    code = {} if without_code else subject.network.with_test_code("TEST1")
     account = subject.account_with({**subject.settings, **code})
     live, test = subject.full_conversion(source), subject.full_conversion(source, test=True)
     if not (setting or without_code):

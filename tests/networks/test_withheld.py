@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 from conftest import COLUMNS, NOW
-from subject import PERSONAL, SOURCES, Subject, every_network, payload_of
+from subject import PERSONAL, Subject, every_source, payload_of
 
 from target_adpostbacks.core.disclosure import MATCH_KEYS
 from target_adpostbacks.core.preparation import Preparation
@@ -71,8 +71,7 @@ LEFT = {
 LEFT_OF_URLS = {"referrer_url": "https://shop.example/?color=red", "landing_url": PAGE}
 
 
-@every_network
-@pytest.mark.parametrize("source", SOURCES)
+@every_source
 @pytest.mark.parametrize("column", COLUMNS_OF_A_PERSON)
 def test_a_column_that_is_not_listed_makes_no_difference_to_a_byte(subject: Subject, source: str, column: str) -> None:
     listed = {"match_keys": [name for name in COLUMNS_OF_A_PERSON if name != column]}
