@@ -54,7 +54,7 @@ def sandbox(port: int, faults: Path | None, host: str, *, networks: bool, fail_o
             raise click.ClickException(f"port {port} on {host}: {error.strerror}") from None
         click.echo(f"sandbox: {server.url}")
         signal.sigwait(STOP)
-        if fail_on_mistake and (mistakes := server.mistakes):
+        if fail_on_mistake and (mistakes := server.mistakes_ever):
             raise click.ClickException(f"refused: {_counted(mistakes)}")
 
 

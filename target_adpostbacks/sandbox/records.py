@@ -64,6 +64,7 @@ class Records:
     def __init__(self, keep: Keep = "bodies", max_events: int = 100_000, max_bytes: int = 64_000_000) -> None:
         self.keep, self.max_events, self.max_bytes = keep, max_events, max_bytes
         self._lock = Lock()
+        self._blamed_ever: Counter[tuple[str, str]] = Counter()
         self.reset()
 
     def reset(self) -> None:
@@ -139,11 +140,15 @@ class Records:
         """A request was refused, and no fault was the cause."""
         with self._lock:
             self._blamed[network, code] += 1
+            self._blamed_ever[network, code] += 1
 
-    def mistakes(self) -> dict[str, dict[str, int]]:
-        """Network → code → how many requests it refused without a fault; ``none``: no network has their path."""
+    def mistakes(self, *, ever: bool = False) -> dict[str, dict[str, int]]:
+        """Network → code → how many requests it refused without a fault; ``none``: no network has their path.
+
+        ``ever``: those before the last reset, too.
+        """
         with self._lock:
-            blamed = sorted(self._blamed.items())
+            blamed = sorted((self._blamed_ever if ever else self._blamed).items())
             return {name: {code: n for (of, code), n in blamed if of == name} for (name, _), _ in blamed}
 
     def events(self, *, test: bool, network: str | None = None) -> list[dict[str, Any]]:

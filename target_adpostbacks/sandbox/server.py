@@ -121,6 +121,11 @@ class Sandbox:
         """What was refused though no fault asked for it: network → code → requests; empty: nothing."""
         return self._records.mistakes()
 
+    @property
+    def mistakes_ever(self) -> dict[str, dict[str, int]]:
+        """The same with those before the last reset."""
+        return self._records.mistakes(ever=True)
+
     def stats(self) -> dict[str, Any]:
         return self._records.stats(sorted(SANDBOX_NETWORKS))
 

@@ -75,6 +75,17 @@ def test_what_no_fault_asked_for_is_a_mistake(rule: dict[str, object], path: str
     assert (process.returncode, errors.strip()) == (int(bool(said)), f"Error: {said}" if said else "")
 
 
+def test_a_reset_forgives_no_mistake() -> None:
+    import requests
+
+    with running("--fail-on-mistake") as (process, url):
+        requests.post(f"{url}/elsewhere", timeout=5)
+        requests.post(f"{url}/_reset", timeout=5)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=5)
+    assert (process.returncode, errors.strip()) == (1, "Error: refused: none 404 (1 request)")
+
+
 BROKEN = {
     "not JSON": ("{", "faults.json: not valid JSON"),
     "no list": ("3", "faults.json: body: not a valid object"),
