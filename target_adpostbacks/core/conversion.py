@@ -46,7 +46,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     """One attributed conversion. Holds raw personal data: never queue, log or store it.
 
-    Text is trimmed and never empty. ``value`` (major units) and ``currency`` come together or not at all.
+    Text is trimmed and never empty. ``value`` (major units) and ``currency`` are as the record has them, one
+    without the other too: ``Network.priced`` says what of them is sent.
     """
 
     event_name: str

@@ -27,6 +27,7 @@ from target_adpostbacks.core.conversion import Conversion, query_value, same_hos
 from target_adpostbacks.core.events import EventTable, spellings
 from target_adpostbacks.core.learning import Milestone
 from target_adpostbacks.core.left_out import left_out
+from target_adpostbacks.core.revenue import paired
 from target_adpostbacks.core.settings import PhoneSettings, Settings
 from target_adpostbacks.core.windows import has_window
 
@@ -170,6 +171,14 @@ class Network(ABC, Generic[S]):
     def adjusts(self, conversion: Conversion) -> bool:
         """Whether it takes a correction of this kind (``conversion.adjustment``)."""
         return False
+
+    def priced(self, conversion: Conversion) -> Conversion:
+        """The conversion with the money that is sent of it: value and currency, or neither. The ledger keeps pairs.
+
+        ``revenue.completed`` adds a default currency and the sum of the contents. What a payload needs alone, the
+        currency for the prices of its contents for example, may stay: the ledger leaves it out.
+        """
+        return paired(conversion)
 
     def redated(self, payload: bytes, adjusted_at: datetime) -> bytes:
         """The payload of a correction, with the time at which an earlier run read it first."""

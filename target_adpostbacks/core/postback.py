@@ -13,6 +13,7 @@ from target_adpostbacks.core.answers import JSON, Skip
 from target_adpostbacks.core.consent import consented
 from target_adpostbacks.core.conversion import DERIVED_DIGITS, Conversion
 from target_adpostbacks.core.network import Network
+from target_adpostbacks.core.revenue import paired
 from target_adpostbacks.core.windows import within_window
 
 
@@ -111,7 +112,7 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
     network = account.network
     if network is None:
         raise Skip("disabled", "enabled: false")
-    conversion = consented(conversion, network)
+    conversion = network.priced(consented(conversion, network))
     network_event, asset, deadline = admit(network, conversion, now)
     dated_now = conversion.adjustment is not None and conversion.adjustment_time is None
     if dated_now:
@@ -221,14 +222,15 @@ def receiver(asset: str, trial_at: str) -> str:
 
 def adjustment(c: Conversion) -> str:
     """``'retract'``, ``'restate:24.5 USD'``: another value is another correction."""
-    if c.adjustment != "restate" or c.value is None:
+    if c.adjustment != "restate" or c.value is None or c.currency is None:
         return c.adjustment or ""
     value = int(c.value) if abs(c.value) < 1 << 53 and c.value == int(c.value) else c.value
     return f"restate:{value} {c.currency}"
 
 
 def facts(conversion: Conversion, stream: str, line: int, network_event: str = "", match_keys: str = "") -> Facts:
-    """What the ledger keeps of a conversion."""
+    """What the ledger keeps of a conversion: of value and currency both or neither."""
+    conversion = paired(conversion)
     passed_in = (stream, line, milliseconds(conversion.event_time), network_event, match_keys)
     adjusted_at = conversion.adjustment_time
     return _new(Facts, (*passed_in, *_copied(conversion), None if adjusted_at is None else milliseconds(adjusted_at)))

@@ -174,9 +174,7 @@ class Preparation:
                 sent = postback.facts.match_keys.split(",")
                 _note(prepared, account.network.unusable(conversion, sent), conversion.ruled_columns)
             return None
-        kept = facts(conversion, prepared.stream, prepared.line)
-        not_sent = _not_sent(key(account, conversion), account.name, conversion, kept, reason, message)
-        prepared.not_sent.append(not_sent._replace(rule=applied or conversion.applied_rule))
+        _refuse(prepared, account, conversion, Skip(reason, message, applied or conversion.applied_rule))
         return None
 
     def _identified(
@@ -214,9 +212,15 @@ def _for_no_account(
     reached = {account.section for account in accounts if account.network and account.label not in elsewhere}
     for account in accounts:
         if account.section not in reached and (skip := elsewhere.get(account.label)):
-            kept = facts(conversion, prepared.stream, prepared.line)
-            not_sent = _not_sent(key(account, conversion), account.name, conversion, kept, skip.reason, skip.message)
-            prepared.not_sent.append(not_sent._replace(rule=skip.rule))
+            _refuse(prepared, account, conversion, skip)
+
+
+def _refuse(prepared: Prepared, account: Account, conversion: Conversion, skip: Skip) -> None:
+    """Add the row of what the account does not get."""
+    c = account.network.priced(conversion) if account.network else conversion
+    kept = facts(c, prepared.stream, prepared.line)
+    not_sent = _not_sent(key(account, c), account.name, c, kept, skip.reason, skip.message)
+    prepared.not_sent.append(not_sent._replace(rule=skip.rule))
 
 
 def _note(prepared: Prepared, unusable: Iterable[str], ruled: Mapping[str, str]) -> None:

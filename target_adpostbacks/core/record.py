@@ -129,7 +129,7 @@ def _at_once(record: Mapping[str, Any], columns: Columns) -> Conversion | None:
         c = msgspec.convert(out, Conversion)
     except (TypeError, ValueError, Unusable, msgspec.ValidationError):
         return None
-    return c if (c.value is None) is (c.currency is None) and all(map(_is_clean, c.contents)) else None
+    return c if all(map(_is_clean, c.contents)) else None
 
 
 _strip = str.strip
@@ -157,7 +157,8 @@ def _completed(record: Mapping[str, Any], columns: Columns, constants: Mapping[s
     whole = {**columns.defaults, **record, **constants}
     if missing := {name for name, value in constants.items() if value is None}:
         whole = {name: value for name, value in whole.items() if COLUMN_ALIASES.get(name, name) not in missing}
-    return _at_once(whole, columns)
+    c = _at_once(whole, columns)
+    return None if c and any(getattr(c, name, c) is None for name in columns.defaults) else c  # blank in the record
 
 
 def _with_care(
@@ -190,9 +191,6 @@ def _with_care(
         if not out["event_id"]:
             out["derived_ids"] = identity(spelling)
             out["event_id"] = out["derived_ids"][0]
-    if "value" not in out or "currency" not in out:  # one without the other means nothing
-        out.pop("value", None)
-        out.pop("currency", None)
     if "contents" in out:
         out["contents"] = [line for raw in out["contents"] if (line := read_item(raw, unusable))]
     if "landing_url" in out:

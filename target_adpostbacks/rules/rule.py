@@ -9,7 +9,7 @@ import msgspec
 
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import Elsewhere, Skip
-from target_adpostbacks.core.columns import READERS, Unusable
+from target_adpostbacks.core.columns import READERS
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion
 from target_adpostbacks.core.events import canonical_event
 from target_adpostbacks.core.layout import Columns
@@ -253,8 +253,6 @@ class Values(dict[str, Any]):
                 return value[0] if value else None
             if name == "contents":
                 return [msgspec.structs.asdict(item) for item in value]
-            if value is None and name in ("value", "currency"):  # one without the other is in no conversion
-                return self._alone(name)
             return value
         return self._id(name) if name in self.columns.ids else self._raw(name)
 
@@ -268,13 +266,6 @@ class Values(dict[str, Any]):
         if self._mapped is None:
             self._mapped = self.columns.mapped(self.record)
         return plain(self._mapped.get(name))
-
-    def _alone(self, name: str) -> Any:
-        raw = self._raw(name)
-        try:
-            return None if raw is None else READERS[name](name, raw)
-        except (Unusable, InvalidConversion):
-            return None
 
 
 def _names(rules: Iterable[Rule]) -> dict[str, tuple[str, ...]]:

@@ -157,9 +157,9 @@ def test_a_value_is_a_number_from_0_up(raw: Any, value: float) -> None:
     ],
     ids=lambda raw: str(raw)[:30] if not isinstance(raw, int) or raw < 9 else "huge",
 )
-def test_an_unusable_value_is_left_out_with_a_note_and_its_currency_too(raw: Any, note: str) -> None:
+def test_an_unusable_value_is_left_out_with_a_note(raw: Any, note: str) -> None:
     conversion = a_conversion(value=raw, currency="USD")
-    assert (conversion.value, conversion.currency) == (None, None)
+    assert (conversion.value, conversion.currency) == (None, "USD")
     assert conversion.unusable == (f"value: {note}",)
 
 
@@ -168,10 +168,12 @@ def test_a_value_of_another_type_is_refused(value: Any) -> None:
     assert refusal(value=value, currency="USD") == "value: a number expected"
 
 
-def test_value_and_currency_come_together_or_not_at_all() -> None:
-    for alone in ({"value": 5}, {"currency": "USD"}, {"value": 5, "currency": ""}, {"value": "", "currency": "USD"}):
-        conversion = a_conversion(**alone)
-        assert (conversion.value, conversion.currency) == (None, None)
+@pytest.mark.parametrize("empty", [None, "", " "])
+def test_a_value_without_currency_and_a_currency_without_value_stay(empty: Any) -> None:
+    for columns in ({"value": 5, "currency": empty}, {"value": empty, "currency": "USD"}, {"value": 5}):
+        conversion = a_conversion(**columns)
+        said = (columns["value"] or None, columns.get("currency") or None)
+        assert (conversion.value, conversion.currency) == tuple(None if each == " " else each for each in said)
 
 
 @pytest.mark.parametrize("currency", ["eur", " EUR ", "Eur"])
@@ -182,7 +184,7 @@ def test_a_currency_is_upper_cased(currency: str) -> None:
 @pytest.mark.parametrize("currency", ["euro", "€", "EURO", "ZZZ", 978, True, ["EUR"]])
 def test_what_is_no_currency_is_left_out_with_a_note(currency: Any) -> None:
     conversion = a_conversion(value=1, currency=currency)
-    assert (conversion.value, conversion.currency) == (None, None)
+    assert (conversion.value, conversion.currency) == (1, None)
     assert conversion.unusable == ("currency: not an ISO 4217 code",)
 
 

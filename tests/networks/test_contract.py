@@ -27,6 +27,7 @@ from target_adpostbacks.core.answers import Response, Skip, Verdict
 from target_adpostbacks.core.conversion import DERIVED_DIGITS, Conversion
 from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.left_out import READINGS
+from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.postback import prepare
 from target_adpostbacks.networks import NETWORKS
 
@@ -120,6 +121,20 @@ def test_limited_data_use_is_said_in_the_payload_where_the_network_takes_it(subj
     limited = msgspec.structs.replace(conversion, limited_data_use=True)
     said = prepare(subject.account, limited, NOW).payload != prepare(subject.account, conversion, NOW).payload
     assert said or not subject.network.limits_data_use(conversion)
+
+
+@every_network
+@pytest.mark.parametrize("alone", [{"value": 5}, {"currency": "USD"}])
+def test_a_value_or_a_currency_is_not_sent_alone_unless_the_network_says_so(
+    subject: Subject, alone: dict[str, Any]
+) -> None:
+    neither = {"event_name": "lead", "value": None, "currency": None}
+    postback, without = (
+        prepare(subject.account, subject.full_conversion("web", **{**neither, **columns}), NOW)
+        for columns in (alone, {})
+    )
+    assert (postback.facts.value is None) is (postback.facts.currency is None)
+    assert postback.payload == without.payload or subject.network_type.priced is not Network.priced
 
 
 @every_network

@@ -253,8 +253,9 @@ def test_a_match_keys_name_is_told_and_a_user_agent_is_none() -> None:
 @pytest.mark.parametrize("columns", [{}, {"value": 1}, {"currency": "USD"}, {"value": -1, "currency": "USD"}])
 @pytest.mark.parametrize("source", ["web", "offline"])
 def test_a_purchase_without_value_and_currency_is_not_sent(columns: dict[str, Any], source: str) -> None:
+    purchase = a_conversion(**{**LEAD, "event_name": "purchase", "event_source": source, **columns})
     with pytest.raises(Skip, match="unsupported"):
-        payload(meta(), event_name="purchase", event_source=source, **columns)
+        prepare(an_account("meta"), purchase, NOW)
 
 
 def test_an_event_that_is_mapped_to_a_purchase_needs_a_value_too() -> None:

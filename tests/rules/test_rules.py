@@ -327,7 +327,8 @@ def test_a_rule_may_deny() -> None:
     ("columns", "when"),
     [
         ({"value": "20", "currency": "EUR"}, "value == 20"),
-        ({"value": "20"}, "value == 20"),  # though a conversion has no value without a currency
+        ({"value": "20"}, "value == 20"),  # though no network gets a value without a currency
+        ({"order": {"value": 20}}, "value == 20"),
         ({"event_name": "Order Completed"}, "event_name == 'purchase'"),
         ({"email": ["a@example.com", "b@example.com"]}, "email == 'a@example.com'"),
         ({"contents": [{"id": "s", "price": 3}]}, "len(contents) == 1 and contents[0].price == 3"),
