@@ -29,7 +29,7 @@ class BadLine(ValueError):
 
 
 class UnreadableInput(Exception):
-    """Input that can't be passed over: the run ends, the state after it stay back."""
+    """Input that can't be passed over: the run ends, the state after it stays back."""
 
 
 class Overlong(bytes):
