@@ -6,7 +6,6 @@ import logging
 import os
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -31,6 +30,7 @@ from target_adpostbacks.delivery.transport import HttpTransport, Transport
 from target_adpostbacks.delivery.verdicts import row_of
 from target_adpostbacks.ledger import Ledger, UnusableLedger, ledger_url
 from target_adpostbacks.networks import NETWORKS
+from target_adpostbacks.run.noticed import Noticed
 from target_adpostbacks.run.preparing import preparation_of, utc_now
 
 SKIPPED_ROWS = 500
@@ -77,9 +77,7 @@ class Run:
         self._log = log
         self._clock = clock
         self._started = time.monotonic()
-        self._unusable: Counter[str] = Counter()  # "value: not a number (stream orders)"
-        self._not_sent: Counter[str] = Counter()
-        self._unread: Counter[str] = Counter()  # lines of no stream: what they were to be is not known
+        self._noticed = Noticed(log)
         self._skipped: list[Skipped] = []
         self._skipped_since = 0.0
         self.ledger = Ledger(ledger_url(os.environ, general.ledger_url), self.run_id)
@@ -172,7 +170,7 @@ class Run:
         for not_sent in prepared.not_sent:
             self._skip(Skipped(row_of(not_sent), mark, not_sent.other_keys))
         if prepared.unusable or prepared.invalid or prepared.mistakes:
-            self._report(prepared, file)
+            self._noticed.take(prepared, file)
         return outcomes
 
     def count_read(self, outcomes: int) -> None:
@@ -203,22 +201,6 @@ class Run:
                 for queued in batch:
                     self._delivery.take_turn(queued)
                 self._delivery.submit(waiting.account, batch)
-
-    def _report(self, prepared: Prepared, file: str) -> None:
-        place = f"{file}, line {prepared.line}: " if file else f"Line {prepared.line}: "
-        of_stream = f" (stream {prepared.stream})" if prepared.stream else ""
-        if prepared.invalid:
-            counts, came = (self._not_sent, "Not sent") if prepared.stream else (self._unread, "Not read")
-            self._warn_once(counts, prepared.invalid + of_stream, place, came)
-        for mistake in prepared.mistakes:
-            self._warn_once(self._not_sent, mistake + of_stream, place, "Not sent")
-        for column in prepared.unusable:
-            self._warn_once(self._unusable, column + of_stream, place, "Left out")
-
-    def _warn_once(self, counts: Counter[str], what: str, place: str, came: str) -> None:
-        if not counts[what]:
-            self._log.warning("%s%s. %s; more of these are counted, and logged at the end.", place, what, came)
-        counts[what] += 1
 
     def _skip(self, skipped: Skipped) -> None:
         self._skipped_since = self._skipped_since or time.monotonic()
@@ -319,16 +301,11 @@ class Run:
         return code
 
     def _report_counts(self) -> None:
-        for column, count in self._unusable.items():
-            self._log.warning("%s: left out of %s.", column, _conversions(count))
+        self._noticed.sum_up()
         for column in self._unmet if self._prepared else ():
             self._log.warning("fields.%s: its path was in no record of the run; check how it is spelled.", column)
         for warning in self.preparation.unmet_names() if self._prepared else ():
             self._log.warning(warning)
-        for rule, count in self._unread.items():
-            self._log.warning("%s: %s not read.", rule, "1 line" if count == 1 else f"{count} lines")
-        for rule, count in self._not_sent.items():
-            self._log.warning("%s: %s not sent.", rule, _conversions(count))
         for column, count in self._delivery.differences.items():
             self._log.warning(
                 "%s: differs in %d conversions that came again; what was sent first stands.", column, count
@@ -363,7 +340,3 @@ def _advice(why: WhyOpen) -> str:
     outcome, network = why.outcome, NETWORKS.get(why.account.partition(".")[0])
     words = {"reason": outcome.verdict.value, "code": outcome.code, "message": outcome.message}
     return advice(network, http_status=why.http_status, **words)
-
-
-def _conversions(count: int) -> str:
-    return "1 conversion" if count == 1 else f"{count} conversions"
