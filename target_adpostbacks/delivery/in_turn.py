@@ -16,7 +16,7 @@ from target_adpostbacks.delivery.batches import Batches
 from target_adpostbacks.delivery.queued import Queued
 
 MOST_WAITING = 2_000
-"""Postbacks of an account that wait in turn; then the reader waits for what was read before them."""
+"""Postbacks of an account that wait in turn."""
 
 
 class InTurn:

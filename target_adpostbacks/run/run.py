@@ -102,6 +102,7 @@ class Run:
         }
         self._max_batch_rows = max_batch_rows
         self._in_turn: dict[str, InTurn] = {}  # by the account's label
+        self.most_waiting = MOST_WAITING  # then the reader waits for what was read before them
         self._hints = configuration.hints(accounts)
         self._trials = configuration.trials(accounts)
         self._trial_names = {
@@ -188,7 +189,7 @@ class Run:
         if (waiting := self._in_turn.get(account.label)) is None:
             waiting = self._in_turn[account.label] = InTurn(account, self._max_batch_rows)
         waiting.add(queued)
-        if len(waiting) >= MOST_WAITING:
+        if len(waiting) >= self.most_waiting:
             self._send_in_turn(waiting)
 
     def _send_in_turn(self, waiting: InTurn) -> None:

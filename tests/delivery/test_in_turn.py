@@ -17,6 +17,7 @@ from conftest import SETTINGS, a_record
 
 from target_adpostbacks.config import read
 from target_adpostbacks.core.answers import Request, Response
+from target_adpostbacks.delivery.in_turn import MOST_WAITING
 from target_adpostbacks.run import Run
 
 NOW = datetime(2026, 11, 20, 13, tzinfo=timezone.utc)
@@ -55,7 +56,7 @@ def sent(event: Any) -> tuple[str, Any]:
     return event.get("transactionId") or event["orderId"], restated or event.get("conversionValue")
 
 
-def a_run(tmp_path: Path, google: Google, *, batch: int = 10, **settings: Any) -> Run:
+def a_run(tmp_path: Path, google: Google, *, batch: int = 10, most: int = MOST_WAITING, **settings: Any) -> Run:
     section = {**SETTINGS["google_ads"], "max_attempts": 2, **settings}
     general, accounts = read({"google_ads": section, "ledger_url": f"sqlite:///{tmp_path}/ledger.db"})
     run = Run(
@@ -67,6 +68,7 @@ def a_run(tmp_path: Path, google: Google, *, batch: int = 10, **settings: Any) -
         pauses=lambda: itertools.repeat(0.05),
         max_batch_rows=batch,
     )
+    run.most_waiting = most
     run.begin()
     return run
 
@@ -112,18 +114,26 @@ def once_down() -> Callable[[list[tuple[str, Any]]], Response | None]:
 
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("most", [2_000, 7])
-def test_restatements_are_sent_after_their_conversions_and_in_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, api: str, most: int
-) -> None:
-    monkeypatch.setattr("target_adpostbacks.run.run.MOST_WAITING", most)
+def test_restatements_are_sent_after_their_conversions_and_in_order(tmp_path: Path, api: str, most: int) -> None:
     google = Google(once_down())
     run = finished(
-        a_run(tmp_path, google, api=api),
+        a_run(tmp_path, google, most=most, api=api),
         *(purchase(number, 5) for number in range(30)),
         *(restated(number, value) for value in (6, 7) for number in range(30)),
     )
     assert [values(google, number) for number in range(30)] == [[5, 6, 7]] * 30
     assert (run.tally.accepted, run.tally.open) == (90, {})
+
+
+def test_when_too_many_wait_they_are_sent_before_more_is_read(tmp_path: Path) -> None:
+    restated_at_google = threading.Event()
+    google = Google(lambda events: restated_at_google.set() if ("evt-1", 6) in events else None)
+    run = a_run(tmp_path, google, most=2)
+    for record in (purchase(1, 5), restated(1, 6), restated(2, 6)):
+        assert not restated_at_google.is_set()
+        run.add(record)
+    assert restated_at_google.wait(5)
+    finished(run)
 
 
 def test_an_adjustment_waits_for_no_longer_than_a_batch_does(tmp_path: Path) -> None:
@@ -184,13 +194,10 @@ def of_one_order(number: int, value: float) -> dict[str, Any]:
 
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("most", [2_000, 7])
-def test_what_the_network_takes_for_the_same_goes_one_after_the_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, api: str, most: int
-) -> None:
-    monkeypatch.setattr("target_adpostbacks.run.run.MOST_WAITING", most)
+def test_what_the_network_takes_for_the_same_goes_one_after_the_other(tmp_path: Path, api: str, most: int) -> None:
     google = Google(once_down())
     run = finished(
-        a_run(tmp_path, google, api=api, concurrency=4),
+        a_run(tmp_path, google, most=most, api=api, concurrency=4),
         *(of_one_order(number, value) for value in (5, 6, 7) for number in range(30)),
         *(of_one_order(number, value) for number in range(30, 60) for value in (5, 5, 6, 5, 7)),
     )
