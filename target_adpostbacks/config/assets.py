@@ -1,4 +1,4 @@
-"""Accounts of a section that send to the same pixel, app or event set: each conversion would count there twice."""
+"""Accounts of a section that send to the same pixel, app or event set: a conversion for both is one delivery."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def shared_assets(section: str, accounts: Mapping[str, Merged]) -> Iterator[str]
             if other != name:
                 yield (
                     f"{section}.accounts.{name}.{setting}: the account {other} sends to the same, where a conversion"
-                    " for both would count twice; give each account its own, or set allow_same_asset: true"
+                    " for both is sent once only; give each account its own, or set allow_same_asset: true"
                 )
 
 

@@ -129,7 +129,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         doc(
             "true: an account may send to the same pixel, app or event set as another one of its section. A conversion"
-            " for both then counts twice. Default: no.",
+            " for both is sent by one of them alone. Default: no.",
             anywhere=True,
         ),
     ] = False

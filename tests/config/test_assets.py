@@ -15,8 +15,8 @@ APP, STORE = "7012345678901234567", "7012345678901234568"
 
 def shared(account: str, setting: str, other: str) -> str:
     return (
-        f"tiktok.accounts.{account}.{setting}: the account {other} sends to the same, where a conversion for both would"
-        " count twice; give each account its own, or set allow_same_asset: true"
+        f"tiktok.accounts.{account}.{setting}: the account {other} sends to the same, where a conversion for both"
+        " is sent once only; give each account its own, or set allow_same_asset: true"
     )
 
 
