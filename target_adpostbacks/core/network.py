@@ -34,6 +34,7 @@ from target_adpostbacks.core.windows import has_window
 S = TypeVar("S", bound=Settings)
 
 
+UNAUTHORIZED = 401
 ENVELOPE_BYTES = 4096
 """Of a request's size that are kept for its envelope."""
 
@@ -233,6 +234,14 @@ class Network(ABC, Generic[S]):
     def credentials(self) -> tuple[str, ...]:
         """What ``sign_in`` is done with: accounts that have the same share their access. Empty: nobody signs in."""
         return ()
+
+    def access(self) -> Access | None:
+        """Access that the settings hold: it is signed in for only once that has ended. None: they hold none."""
+        return None
+
+    def ended(self, response: Response) -> bool:
+        """Whether an answer says that the access has ended, and signing in anew may help."""
+        return response.status == UNAUTHORIZED
 
     def sign_in(self, send: Send) -> Access:
         """Access for a while, which ``request`` knows nothing of. Raises NoAccess, and what ``send`` raises."""

@@ -15,7 +15,6 @@ from target_adpostbacks.delivery.transport import Transport, Unreachable
 
 MARGIN_SECONDS = 60
 """Before its end, in which access is no longer used: a request may take a while."""
-UNAUTHORIZED = 401
 
 
 class SignedIn:
@@ -32,8 +31,8 @@ class SignedIn:
         self._transport = transport
         self._clock = clock
         self._lock = threading.Lock()
-        self._access: Access | None = None
-        self._until = 0.0
+        self._access = network.access()
+        self._until = clock() + (self._access.seconds if self._access else 0)
         self._refused: NoAccess | None = None
 
     @property
@@ -45,7 +44,7 @@ class SignedIn:
     def __call__(self, request: Request, timeout_seconds: float) -> Response:
         access = self._current(timeout_seconds)
         response = self._transport(_with(access, request), timeout_seconds)
-        if response.status != UNAUTHORIZED:
+        if not self._network.ended(response):
             return response
         # Access may end early, by the owner's hand for example: one more try, with new access.
         return self._transport(_with(self._current(timeout_seconds, refused=access), request), timeout_seconds)

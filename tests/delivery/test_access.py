@@ -113,6 +113,37 @@ def test_access_that_ended_early_is_renewed_once_and_the_request_sent_once_more(
     assert len(api.seen) == 2
 
 
+class Held(Guarded):
+    """Has access from its settings, and knows an end of it that signing in does not help."""
+
+    def access(self) -> Access:
+        return Access({"Authorization": "Bearer of-the-settings"}, 100, "of-the-settings")
+
+    def ended(self, response: Response) -> bool:
+        return super().ended(response) and response.body != "revoked"
+
+
+def test_access_of_the_settings_is_used_until_it_has_ended() -> None:
+    now = [0.0]
+    api = Api(OK, OK, UNAUTHORIZED, OK)
+    transport = SignedIn(Held(SETTINGS), api, lambda: now[0])
+    assert transport.secrets == ("of-the-settings",)
+    assert [transport(A_REQUEST, 5) for _ in range(3)] == [OK] * 3
+    assert (api.signed_in, api.seen) == (1, ["Bearer of-the-settings"] * 3 + ["Bearer token-of-the-run-1"])
+    api = Api(OK)
+    transport = SignedIn(Held(SETTINGS), api, lambda: now[0])
+    now[0] = 100
+    transport(A_REQUEST, 5)
+    assert api.seen == ["Bearer token-of-the-run-1"]
+
+
+def test_where_signing_in_does_not_help_nobody_signs_in() -> None:
+    revoked = Response(status=401, body="revoked")
+    api = Api(revoked)
+    assert SignedIn(Held(SETTINGS), api)(A_REQUEST, 5) == revoked
+    assert (api.signed_in, len(api.seen)) == (0, 1)
+
+
 def test_what_was_refused_is_not_asked_again() -> None:
     api = Api(OK, sign_in=Response(status=400))
     transport = signed_in(api)
