@@ -12,6 +12,7 @@ from pathlib import Path
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 import schemas
+from conftest import NOW
 from documents import PARTS, config_schema, doctor_schema, filled, kept, keywords, page, sample_config
 
 from target_adpostbacks import config
@@ -81,7 +82,7 @@ def test_each_network_is_a_keyword_of_the_package(request: pytest.FixtureRequest
 def test_the_sample_config_is_a_config() -> None:
     _, sections = config.read(json.loads((ROOT / "sample_config.json").read_text()))
     assert sorted(sections) == sorted(NETWORKS)
-    assert config.hints(sections) == []
+    assert config.hints(sections, NOW) == []
 
 
 def commands(block: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfoNotFoundError
@@ -110,14 +111,14 @@ def missing(section: str, config: Any) -> list[str]:
     return []
 
 
-def hints(sections: Mapping[str, Iterable[Account]]) -> list[str]:
-    """What is unusual about the accounts' settings, though it may work."""
+def hints(sections: Mapping[str, Iterable[Account]], now: datetime) -> list[str]:
+    """What is unusual about the accounts' settings, though it may work, and what soon won't."""
     return [
         f"{account.label}.{hint}"
         for section in sections.values()
         for account in section
         if account.network
-        for hint in account.network.settings.hints()
+        for hint in (*account.network.settings.hints(), *account.network.settings.expiring(now))
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -234,6 +235,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def hints(self) -> Iterable[str]:
         """What is unusual about the settings, though it may work."""
+        return ()
+
+    def expiring(self, now: datetime) -> Iterable[str]:
+        """What of the settings, a version of the API for example, will soon no longer be good."""
         return ()
 
 

@@ -103,7 +103,7 @@ class Run:
         self._max_batch_rows = max_batch_rows
         self._in_turn: dict[str, InTurn] = {}  # by the account's label
         self.most_waiting = MOST_WAITING  # then the reader waits for what was read before them
-        self._hints = configuration.hints(accounts)
+        self._hints = configuration.hints(accounts, clock())
         self._trials = configuration.trials(accounts)
         self._trial_names = {
             account.label: f"{account.label.removesuffix('.default')} (a trial)"

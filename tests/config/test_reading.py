@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timezone
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from configs import config, mistakes, settings
-from conftest import SETTINGS, an_account
+from conftest import NOW, SETTINGS, an_account
 
 from target_adpostbacks.config import hints, read
+from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.networks.tiktok import TikTok, TikTokSettings
 
 
 def test_a_section_is_an_account_called_default() -> None:
@@ -143,4 +146,17 @@ def test_the_general_settings() -> None:
 
 def test_hints_name_the_account() -> None:
     raw = {"tiktok": [an_account("tiktok", "game_a", pixel_code="D7VH38JC77U3LFDOL"), an_account(enabled=False)]}
-    assert hints(raw) == ["tiktok.game_a.pixel_code: not 20 or 21 capitals and digits; was it copied whole?"]
+    assert hints(raw, NOW) == ["tiktok.game_a.pixel_code: not 20 or 21 capitals and digits; was it copied whole?"]
+
+
+class OfAVersion(TikTokSettings, frozen=True, kw_only=True):
+    def expiring(self, now: datetime) -> Iterable[str]:
+        if now > NOW:
+            yield "version: will soon be turned off"
+
+
+def test_hints_tell_what_will_soon_no_longer_be_good() -> None:
+    settings = OfAVersion(pixel_code="D7VH38JC77U3LFDOLGRG", access_token="example-access-token")
+    accounts = [Account(section="tiktok", name="game_a", network=TikTok(settings))]
+    assert hints({"tiktok": accounts}, NOW) == []
+    assert hints({"tiktok": accounts}, NOW + timedelta(days=1)) == ["tiktok.game_a.version: will soon be turned off"]
