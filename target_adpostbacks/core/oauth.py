@@ -1,6 +1,6 @@
-"""What the answers of an OAuth 2.0 token endpoint mean.
+"""Access by a refresh token, and what the answers of an OAuth 2.0 token endpoint mean.
 
-https://datatracker.ietf.org/doc/html/rfc6749#section-5
+https://datatracker.ietf.org/doc/html/rfc6749#section-6
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from target_adpostbacks.core.answers import Access, NoAccess, Outcome, Response, Verdict, by_status
+from target_adpostbacks.core.answers import Access, NoAccess, Outcome, Request, Response, Send, Verdict, by_status
 from target_adpostbacks.core.payloads import as_number
 
 FOR_NOW = frozenset({"internal_failure", "server_error", "temporarily_unavailable"})
@@ -18,15 +18,32 @@ UNSAID_SECONDS, MOST_SECONDS = 300, 86_400
 
 
 class Token(NamedTuple):
-    """What a token endpoint gives."""
+    """What a token endpoint gives; ``refresh_token``: empty, where the one that it was asked with stays good."""
 
     access_token: str
     seconds: float
+    refresh_token: str = ""
 
     @property
     def access(self) -> Access:
         """It, as a header of requests."""
         return Access({"Authorization": f"Bearer {self.access_token}"}, self.seconds, self.access_token)
+
+
+def refreshed(
+    send: Send, url: str, *, refresh_token: str, client_id: str, client_secret: str | None = None, scope: str = ""
+) -> Token:
+    """The token that an endpoint gives for a refresh token. Raises NoAccess, and what ``send`` raises.
+
+    ``url``: with ``base_url`` applied; ``client_secret``: None for a client that has none; ``scope``: empty for all
+    that was consented to.
+    """
+    from oauthlib.oauth2 import WebApplicationClient  # not by every run: it takes a while
+
+    _, headers, body = WebApplicationClient(client_id).prepare_refresh_token_request(
+        url, refresh_token=refresh_token, scope=scope or None, client_id=client_id, client_secret=client_secret
+    )
+    return token(send(Request(url=url, headers=headers, body=body.encode())))
 
 
 def token(response: Response) -> Token:
@@ -35,7 +52,7 @@ def token(response: Response) -> Token:
     if response.status == 200 and (access_token := _usable(body.get("access_token"))):
         seconds = as_number(body.get("expires_in")) or 0
         seconds = min(seconds, MOST_SECONDS) if seconds > 0 else UNSAID_SECONDS
-        return Token(access_token, seconds)
+        return Token(access_token, seconds, _usable(body.get("refresh_token")))
     error, description = (body.get(name) for name in ("error", "error_description"))
     code = error if isinstance(error, str) else ""
     told = description if isinstance(description, str) else "" if response.status != 200 else "no access token"
