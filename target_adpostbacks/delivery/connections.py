@@ -1,7 +1,7 @@
 """Connections that a deadline can cut, and that keep a request's query from everyone else.
 
-requests' timeout is for each read, so an answer that drips never ends. Each connection therefore tells which socket the
-thread's request is on, and a timer shuts that down.
+urllib3's timeout is for each read, so an answer that drips never ends. Each connection therefore tells which socket the
+thread's request is on, and one thread shuts down those whose time is up.
 
 A query may hold a token, and a URL ends up in debug logs, warnings and the texts of exceptions of requests, urllib3 and
 http.client. So none of them is given the query: the connection adds it to the line that goes out.
@@ -10,8 +10,11 @@ http.client. So none of them is given the query: the connection adds it to the l
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import threading
+import time
+from collections.abc import Iterator
 from typing import Any
 
 from requests.adapters import HTTPAdapter
@@ -44,6 +47,46 @@ def watch(query: str) -> Watch:
     watched = Watch(query)
     _current.watch = watched
     return watched
+
+
+class Deadlines:
+    """Cuts each request that is under way when its time is up.
+
+    One thread does it for all, since a timer for each is a thread for each. It ends once it finds nothing to wait for.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._until: dict[Watch, float] = {}  # monotonic
+        self._wakes_at = math.inf  # when the thread looks next; inf: there is none
+
+    @contextlib.contextmanager
+    def kept(self, watched: Watch, seconds: float) -> Iterator[None]:
+        """Cut the request after so many seconds, unless the block has ended."""
+        until = time.monotonic() + seconds
+        with self._changed:
+            self._until[watched] = until
+            if self._wakes_at == math.inf:
+                self._wakes_at = until
+                threading.Thread(target=self._cut, name="deadlines", daemon=True).start()
+            elif until < self._wakes_at:
+                self._changed.notify()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._until.pop(watched, None)
+
+    def _cut(self) -> None:
+        with self._changed:
+            while self._until:
+                now = time.monotonic()
+                for watched in [each for each, until in self._until.items() if until <= now]:
+                    del self._until[watched]
+                    watched.cut()
+                self._wakes_at = min(self._until.values(), default=now)
+                self._changed.wait(self._wakes_at - now)
+            self._wakes_at = math.inf
 
 
 class _Watched(HTTPConnection):

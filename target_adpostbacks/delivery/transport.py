@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from importlib.metadata import version
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -13,14 +13,23 @@ import requests
 import urllib3
 
 from target_adpostbacks.core.answers import Request, Response
-from target_adpostbacks.delivery.connections import Watch, WatchedAdapter, watch
+from target_adpostbacks.delivery.connections import Deadlines, Watch, WatchedAdapter, watch
 
 MAX_BODY = 1024 * 1024
 """Bytes of an answer that are read, after decompression; a longer answer counts as none."""
 MAX_TEXT = 2_000
 """Characters that are kept of an answer that is no JSON."""
 
-USER_AGENT = f"target-adpostbacks/{version('target-adpostbacks')}"
+MOST_WAYS = 64
+"""URLs whose way is remembered, and servers to which connections are kept."""
+KEPT = 256
+"""Connections to one server that are kept while nobody uses them."""
+
+HEADERS = {
+    **requests.utils.default_headers(),
+    "User-Agent": f"target-adpostbacks/{version('target-adpostbacks')}",
+}
+"""Of every request."""
 
 
 class Unreachable(Exception):
@@ -39,89 +48,95 @@ class Transport(Protocol):
     def __call__(self, request: Request, timeout_seconds: float) -> Response: ...
 
 
+class Way(NamedTuple):
+    """How a URL is reached: through its pool of connections, under what it is called there."""
+
+    pool: urllib3.HTTPConnectionPool
+    target: str  # its path; the whole URL, for a proxy that makes the request itself
+
+
 class HttpTransport:
-    """HTTPS with kept connections; redirects are answers, not followed; ~/.netrc never changes who we are."""
+    """HTTPS with kept connections; redirects are answers, not followed; ~/.netrc never changes who we are.
+
+    requests finds the way to a URL, by the proxies and certificates of the environment, once; each request takes it
+    through urllib3 alone, for a quarter of the work.
+    """
 
     def __init__(self) -> None:
-        self._local = threading.local()
-        self._sessions: list[requests.Session] = []
+        self._session = requests.Session()
+        self._adapter = WatchedAdapter(pool_connections=MOST_WAYS, pool_maxsize=KEPT, max_retries=0)
+        self._ways: dict[str, Way] = {}
+        self._lock = threading.Lock()
+        self._deadlines = Deadlines()
 
     def close(self) -> None:
         """Give back every connection; requests under way are not cut."""
-        for session in self._sessions:
-            session.close()
+        self._adapter.close()
 
     def __call__(self, request: Request, timeout_seconds: float) -> Response:
-        session = self._session()
         started = time.monotonic()
         watched = watch(urlencode(request.query))
-        deadline = threading.Timer(timeout_seconds, watched.cut)
-        deadline.daemon = True
-        deadline.start()
         try:
-            answer = session.request(
-                request.method,
-                request.url,  # without its query: the connection adds it
-                headers=dict(request.headers),
-                data=_encoded(request.body),
-                timeout=timeout_seconds,
-                allow_redirects=False,
-                stream=True,
-            )
-            body = _read(answer, watched)
+            with self._deadlines.kept(watched, timeout_seconds):
+                answer = self._send(request, timeout_seconds)
+                body = _read(answer, watched)
         except Exception as error:
             if not watched.sent and not isinstance(error, FAILURES):
                 raise  # our own mistake; once bytes are out, whatever breaks means that no answer was heard
-            late = watched.overdue or isinstance(error, requests.Timeout)
-            why = "timed out" if late else _why(error)
-            place, is_proxied = _way(request.url)
+            why = "timed out" if watched.overdue or _is_timeout(error) else _why(error)
+            place, is_proxied = _place(request.url)
             why = f"{why}: {place}" if is_proxied or not watched.sent else why
             raise Unreachable(why, sent=watched.sent, latency_ms=_since(started)) from None
-        finally:
-            deadline.cancel()
         headers = {name.lower(): value for name, value in answer.headers.items()}
-        return Response(status=answer.status_code, body=_decoded(body), headers=headers, latency_ms=_since(started))
+        return Response(status=answer.status, body=_decoded(body), headers=headers, latency_ms=_since(started))
 
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = _Session()
-            session.headers["User-Agent"] = USER_AGENT
-            session.auth = _no_netrc
-            adapter = WatchedAdapter(pool_connections=4, pool_maxsize=1, max_retries=0)
-            session.mount("https://", adapter)
-            session.mount("http://", adapter)
-            self._local.session = session
-            self._sessions.append(session)
-        return session
+    def _send(self, request: Request, timeout_seconds: float) -> urllib3.BaseHTTPResponse:
+        for header in request.headers.items():
+            requests.utils.check_header_validity(header)
+        way = self._ways.get(request.url) or self._way(request)
+        return way.pool.urlopen(
+            request.method,
+            way.target,  # without its query: the connection adds it
+            body=_encoded(request.body),
+            headers={**HEADERS, **request.headers},
+            timeout=timeout_seconds,
+            retries=self._adapter.max_retries,
+            redirect=False,
+            assert_same_host=False,  # a target that is no path
+            preload_content=False,
+            decode_content=False,
+        )
 
-
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """None: even where redirects are not followed, the next request would be made, and the body read to its end."""
-        return None
-
-
-def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """requests would put a matching entry of ~/.netrc in place of our Authorization header."""
-    return request
+    def _way(self, request: Request) -> Way:
+        with self._lock:
+            prepared = requests.Request(request.method, request.url).prepare()
+            settings = self._session.merge_environment_settings(prepared.url, {}, None, None, None)
+            proxies, verify = settings["proxies"], settings["verify"]
+            pool = self._adapter.get_connection_with_tls_context(prepared, verify, proxies)
+            self._adapter.cert_verify(pool, prepared.url, verify, None)  # type: ignore[no-untyped-call]
+            target = self._adapter.request_url(prepared, proxies)
+            if len(self._ways) >= MOST_WAYS:
+                self._ways.clear()
+            way = self._ways[request.url] = Way(cast("urllib3.HTTPConnectionPool", pool), target)
+            return way
 
 
 def _encoded(body: Any) -> bytes | None:
     return body if body is None or isinstance(body, bytes) else msgspec.json.encode(body)
 
 
-def _read(answer: requests.Response, watched: Watch) -> bytes:
+def _read(answer: urllib3.BaseHTTPResponse, watched: Watch) -> bytes:
     body = b""
     try:
-        for chunk in answer.iter_content(65536):
+        for chunk in answer.stream(65536, decode_content=True):
             body += chunk
             if len(body) > MAX_BODY:
-                raise requests.ConnectionError("answer too long")
-            if watched.overdue:
-                raise requests.Timeout
-    finally:
-        answer.close()
+                raise urllib3.exceptions.HTTPError("answer too long")
+        if watched.overdue:
+            raise TimeoutError
+    except BaseException:
+        answer.close()  # and its connection, on which the rest may still come
+        raise
     return body
 
 
@@ -134,7 +149,7 @@ def _decoded(body: bytes) -> Any:
         return body.decode("utf-8", "replace")[:MAX_TEXT]
 
 
-def _way(url: str) -> tuple[str, bool]:
+def _place(url: str) -> tuple[str, bool]:
     """``'api.example.com, through the proxy 10.0.0.1:3128'``, and whether there is a proxy; no user, no password."""
     proxy = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url, no_proxy=None))
     if not proxy:
@@ -151,6 +166,12 @@ def _address(url: str) -> str:
         return "an address that is not valid"
     host = f"[{host}]" if ":" in host else host
     return f"{host}:{port}" if port else host
+
+
+def _is_timeout(error: BaseException) -> bool:
+    reason = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error
+    is_refused = isinstance(reason, urllib3.exceptions.NewConnectionError)
+    return isinstance(reason, urllib3.exceptions.TimeoutError) and not is_refused
 
 
 def _why(error: BaseException) -> str:
@@ -179,6 +200,8 @@ WHYS = {
     "RemoteDisconnected": "connection closed without an answer",
     "IncompleteRead": "answer cut off",
     "Connection broken": "answer cut off",
+    "ended prematurely": "answer cut off",
+    "InvalidChunkLength": "answer cut off",
 }
 
 

@@ -111,7 +111,7 @@ def test_a_proxy_that_refuses_means_that_nothing_was_sent(server: LocalServer, m
 def test_what_breaks_the_libraries_after_the_request_went_out_is_no_answer(
     server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("requests.models.Response.iter_content", lambda *_: 1 / 0)
+    monkeypatch.setattr("urllib3.response.HTTPResponse.stream", lambda *_, **__: 1 / 0)
     server.answer = lambda _: Answer()
     with pytest.raises(Unreachable) as silence:
         HttpTransport()(Request(url=server.url, body={}), 5)
