@@ -51,6 +51,18 @@ def spellings(events: Iterable[str]) -> frozenset[str]:
     return frozenset(name for event in events for name in (event, canonical_event(event)))
 
 
+class ByEvent:
+    """What a setting names for events, found by an event's name however the setting or a record spells it."""
+
+    def __init__(self, named: Mapping[str, str]) -> None:
+        self._named = {canonical_event(event.strip()).casefold(): value for event, value in named.items()}
+        self._named |= {event.strip().casefold(): value for event, value in named.items()}  # the setting's own words
+
+    def get(self, event: str) -> str | None:
+        """First by this spelling, then by the canonical name."""
+        return self._named.get(event.casefold()) or self._named.get(canonical_event(event).casefold())
+
+
 class EventTable(NamedTuple):
     """The events of one network as a preset names them, by their canonical names."""
 

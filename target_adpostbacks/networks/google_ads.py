@@ -26,7 +26,7 @@ from target_adpostbacks.core.answers import (
     Verdict,
 )
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, query_value, same_host
-from target_adpostbacks.core.events import EventTable, canonical_event
+from target_adpostbacks.core.events import ByEvent, EventTable
 from target_adpostbacks.core.network import Limits, Network
 from target_adpostbacks.core.payloads import prune
 from target_adpostbacks.networks._google_ads import data_manager, errors, oauth, person, uploads
@@ -136,9 +136,8 @@ class GoogleAds(Network[GoogleAdsSettings]):
         self._uploads = settings.api == "google_ads"
         self._customer_id = digits(settings.customer_id)
         self._default_action = settings.default_conversion_action and action_id(settings.default_conversion_action)
-        named = {name.strip(): action_id(action) for name, action in settings.conversion_actions.items()}
-        self._actions = {canonical_event(name).casefold(): action for name, action in named.items()}
-        self._actions |= {name.casefold(): action for name, action in named.items()}
+        named = {event: action_id(action) for event, action in settings.conversion_actions.items()}
+        self._actions = ByEvent(named)
         actions = sorted({*named.values(), self._default_action or ""} - {""})
         # With more actions than a request may name, each request has some of them.
         self._groups = {action: at // MOST_DESTINATIONS for at, action in enumerate(actions)}
@@ -168,12 +167,10 @@ class GoogleAds(Network[GoogleAdsSettings]):
         """The conversion action that receives it: Google knows no names of events."""
         if conversion.event_name in NEVER:
             raise Skip("event_off", "an ad's clicks and impressions are no conversions")
-        for spelling in (name, canonical_event(name)):
-            if action := self._actions.get(spelling.casefold()):
-                return action
-        if self._default_action is None:
+        action = self._actions.get(name) or self._default_action
+        if action is None:
             raise Skip("event_off", "no conversion action; add one to conversion_actions, or default_conversion_action")
-        return self._default_action
+        return action
 
     def click(self, conversion: Conversion) -> tuple[str, str] | None:
         """One click id and its name: gclid before gbraid before wbraid, whose presence together is refused."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from conftest import a_conversion
 
-from target_adpostbacks.core.events import ALIASES, CANONICAL
+from target_adpostbacks.core.events import ALIASES, CANONICAL, ByEvent
 
 
 @pytest.mark.parametrize("name", ALIASES)
@@ -34,3 +34,16 @@ def test_any_other_name_is_a_custom_event_and_keeps_its_spelling(name: str) -> N
 
 def test_no_alias_has_two_meanings() -> None:
     assert len(CANONICAL) == sum(len({name, *aliases.split()}) for name, aliases in ALIASES.items())
+
+
+@pytest.mark.parametrize(
+    ("event", "value"),
+    [
+        *(("purchase", "1"), ("Purchase", "1"), ("order_completed", "1"), ("VIP upgrade", "2"), ("vip UPGRADE", "2")),
+        *(("register", "3"), ("signup", "4"), ("Sign Up", "3"), ("lead", None)),
+    ],
+)
+def test_what_a_setting_names_for_an_event_is_found_by_any_spelling_the_settings_own_first(
+    event: str, value: str | None
+) -> None:
+    assert ByEvent({" Purchase ": "1", "VIP upgrade": "2", "sign_up": "3", "signup": "4"}).get(event) == value
