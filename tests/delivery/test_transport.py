@@ -185,6 +185,14 @@ def test_tls_that_fails_means_that_nothing_was_sent(server: LocalServer) -> None
     assert server.received == []
 
 
+def test_a_cookie_of_an_answer_is_not_sent_with_the_next_request(server: LocalServer) -> None:
+    server.answer = lambda _: Answer(200, {}, {"Set-Cookie": "person=canary; Path=/"})
+    transport = HttpTransport()
+    for _ in range(2):
+        transport(Request(url=server.url), 5)
+    assert "cookie" not in server.received[1].headers
+
+
 def test_an_answer_that_is_cut_off_is_none(server: LocalServer) -> None:
     server.answer = lambda _: Answer(200, b'{"code":', claimed_length=500)
     with pytest.raises(Unreachable) as silence:
