@@ -19,6 +19,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     name: str = "default"
     network: Network[Any] | None
     secrets: tuple[str, ...] = ()
+    is_network: bool = False  # a record's `network` may be its name, and means it alone
     label: str = ""  # "tiktok.default"
 
     def __post_init__(self) -> None:
@@ -47,7 +48,7 @@ def route(conversion: Conversion, accounts: Mapping[str, Sequence[Account]], nam
     elif name in NOBODY:
         raise Skip("organic")
     else:
-        chosen = list(accounts.get(names.get(name, ""), ()))
+        chosen = list(accounts.get(names.get(name, ""), ())) or _called(name, accounts)
         if not chosen:
             raise Skip("other_network", "no section of the config is for this network")
     if conversion.account is not None:
@@ -55,6 +56,11 @@ def route(conversion: Conversion, accounts: Mapping[str, Sequence[Account]], nam
         if not chosen:
             raise Skip("other_network", "account: no account of that name in the network's section")
     return chosen
+
+
+def _called(name: str, accounts: Mapping[str, Sequence[Account]]) -> list[Account]:
+    """The account that a record's network is."""
+    return [each for section in accounts.values() for each in section if each.is_network and each.name == name]
 
 
 def _wants(account: Account, conversion: Conversion) -> bool:

@@ -59,6 +59,7 @@ class Network(ABC, Generic[S]):
     title: ClassVar[str]  # its name as people write it
     docs: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()  # what a record's `network` may call it
+    accounts_are_networks: ClassVar[bool] = False  # a record's `network` may be an account's name, and is that one
     settings_type: ClassVar[type[Settings]]
 
     # Whom and what it takes.
@@ -99,8 +100,9 @@ class Network(ABC, Generic[S]):
     throttled_seconds: ClassVar[float] = 0  # least wait after an answer that throttles and does not say how long
     counted_after: ClassVar[timedelta | None] = None  # when ``counted`` may ask about a request
 
-    def __init__(self, settings: S, preset: EventTable | None = None) -> None:
+    def __init__(self, settings: S, preset: EventTable | None = None, account: str = "default") -> None:
         self.settings = settings
+        self.account = account
         self._preset = preset
         self.trial_at = settings.trial_at
         self.has_window = has_window(settings)
@@ -139,9 +141,17 @@ class Network(ABC, Generic[S]):
 
     # What depends on the conversion, the envelope or the answer for some networks.
 
+    def payload_at(self, conversion: Conversion, now: datetime) -> JSON:
+        """``payload``, where it depends on when it is made."""
+        return self.payload(conversion)
+
     def asset(self, conversion: Conversion) -> str:
         """What receives it at the network (pixel, data set, app …), part of the identity; empty: nothing does."""
-        setting = self.assets.get(conversion.event_source)
+        return self.asset_of(conversion.event_source)
+
+    def asset_of(self, event_source: str) -> str:
+        """What receives conversions of this source; empty: nothing does."""
+        setting = self.assets.get(event_source)
         return (getattr(self.settings, setting) or "") if setting else ""
 
     @classmethod

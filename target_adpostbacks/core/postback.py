@@ -123,7 +123,7 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
         dropped = "the network does not accept the currency: sent without value and currency"
     envelope = network.envelope(conversion)
     try:
-        payload = network.payload(conversion)
+        payload = network.payload_at(conversion, now)
         encoded = _encode(payload)
     except (RecursionError, msgspec.MsgspecError, UnicodeEncodeError):
         raise Skip("invalid", "properties: can't be written as JSON") from None

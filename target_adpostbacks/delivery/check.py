@@ -115,7 +115,7 @@ class Recorder:
 
 def assets(network: Network[Any]) -> dict[str, str]:
     """What the account sends to: the first event source of each asset that is configured, and the asset."""
-    configured = {source: getattr(network.settings, network.assets[source]) for source in network.assets}
+    configured = {source: network.asset_of(source) for source in network.assets}
     sources = {asset: source for source, asset in reversed(configured.items()) if asset}
     return {source: asset for source, asset in configured.items() if sources.get(asset) == source}
 

@@ -146,7 +146,7 @@ class GoogleAds(Network[GoogleAdsSettings]):
     def receivers(cls, settings: Mapping[str, Any]) -> Mapping[str, str]:
         return {name: digits(asset) for name, asset in super().receivers(settings).items()}
 
-    def asset(self, conversion: Conversion) -> str:
+    def asset_of(self, event_source: str) -> str:
         return self._customer_id
 
     def age_limit(self, conversion: Conversion) -> timedelta:

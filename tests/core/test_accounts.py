@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from conftest import a_conversion, an_account
 
@@ -95,3 +96,15 @@ def test_a_disabled_account_is_asked_only_for_what_names_its_network() -> None:
     off = an_account("tiktok", enabled=False)
     assert routed(sections(off), network="tiktok") == ["tiktok.default"]
     assert unrouted(sections(off), ttclid="E.C.P.abc") == "not_attributed"
+
+
+def test_a_record_may_name_an_account_as_its_network_and_that_account_alone_gets_it() -> None:
+    trackers = [
+        msgspec.structs.replace(an_account("tiktok", name), section="trackers", is_network=True)
+        for name in ("voluum_main", "voluum_eu")
+    ]
+    accounts = sections(*trackers, an_account("tiktok", "game_a"))
+    assert routed(accounts, network="Voluum_Main") == ["trackers.voluum_main"]
+    assert routed(accounts, network="voluum_eu", account="voluum_eu") == ["trackers.voluum_eu"]
+    assert unrouted(accounts, network="voluum_eu", account="voluum_main") == "other_network"
+    assert unrouted(accounts, network="game_a") == "other_network"

@@ -121,3 +121,16 @@ def test_only_trigger_events_are_sent_those_too_that_the_table_has_off(
     else:
         with pytest.raises(Skip, match="event_off"):
             network.event(conversion)
+
+
+class OfTheAccount(Plain):
+    """A network that knows its accounts by the names that the user gives them."""
+
+    def asset_of(self, event_source: str) -> str:
+        return self.account
+
+
+def test_an_account_may_be_what_receives() -> None:
+    network = OfTheAccount(Settings(), account="main")
+    assert network.asset(a_conversion()) == "main"
+    assert OfTheAccount(Settings()).asset(a_conversion()) == "default"

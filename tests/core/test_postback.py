@@ -237,3 +237,15 @@ def test_what_a_proxy_takes_is_the_networks(settings: dict[str, Any]) -> None:
 def test_where_no_asset_is_configured_a_trial_has_none_either() -> None:
     account = an_account(base_url="http://127.0.0.1:8765")
     assert key(account, a_conversion(event_source="offline")).asset == ""
+
+
+class Timed(TikTok):
+    """A network that is told when a payload was made."""
+
+    def payload_at(self, conversion: Conversion, now: datetime) -> JSON:
+        return {"user": {}, "made": now.isoformat()}
+
+
+def test_a_payload_may_say_when_it_was_made() -> None:
+    timed = msgspec.structs.replace(an_account(), network=Timed(SETTINGS))
+    assert json.loads(ready(timed).payload)["made"] == NOW.isoformat()
