@@ -34,7 +34,7 @@ BELOW = {
 ONLY_IN = {
     "requests": "delivery/transport.py delivery/connections.py",
     "urllib3": "delivery/transport.py delivery/connections.py",
-    "socket": "delivery/connections.py sandbox demo",
+    "socket": "delivery/connections.py delivery/public.py sandbox demo",
     "sqlalchemy": "ledger",
     "singer_sdk": "singer",
     "simpleeval": "rules",

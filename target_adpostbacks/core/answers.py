@@ -86,25 +86,34 @@ class NoAccess(Exception):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One HTTP request. ``url`` is safe to log; query, headers and body may hold secrets or personal data.
+    """One HTTP request. ``url`` is safe to log; target, query, headers and body may hold secrets or personal data.
 
-    ``body``: bytes are sent as they are, anything else as JSON.
+    ``target``: path and query in ASCII, sent as they are in place of the URL's own. ``body``: bytes are sent as they
+    are, anything else as JSON. ``public_only``: to no host at a private or loopback address. ``text_bytes``: the answer
+    is read so far, and its text is the response's body; None: it is read whole, and decoded.
     """
 
     url: str
+    target: str = ""
     method: str = "POST"
     query: Mapping[str, str] = {}
     headers: Mapping[str, str] = {}
     body: JSON = None
+    public_only: bool = False
+    text_bytes: int | None = None
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
-    """``body``: decoded JSON, the text of a short answer that is none, or None. Header names in lower case."""
+    """``body``: decoded JSON, the text of a short answer that is none, or None. Header names in lower case.
+
+    ``warning``: what there is to say of the way that the request took.
+    """
 
     status: int
     body: Any = None
     headers: Mapping[str, str] = {}
     latency_ms: int = 0
+    warning: str = ""
 
 
 Send = Callable[[Request], Response]

@@ -1,10 +1,13 @@
-"""Connections that a deadline can cut, and that keep a request's query from everyone else.
+"""Connections that a deadline can cut, that keep a request's query from everyone else, and that stay in the internet.
 
 urllib3's timeout is for each read, so an answer that drips never ends. Each connection therefore tells which socket the
 thread's request is on, and one thread shuts down those whose time is up.
 
 A query may hold a token, and a URL ends up in debug logs, warnings and the texts of exceptions of requests, urllib3 and
 http.client. So none of them is given the query: the connection adds it to the line that goes out.
+
+Where only public hosts may be reached, the name is resolved once, and the address that was checked is the one that is
+connected to. A pool of such connections has no others.
 """
 
 from __future__ import annotations
@@ -20,13 +23,20 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+from target_adpostbacks.delivery.public import addresses
 
 
 class Watch:
-    """What is known of the request under way: its query and socket, whether bytes went out, whether time is up."""
+    """What is known of the request under way: its query and socket, whether bytes went out, whether time is up.
 
-    def __init__(self, query: str) -> None:
+    ``target``: path and query, in place of those of the URL.
+    """
+
+    def __init__(self, query: str, target: str = "") -> None:
         self.query = query
+        self.target = target
         self.sent = False
         self.overdue = False
         self.sock: Any = None
@@ -42,9 +52,9 @@ class Watch:
 _current = threading.local()
 
 
-def watch(query: str) -> Watch:
+def watch(query: str, target: str = "") -> Watch:
     """What the thread's next request is watched by."""
-    watched = Watch(query)
+    watched = Watch(query, target)
     _current.watch = watched
     return watched
 
@@ -102,8 +112,10 @@ class _Watched(HTTPConnection):
             self._connecting = False
 
     def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:
-        """The request line, with the query that nobody else was given."""
+        """The request line, with the target or the query that nobody else was given."""
         watch: Watch = _current.watch
+        if watch.target:
+            url = _origin(url) + watch.target
         target = f"{url}{'&' if '?' in url else '?'}{watch.query}" if watch.query else url
         super().putrequest(method, target, skip_host=skip_host, skip_accept_encoding=skip_accept_encoding)
 
@@ -118,7 +130,38 @@ class _Watched(HTTPConnection):
         super().send(data)
 
 
+def _origin(url: str) -> str:
+    """Scheme and host of a URL that is for a proxy; of another, which begins with its path, nothing."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}" if separator and not url.startswith("/") else ""
+
+
 class _WatchedTls(_Watched, HTTPSConnection):
+    pass
+
+
+class _Public(_Watched):
+    def _new_conn(self) -> socket.socket:
+        """A socket to the first address of the host that answers; TLS and the Host header keep to its name."""
+        name = self._dns_host
+        try:
+            found = addresses(name, self.port)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        try:
+            for n, address in enumerate(found, 1):
+                self._dns_host = address
+                try:
+                    return super()._new_conn()
+                except (NewConnectionError, ConnectTimeoutError):
+                    if n == len(found):
+                        raise
+        finally:
+            self._dns_host = name
+        raise OSError("the host has no address")
+
+
+class _PublicTls(_Public, HTTPSConnection):
     pass
 
 
@@ -130,10 +173,25 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _WatchedTls
 
 
+class _PublicPool(HTTPConnectionPool):
+    ConnectionCls = _Public
+
+
+class _PublicTlsPool(HTTPSConnectionPool):
+    ConnectionCls = _PublicTls
+
+
 class WatchedAdapter(HTTPAdapter):
+    """``public_only``: what it connects to by itself; behind a proxy the proxy connects."""
+
+    def __init__(self, *, public_only: bool = False, **kwargs: Any) -> None:
+        self._public_only = public_only
+        super().__init__(**kwargs)
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        http, https = (_PublicPool, _PublicTlsPool) if self._public_only else (_Pool, _TlsPool)
+        self.poolmanager.pool_classes_by_scheme = {"http": http, "https": https}
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **kwargs)

@@ -109,7 +109,9 @@ class Exchange:
 
     def _notice(self, response: Response, outcomes: Sequence[Outcome], batch: Sequence[Queued]) -> None:
         if warning := self._network.warning(response):
-            self._lane.warn(scrubbed(warning, self._lane.secrets, _texts(batch)))
+            self._lane.warn(f"the network warns: {scrubbed(warning, self._lane.secrets, _texts(batch))}")
+        if response.warning:
+            self._lane.warn(response.warning)
         if any(outcome.verdict is Verdict.ACCEPTED for outcome in outcomes):
             self._lane.accepted_at = time.monotonic()
 

@@ -108,10 +108,10 @@ class Lane:
         self._pool.shutdown(wait=False)
 
     def warn(self, warning: str) -> None:
-        """Log what the network warns of, once."""
+        """Log a warning once."""
         if warning not in self._warned:
             self._warned.add(warning)
-            self.log(f"{self.account.label}: the network warns: {warning}")
+            self.log(f"{self.account.label}: {warning}")
 
     def halt(self, why: Outcome, explanation: str) -> None:
         """Send nothing more to the account in this run; what was meant for it stays open."""

@@ -14,6 +14,7 @@ import urllib3
 
 from target_adpostbacks.core.answers import Request, Response
 from target_adpostbacks.delivery.connections import Deadlines, Watch, WatchedAdapter, watch
+from target_adpostbacks.delivery.public import is_public_name
 
 MAX_BODY = 1024 * 1024
 """Bytes of an answer that are read, after decompression; a longer answer counts as none."""
@@ -24,6 +25,7 @@ MOST_WAYS = 64
 """URLs whose way is remembered, and servers to which connections are kept."""
 KEPT = 256
 """Connections to one server that are kept while nobody uses them."""
+NO_RETRIES = urllib3.Retry(0, read=False)
 
 HEADERS = {
     **requests.utils.default_headers(),
@@ -64,22 +66,29 @@ class HttpTransport:
 
     def __init__(self) -> None:
         self._session = requests.Session()
-        self._adapter = WatchedAdapter(pool_connections=MOST_WAYS, pool_maxsize=KEPT, max_retries=0)
-        self._ways: dict[str, Way] = {}
+        self._adapters = {
+            public_only: WatchedAdapter(
+                public_only=public_only, pool_connections=MOST_WAYS, pool_maxsize=KEPT, max_retries=0
+            )
+            for public_only in (False, True)
+        }
+        self._ways: dict[tuple[str, bool], Way] = {}
         self._lock = threading.Lock()
         self._deadlines = Deadlines()
 
     def close(self) -> None:
         """Give back every connection; requests under way are not cut."""
-        self._adapter.close()
+        for adapter in self._adapters.values():
+            adapter.close()
 
     def __call__(self, request: Request, timeout_seconds: float) -> Response:
         started = time.monotonic()
-        watched = watch(urlencode(request.query))
+        watched = watch(urlencode(request.query), _checked(request.target))
+        warning = _unchecked(request.url) if request.public_only else ""
         try:
             with self._deadlines.kept(watched, timeout_seconds):
                 answer = self._send(request, timeout_seconds)
-                body = _read(answer, watched)
+                body = _read(answer, watched, request.text_bytes)
         except Exception as error:
             if not watched.sent and not isinstance(error, FAILURES):
                 raise  # our own mistake; once bytes are out, whatever breaks means that no answer was heard
@@ -88,19 +97,25 @@ class HttpTransport:
             why = f"{why}: {place}" if is_proxied or not watched.sent else why
             raise Unreachable(why, sent=watched.sent, latency_ms=_since(started)) from None
         headers = {name.lower(): value for name, value in answer.headers.items()}
-        return Response(status=answer.status, body=_decoded(body), headers=headers, latency_ms=_since(started))
+        return Response(
+            status=answer.status,
+            body=_decoded(body) if request.text_bytes is None else body.decode("utf-8", "replace"),
+            headers=headers,
+            latency_ms=_since(started),
+            warning=warning,
+        )
 
     def _send(self, request: Request, timeout_seconds: float) -> urllib3.BaseHTTPResponse:
         for header in request.headers.items():
             requests.utils.check_header_validity(header)
-        way = self._ways.get(request.url) or self._way(request)
+        way = self._ways.get((request.url, request.public_only)) or self._way(request)
         return way.pool.urlopen(
             request.method,
             way.target,  # without its query: the connection adds it
             body=_encoded(request.body),
             headers={**HEADERS, **request.headers},
             timeout=timeout_seconds,
-            retries=self._adapter.max_retries,
+            retries=NO_RETRIES,
             redirect=False,
             assert_same_host=False,  # a target that is no path
             preload_content=False,
@@ -108,16 +123,17 @@ class HttpTransport:
         )
 
     def _way(self, request: Request) -> Way:
+        adapter = self._adapters[request.public_only]
         with self._lock:
             prepared = requests.Request(request.method, request.url).prepare()
             settings = self._session.merge_environment_settings(prepared.url, {}, None, None, None)
             proxies, verify = settings["proxies"], settings["verify"]
-            pool = self._adapter.get_connection_with_tls_context(prepared, verify, proxies)
-            self._adapter.cert_verify(pool, prepared.url, verify, None)  # type: ignore[no-untyped-call]
-            target = self._adapter.request_url(prepared, proxies)
+            pool = adapter.get_connection_with_tls_context(prepared, verify, proxies)
+            adapter.cert_verify(pool, prepared.url, verify, None)  # type: ignore[no-untyped-call]
+            target = adapter.request_url(prepared, proxies)
             if len(self._ways) >= MOST_WAYS:
                 self._ways.clear()
-            way = self._ways[request.url] = Way(cast("urllib3.HTTPConnectionPool", pool), target)
+            way = self._ways[request.url, request.public_only] = Way(cast("urllib3.HTTPConnectionPool", pool), target)
             return way
 
 
@@ -125,11 +141,22 @@ def _encoded(body: Any) -> bytes | None:
     return body if body is None or isinstance(body, bytes) else msgspec.json.encode(body)
 
 
-def _read(answer: urllib3.BaseHTTPResponse, watched: Watch) -> bytes:
+def _checked(target: str) -> str:
+    """A target as it is; raises ValueError, without its text, for what would end the line that it stands on."""
+    if not target.isascii() or any(char <= " " or char == "\x7f" for char in target):
+        raise ValueError("a request's target has a character that no URL has")
+    return target
+
+
+def _read(answer: urllib3.BaseHTTPResponse, watched: Watch, most: int | None) -> bytes:
+    """The answer; its first ``most`` bytes, where there is such a limit."""
     body = b""
     try:
         for chunk in answer.stream(65536, decode_content=True):
             body += chunk
+            if most is not None and len(body) >= most:
+                answer.close()
+                return body[:most]
             if len(body) > MAX_BODY:
                 raise urllib3.exceptions.HTTPError("answer too long")
         if watched.overdue:
@@ -147,6 +174,14 @@ def _decoded(body: bytes) -> Any:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return body.decode("utf-8", "replace")[:MAX_TEXT]
+
+
+def _unchecked(url: str) -> str:
+    """What can't be checked of a host behind a proxy; empty: nothing. Raises Unreachable for an address on its face."""
+    place, is_proxied = _place(url)
+    if is_proxied and not is_public_name(urlsplit(url).hostname or ""):
+        raise Unreachable(f"{NOT_PUBLIC}: {place}", sent=False)
+    return f"{place}: the proxy finds the host's address, so that nobody checks that it is public" if is_proxied else ""
 
 
 def _place(url: str) -> tuple[str, bool]:
@@ -183,8 +218,10 @@ def _why(error: BaseException) -> str:
     return f"no answer ({type(error).__name__})"
 
 
+NOT_PUBLIC = "a private or loopback address; if it is yours, set allow_private_hosts: true"
 FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 WHYS = {
+    "NotPublic": NOT_PUBLIC,
     "Tunnel connection failed: 407": "the proxy wants a user and a password",
     "Tunnel connection failed": "the proxy refused the connection",
     "dependencies for SOCKS": "a SOCKS proxy can't be used",

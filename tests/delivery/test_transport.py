@@ -185,6 +185,39 @@ def test_tls_that_fails_means_that_nothing_was_sent(server: LocalServer) -> None
     assert server.received == []
 
 
+@pytest.mark.parametrize("url", ["{}/p/%7Bclick_id%7D", "{}", "{}/p?its=own"])
+def test_a_target_is_sent_byte_for_byte_and_in_no_log(
+    server: LocalServer, caplog: pytest.LogCaptureFixture, url: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.answer = lambda _: Answer()
+    target = "//p/canary%2fB/../x?a=%41&b=~*'()&empty=&c"
+    HttpTransport()(Request(url=url.format(server.url), target=target, method="GET"), 5)
+    assert server.received[0].path.lstrip("/") == target.lstrip("/")
+    assert "canary" not in caplog.text
+
+
+@pytest.mark.parametrize("target", ["/a b", "/a\r\nX: 1", "/\x7f", "/\xe9"])
+def test_a_target_that_would_be_another_line_is_refused_without_telling_it(server: LocalServer, target: str) -> None:
+    with pytest.raises(ValueError, match="a request's target has a character that no URL has") as refused:
+        HttpTransport()(Request(url=server.url, target=target), 5)
+    assert target not in str(refused.value)
+    assert server.received == []
+
+
+@pytest.mark.parametrize("length", [5, 100_000])
+def test_of_an_answer_whose_text_is_wanted_no_more_is_read_than_that(server: LocalServer, length: int) -> None:
+    server.answer = lambda _: Answer(200, b'{"a":' + b" " * length, {})
+    response = HttpTransport()(Request(url=server.url, text_bytes=64), 5)
+    assert response.body == ('{"a":' + " " * length)[:64]
+
+
+def test_an_answer_that_is_read_in_part_does_not_spoil_the_next(server: LocalServer) -> None:
+    server.answer = lambda _: Answer(200, b"x" * 300_000)
+    transport = HttpTransport()
+    assert [transport(Request(url=server.url, text_bytes=9), 5).body for _ in range(2)] == ["x" * 9] * 2
+
+
 def test_a_cookie_of_an_answer_is_not_sent_with_the_next_request(server: LocalServer) -> None:
     server.answer = lambda _: Answer(200, {}, {"Set-Cookie": "person=canary; Path=/"})
     transport = HttpTransport()
