@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -207,11 +207,15 @@ class Cost(NamedTuple):
     peak_kib: int
 
 
-def timed(command: list[str], stdin: Path | None, cwd: str, log: Path) -> Cost:
-    """Run a command; its output goes to ``log``."""
+def timed(
+    command: list[str], stdin: Path | None, cwd: str, log: Path, environment: Mapping[str, str] | None = None
+) -> Cost:
+    """Run a command; its output goes to ``log``. Without an ``environment`` it has ours."""
     with log.open("wb") as output, (stdin or Path(os.devnull)).open("rb") as source:
         started = time.perf_counter()
-        process = subprocess.Popen(command, stdin=source, stdout=output, stderr=subprocess.STDOUT, cwd=cwd)
+        process = subprocess.Popen(
+            command, stdin=source, stdout=output, stderr=subprocess.STDOUT, cwd=cwd, env=environment
+        )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         took = time.perf_counter() - started
