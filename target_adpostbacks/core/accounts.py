@@ -25,6 +25,13 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "label", f"{self.section}.{self.name}")
 
+    def without_secrets(self) -> Account:
+        """The account as conversions are prepared for it; a request can't be made with it."""
+        network = self.network
+        if network is None:
+            return self
+        return msgspec.structs.replace(self, network=network.of(network.settings.without_secrets()), secrets=())
+
 
 NOBODY = frozenset(
     {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from target_adpostbacks.core import phones
@@ -30,6 +30,9 @@ from target_adpostbacks.core.left_out import left_out
 from target_adpostbacks.core.revenue import paired
 from target_adpostbacks.core.settings import PhoneSettings, Settings
 from target_adpostbacks.core.windows import has_window
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 S = TypeVar("S", bound=Settings)
 
@@ -109,6 +112,13 @@ class Network(ABC, Generic[S]):
         self._triggers = None if settings.trigger_events is None else spellings(settings.trigger_events)
         self._readings = {"phone": self._read_phone}
         self._events: dict[tuple[str, str, bool, bool], tuple[str, Skip | None]] = {}
+
+    def of(self, settings: S) -> Self:
+        """The same with other settings."""
+        return type(self)(settings, self._preset, self.account)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[S, EventTable | None, str]]:
+        return type(self), (self.settings, self._preset, self.account)
 
     # What every network says for itself.
 

@@ -42,12 +42,12 @@ class Facts(NamedTuple):
     ad_id: str | None = None
     creative_id: str | None = None
     placement: str | None = None
-    value: float | None = None
+    value: int | float | None = None
     currency: str | None = None
     adjustment_time: str | None = None  # of a correction: when it was made, else when it was read first
 
 
-class Postback(msgspec.Struct, frozen=True, gc=False):
+class Postback(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One conversion made ready for one account: hashed, encoded, nothing raw in it."""
 
     account: str  # the account's label

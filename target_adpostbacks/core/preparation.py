@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,8 +27,8 @@ Make = Callable[[Account, Conversion, datetime, str, int], Postback]
 FOR_NOBODY = Key("", "", "", "", "", False)
 
 
-class Prepared(msgspec.Struct, gc=False):
-    """What a record comes to. Holds no raw value; can be pickled."""
+class Prepared(msgspec.Struct, array_like=True, gc=False):
+    """What a record comes to. Holds no raw value; can be pickled, and written as MessagePack."""
 
     stream: str
     line: int
@@ -80,6 +80,15 @@ class Preparation:
         """Names in rules that no record has had yet, and where they stand; of several processes what all have left."""
         for rule in rules:
             self.unmet |= getattr(rule, "names", {})
+
+    def without_secrets(self) -> Preparation:
+        """The same for a process that makes no requests."""
+        accounts = {name: [account.without_secrets() for account in section] for name, section in self.accounts.items()}
+        return Preparation(accounts, self.columns, self.names, self.rules)
+
+    def meet(self, unmet: Collection[str]) -> None:
+        """Another process has met names in rules, all but those that are ``unmet`` there."""
+        self.unmet = {name: places for name, places in self.unmet.items() if name in unmet}
 
     def prepare(
         self, record: Mapping[str, Any], now: datetime, *, stream: str, key: Sequence[str] = (), line: int = 0

@@ -7,13 +7,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec.structs import fields
+from msgspec.structs import FieldInfo, fields
 
 from target_adpostbacks.core.phones import calling_codes
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 def doc(
@@ -229,6 +232,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Values for columns that a record lacks."""
         return {column: value for column, value in self.defaults.items() if value is not None}
 
+    def without_secrets(self) -> Self:
+        """The same for a process that makes no requests: payloads come out alike, secrets are empty."""
+        empty = {
+            field.name: "" if field.required else _default(field)
+            for field in fields(type(self))
+            if field.name in secrets(type(self))
+        }
+        return msgspec.structs.replace(self, **empty, base_url=self.trial_at or None)
+
     def problems(self) -> Iterable[str]:
         """What is wrong with the settings' form: ``"pixel_code: looks like a name; …"``. Never a value."""
         return ()
@@ -240,6 +252,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def expiring(self, now: datetime) -> Iterable[str]:
         """What of the settings, a version of the API for example, will soon no longer be good."""
         return ()
+
+
+def _default(field: FieldInfo) -> Any:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def is_loopback(host: str) -> bool:

@@ -130,8 +130,8 @@ class GoogleAds(Network[GoogleAdsSettings]):
         "RESOURCE_EXHAUSTED": "Lower requests_per_second; the next run sends what is open.",
     }
 
-    def __init__(self, settings: GoogleAdsSettings, preset: EventTable | None = None) -> None:
-        super().__init__(settings, preset)
+    def __init__(self, settings: GoogleAdsSettings, preset: EventTable | None = None, account: str = "default") -> None:
+        super().__init__(settings, preset, account)
         self._readings["email"] = lambda raw, conversion: person.digest_of_base64(raw) or person.email(raw)
         self._uploads = settings.api == "google_ads"
         self._customer_id = digits(settings.customer_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from typing import Any
 
@@ -29,6 +30,7 @@ from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.left_out import READINGS
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.postback import prepare
+from target_adpostbacks.core.settings import secrets
 from target_adpostbacks.networks import NETWORKS
 
 DEVICES: tuple[dict[str, Any], ...] = ({}, {"idfa": None}, {"platform": "android", "idfa": None})
@@ -113,6 +115,17 @@ def test_equal_input_gives_equal_bytes(subject: Subject, source: str) -> None:
     first, second = (prepare(subject.account, conversion, NOW) for _ in range(2))
     assert first.payload == second.payload
     assert list(first.envelope.items()) == list(second.envelope.items())
+
+
+@every_source
+def test_a_process_that_has_no_secrets_prepares_the_same(subject: Subject, source: str) -> None:
+    canaries = {name: f"canary-{name}" for name in secrets(subject.network_type.settings_type)}
+    given = {name: canaries.get(name, value) for name, value in subject.settings.items()}
+    account = subject.account_with(given)
+    sent = pickle.dumps(account.without_secrets())
+    assert b"canary-" not in sent
+    conversion = subject.full_conversion(source)
+    assert prepare(pickle.loads(sent), conversion, NOW) == prepare(account, conversion, NOW)
 
 
 @every_source
