@@ -11,6 +11,7 @@ from typing import NamedTuple
 from target_adpostbacks.core.answers import Access, NoAccess, Outcome, Request, Response, Send, Verdict, by_status
 from target_adpostbacks.core.payloads import as_number
 
+FORM = "application/x-www-form-urlencoded"
 FOR_NOW = frozenset({"internal_failure", "server_error", "temporarily_unavailable"})
 """Errors that say nothing of the credentials, whatever their HTTP status."""
 UNSAID_SECONDS, MOST_SECONDS = 300, 86_400
@@ -40,10 +41,11 @@ def refreshed(
     """
     from oauthlib.oauth2 import WebApplicationClient  # not by every run: it takes a while
 
-    _, headers, body = WebApplicationClient(client_id).prepare_refresh_token_request(
-        url, refresh_token=refresh_token, scope=scope or None, client_id=client_id, client_secret=client_secret
+    # The body alone: for a whole request oauthlib asks for https, and a base_url at loopback has none.
+    body = WebApplicationClient(client_id).prepare_refresh_body(
+        refresh_token=refresh_token, scope=scope or None, client_id=client_id, client_secret=client_secret
     )
-    return token(send(Request(url=url, headers=headers, body=body.encode())))
+    return token(send(Request(url=url, headers={"Content-Type": FORM}, body=body.encode())))
 
 
 def token(response: Response) -> Token:

@@ -52,6 +52,12 @@ def test_access_comes_with_its_seconds_and_perhaps_a_new_refresh_token(given: di
     assert answer.access.headers == {"Authorization": "Bearer at"}
 
 
+def test_an_endpoint_at_loopback_is_asked_without_tls() -> None:
+    endpoint = Endpoint(access_token="at")
+    refreshed(endpoint, "http://127.0.0.1:8765/token", refresh_token="old", client_id="client-1")
+    assert endpoint.seen[0].url == "http://127.0.0.1:8765/token"
+
+
 def test_a_refused_refresh_token_is_the_credentials_fault() -> None:
     with pytest.raises(NoAccess) as refused:
         refreshed(Endpoint(400, error="invalid_grant"), URL, refresh_token="old", client_id="client-1")
