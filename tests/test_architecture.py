@@ -20,8 +20,9 @@ BELOW = {
     "rules": "core",
     "config": "core networks rules",
     "delivery": "core ledger",
-    "run": "core networks rules config ledger delivery",
-    "singer": "core config ledger delivery run",
+    "workers": "core",
+    "run": "core networks rules config ledger delivery workers",
+    "singer": "core config ledger delivery run workers",
     "sandbox": "",
     "doctor": "core",
     "demo": "core networks ledger sandbox",
@@ -49,7 +50,7 @@ NEVER_IN_THE_CORE = set(
     "time random logging threading queue concurrent select socket ssl http urllib3 requests sqlite3 sqlalchemy asyncio "
     "multiprocessing os secrets subprocess singer_sdk".split()
 )
-MOST_ROOMS = 13
+MOST_ROOMS = 14
 """At the top of the package; ``__main__.py``, ``py.typed`` and folders of mere data aside."""
 
 

@@ -18,8 +18,7 @@ from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.mapper import CustomStreamMap, SameRecordTransform
 
 from target_adpostbacks import config as configuration
-from target_adpostbacks.core.preparation import digest, invalid
-from target_adpostbacks.core.record import is_deleted
+from target_adpostbacks.core.preparation import Prepared, invalid
 from target_adpostbacks.delivery.attempts import pauses
 from target_adpostbacks.delivery.balance import summary
 from target_adpostbacks.delivery.transport import Transport
@@ -28,6 +27,7 @@ from target_adpostbacks.run import Run, utc_now
 from target_adpostbacks.singer import maps
 from target_adpostbacks.singer.batch_files import batch_lines
 from target_adpostbacks.singer.command import CommandTarget
+from target_adpostbacks.singer.lines import through
 from target_adpostbacks.singer.mending import event_id
 from target_adpostbacks.singer.messages import BadLine, UnreadableInput
 from target_adpostbacks.singer.progress import Progress
@@ -36,6 +36,7 @@ from target_adpostbacks.singer.results import Results, UnusablePath
 from target_adpostbacks.singer.sinks import ConversionSink
 from target_adpostbacks.singer.state import States
 from target_adpostbacks.singer.streams import FULL
+from target_adpostbacks.workers.work import Each
 
 COLLECT_SECONDS = 30
 
@@ -161,7 +162,8 @@ class TargetAdpostbacks(CommandTarget):
                 self._process_mapped(stream, message_dict["record"])
                 return
             direct = self._direct[stream]
-        self.delivery_run.count_read(self._deliver(message_dict["record"], direct[1]))
+        prepared = self._prepare(message_dict["record"], direct[1])
+        self.delivery_run.count_read(self.delivery_run.take(prepared, self.states.place, self._file))
 
     def _is_direct(self, stream: str) -> bool:
         """Whether records of a stream go to one sink as they are; remembers it."""
@@ -179,21 +181,21 @@ class TargetAdpostbacks(CommandTarget):
             )
         if stream not in self._checked:
             self._check_maps(stream, record)
+
+        def prepare(mapped: Mapping[str, Any], alias: str) -> Prepared:
+            return self._prepare(mapped, self._conversion_sink(alias))
+
+        self._take(through(self.mapper.stream_maps[stream], record, prepare, stream=stream, line=self._line))
+
+    def _take(self, prepared: Each) -> None:
+        """Deliver what a record has come to."""
         outcomes = 0
-        for stream_map in self.mapper.stream_maps[stream]:
-            try:
-                mapped = stream_map.transform(dict(record))
-            except Exception as error:  # noqa: BLE001 - an expression of the user's, on any value
-                rule = f"an expression failed ({type(error).__name__})"
-                outcomes += self._invalid_line(stream, digest(record, self._line), "stream_maps", rule)
-                continue
-            if mapped is None:
+        for each in prepared:
+            if each is None:
                 self.delivery_run.filtered += 1
                 outcomes += 1
-                continue
-            if is_deleted(record):  # a map may drop the column, and the row must not be sent
-                mapped["_sdc_deleted_at"] = True
-            outcomes += self._deliver(mapped, self._conversion_sink(stream_map.stream_alias))
+            else:
+                outcomes += self.delivery_run.take(each, self.states.place, self._file)
         self.delivery_run.count_read(outcomes)
 
     def _check_maps(self, stream: str, record: Mapping[str, Any]) -> None:
@@ -210,12 +212,11 @@ class TargetAdpostbacks(CommandTarget):
         assert isinstance(sink, ConversionSink)  # noqa: S101 - there are no others
         return sink
 
-    def _deliver(self, record: Mapping[str, Any], sink: ConversionSink) -> int:
-        """Deliver a record, which may be one of several that stream maps made of a message; its outcomes."""
+    def _prepare(self, record: Mapping[str, Any], sink: ConversionSink) -> Prepared:
+        """What a record comes to, which may be one of several that stream maps made of a message."""
         sink.records += 1
-        run = self.delivery_run
-        prepared = run.prepare(record, stream=sink.stream_name, key=sink.key_properties, line=self._line)
-        return run.take(prepared, self.states.place, self._file)
+        key = sink.key_properties
+        return self.delivery_run.prepare(record, stream=sink.stream_name, key=key, line=self._line)
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         """State waits for every outcome before it."""

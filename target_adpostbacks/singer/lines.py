@@ -1,0 +1,125 @@
+"""Lines of the input → what their records come to, without the SDK unless there are stream maps. For workers."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from target_adpostbacks.core.preparation import Preparation, Prepared, digest, invalid
+from target_adpostbacks.core.record import is_deleted
+from target_adpostbacks.singer.messages import PLAIN_STREAM, BadLine, decoded, is_schema
+from target_adpostbacks.workers.work import Each, Preparing
+
+if TYPE_CHECKING:
+    from singer_sdk.mapper import StreamMap
+
+MAPPED = "stream_maps"
+
+
+class Stream(NamedTuple):
+    """How records of a stream are read: ``keys`` is each stream that they become, and its key properties.
+
+    ``schema`` and ``raw_key``: as the SCHEMA message said, where stream maps apply; else None.
+    """
+
+    keys: Mapping[str, Sequence[str]]
+    schema: Mapping[str, Any] | None = None
+    raw_key: Sequence[str] | None = None
+
+
+class Lines(Preparing):
+    """The work of a worker that reads lines. ``told`` are the streams: None for one that is not known any more.
+
+    ``sdk_settings``: the settings of stream maps; ``plain``: the lines are plain objects.
+    """
+
+    def __init__(
+        self,
+        preparation: Preparation,
+        unmet: Iterable[str],
+        *,
+        plain: bool,
+        sdk_settings: Mapping[str, Any],
+    ) -> None:
+        super().__init__(preparation, unmet)
+        self.plain = plain
+        self.sdk_settings = sdk_settings
+        self.streams: dict[str, Stream] = {}
+        self._maps: dict[str, Sequence[StreamMap]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_maps": {}}  # no process can give them to another
+
+    def tell(self, news: Mapping[str, Stream | None]) -> None:
+        """Streams, each as it is read from now on; None: not here."""
+        for name, stream in news.items():
+            self._maps.pop(name, None)
+            if stream is None:
+                self.streams.pop(name, None)
+            else:
+                self.streams[name] = stream
+
+    def answer(self, number: int, block: bytes) -> bytes:
+        """What the lines of a block come to, packed; whatever is no record of a known stream is left to the parent."""
+        return self.packed([self._line(line, each) for each, line in enumerate(block.split(b"\n"), number)])
+
+    def _line(self, line: bytes, number: int) -> Each | None:
+        try:
+            message = decoded(line)
+        except BadLine:
+            return None
+        name: Any = PLAIN_STREAM
+        record = message
+        if self.plain:
+            if is_schema(message):
+                return None
+        else:
+            name, record = message.get("stream"), message.get("record")  # type: ignore[assignment]
+            if message.get("type") != "RECORD" or name.__class__ is not str or record.__class__ is not dict:
+                return None
+        stream = self.streams.get(name)
+        if stream is None:
+            return None
+        if stream.schema is None:
+            ((alias, key),) = stream.keys.items()
+            return [self.prepare(record, alias, key, number)]
+        maps = self._maps.get(name) or self._made(name, stream.schema, stream.raw_key)
+
+        def prepare(mapped: Mapping[str, Any], alias: str) -> Prepared:
+            return self.prepare(mapped, alias, stream.keys[alias], number)
+
+        return through(maps, record, prepare, stream=name, line=number)
+
+    def _made(self, name: str, schema: Mapping[str, Any], key: Sequence[str] | None) -> Sequence[StreamMap]:
+        import logging
+
+        from singer_sdk.mapper import PluginMapper
+
+        mapper = PluginMapper(copy.deepcopy({**self.sdk_settings}), logging.getLogger(__name__))
+        mapper.register_raw_stream_schema(name, {**schema}, key)
+        maps = self._maps[name] = mapper.stream_maps[name]
+        return maps
+
+
+def through(
+    maps: Iterable[StreamMap],
+    record: Mapping[str, Any],
+    prepare: Callable[[Mapping[str, Any], str], Prepared],
+    *,
+    stream: str,
+    line: int,
+) -> Each:
+    """What a record comes to by its stream's maps; None where one leaves it out. ``prepare``: of a stream's record."""
+    prepared: Each = []
+    for stream_map in maps:
+        try:
+            mapped = stream_map.transform(dict(record))
+        except Exception as error:  # noqa: BLE001 - an expression of the user's, on any value
+            rule = f"an expression failed ({type(error).__name__})"
+            prepared.append(invalid(stream, line, digest(record, line), MAPPED, rule))
+            continue
+        if mapped is not None and is_deleted(record):  # a map may drop the column, and the row must not be sent
+            mapped["_sdc_deleted_at"] = True
+        prepared.append(None if mapped is None else prepare(mapped, stream_map.stream_alias))
+    return prepared

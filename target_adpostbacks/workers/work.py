@@ -1,0 +1,76 @@
+"""What a worker is given to do, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from typing import Any, Protocol
+
+import msgspec
+
+from target_adpostbacks.core.preparation import Preparation, Prepared
+
+Each = list[Prepared | None]
+"""What a record comes to: several, where stream maps make several of it; None for one that they leave out."""
+
+
+class Answer(msgspec.Struct, array_like=True, gc=False):
+    """What the members of a block come to, in their order; None: the parent has to see to it itself."""
+
+    members: list[Each | None]
+    unmet: list[str] = []  # columns whose path in ``fields`` has met nothing in this worker yet
+    unmet_names: list[str] = []  # names in rules that no record has had
+
+
+class Work(Protocol):
+    """What a worker does, without a secret. Can be pickled."""
+
+    def tell(self, news: Any) -> None:
+        """Something has changed, for all blocks that come after."""
+
+    def answer(self, number: int, block: bytes) -> bytes:
+        """The packed ``Answer`` to a block; ``number``: of its first member, from 1."""
+
+
+class Preparing:
+    """How a worker prepares: ``preparation`` without its secrets, ``unmet`` as in ``Answer``."""
+
+    def __init__(self, preparation: Preparation, unmet: Iterable[str]) -> None:
+        self.preparation = preparation.without_secrets()
+        self.unmet = [*unmet]
+
+    def prepare(self, record: Any, stream: str, key: Any, line: int) -> Prepared:
+        """As ``Run.prepare``."""
+        if self.unmet:
+            self.unmet = self.preparation.columns.unmet(record, self.unmet)
+        return self.preparation.prepare(record, datetime.now(timezone.utc), stream=stream, key=key, line=line)
+
+    def packed(self, members: list[Each | None]) -> bytes:
+        """The ``Answer``; what can't be written is left to the parent."""
+        unmet = self.unmet, [*self.preparation.unmet]
+        try:
+            return _encode(Answer(members, *unmet))
+        except UNWRITABLE:
+            return _encode(Answer([member if _is_writable(member) else None for member in members], *unmet))
+
+
+def unpacked(answer: bytes) -> Answer | None:
+    """The ``Answer``; None where the worker had none."""
+    unpacked: Answer | None = _decode(answer)
+    return unpacked
+
+
+def _is_writable(member: Each | None) -> bool:
+    try:
+        _encode(member)
+    except UNWRITABLE:
+        return False
+    return True
+
+
+UNWRITABLE = (ValueError, OverflowError, RecursionError, TypeError, msgspec.MsgspecError)
+"""An integer of more than 64 bits, for example, or half a character."""
+NOTHING = msgspec.msgpack.encode(None)
+"""The answer of a worker that leaves the whole block to the parent."""
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Answer | None).decode
