@@ -6,10 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
-import sqlalchemy as sa
 
 from target_adpostbacks.ledger.database import Database
-from target_adpostbacks.ledger.tables import ATTEMPTS, DELIVERIES
 
 UNKNOWN = "unknown"
 """``processing`` of a request that its network no longer knows."""
@@ -31,22 +29,15 @@ def uncounted(database: Database, network: str, asset: str, before: str) -> list
 
     Without tests, of which a network remembers nothing.
     """
-    table, deliveries = ATTEMPTS.c, DELIVERIES.c
-    tests = sa.select(deliveries.attempt_id).where(deliveries.test, deliveries.attempt_id.is_not(None))
-    query = (
-        sa.select(*(table[name] for name in Accepted._fields), table.checked_at)
-        .where(
-            table.network == network,
-            table.asset == asset,
-            table.status == "Success",
-            table.network_request_id != "",
-            table.started_at <= before,
-            sa.or_(table.processing.is_(None), table.processing == "processing"),
-            table.attempt_id.not_in(tests),
-        )
-        .order_by(table.started_at)
-    )
-    return [Accepted(*row[:-1]) for row in database.read(query) if not _is_late(row.started_at, row.checked_at)]
+    query = f"""
+        SELECT {", ".join(Accepted._fields)}, checked_at FROM attempts
+        WHERE network = :network AND asset = :asset AND status = 'Success' AND network_request_id <> ''
+        AND started_at <= :before AND (processing IS NULL OR processing = 'processing')
+        AND attempt_id NOT IN (SELECT attempt_id FROM deliveries WHERE test AND attempt_id IS NOT NULL)
+        ORDER BY started_at
+    """
+    rows = database.read(query, {"network": network, "asset": asset, "before": before})
+    return [Accepted(*row[:-1]) for row in rows if not _is_late(row.started_at, row.checked_at)]
 
 
 def _is_late(started_at: str, checked_at: str | None) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import sqlalchemy as sa
-
 from target_adpostbacks.core.events import canonical_event
 from target_adpostbacks.ledger.database import Database
 from target_adpostbacks.ledger.tables import DELIVERIES
@@ -21,14 +19,16 @@ class Only(NamedTuple):
     account: str = ""
     event: str = ""
 
-    def conditions(self, table: sa.FromClause) -> list[sa.ColumnElement[bool]]:
-        """What is true of these rows of deliveries."""
-        columns = table.c
-        conditions = [columns[name] == value for name in ("network", "account") if (value := getattr(self, name))]
+    def conditions(self) -> tuple[list[str], dict[str, str]]:
+        """What is true of these rows of deliveries, and the values that the conditions name."""
+        values = {name: value for name in ("network", "account") if (value := getattr(self, name))}
+        conditions = [f"deliveries.{name} = :{name}" for name in values]
         if self.event:
-            by_name = columns.event_name.in_((self.event, canonical_event(self.event)))
-            conditions.append(sa.or_(by_name, sa.func.lower(columns.network_event) == self.event.lower()))
-        return conditions
+            by_name = "deliveries.event_name IN (:event, :canonical_event)"
+            conditions.append(f"({by_name} OR lower(deliveries.network_event) = :network_event)")
+            values |= {"event": self.event, "canonical_event": canonical_event(self.event)}
+            values["network_event"] = self.event.lower()
+        return conditions, values
 
 
 ALL = Only()
@@ -36,5 +36,5 @@ ALL = Only()
 
 def known(database: Database, column: str) -> list[str]:
     """The values that deliveries have in a column, sorted."""
-    values = database.table(DELIVERIES).c[column]
-    return sorted(row[0] for row in database.read(sa.select(values).where(values != "").distinct()))
+    query = f"SELECT DISTINCT {column} FROM {database.table(DELIVERIES)} WHERE {column} <> ''"
+    return sorted(row[0] for row in database.read(query))

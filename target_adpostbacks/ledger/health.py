@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from target_adpostbacks.core.health import Activity, Answer, before
 from target_adpostbacks.core.money import TO_THE_HOUR, Amount
 from target_adpostbacks.core.postback import receiver_of_trial
+from target_adpostbacks.ledger import composed
 from target_adpostbacks.ledger.database import Database
 from target_adpostbacks.ledger.tables import ATTEMPTS, DELIVERIES
 
@@ -63,9 +64,9 @@ def activities(database: Database, now: datetime, quiet_hours: float) -> list[Ac
 
     Tests count nowhere, and a trial's delivery only where the same conversion has none that is live.
     """
-    table = database.table(DELIVERIES)
+    table = composed.source(database, DELIVERIES)
     is_real = sa.and_(table.c.network != "", sa.not_(table.c.test))
-    pairs = database.read(sa.select(DELIVERIES.c.network, DELIVERIES.c.asset).distinct())  # from the index alone
+    pairs = database.read("SELECT DISTINCT network, asset FROM deliveries")  # from the index alone
     assets = {(network, asset) for network, asset in pairs if network}
     counted = sa.and_(is_real, *not_shadowed(table, assets))
     recent = _recent(database, counted, now, quiet_hours)
@@ -92,7 +93,7 @@ def activities(database: Database, now: datetime, quiet_hours: float) -> list[Ac
 def not_shadowed(table: sa.FromClause, assets: Iterable[tuple[str, str]]) -> Iterable[sa.ColumnElement[bool]]:
     """Conditions: without a trial's deliveries where the same conversion has a live one. ``assets``: network, asset."""
     assets = {*assets}
-    other = DELIVERIES.alias("live")
+    other = composed.plain(DELIVERIES).alias("live")
     same = [other.c[name] == table.c[name] for name in ("network", "event_id", "event_name", "adjustment", "test")]
     for network, asset in sorted(assets):
         receiver = receiver_of_trial(asset)
@@ -118,7 +119,7 @@ def _parts(key: str, behind_asset: int = 0) -> list[str]:
 def _recent(
     database: Database, counted: sa.ColumnElement[bool], now: datetime, quiet_hours: float
 ) -> defaultdict[Name, list[Recent]]:
-    table = database.table(DELIVERIES)
+    table = composed.source(database, DELIVERIES)
     key, since = _key(table, "network", "account", "asset", "status"), before(now, max(24, quiet_hours))
     is_of_the_day = table.c.updated_at >= before(now, 24)
     is_answer = sa.or_(table.c.sent_at.is_not(None), table.c.reason == "credentials")
@@ -131,7 +132,7 @@ def _recent(
     )
     query = sa.select(key, *facts).where(counted, table.c.updated_at >= since)
     groups: defaultdict[Name, list[Recent]] = defaultdict(list)
-    for key_, *row in database.read(query.group_by(sa.text(KEY))):
+    for key_, *row in composed.read(database, query.group_by(sa.text(KEY))):
         network, account, asset, status = _parts(key_, 1)
         groups[network, account].append(Recent(asset, status, *row))
     return groups
@@ -141,13 +142,13 @@ def _requests(
     database: Database, counted: sa.ColumnElement[bool], known: Iterable[Name]
 ) -> defaultdict[Name, list[Requests]]:
     """``known``: accounts that have deliveries which count; others may have had nothing but tests."""
-    table, deliveries = database.table(ATTEMPTS), database.table(DELIVERIES)
+    table, deliveries = composed.source(database, ATTEMPTS), composed.source(database, DELIVERIES)
     key, is_success = _key(table, "network", "account", "asset"), table.c.status == "Success"
     facts = (sa.func.max(table.c.started_at), sa.func.max(sa.case((is_success, table.c.started_at))))
     groups = _by_account(database, sa.select(key, *facts).group_by(sa.text(KEY)))
     for name in groups.keys() - {*known}:
         is_of_it = sa.and_(deliveries.c.network == name[0], deliveries.c.account == name[1])
-        if not database.read(sa.select(deliveries.c.seq).where(counted, is_of_it).limit(1)):
+        if not composed.read(database, sa.select(deliveries.c.seq).where(counted, is_of_it).limit(1)):
             del groups[name]
     return groups
 
@@ -156,7 +157,7 @@ def _forgotten_requests(
     database: Database, counted: sa.ColumnElement[bool], assets: Iterable[tuple[str, str]]
 ) -> defaultdict[Name, list[Requests]]:
     """The same of assets to which no request is left, as deliveries keep it beyond the retention of requests."""
-    table = database.table(DELIVERIES)
+    table = composed.source(database, DELIVERIES)
     key, is_success = _key(table, "network", "account", "asset"), table.c.status == "accepted"
     is_wanted = sa.tuple_(table.c.network, table.c.asset).in_(sorted(assets))
     facts = (sa.func.max(table.c.sent_at), sa.func.max(sa.case((is_success, table.c.sent_at))))
@@ -165,22 +166,22 @@ def _forgotten_requests(
 
 def _by_account(database: Database, query: sa.Select[Any]) -> defaultdict[Name, list[Requests]]:
     groups: defaultdict[Name, list[Requests]] = defaultdict(list)
-    for key, *row in database.read(query):
+    for key, *row in composed.read(database, query):
         network, account, asset = _parts(key)
         groups[network, account].append(Requests(asset, *row))
     return groups
 
 
 def _answers(database: Database, seqs: Iterable[int]) -> Mapping[int, Answer]:
-    table = database.table(DELIVERIES).c
+    table = composed.source(database, DELIVERIES).c
     words = (table.status, table.reason, table.code, table.message, table.http_status)
     columns = (*words, table.updated_at, table.sent_at)
-    rows = database.read(sa.select(table.seq, *columns).where(table.seq.in_([*seqs])))
+    rows = composed.read(database, sa.select(table.seq, *columns).where(table.seq.in_([*seqs])))
     return {seq: Answer(*row) for seq, *row in rows}
 
 
 def _open(database: Database, counted: sa.ColumnElement[bool], now: str) -> defaultdict[Name, list[Open]]:
-    table = database.table(DELIVERIES)
+    table = composed.source(database, DELIVERIES)
     key = _key(table, "network", "account", "asset", "reason", "currency")
     hour = sa.func.substr(table.c.deadline, 1, TO_THE_HOUR).label(HOUR)
     is_lost = sa.case((table.c.deadline < now, 1), else_=0).label(IS_LOST)
@@ -193,7 +194,7 @@ def _open(database: Database, counted: sa.ColumnElement[bool], now: str) -> defa
     query = sa.select(key, hour, is_lost, *facts).where(counted, table.c.status == "open")
     query = query.group_by(*map(sa.text, (KEY, HOUR, IS_LOST)))
     opened: defaultdict[Name, list[Open]] = defaultdict(list)
-    for key_, _, _, *row in database.read(query):
+    for key_, _, _, *row in composed.read(database, query):
         network, account, asset, reason, currency = _parts(key_, 2)
         opened[network, account].append(Open(asset, reason, currency, *row))
     return opened
@@ -239,11 +240,14 @@ def _activity(
 
 def _processed(database: Database, now: datetime) -> Mapping[Name, tuple[int, int]]:
     """Of the day's requests that ``adpostbacks check`` asked about: how many events, how many counted; by account."""
-    table = database.table(ATTEMPTS).c
+    table = composed.source(database, ATTEMPTS).c
     account = (table.network, table.account)
     query = sa.select(*account, sa.func.sum(table.events), sa.func.sum(table.counted))
     query = query.where(table.counted.is_not(None), table.started_at >= before(now, 24)).group_by(*account)
-    return {(network, name): (int(events), int(counted)) for network, name, events, counted in database.read(query)}
+    return {
+        (network, name): (int(events), int(counted))
+        for network, name, events, counted in composed.read(database, query)
+    }
 
 
 def _failing_since(database: Database, activity: Activity) -> str | None:
@@ -251,12 +255,12 @@ def _failing_since(database: Database, activity: Activity) -> str | None:
 
     Where it refused the credentials, the first one with the same code.
     """
-    answer, table = activity.answer, database.table(ATTEMPTS).c
+    answer, table = activity.answer, composed.source(database, ATTEMPTS).c
     if answer is None or answer.status == "accepted":
         return None
     same = [table.network == activity.network, table.account == activity.account]
     if answer.reason == "credentials":
         same.append(table.code == answer.code)
     after = table.started_at > (activity.last_accepted_at or "")
-    ((first,),) = database.read(sa.select(sa.func.min(table.started_at)).where(*same, after))
+    ((first,),) = composed.read(database, sa.select(sa.func.min(table.started_at)).where(*same, after))
     return min(first, answer.at) if first else answer.at

@@ -6,14 +6,13 @@ changes a verdict can't forget it.
 
 from __future__ import annotations
 
-import sqlalchemy as sa
-
+from target_adpostbacks.ledger.connections import Connection
 from target_adpostbacks.ledger.tables import NOTED
 
 KEPT = ("delivery_id", "attempt_id", "status", "reason", "code", "message", "updated_at")
 """Columns of deliveries that are kept."""
 
-KEEP = f"INSERT INTO history (seq, {', '.join(KEPT)}) VALUES (new.seq, {', '.join(f'old.{name}' for name in KEPT)});"  # noqa: S608 - names of ours
+KEEP = f"INSERT INTO history (seq, {', '.join(KEPT)}) VALUES (new.seq, {', '.join(f'old.{name}' for name in KEPT)});"
 IS_REPLACED = f"""
 (old.status = 'rejected' OR old.status <> new.status OR old.reason <> new.reason)
 AND NOT (old.message = '{NOTED}' AND old.run_id = new.run_id)
@@ -41,7 +40,7 @@ STATEMENTS = {
 }
 
 
-def keep_history(connection: sa.Connection) -> None:
+def keep_history(connection: Connection) -> None:
     """Let the database do it from now on."""
-    for statement in STATEMENTS[connection.dialect.name]:
-        connection.exec_driver_sql(statement)
+    for statement in STATEMENTS[connection.dialect]:
+        connection.run(statement)

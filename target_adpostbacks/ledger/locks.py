@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from glob import escape
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import sqlalchemy as sa
-from filelock import FileLock, Timeout
+from target_adpostbacks.ledger.connections import CHECK_URL, Connection, UnusableLedger
+from target_adpostbacks.ledger.database import Database
 
-from target_adpostbacks.ledger.database import CHECK_URL, UnusableLedger
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 LOST = "the lock that keeps other runs away was lost with its connection or file"
 POOLED = (
@@ -26,7 +27,7 @@ class Locks(Protocol):
     """Named locks of one run; each is held until ``close`` or the end of the process."""
 
     def take(self, name: str) -> bool:
-        """Whether it is this run's; at once. Raises OSError or SQLAlchemyError."""
+        """Whether it is this run's; at once. Raises OSError or an error of the driver."""
 
     def close(self) -> None:
         """Free all of them."""
@@ -55,6 +56,8 @@ class FileLocks:
             if any(_number(lock.lock_file) != number for lock, number in self._held[name]):
                 raise OSError(0, LOST)  # a new file of that name can be locked by others
             return True
+        from filelock import FileLock, Timeout  # takes a while to import, and a run may send nothing
+
         with ExitStack() as taken:
             locks = [FileLock(path, mode=0o600, thread_local=False) for path in self._paths(name)]
             try:
@@ -89,12 +92,15 @@ def _number(path: str) -> int:
 
 SIGNATURE = "adpostbacks.session"
 """A setting of the session. A lock alone does not tell: whoever shares the session can take it once more."""
-IS_HELD = sa.text("""
+SIGNED = "SELECT current_setting(:setting, true)"
+SIGN = "SELECT set_config(:setting, :signature, false)"
+TAKE = "SELECT pg_try_advisory_lock(:number)"
+IS_HELD = """
     SELECT current_setting(:setting, true) = :signature AND EXISTS (
         SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND objsubid = 1
         AND ((classid::bigint << 32) | objid::bigint) = :number
     )
-""")
+"""
 
 
 class AdvisoryLocks:
@@ -103,35 +109,34 @@ class AdvisoryLocks:
     A pooler that shares sessions would give a lock to every run: the session is signed, and looked at each time.
     """
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
-        self._session: sa.Connection | None = None
-        self._signature = secrets.token_hex(16)
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._session: Connection | None = None
+        self._signed = {"setting": SIGNATURE, "signature": secrets.token_hex(16)}
         self._held: set[str] = set()
 
     def take(self, name: str) -> bool:
         number = int.from_bytes(hashlib.sha256(f"adpostbacks {name}".encode()).digest()[:8], "big", signed=True)
         try:
             session = self._session or self._sign()
-            if name not in self._held and session.scalar(sa.select(sa.func.pg_try_advisory_lock(number))):
+            if name not in self._held and session.value(TAKE, {"number": number}):
                 self._held.add(name)
             if name not in self._held:
                 return False
-            signed = {"setting": SIGNATURE, "signature": self._signature, "number": number}
-            is_held = session.scalar(IS_HELD, signed)
-        except sa.exc.DBAPIError as error:
+            is_held = session.value(IS_HELD, {**self._signed, "number": number})
+        except self._database.errors as error:
             raise OSError(0, LOST) from error
         if not is_held:
             raise UnusableLedger(POOLED)
         return True
 
-    def _sign(self) -> sa.Connection:
+    def _sign(self) -> Connection:
         """A session that nobody else has had: a pooler gives one at rest to whoever comes next."""
-        session = self._session = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        is_shared = bool(session.scalar(_signature()))
-        session.execute(sa.select(sa.func.set_config(SIGNATURE, self._signature, False)))
-        with self._engine.connect() as other:
-            is_shared = is_shared or other.scalar(_signature()) == self._signature
+        session = self._session = self._database.session()
+        is_shared = bool(session.value(SIGNED, self._signed))
+        session.value(SIGN, self._signed)
+        with closing(self._database.session()) as other:
+            is_shared = is_shared or other.value(SIGNED, self._signed) == self._signed["signature"]
         if is_shared:
             self.close()
             raise UnusableLedger(POOLED)
@@ -142,11 +147,7 @@ class AdvisoryLocks:
             session, self._session = self._session, None
             try:
                 if self._held:
-                    session.execute(sa.select(sa.func.pg_advisory_unlock_all()))
-                session.execute(sa.select(sa.func.set_config(SIGNATURE, "", False)))
+                    session.value("SELECT pg_advisory_unlock_all()")
+                session.value(SIGN, {**self._signed, "signature": ""})
             finally:
                 session.close()
-
-
-def _signature() -> sa.Select[tuple[str | None]]:
-    return sa.select(sa.func.current_setting(SIGNATURE, True))

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import sqlalchemy as sa
-
 from target_adpostbacks.ledger.counts import told
-from target_adpostbacks.ledger.database import Database, among
+from target_adpostbacks.ledger.database import Database
 from target_adpostbacks.ledger.filters import Only
 from target_adpostbacks.ledger.tables import ATTEMPTS, DELIVERIES, HISTORY
 
@@ -85,27 +83,24 @@ def newest(
     shown = [line for group in reversed(groups) for line in group]
     if count <= limit:
         return Newest(shown, None)
-    matching = (
-        sa.select(sa.func.count())
-        .select_from(database.table(DELIVERIES))
-        .where(*_conditions(database, since, status, only))
-    )
-    return Newest(shown if by_id else shown[-limit:], database.read(matching)[0][0])
+    where, values = _where(database, since, status, only)
+    ((conversions,),) = database.read(f"SELECT count(*) FROM {database.table(DELIVERIES)} {where}", values)
+    return Newest(shown if by_id else shown[-limit:], conversions)
 
 
 def _groups(
     database: Database, since: str, status: str | None, only: Only, *, newest_first: bool = False
 ) -> Iterator[list[Line]]:
     """The lines of each conversion."""
-    deliveries, requests = database.table(DELIVERIES), database.table(ATTEMPTS)
-    table = deliveries.c
-    query = (
-        sa.select(*(table[name] for name in SHOWN), *(requests.c[name] for name in COUNTS))
-        .select_from(deliveries.outerjoin(requests, requests.c.attempt_id == table.attempt_id))
-        .where(*_conditions(database, since, status, only))
-    )
+    where, values = _where(database, since, status, only)
+    query = f"""
+        SELECT {", ".join(f"deliveries.{name}" for name in SHOWN)}, {", ".join(f"attempts.{name}" for name in COUNTS)}
+        FROM {database.table(DELIVERIES)}
+        LEFT JOIN {database.table(ATTEMPTS)} ON attempts.attempt_id = deliveries.attempt_id
+        {where}
+    """
     earlier: dict[str, list[Any]] = {}
-    for page in database.pages(query, table.seq, 0, newest_first=newest_first):
+    for page in database.pages(query, values, "deliveries.seq", 0, newest_first=newest_first):
         replaced = replaced_verdicts(database, page) if status in (None, RETRIED) else {}
         wanted = {row.attempt_id for rows in (page, *replaced.values()) for row in rows if row.attempt_id}
         if not wanted <= earlier.keys():
@@ -115,59 +110,58 @@ def _groups(
             yield [line for line in lines if line.time >= since and status in (None, line.status)]
 
 
-def _conditions(database: Database, since: str, status: str | None, only: Only) -> list[sa.ColumnElement[bool]]:
-    table = database.table(DELIVERIES)
-    conditions = only.conditions(table)
+def _where(database: Database, since: str, status: str | None, only: Only) -> tuple[str, dict[str, Any]]:
+    """The WHERE of a query of deliveries, and the values that it names."""
+    conditions, named = only.conditions()
+    values: dict[str, Any] = {**named, "since": since}
     if since:
-        conditions.append(table.c.updated_at >= since)  # later than any request it tells of
+        conditions.append("deliveries.updated_at >= :since")  # later than any request it tells of
     if status == RETRIED:
         conditions.append(_has_retried(database))
     elif status:
-        conditions.append(table.c.status == next(name for name, shown in STATUSES.items() if shown == status))
-    return conditions
+        conditions.append("deliveries.status = :status")
+        values["status"] = next(name for name, shown in STATUSES.items() if shown == status)
+    return f"WHERE {' AND '.join(conditions or ['true'])}", values
 
 
-def _has_retried(database: Database) -> sa.ColumnElement[bool]:
-    """Whether a delivery was in a request that another one repeated."""
-    table, requests, history = (database.table(each).c for each in (DELIVERIES, ATTEMPTS, HISTORY))
-    again = sa.select(requests.attempt_id).where(requests.parent_id.is_not(None))
-    before = sa.select(history.delivery_id).where(history.attempt_id.in_(again))
-    return sa.or_(table.attempt_id.in_(again), table.delivery_id.in_(before))
+def _has_retried(database: Database) -> str:
+    """The condition that a delivery was in a request that another one repeated."""
+    again = f"SELECT attempts.attempt_id FROM {database.table(ATTEMPTS)} WHERE attempts.parent_id IS NOT NULL"
+    before = f"SELECT history.delivery_id FROM {database.table(HISTORY)} WHERE history.attempt_id IN ({again})"
+    return f"(deliveries.attempt_id IN ({again}) OR deliveries.delivery_id IN ({before}))"
 
 
 def replaced_verdicts(database: Database, page: Sequence[Any]) -> dict[int, list[Any]]:
     """The verdicts that those of these deliveries have replaced, the first one first."""
-    history, requests = database.table(HISTORY), database.table(ATTEMPTS)
-    query = (
-        sa.select(history, requests.c.started_at.label("sent_at"), requests.c.http_status, requests.c.latency_ms)
-        .outerjoin_from(history, requests, requests.c.attempt_id == history.c.attempt_id)
-        .where(history.c.delivery_id.in_(among(database.engine.dialect, [row.delivery_id for row in page])))
-        .order_by(history.c.seq)
-    )
+    is_asked, values = database.among("history.delivery_id", "ids", [row.delivery_id for row in page])
+    query = f"""
+        SELECT history.*, attempts.started_at AS sent_at, attempts.http_status, attempts.latency_ms
+        FROM {database.table(HISTORY)}
+        LEFT JOIN {database.table(ATTEMPTS)} ON attempts.attempt_id = history.attempt_id
+        WHERE {is_asked} ORDER BY history.seq
+    """
     replaced: dict[int, list[Any]] = {}
-    for row in database.read(query):
+    for row in database.read(query, values):
         replaced.setdefault(row.delivery_id, []).append(row)
     return replaced
 
 
 def earlier_requests(database: Database, attempt_ids: Iterable[str]) -> dict[str, list[Any]]:
     """Each of these requests to those before it that it repeats, or is a half of; the first one first."""
-    requests = database.table(ATTEMPTS)
-    step = sa.select(requests.c.attempt_id.label("last"), requests.c.parent_id, sa.literal(0).label("depth")).where(
-        requests.c.attempt_id.in_(attempt_ids)
-    )
-    walk = step.cte("walk", recursive=True)
-    further = sa.select(walk.c.last, requests.c.parent_id, walk.c.depth + 1).where(
-        requests.c.attempt_id == walk.c.parent_id, walk.c.depth < LONGEST_CHAIN
-    )
-    walk = walk.union_all(further)
-    query = (
-        sa.select(walk.c.last, walk.c.depth, requests)
-        .where(requests.c.attempt_id == walk.c.parent_id)
-        .order_by(walk.c.depth.desc())
-    )
+    attempts = database.table(ATTEMPTS)
+    is_asked, values = database.among("attempts.attempt_id", "ids", sorted(attempt_ids))
+    query = f"""
+        WITH RECURSIVE walk (last, parent_id, depth) AS (
+            SELECT attempts.attempt_id, attempts.parent_id, 0 FROM {attempts} WHERE {is_asked}
+            UNION ALL
+            SELECT walk.last, attempts.parent_id, walk.depth + 1
+            FROM walk JOIN {attempts} ON attempts.attempt_id = walk.parent_id WHERE walk.depth < {LONGEST_CHAIN}
+        )
+        SELECT walk.last, walk.depth, {", ".join(f"attempts.{name}" for name in ATTEMPTS.names)}
+        FROM walk JOIN {attempts} ON attempts.attempt_id = walk.parent_id ORDER BY walk.depth DESC
+    """
     earlier: dict[str, list[Any]] = {attempt_id: [] for attempt_id in attempt_ids}
-    for row in database.read(query):
+    for row in database.read(query, values):
         earlier[row.last].append(row)
     return earlier
 

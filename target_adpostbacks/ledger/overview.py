@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from target_adpostbacks.core.postback import receiver_of_trial
+from target_adpostbacks.ledger import composed
 from target_adpostbacks.ledger.database import Database
 from target_adpostbacks.ledger.health import not_shadowed
 from target_adpostbacks.ledger.tables import ATTEMPTS, DELIVERIES
@@ -120,13 +121,13 @@ def learned(database: Database, networks: Iterable[str], starts: Sequence[str], 
     )
     asset = (table.c.network, table.c.asset)
     query = sa.select(day, *asset, sa.null(), table.c.network_event, sa.func.count()).where(is_learned)
-    rows = [*database.read(query.group_by(sa.text(DAY), *asset, table.c.network_event))]
+    rows = [*composed.read(database, query.group_by(sa.text(DAY), *asset, table.c.network_event))]
     ad_groups = (*asset, table.c.ad_group_id)
     is_known = sa.and_(is_learned, table.c.ad_group_id != "")
-    if largest := database.read(_largest(sa.select(*ad_groups).where(is_known), ad_groups)):
+    if largest := composed.read(database, _largest(sa.select(*ad_groups).where(is_known), ad_groups)):
         is_large = table.c.ad_group_id.in_(sorted({row.ad_group_id for row in largest}))
         query = sa.select(day, *ad_groups, table.c.network_event, sa.func.count()).where(is_known, is_large)
-        rows += database.read(query.group_by(sa.text(DAY), *ad_groups, table.c.network_event))
+        rows += composed.read(database, query.group_by(sa.text(DAY), *ad_groups, table.c.network_event))
     return [Learned(*row) for row in rows]
 
 
@@ -134,8 +135,8 @@ def _counted(
     database: Database, starts: Sequence[str], end: str
 ) -> tuple[sa.FromClause, sa.ColumnElement[bool], sa.ColumnElement[int]]:
     """The deliveries, which of them count, and the number of the day on which each happened."""
-    table = database.table(DELIVERIES)
-    pairs = database.read(sa.select(DELIVERIES.c.network, DELIVERIES.c.asset).distinct())  # from the index alone
+    table = composed.source(database, DELIVERIES)
+    pairs = database.read("SELECT DISTINCT network, asset FROM deliveries")  # from the index alone
     happened = sa.func.coalesce(table.c.event_time, table.c.updated_at)
     counted = sa.and_(
         sa.not_(table.c.test),
@@ -167,7 +168,7 @@ def _outcomes(
 ) -> list[Outcome]:
     columns = (table.c.network, table.c.account, table.c.asset, table.c.status, table.c.currency)
     query = sa.select(day, *columns, sa.func.count(), _value(table)).where(counted)
-    rows = database.read(query.group_by(sa.text(DAY), *columns))
+    rows = composed.read(database, query.group_by(sa.text(DAY), *columns))
     return [
         Outcome(day, network, account, bool(receiver_of_trial(asset)), *rest)
         for day, network, account, asset, *rest in rows
@@ -180,34 +181,36 @@ def _events(database: Database, table: sa.FromClause, counted: sa.ColumnElement[
         sa.func.sum(sa.case((table.c.status == status, 1), else_=0))
         for status in ("accepted", "rejected", "open", "skipped")
     ]
-    return [Event(*row) for row in database.read(_largest(sa.select(*columns, *statuses).where(counted), columns))]
+    return [
+        Event(*row) for row in composed.read(database, _largest(sa.select(*columns, *statuses).where(counted), columns))
+    ]
 
 
 def _reasons(database: Database, table: sa.FromClause, counted: sa.ColumnElement[bool]) -> list[Why]:
     columns = (table.c.network, table.c.status, table.c.reason, table.c.code, table.c.currency)
     query = sa.select(*columns, sa.func.count(), _value(table), sa.func.max(table.c.seq))
-    rows = database.read(_largest(query.where(counted, table.c.status != "accepted"), columns))
+    rows = composed.read(database, _largest(query.where(counted, table.c.status != "accepted"), columns))
     words = _words(database, table, [row[-1] for row in rows])
     return [Why(*why)._replace(**words.get(seq, {})) for *why, seq in rows]
 
 
 def _words(database: Database, table: sa.FromClause, seqs: Sequence[int]) -> Mapping[int, dict[str, Any]]:
     query = sa.select(table.c.seq, table.c.message, table.c.http_status).where(table.c.seq.in_(seqs))
-    rows = database.read(query)
+    rows = composed.read(database, query)
     return {row.seq: {"message": row.message, "http_status": row.http_status} for row in rows}
 
 
 def _match_keys(database: Database, table: sa.FromClause, counted: sa.ColumnElement[bool]) -> list[Matched]:
     columns = (table.c.network, table.c.match_keys)
     query = sa.select(*columns, sa.func.count()).where(counted, table.c.status.in_(("accepted", "rejected")))
-    return [Matched(*row) for row in database.read(_largest(query, columns))]
+    return [Matched(*row) for row in composed.read(database, _largest(query, columns))]
 
 
 def _requests(database: Database, since: str) -> list[Requests]:
-    table = database.table(ATTEMPTS)
+    table = composed.source(database, ATTEMPTS)
     columns = (table.c.network, table.c.status, table.c.latency_ms)
     query = sa.select(*columns, sa.func.count()).where(table.c.started_at >= since)
-    return [Requests(*row) for row in database.read(query.group_by(*columns).order_by(*columns))]
+    return [Requests(*row) for row in composed.read(database, query.group_by(*columns).order_by(*columns))]
 
 
 def _largest(query: sa.Select[Any], columns: Sequence[sa.ColumnElement[Any]]) -> sa.Select[Any]:

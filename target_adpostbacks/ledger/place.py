@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from target_adpostbacks.ledger.database import UnusableLedger
+from target_adpostbacks.ledger.connections import UnusableLedger
 
 FILE = "adpostbacks.db"
 VARIABLE = "TARGET_ADPOSTBACKS_LEDGER_URL"

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING, Any
 
 from target_adpostbacks.core.health import Activity
-from target_adpostbacks.ledger import health, log, story
+from target_adpostbacks.ledger import log, story
 from target_adpostbacks.ledger.database import Database
 from target_adpostbacks.ledger.filters import ALL, Only, known
 from target_adpostbacks.ledger.log import Line, Newest
-from target_adpostbacks.ledger.overview import Learned, Overview, learned, overview
 from target_adpostbacks.ledger.story import Story
 from target_adpostbacks.ledger.tables import TABLES
+
+if TYPE_CHECKING:
+    from target_adpostbacks.ledger.overview import Learned, Overview
 
 
 def changes(database: Database, table: str, after: int = 0, **equal: Any) -> Iterator[dict[str, Any]]:
@@ -25,11 +25,11 @@ def changes(database: Database, table: str, after: int = 0, **equal: Any) -> Ite
     ``equal``: only rows with these values. What changes meanwhile has a seq past the end, and waits for the next
     reading: one that goes on as long as others write would never end.
     """
-    source = database.table(TABLES[table])
-    names = [str(column.name) for column in source.columns]
-    query = sa.select(source).where(*(source.c[name] == value for name, value in equal.items()))
-    for page in database.pages(query, source.c.seq, after):
-        yield from (dict(zip(names, row, strict=True)) for row in page)
+    source = TABLES[table]
+    conditions = " AND ".join(f"{name} = :{name}" for name in equal) or "true"
+    query = f"SELECT {', '.join(source.names)} FROM {database.table(source)} WHERE {conditions}"
+    for page in database.pages(query, equal, "seq", after):
+        yield from map(source.row, page)
 
 
 class LedgerReader:
@@ -70,14 +70,20 @@ class LedgerReader:
         ``quiet_hours``: how old an answer may be to count. Tests count nowhere, and a trial's deliveries only where the
         same conversion has none that is live.
         """
+        from target_adpostbacks.ledger import health  # SQLAlchemy takes a while to import
+
         return health.activities(self._database, now, quiet_hours)
 
     def overview(self, starts: Sequence[str], end: str) -> Overview:
         """A period added up. ``starts``: when each of its days begins, as the ledger writes it; ``end``: its end."""
+        from target_adpostbacks.ledger.overview import overview
+
         return overview(self._database, starts, end)
 
     def learned(self, networks: Iterable[str], starts: Sequence[str], end: str) -> list[Learned]:
         """What these networks accepted on each day, for each of their assets and ad groups."""
+        from target_adpostbacks.ledger.overview import learned
+
         return learned(self._database, networks, starts, end)
 
     def stories(self, event_id: str) -> list[Story]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-import sqlalchemy as sa
-
 from target_adpostbacks.ledger import counts, log
 from target_adpostbacks.ledger.database import Database
 from target_adpostbacks.ledger.tables import ATTEMPTS, DELIVERIES
@@ -47,17 +45,21 @@ class Story(NamedTuple):
 
 def stories(database: Database, event_id: str) -> list[Story]:
     """The stories of every account and event with this id, in the order in which they changed last."""
-    table = database.table(DELIVERIES)
-    ids = sa.select(DELIVERIES.c.delivery_id).where(DELIVERIES.c.event_id == event_id)  # from the index alone
-    rows = database.read(sa.select(table).where(table.c.delivery_id.in_(ids)).order_by(table.c.seq))
+    source = database.table(DELIVERIES)
+    ids = "SELECT delivery_id FROM deliveries WHERE event_id = :event_id"  # from the index alone
+    query = f"""
+        SELECT {", ".join(DELIVERIES.names)} FROM {source}
+        WHERE deliveries.delivery_id IN ({ids}) ORDER BY deliveries.seq
+    """
+    rows = database.read(query, {"event_id": event_id})
     replaced = log.replaced_verdicts(database, rows)
     wanted = {row.attempt_id for each in (rows, *replaced.values()) for row in each if row.attempt_id}
     earlier, last = log.earlier_requests(database, wanted), _requests(database, wanted)
     return [
         Story(
-            dict(row._mapping),
+            DELIVERIES.row(row),
             [
-                Verdict(each.updated_at, *(each._mapping[name] for name in WORDS))
+                Verdict(each.updated_at, *(getattr(each, name) for name in WORDS))
                 for each in replaced.get(row.delivery_id, ())
             ],
             [*_chain((*replaced.get(row.delivery_id, ()), row), earlier, last)],
@@ -71,8 +73,8 @@ COLUMNS = Request._fields[:-1]
 
 
 def _requests(database: Database, attempt_ids: Iterable[str]) -> dict[str, Any]:
-    table = database.table(ATTEMPTS)
-    rows = database.read(sa.select(table).where(table.c.attempt_id.in_(sorted(attempt_ids))))
+    is_asked, values = database.among("attempts.attempt_id", "ids", sorted(attempt_ids))
+    rows = database.read(f"SELECT * FROM {database.table(ATTEMPTS)} WHERE {is_asked}", values)
     return {row.attempt_id: row for row in rows}
 
 
@@ -84,4 +86,4 @@ def _chain(verdicts: Iterable[Any], earlier: Mapping[str, Iterable[Any]], last: 
         for row in (*earlier.get(verdict.attempt_id, ()), *([final] if final else ())):
             if row.attempt_id not in seen:
                 seen.add(row.attempt_id)
-                yield Request(**{name: row._mapping[name] for name in COLUMNS}, counted=counts.told(row))
+                yield Request(**{name: getattr(row, name) for name in COLUMNS}, counted=counts.told(row))

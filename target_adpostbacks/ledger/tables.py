@@ -5,117 +5,118 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import sqlalchemy as sa
-
 from target_adpostbacks.core.postback import Facts, Key
+from target_adpostbacks.ledger.definition import BOOLEAN, DOUBLE, INTEGER, LARGE, NUMBERED, Column, Table
 
 NOTED = "the run was stopped before the answer came"
 """The message of what is noted as unanswered while its answer is still waited for."""
 
-METADATA = sa.MetaData()
-_Seq = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-
-DELIVERIES = sa.Table(
+DELIVERIES = Table(
     "deliveries",
-    METADATA,
-    sa.Column("delivery_id", _Seq, primary_key=True, autoincrement=True),
-    sa.Column("seq", _Seq, nullable=False, index=True),
-    sa.Column("run_id", sa.Text, nullable=False),
-    sa.Column("stream", sa.Text, nullable=False),
-    sa.Column("line", _Seq, nullable=False),
-    sa.Column("network", sa.Text, nullable=False),
-    sa.Column("account", sa.Text, nullable=False),
-    sa.Column("asset", sa.Text, nullable=False),
-    sa.Column("event_id", sa.Text, nullable=False),
-    sa.Column("event_name", sa.Text, nullable=False),
-    sa.Column("network_event", sa.Text, nullable=False),
-    sa.Column("event_time", sa.Text),
-    sa.Column("adjustment", sa.Text, nullable=False),
-    sa.Column("status", sa.Text, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("code", sa.Text, nullable=False),
-    sa.Column("message", sa.Text, nullable=False),
-    sa.Column("http_status", sa.Integer),
-    sa.Column("latency_ms", sa.Integer),
-    sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("attempt_id", sa.Text),
-    sa.Column("network_request_id", sa.Text, nullable=False),
-    sa.Column("match_keys", sa.Text, nullable=False),
-    sa.Column("campaign_id", sa.Text),
-    sa.Column("campaign_name", sa.Text),
-    sa.Column("ad_group_id", sa.Text),
-    sa.Column("ad_id", sa.Text),
-    sa.Column("creative_id", sa.Text),
-    sa.Column("placement", sa.Text),
-    sa.Column("test", sa.Boolean, nullable=False),
-    sa.Column("value", sa.Double),
-    sa.Column("currency", sa.Text),
-    sa.Column("adjustment_time", sa.Text),
-    sa.Column("deadline", sa.Text),
-    sa.Column("sent_at", sa.Text),
-    sa.Column("updated_at", sa.Text, nullable=False),
+    (
+        Column("delivery_id", NUMBERED),
+        Column("seq", LARGE, indexed=True),
+        Column("run_id"),
+        Column("stream"),
+        Column("line", LARGE),
+        Column("network"),
+        Column("account"),
+        Column("asset"),
+        Column("event_id"),
+        Column("event_name"),
+        Column("network_event"),
+        Column("event_time", nullable=True),
+        Column("adjustment"),
+        Column("status"),
+        Column("reason"),
+        Column("code"),
+        Column("message"),
+        Column("http_status", INTEGER, nullable=True),
+        Column("latency_ms", INTEGER, nullable=True),
+        Column("attempts", INTEGER),
+        Column("attempt_id", nullable=True),
+        Column("network_request_id"),
+        Column("match_keys"),
+        Column("campaign_id", nullable=True),
+        Column("campaign_name", nullable=True),
+        Column("ad_group_id", nullable=True),
+        Column("ad_id", nullable=True),
+        Column("creative_id", nullable=True),
+        Column("placement", nullable=True),
+        Column("test", BOOLEAN),
+        Column("value", DOUBLE, nullable=True),
+        Column("currency", nullable=True),
+        Column("adjustment_time", nullable=True),
+        Column("deadline", nullable=True),
+        Column("sent_at", nullable=True),
+        Column("updated_at"),
+    ),
     # event_id early: deduplication looks up a batch's ids within one asset
-    sa.UniqueConstraint("network", "asset", "event_id", "event_name", "adjustment", "test", name="identity"),
+    identity=("network", "asset", "event_id", "event_name", "adjustment", "test"),
 )
 
-ATTEMPTS = sa.Table(
+ATTEMPTS = Table(
     "attempts",
-    METADATA,
-    sa.Column("attempt_id", sa.Text, primary_key=True),
-    sa.Column("seq", _Seq, nullable=False, index=True),
-    sa.Column("parent_id", sa.Text),
-    sa.Column("run_id", sa.Text, nullable=False, index=True),
-    sa.Column("network", sa.Text, nullable=False),
-    sa.Column("account", sa.Text, nullable=False),
-    sa.Column("asset", sa.Text, nullable=False),
-    sa.Column("started_at", sa.Text, nullable=False),
-    sa.Column("latency_ms", sa.Integer, nullable=False),
-    sa.Column("http_status", sa.Integer),
-    sa.Column("attempt", sa.Integer, nullable=False),
-    sa.Column("events", sa.Integer, nullable=False),
-    sa.Column("status", sa.Text, nullable=False),
-    sa.Column("code", sa.Text, nullable=False),
-    sa.Column("message", sa.Text, nullable=False),
-    sa.Column("network_request_id", sa.Text, nullable=False),
-    # What the network made of it afterwards, see ``adpostbacks check``.
-    sa.Column("processing", sa.Text),
-    sa.Column("counted", sa.Integer),
-    sa.Column("not_counted", sa.Text),  # JSON: the network's reason → events
-    sa.Column("checked_at", sa.Text),
+    (
+        Column("attempt_id"),
+        Column("seq", LARGE, indexed=True),
+        Column("parent_id", nullable=True),
+        Column("run_id", indexed=True),
+        Column("network"),
+        Column("account"),
+        Column("asset"),
+        Column("started_at"),
+        Column("latency_ms", INTEGER),
+        Column("http_status", INTEGER, nullable=True),
+        Column("attempt", INTEGER),
+        Column("events", INTEGER),
+        Column("status"),
+        Column("code"),
+        Column("message"),
+        Column("network_request_id"),
+        # What the network made of it afterwards, see ``adpostbacks check``.
+        Column("processing", nullable=True),
+        Column("counted", INTEGER, nullable=True),
+        Column("not_counted", nullable=True),  # JSON: the network's reason → events
+        Column("checked_at", nullable=True),
+    ),
 )
 
-RUNS = sa.Table(
+RUNS = Table(
     "runs",
-    METADATA,
-    sa.Column("run_id", sa.Text, primary_key=True),
-    sa.Column("seq", _Seq, nullable=False, index=True),
-    sa.Column("started_at", sa.Text, nullable=False),
-    sa.Column("ended_at", sa.Text),
-    sa.Column("exit_code", sa.Integer),
-    sa.Column("version", sa.Text, nullable=False),
-    sa.Column("counts", sa.Text, nullable=False),  # JSON
+    (
+        Column("run_id"),
+        Column("seq", LARGE, indexed=True),
+        Column("started_at"),
+        Column("ended_at", nullable=True),
+        Column("exit_code", INTEGER, nullable=True),
+        Column("version"),
+        Column("counts"),  # JSON
+    ),
 )
 
-HISTORY = sa.Table(
+HISTORY = Table(
     "history",
-    METADATA,
-    sa.Column("seq", _Seq, primary_key=True, autoincrement=False),  # of the change that replaced it
-    sa.Column("delivery_id", _Seq, nullable=False, index=True),
-    sa.Column("attempt_id", sa.Text),
-    sa.Column("status", sa.Text, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("code", sa.Text, nullable=False),
-    sa.Column("message", sa.Text, nullable=False),
-    sa.Column("updated_at", sa.Text, nullable=False),
+    (
+        Column("seq", LARGE),  # of the change that replaced it
+        Column("delivery_id", LARGE, indexed=True),
+        Column("attempt_id", nullable=True),
+        Column("status"),
+        Column("reason"),
+        Column("code"),
+        Column("message"),
+        Column("updated_at"),
+    ),
 )
 """Verdicts and reasons that others have replaced. The database keeps them by itself, see ``history``."""
 
-SEQUENCE = sa.Table(
+SEQUENCE = Table(
     "sequence",
-    METADATA,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),  # 1
-    sa.Column("value", _Seq, nullable=False),
-    sa.Column("version", sa.Integer, nullable=False, server_default="1"),  # of the ledger, see ``versions``
+    (
+        Column("id", INTEGER),  # 1
+        Column("value", LARGE),
+        Column("version", INTEGER, default="1"),  # of the ledger, see ``versions``
+    ),
 )
 """One row: the highest seq handed out, in any table. Raising it locks it to the transaction's end, so that seqs appear
 in order: a reader who has read up to one has missed none before it."""
@@ -188,7 +189,7 @@ FORGOTTEN: Mapping[str, Any] = {
 }
 """What a row of deliveries becomes when its time is over: its identity, account, status and reason stay."""
 
-TABLES: Mapping[str, sa.Table] = {str(table.name): table for table in (DELIVERIES, ATTEMPTS, HISTORY, RUNS)}
+TABLES: Mapping[str, Table] = {table.name: table for table in (DELIVERIES, ATTEMPTS, HISTORY, RUNS)}
 """What others read."""
 TIMES = frozenset(
     {"event_time", "adjustment_time", "checked_at", "deadline", "sent_at", "updated_at", "started_at", "ended_at"}
@@ -206,11 +207,10 @@ def schema(table: str) -> dict[str, Any]:
 
 def key(table: str) -> list[str]:
     """The columns that make a row one row."""
-    return [str(column.name) for column in TABLES[table].primary_key]
+    return [TABLES[table].key]
 
 
-def _property(column: sa.Column[Any]) -> dict[str, Any]:
-    kinds = {str: "string", int: "integer", float: "number", bool: "boolean"}
-    type_ = kinds[column.type.python_type]
-    described: dict[str, Any] = {"type": [type_, "null"] if column.nullable else [type_]}
+def _property(column: Column) -> dict[str, Any]:
+    kind = column.kind.json
+    described: dict[str, Any] = {"type": [kind, "null"] if column.nullable else [kind]}
     return described | ({"format": "date-time"} if column.name in TIMES else {})

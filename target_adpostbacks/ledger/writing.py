@@ -8,28 +8,17 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 
 from target_adpostbacks.core.answers import Counted
+from target_adpostbacks.ledger import statements
+from target_adpostbacks.ledger.connections import Connection, UnusableLedger
 from target_adpostbacks.ledger.counts import Accepted, uncounted
-from target_adpostbacks.ledger.database import Database, UnusableLedger, among, explained
+from target_adpostbacks.ledger.database import Database, explained
 from target_adpostbacks.ledger.filters import ALL, Only, known
 from target_adpostbacks.ledger.locks import AdvisoryLocks, FileLocks, Locks
 from target_adpostbacks.ledger.reading import changes
-from target_adpostbacks.ledger.tables import (
-    ATTEMPTS,
-    DELIVERIES,
-    FORGOTTEN,
-    HISTORY,
-    IDENTITY,
-    RUNS,
-    SEQUENCE,
-    Delivered,
-    Earlier,
-)
+from target_adpostbacks.ledger.tables import IDENTITY, Delivered, Earlier
 from target_adpostbacks.ledger.upserts import storable, upsert
-
-EXPIRED_ROWS = 5000
 
 
 class Ledger:
@@ -44,8 +33,8 @@ class Ledger:
         self._lock = threading.Lock()
         self._locks_lock = threading.Lock()
         self._database = Database(url, "create" if create else "write")
+        self._failures: tuple[type[Exception], ...] = (OSError, *self._database.errors)
         self.location = self._database.location
-        self._upsert = upsert(self._database.engine.dialect)
         try:
             self._locks = self._new_locks()
         except UnusableLedger:
@@ -53,16 +42,14 @@ class Ledger:
             raise
 
     def _new_locks(self) -> Locks:
-        if self._database.is_sqlite:
-            return FileLocks(str(self._database.file))
-        return AdvisoryLocks(self._database.engine)
+        return FileLocks(self._database.file) if self._database.is_sqlite else AdvisoryLocks(self._database)
 
     @contextmanager
-    def _writing(self, changes: int) -> Iterator[tuple[sa.Connection, Iterator[int]]]:
+    def _writing(self, changes: int) -> Iterator[tuple[Connection, Iterator[int]]]:
         """A transaction with a seq for each of so many changes; committed at the end."""
         with self._lock, self._database.begin() as connection:
-            connection.execute(SEQUENCE.update().values(value=SEQUENCE.c.value + changes))
-            newest = connection.execute(sa.select(SEQUENCE.c.value)).scalar_one()
+            connection.run(statements.RAISE, {"changes": changes})
+            newest = connection.value(statements.NEWEST)
             yield connection, iter(range(newest - changes + 1, newest + 1))
 
     def claim(self, network: str, asset: str) -> bool:
@@ -70,7 +57,7 @@ class Ledger:
         try:
             with self._locks_lock:
                 return self._locks.take(f"{network} {asset}")
-        except (OSError, sa.exc.SQLAlchemyError) as error:
+        except self._failures as error:
             raise UnusableLedger(explained(error)) from None
 
     def earlier(self, keys: Sequence[tuple[str, str, str, str, str, bool]]) -> dict[tuple[Any, ...], Earlier]:
@@ -79,16 +66,12 @@ class Ledger:
         for network, asset, _, event_id, _, _ in keys:
             by_asset.setdefault((network, asset), []).append(event_id)
         by_key: dict[tuple[Any, ...], Earlier] = {}
-        table = DELIVERIES.c
         for (network, asset), event_ids in by_asset.items():
-            query = sa.select(*(table[name] for name in (*IDENTITY, *Earlier._fields))).where(
-                table.network == network,
-                table.asset == asset,
-                table.event_id.in_(among(self._database.engine.dialect, event_ids)),
-            )
-            by_key.update(
-                (tuple(row[: len(IDENTITY)]), Earlier(*row[len(IDENTITY) :])) for row in self._database.read(query)
-            )
+            is_asked, ids = self._database.among("event_id", "ids", event_ids)
+            rows = self._database.read(statements.EARLIER + is_asked, {"network": network, "asset": asset, **ids})
+            by_key.update((row[: len(IDENTITY)], Earlier(*row[len(IDENTITY) :])) for row in rows)
+        if not by_key:
+            return by_key
         asked = set(keys)
         return {identity: earlier for identity, earlier in by_key.items() if identity in asked}
 
@@ -101,56 +84,38 @@ class Ledger:
         last = {row.key: row for row in rows}  # one identity, one row
         with self._writing(len(last) + len(attempts)) as (connection, seqs):
             if last:
-                common = (self.run_id, now)
                 written = zip(last.values(), seqs, strict=False)
-                self._upsert(connection, [(seq, *common, *row.flat()) for row, seq in written])
-            if attempts:
-                attempt_rows = [
-                    {
-                        **{name: storable(value) for name, value in attempt.items()},
-                        "run_id": self.run_id,
-                        "seq": seq,
-                    }
-                    for seq, attempt in zip(seqs, attempts, strict=True)
-                ]
-                connection.execute(ATTEMPTS.insert(), attempt_rows)
+                upsert(connection, [(seq, self.run_id, now, *row.flat()) for row, seq in written])
+            for seq, attempt in zip(seqs, attempts, strict=True):
+                stored = {name: storable(value) for name, value in attempt.items()}
+                stored |= {"run_id": self.run_id, "seq": seq}
+                connection.run(statements.insert_attempt(*stored), stored)
 
     def known(self, column: str) -> list[str]:
         """The values that deliveries have in a column, sorted."""
         return known(self._database, column)
 
-    def resolve(self, event_id: str, verdict: str, now: str, only: Only = ALL) -> Sequence[sa.Row[Any]]:
+    def resolve(self, event_id: str, verdict: str, now: str, only: Only = ALL) -> Sequence[Any]:
         """Settle what was sent without an answer: ``accepted``, or ``resend`` for the next run. The rows, if any.
 
         Where nothing of that id is unanswered, ``resend`` takes what was accepted. Raises UnusableLedger while a run is
         sending there.
         """
-        table = DELIVERIES.c
-        chosen = sa.and_(table.event_id == event_id, *only.conditions(DELIVERIES))
-        columns = sa.select(table.delivery_id, table.network, table.account, table.asset, table.event_name)
-        state = sa.and_(table.status == "open", table.reason == "no_answer")
-        rows = self._database.read(columns.where(chosen, state))
+        conditions, values = only.conditions()
+        query = statements.OF_EVENT_ID + "".join(f" AND {condition}" for condition in conditions)
+        state = statements.UNANSWERED
+        rows = self._database.read(f"{query} AND {state}", {**values, "event_id": event_id})
         if not rows and verdict == "resend":
-            state = table.status == "accepted"
-            rows = self._database.read(columns.where(chosen, state))
+            state = statements.ACCEPTED
+            rows = self._database.read(f"{query} AND {state}", {**values, "event_id": event_id})
         for row in rows:
             if not self.claim(row.network, row.asset):
                 raise UnusableLedger(f"a run is sending to {row.network}.{row.account}; try again when it has ended")
         status, reason = ("accepted", "") if verdict == "accepted" else ("open", verdict)
         with self._writing(len(rows)) as (connection, seqs):
-            changed: dict[str, str | None] = {
-                "status": status,
-                "reason": reason,
-                "code": "",
-                "message": "resolved by hand",
-            }
-            changed |= {"deadline": None} if status == "accepted" else {}
             for row, seq in zip(rows, seqs, strict=True):
-                connection.execute(
-                    DELIVERIES.update()
-                    .where(table.delivery_id == row.delivery_id, state)
-                    .values(**changed, seq=seq, updated_at=now)
-                )
+                changed = {"seq": seq, "status": status, "reason": reason, "now": now, "delivery_id": row.delivery_id}
+                connection.run(f"{statements.RESOLVE} AND {state}", changed)
         return rows
 
     def uncounted(self, network: str, asset: str, before: str) -> list[Accepted]:
@@ -160,57 +125,42 @@ class Ledger:
     def write_count(self, attempt_id: str, counted: Counted, now: str) -> None:
         """Store what a network made of a request that it had accepted; deliveries stay as they are."""
         said = {
+            "attempt_id": attempt_id,
             "processing": counted.status,
             "counted": counted.counted,
             "not_counted": msgspec.json.encode(counted.not_counted).decode(),
             "checked_at": now,
         }
         with self._writing(1) as (connection, seqs):
-            connection.execute(
-                ATTEMPTS.update().where(ATTEMPTS.c.attempt_id == attempt_id).values(seq=next(seqs), **said)
-            )
+            connection.run(statements.WRITE_COUNT, {**said, "seq": next(seqs)})
 
     def start_run(self, started_at: str, version: str) -> None:
         """Announce the run."""
         with self._writing(1) as (connection, seqs):
-            started = {"run_id": self.run_id, "started_at": started_at, "version": version, "counts": "{}"}
             self.started_at_seq = next(seqs)
-            connection.execute(RUNS.insert().values(seq=self.started_at_seq, **started))
+            started = {"run_id": self.run_id, "seq": self.started_at_seq, "started_at": started_at, "version": version}
+            connection.run(statements.START_RUN, started)
 
     def end_run(self, ended_at: str, exit_code: int, counts: Mapping[str, Any]) -> None:
         """Store how the run ended, and its counts."""
         ended = {"ended_at": ended_at, "exit_code": exit_code, "counts": msgspec.json.encode(counts).decode()}
         with self._writing(1) as (connection, seqs):
-            connection.execute(RUNS.update().where(RUNS.c.run_id == self.run_id).values(seq=next(seqs), **ended))
+            connection.run(statements.END_RUN, {**ended, "run_id": self.run_id, "seq": next(seqs)})
 
     def expire(self, before: str) -> None:
         """Forget requests, runs, history and details of deliveries from before that time; identities and statuses stay.
 
         Their seq stays too: whoever has loaded them keeps what is forgotten here. What is open keeps everything.
         """
-        table = DELIVERIES.c
-        old = sa.and_(table.updated_at < before, table.status != "open", table.line > 0)
-        some = sa.select(table.delivery_id).where(old).limit(EXPIRED_ROWS)
-        self._repeated(DELIVERIES.update().where(table.delivery_id.in_(some)).values(FORGOTTEN))
-        some = sa.select(ATTEMPTS.c.attempt_id).where(ATTEMPTS.c.started_at < before).limit(EXPIRED_ROWS)
-        self._repeated(ATTEMPTS.delete().where(ATTEMPTS.c.attempt_id.in_(some)))
-        some = sa.select(HISTORY.c.seq).where(HISTORY.c.updated_at < before).limit(EXPIRED_ROWS)
-        self._repeated(HISTORY.delete().where(HISTORY.c.seq.in_(some)))
-        self._repeated(RUNS.delete().where(RUNS.c.started_at < before, RUNS.c.run_id != self.run_id))
-
-    def _repeated(self, statement: sa.Update | sa.Delete) -> None:
-        """In transactions of a bounded size, until nothing is left: other runs get their turns between them."""
-        changed = 1
-        while changed:
-            with self._writing(0) as (connection, _):
-                changed = connection.execute(statement).rowcount
+        for statement in statements.FORGET:
+            changed = 1
+            while changed:  # in transactions of a bounded size: other runs get their turns between them
+                with self._writing(0) as (connection, _):
+                    changed = connection.run(statement, {"before": before, "run_id": self.run_id})
 
     def has_run_since(self, time: str) -> bool:
         """Whether another run began after that time and came to its end."""
-        ended = sa.select(sa.literal(1)).where(
-            RUNS.c.started_at >= time, RUNS.c.run_id != self.run_id, RUNS.c.ended_at.is_not(None)
-        )
-        return bool(self._database.read(ended.limit(1)))
+        return bool(self._database.read(statements.HAS_RUN_SINCE, {"time": time, "run_id": self.run_id}))
 
     def changes_of_run(self) -> Iterator[dict[str, Any]]:
         """The rows of deliveries that this run wrote, as they are now."""
@@ -218,6 +168,6 @@ class Ledger:
 
     def close(self) -> None:
         """Give back every connection and every asset."""
-        with suppress(OSError, sa.exc.SQLAlchemyError):
+        with suppress(*self._failures):
             self._locks.close()
         self._database.close()
