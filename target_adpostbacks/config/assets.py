@@ -1,10 +1,11 @@
-"""Accounts of a section that send to the same pixel, app or event set: a conversion for both is one delivery."""
+"""Accounts of a section that share what is one account's: a pixel, app or event set, or the file of a token."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from target_adpostbacks.config.values import Merged
+from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.settings import Settings
 from target_adpostbacks.networks import NETWORKS
 
@@ -23,6 +24,21 @@ def shared_assets(section: str, accounts: Mapping[str, Merged]) -> Iterator[str]
                     f"{section}.accounts.{name}.{setting}: the account {other} sends to the same, where a conversion"
                     " for both is sent once only; give each account its own, or set allow_same_asset: true"
                 )
+
+
+def shared_token_files(accounts: Iterable[Account]) -> Iterator[str]:
+    """A mistake for each account that would keep its refresh token where one before it keeps another."""
+    first: dict[str, Account] = {}
+    for account in accounts:
+        network = account.network
+        if network is None or not network.refresh_token_path:
+            continue
+        other = first.setdefault(network.refresh_token_path, account)
+        if other.network and other.network.credentials() != network.credentials():
+            yield (
+                f"{account.section}.accounts.{account.name}.refresh_token_path: the account {other.name} keeps another"
+                " token there; name a file for each"
+            )
 
 
 def _trial_at(settings: Merged) -> str:

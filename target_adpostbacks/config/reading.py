@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfoNotFoundError
 
 from target_adpostbacks.config import persons
-from target_adpostbacks.config.assets import shared_assets
+from target_adpostbacks.config.assets import shared_assets, shared_token_files
 from target_adpostbacks.config.general import General, SdkSettings
 from target_adpostbacks.config.rules import (
     Place,
@@ -182,6 +182,7 @@ def _section(section: str, config: Any, common: Level, top: Place, mistakes: lis
             mistakes.append(f"{path}: an object expected")
             mistakes += _problems(section, merged(common, shared), in_part=True)
     mistakes += shared_assets(section, settings_of)
+    mistakes += shared_token_files(accounts)
     enabled = [name for name, settings in settings_of.items() if settings.values.get("enabled", True)]
     mistakes += rules_for_nobody(shared.values.get("rules", ()), enabled)
     return accounts

@@ -68,11 +68,15 @@ class Counted(NamedTuple):
 
 
 class Access(NamedTuple):
-    """What a network lets requests in by: their headers, for so many seconds; ``token`` is the secret in them."""
+    """What a network lets requests in by: their headers, for so many seconds; ``token`` is the secret in them.
+
+    ``refresh_token``: what to sign in with from now on; empty: with the same as before.
+    """
 
     headers: Mapping[str, str]
     seconds: float
     token: str
+    refresh_token: str = ""
 
 
 class NoAccess(Exception):

@@ -78,6 +78,7 @@ class Network(ABC, Generic[S]):
     standard_events: ClassVar[frozenset[str]]  # its own names, which pass unchanged
     event_kind: ClassVar[str] = "its event"  # what the names in ``events`` are, where none passes unchanged
     connection: ClassVar[Connection | None] = None  # where a token may come from OAuth
+    refresh_token_path: str | None = None  # the file that keeps the setting `refresh_token` where each use replaces it
     currencies: ClassVar[frozenset[str] | None] = None  # None: all
     consent_signals: ClassVar[frozenset[str]] = frozenset()  # columns of consent signals that it is told
     takes_denied: frozenset[str] = frozenset()  # those that it is told even where they are denied

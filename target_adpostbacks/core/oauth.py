@@ -28,7 +28,8 @@ class Token(NamedTuple):
     @property
     def access(self) -> Access:
         """It, as a header of requests."""
-        return Access({"Authorization": f"Bearer {self.access_token}"}, self.seconds, self.access_token)
+        header = {"Authorization": f"Bearer {self.access_token}"}
+        return Access(header, self.seconds, self.access_token, self.refresh_token)
 
 
 def refreshed(

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from target_adpostbacks.core.accounts import Account
-from target_adpostbacks.core.answers import Outcome, Request, Response, Skip, Verdict
+from target_adpostbacks.core.answers import NoAccess, Outcome, Request, Response, Skip, Verdict
 from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.match_keys import visible
 from target_adpostbacks.core.network import Network
@@ -77,12 +77,19 @@ def check(account: Account, transport: Transport, clock: Callable[[], datetime],
         tester = with_test_code(account, test_code)
         return [_by_test_event(tester, source, asset, transport, clock) for source, asset in configured.items()]
     recorder = Recorder(transport)
+    told: list[str] = []
+    signed_in = SignedIn(network, recorder, tell=told.append) if network.credentials() else None
+    http_status = None
     try:
-        outcome = drive(flow, recorder, network.settings.request_timeout_seconds)
+        outcome = drive(flow, signed_in or recorder, network.settings.request_timeout_seconds)
+        http_status = recorder.response.status if recorder.response else None
     except Unreachable as unreachable:
         outcome = Outcome(Verdict.TRANSIENT, message=unreachable.why)
-    outcome = outcome._replace(message=scrubbed(outcome.message, filter(None, (*account.secrets, test_code))))
-    http_status = recorder.response.status if recorder.response else None
+    except NoAccess as no_access:
+        outcome, http_status = no_access.outcome, no_access.http_status
+    secrets = filter(None, (*account.secrets, *(signed_in.secrets if signed_in else ()), test_code))
+    words = "; ".join(filter(None, (outcome.message, *told)))
+    outcome = outcome._replace(message=scrubbed(words, secrets))
     return [_checked(account, asset, outcome, http_status) for asset in configured.values()]
 
 

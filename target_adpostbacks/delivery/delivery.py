@@ -214,7 +214,11 @@ class Delivery:
         if network is None or not credentials:
             return None
         key = (network.name, network.settings.base_url, *credentials)
-        return self._signed.setdefault(key, SignedIn(network, self._transport))
+        if key not in self._signed:
+            self._signed[key] = SignedIn(
+                network, self._transport, tell=lambda what: self._log(f"{network.name}: {what}")
+            )
+        return self._signed[key]
 
     def _deliver_guarded(self, lane: Lane, batch: list[Queued], handed_over: float) -> None:
         """Deliver a batch; an error holds state back and ends the run. Its text may hold values and is not shown."""

@@ -20,6 +20,7 @@ from target_adpostbacks.core.advice import advice
 from target_adpostbacks.core.mistakes import located
 from target_adpostbacks.core.money import told
 from target_adpostbacks.core.preparation import Prepared, Rule
+from target_adpostbacks.delivery import refresh_tokens
 from target_adpostbacks.delivery.attempts import pauses
 from target_adpostbacks.delivery.balance import Share, Tally, counted, summary, unbalanced
 from target_adpostbacks.delivery.batches import Batches
@@ -115,13 +116,13 @@ class Run:
     def begin(self) -> None:
         """Open the run's books, before its first record."""
         self.ledger.start_run(self._now(), version("target-adpostbacks"))
-        for hint in self._hints:
+        accounts = [account for section in self.preparation.accounts.values() for account in section]
+        for hint in (*self._hints, *refresh_tokens.problems(accounts)):
             self._log.warning(hint)
         for trial in self._trials:
             self._log.info(trial)
         self._log.info("Ledger: %s (run %s)", self.ledger.location, self.run_id)
         if self.general.validate:
-            accounts = [account for section in self.preparation.accounts.values() for account in section]
             self._delivery.validate([account for account in accounts if account.network])
 
     def _now(self) -> str:
