@@ -1,0 +1,270 @@
+"""The workers of a run, for the one thread that reads: it hands out blocks and gets the answers back in order."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pickle
+import select
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from target_adpostbacks.workers.process import BLOCK, HEADER, LENGTH, NEWS
+from target_adpostbacks.workers.work import Answer, Work, unpacked
+
+BLOCK_BYTES = 256 * 1024
+AHEAD = 3
+"""Blocks for each worker that are handed out before their turn comes."""
+PIPE_BYTES = 1024 * 1024
+END_SECONDS = 2
+"""Between the end of its input and the end of a worker, at most."""
+START = "import sys; sys.path[:] = sys.argv[1:]; from target_adpostbacks.workers.process import main; main()"
+ENVIRONMENT = (
+    "PYTHONHOME PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX PYTHONTZPATH LD_LIBRARY_PATH DYLD_LIBRARY_PATH".split()
+)
+"""What Python needs to start; everything else may be a secret."""
+
+
+class Block:
+    """A part of the input: its bytes, the number of its first member, and once it is there its answer.
+
+    ``generation``: of what the workers had been told when it was handed out.
+    """
+
+    __slots__ = ("answer", "data", "generation", "is_done", "number")
+
+    def __init__(self, data: bytes, number: int, generation: int) -> None:
+        self.data, self.number, self.generation = data, number, generation
+        self.is_done = False
+        self.answer: Answer | None = None  # None: the parent does the block itself
+
+
+class Gone(Exception):
+    """The process has ended."""
+
+
+class Worker:
+    """A process and what is on its way to it and back. Nothing here waits."""
+
+    def __init__(self, work: bytes) -> None:
+        self.is_ready = False
+        self.blocks: deque[Block] = deque()  # that it has been handed, without an answer
+        self._unsent: deque[memoryview] = deque()
+        self._received = bytearray()
+        self.process = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-c", START, *sys.path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+            start_new_session=True,  # the terminal's signals don't reach it, not even while it starts
+            bufsize=0,
+        )
+        assert self.process.stdin  # noqa: S101 - both are pipes
+        assert self.process.stdout  # noqa: S101
+        self.input, self.output = self.process.stdin.fileno(), self.process.stdout.fileno()
+        for pipe in (self.input, self.output):
+            os.set_blocking(pipe, False)
+            with suppress(OSError, AttributeError):  # Linux's; elsewhere a pipe is as large as it is
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        self._unsent.append(memoryview(work))
+
+    @property
+    def load(self) -> int:
+        """Bytes of the blocks that it has been handed."""
+        return sum(len(block.data) for block in self.blocks)
+
+    @property
+    def has_unsent(self) -> bool:
+        return bool(self._unsent)
+
+    def send(self, kind: bytes, number: int, data: bytes) -> None:
+        """Hand over a message, as far as it takes it now. Raises Gone."""
+        self._unsent += (memoryview(HEADER.pack(kind, number, len(data))), memoryview(data))
+        self.write()
+
+    def write(self) -> None:
+        """Go on handing over. Raises Gone."""
+        try:
+            while self._unsent:
+                first = self._unsent[0]
+                written = os.write(self.input, first)
+                if written < len(first):
+                    self._unsent[0] = first[written:]
+                else:
+                    self._unsent.popleft()
+        except BlockingIOError:
+            pass
+        except OSError:
+            raise Gone from None
+
+    def read(self) -> None:
+        """Take in what it has answered. Raises Gone."""
+        try:
+            while data := os.read(self.output, PIPE_BYTES):
+                self._received += data
+        except BlockingIOError:
+            self._take_answers()
+        else:
+            self._take_answers()
+            raise Gone
+
+    def _take_answers(self) -> None:
+        received = self._received
+        while len(received) >= LENGTH.size:
+            end = LENGTH.size + LENGTH.unpack_from(received)[0]
+            if len(received) < end:
+                return
+            answer = bytes(memoryview(received)[LENGTH.size : end])
+            del received[:end]
+            if not self.is_ready:
+                self.is_ready = True
+                continue
+            block = self.blocks.popleft()
+            block.is_done = True
+            with suppress(msgspec.MsgspecError):  # the parent does the block itself
+                block.answer = unpacked(answer)
+
+    def end(self, *, at_once: bool = False) -> int:
+        """Close its input, so that it ends, and wait for that; its exit code."""
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe:
+                pipe.close()
+        if at_once or not self.is_ready:
+            self.process.kill()
+        with suppress(subprocess.TimeoutExpired):
+            return self.process.wait(END_SECONDS)
+        self.process.kill()  # it has been stopped
+        return self.process.wait()
+
+
+class Workers:
+    """So many processes that do the same work. Everything belongs to one thread.
+
+    ``work``: as it is now, for one that is started later; ``warn``: says that one was lost.
+    """
+
+    def __init__(self, work: Work, count: int, warn: Callable[[str], None]) -> None:
+        self.work = work
+        self.generation = 0
+        self._warn = warn
+        self._blocks: deque[Block] = deque()
+        self._workers: list[Worker] = []
+        self._losses = 0
+        for _ in range(count):
+            self._start()
+
+    def _start(self) -> None:
+        if self._losses > 1:
+            return
+        try:
+            self._workers.append(Worker(pickle.dumps(self.work)))
+        except OSError as error:
+            self._lost(f"can't be started ({type(error).__name__})")
+
+    @property
+    def ready(self) -> list[Worker]:
+        """Those that have started."""
+        return [worker for worker in self._workers if worker.is_ready]
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether blocks can be handed out, or are under way."""
+        return bool(self._blocks) or any(worker.is_ready for worker in self._workers)
+
+    @property
+    def has_blocks(self) -> bool:
+        """Whether a block that was handed out has not been taken back."""
+        return bool(self._blocks)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a block may be handed out now."""
+        ready = len(self.ready)
+        return sum(len(block.data) for block in self._blocks) < ready * AHEAD * BLOCK_BYTES
+
+    def tell(self, news: Any, *, is_new_generation: bool = False) -> None:
+        """Tell the workers what has changed. Of a new generation, what was handed out before is out of date."""
+        self.work.tell(news)
+        self.generation += is_new_generation
+        self._send_all(NEWS, pickle.dumps(news))
+
+    def _send_all(self, kind: bytes, data: bytes) -> None:
+        for worker in [*self._workers]:
+            self._guarded(worker, lambda worker=worker: worker.send(kind, 0, data))  # type: ignore[misc]
+
+    def hand(self, data: bytes, number: int) -> None:
+        """Give a block to whom has least to do; the parent does it where there is nobody."""
+        block = Block(data, number, self.generation)
+        self._blocks.append(block)
+        ready = self.ready
+        if not ready:
+            block.is_done = True
+            return
+        worker = min(ready, key=lambda each: each.load)
+        worker.blocks.append(block)
+        self._guarded(worker, lambda: worker.send(BLOCK, number, data))
+
+    def keep(self, data: bytes, number: int) -> None:
+        """A block in its turn that the parent does itself."""
+        block = Block(data, number, self.generation)
+        block.is_done = True
+        self._blocks.append(block)
+
+    def next(self) -> Block | None:
+        """The next block in order, if it is done."""
+        return self._blocks.popleft() if self._blocks and self._blocks[0].is_done else None
+
+    @property
+    def is_next_done(self) -> bool:
+        return bool(self._blocks) and self._blocks[0].is_done
+
+    def wait(self, *others: int, seconds: float = 0) -> list[int]:
+        """Exchange with the workers what can be exchanged, after so long at most; who of the others has data."""
+        reading = {worker.output: worker for worker in self._workers}
+        writing = {worker.input: worker for worker in self._workers if worker.has_unsent}
+        readable, writable, _ = select.select([*others, *reading], [*writing], [], seconds)
+        for each in writable:
+            self._guarded(writing[each], writing[each].write)
+        for each in readable:
+            if each in reading:
+                self._guarded(reading[each], reading[each].read)
+        return [each for each in readable if each not in reading]
+
+    def _guarded(self, worker: Worker, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Gone:
+            if worker in self._workers:
+                self._lose(worker)
+
+    def _lose(self, worker: Worker) -> None:
+        """A worker has ended by itself: its blocks are the parent's, and another one takes its place, but once only."""
+        self._workers.remove(worker)
+        code = worker.end(at_once=True)
+        for block in worker.blocks:
+            block.is_done = True
+        self._lost(f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}")
+        self._start()
+
+    def _lost(self, how: str) -> None:
+        self._losses += 1
+        if self._losses == 1:
+            self._warn(f"A worker process {how}. Nothing is lost: what it had is done again.")
+        elif self._losses == 2:
+            self._warn(f"Another worker process {how}. The run goes on without worker processes.")
+            self.close()
+
+    def close(self) -> None:
+        """End the processes; what they have not answered is the parent's."""
+        workers, self._workers = self._workers, []
+        for worker in workers:
+            for block in worker.blocks:
+                block.is_done = True
+            worker.end(at_once=bool(worker.blocks))
