@@ -17,11 +17,16 @@ def paired(c: Conversion) -> Conversion:
 def completed(c: Conversion, default_currency: str | None) -> Conversion:
     """The conversion with ``total_of_contents`` for a value that it lacks, and with this currency where it has none.
 
-    One of the two may still stand alone: a currency without a value, a value where there is no default.
+    One of the two may still stand alone: a currency without a value, a value where there is no default. A value that
+    can't be used, a negative one for example, is not what its contents cost: it stays left out.
     """
-    value = total_of_contents(c) if c.value is None else c.value
+    value = total_of_contents(c) if c.value is None and not _has_unusable_value(c) else c.value
     currency = c.currency or default_currency
     return c if value is c.value and currency is c.currency else replace(c, value=value, currency=currency)
+
+
+def _has_unusable_value(c: Conversion) -> bool:
+    return any(column.startswith("value:") for column in c.unusable)
 
 
 def total_of_contents(c: Conversion) -> float | None:

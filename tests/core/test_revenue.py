@@ -56,6 +56,8 @@ def test_what_stands_alone_is_taken_away() -> None:
         ({}, "CHF", (None, "CHF")),
         ({"contents": [{"price": 2.5}]}, "CHF", (2.5, "CHF")),
         ({"value": 9, "contents": [{"price": 2.5}]}, "CHF", (9, "CHF")),
+        ({"value": -9, "contents": [{"price": 2.5}]}, "CHF", (None, "CHF")),
+        ({"value": "much", "contents": [{"price": 2.5}]}, "CHF", (None, "CHF")),
     ],
 )
 def test_the_default_currency_and_the_sum_of_the_contents_stand_in(
