@@ -74,6 +74,8 @@ def _token_of(account: Account) -> str:
     for setting in TOKENS:
         if setting in hidden:
             return setting
+    if len(hidden) == 1:
+        return hidden.pop()
     raise click.UsageError(f"--setting: one of these expected: {', '.join(sorted(hidden))}")
 
 
