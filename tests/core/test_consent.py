@@ -66,7 +66,8 @@ def test_required_or_not_a_denial_is_a_denial() -> None:
 
 @pytest.mark.parametrize("section", NETWORKS)
 def test_global_privacy_control_says_the_same_as_limited_data_use(section: str) -> None:
-    to, priced = an_account(section), {"value": 5, "currency": "EUR", "limited_data_use": True, "network": section}
+    to, page = an_account(section), "https://shop.example.com/"
+    priced = {"value": 5, "currency": "EUR", "limited_data_use": True, "network": section, "event_source_url": page}
     assert to.network
     if to.network.limits_data_use(a_conversion(**priced)):
         assert ready(to, **{**priced, "limited_data_use": False}, gpc=True) == ready(to, **priced)

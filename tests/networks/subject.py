@@ -25,6 +25,7 @@ from target_adpostbacks.core.settings import secrets
 from target_adpostbacks.networks import NETWORKS
 
 SOURCES = ("web", "app", "offline", "crm")
+PAGE = "https://shop.example.com/"
 PERSONAL = {
     "email": "canary.person@example.com",
     "phone": "+1 415 555 0142",
@@ -134,7 +135,13 @@ class Subject:
 
     def full_conversion(self, source: str, **columns: Any) -> Conversion:
         """A conversion with every personal column, and what each kind of source asks for."""
-        required = {"app_id": "343200656", "platform": "ios", "value": 9.99, "currency": "EUR"}
+        required = {
+            "app_id": "343200656",
+            "platform": "ios",
+            "value": 9.99,
+            "currency": "EUR",
+            "event_source_url": PAGE,
+        }
         click_id = {self.network_type.ids[0]: "click-1"}
         return self.conversion(event_source=source, **{**required, **PERSONAL, **click_id, **columns})
 
