@@ -22,7 +22,7 @@ CREATE TEMP FUNCTION adpostbacks_hash(raw STRING, normalized STRING) RETURNS STR
 );
 
 -- An e-mail address, composed (NFC) and in lower case.
--- rows: meta.email pinterest.email snapchat.email tiktok.email
+-- rows: meta.email openai_ads.email pinterest.email snapchat.email tiktok.email
 -- call: adpostbacks_hash(value, adpostbacks_email(value))
 CREATE TEMP FUNCTION adpostbacks_email(raw STRING) RETURNS STRING AS (
   REGEXP_EXTRACT(
@@ -195,7 +195,7 @@ CREATE TEMP FUNCTION adpostbacks_date_of_birth(raw STRING) RETURNS STRING AS ((
 -- rows: meta.external_id pinterest.external_id pinterest.first_name pinterest.last_name snapchat.external_id
 -- call: adpostbacks_hash(value, lower(adpostbacks_text(value)))
 -- As it is:
--- rows: reddit.external_id tiktok.external_id
+-- rows: openai_ads.external_id reddit.external_id tiktok.external_id
 -- call: adpostbacks_hash(value, adpostbacks_text(value))
 
 -- An advertising id in lower case; NULL for zeros alone.

@@ -29,7 +29,7 @@ CREATE FUNCTION adpostbacks_hash(raw text, normalized text) RETURNS text LANGUAG
 $$;
 
 -- An e-mail address, composed (NFC) and in lower case.
--- rows: meta.email pinterest.email snapchat.email tiktok.email
+-- rows: meta.email openai_ads.email pinterest.email snapchat.email tiktok.email
 -- call: adpostbacks_hash(value, adpostbacks_email(value))
 --   not meta: "jane@localhost" (no dot after the @)
 --   not meta pinterest snapchat tiktok: "\uff41\uff44\uff41\uff20\uff45\uff58\uff41\uff4d\uff50\uff4c\uff45\uff0e\uff43\uff4f\uff4d" (full-width letters are plain ones)
@@ -260,7 +260,7 @@ $$;
 --   not pinterest pinterest snapchat: "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f.AQQCAQMC" (hashed by Meta's parameter builder: without its appendix)
 --   not pinterest: "Raphae\u0308l" (a combining accent composed first (NFC))
 -- As it is:
--- rows: reddit.external_id tiktok.external_id
+-- rows: openai_ads.external_id reddit.external_id tiktok.external_id
 -- call: adpostbacks_hash(value, adpostbacks_text(value))
 --   not reddit tiktok: "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f.AQQCAQMC" (hashed by Meta's parameter builder: without its appendix)
 --   not reddit tiktok: "74234e98afe7498fb5daf1f36ac2d78acc339464f950703b8c019892f982b90b" (the hash of a word for nothing)

@@ -62,7 +62,7 @@ CREATE OR REPLACE FUNCTION adpostbacks_hash(raw VARCHAR, normalized VARCHAR) RET
 $$;
 
 -- An e-mail address, composed (NFC) and in lower case.
--- rows: meta.email pinterest.email snapchat.email tiktok.email
+-- rows: meta.email openai_ads.email pinterest.email snapchat.email tiktok.email
 -- call: adpostbacks_hash(value, adpostbacks_email(value))
 CREATE OR REPLACE FUNCTION adpostbacks_email(raw VARCHAR) RETURNS VARCHAR IMMUTABLE AS $$
   REGEXP_SUBSTR(
@@ -193,7 +193,7 @@ $$;
 -- rows: meta.external_id pinterest.external_id pinterest.first_name pinterest.last_name snapchat.external_id
 -- call: adpostbacks_hash(value, lower(adpostbacks_text(value)))
 -- As it is:
--- rows: reddit.external_id tiktok.external_id
+-- rows: openai_ads.external_id reddit.external_id tiktok.external_id
 -- call: adpostbacks_hash(value, adpostbacks_text(value))
 
 -- An advertising id in lower case; NULL for zeros alone.
