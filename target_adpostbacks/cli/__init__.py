@@ -5,6 +5,8 @@ Modules whose name begins with an underscore are no commands.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import pkgutil
 from typing import Any
@@ -20,6 +22,7 @@ class Commands(click.Group):
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Run a command, and exit with its code."""
         open_closed("stdout", "stderr")
+        atexit.register(gc.freeze)  # what is imported would be looked through once more before the process ends
         return super().main(*arguments, **options)
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -93,7 +93,7 @@ def of_context() -> Configured | None:
 
 
 def _said(said_in_files: Mapping[str, Any]) -> environment.Settings:
-    return environment.settings(said_in_files, configuration.schema(), PREFIX, os.environ)
+    return environment.settings(said_in_files, configuration.schema, PREFIX, os.environ)
 
 
 def _checked(said: environment.Settings, *, with_secrets: bool) -> Configured:

@@ -11,12 +11,10 @@ from typing import Any, TypeVar
 import click
 
 from target_adpostbacks.cli._output import printable
-from target_adpostbacks.config import files
 from target_adpostbacks.core.events import ALIASES, canonical_event
 from target_adpostbacks.ledger import RETRIED, STATUSES, Ledger, LedgerReader, Only, UnusableLedger
 from target_adpostbacks.ledger import ledger_url as place_of_ledger
 from target_adpostbacks.ledger.place import RULE, VARIABLE
-from target_adpostbacks.networks import NAMES, NETWORKS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -51,6 +49,11 @@ def ledger_url(command: Command) -> Command:
 
 
 def _remember_config(context: click.Context, _: click.Parameter, paths: Iterable[str]) -> None:
+    context.meta[__name__] = {}
+    if not paths:
+        return
+    from target_adpostbacks.config import files  # takes a while to import, and most commands go without it
+
     try:
         context.meta[__name__] = files.read(paths)
     except files.UnreadableConfig as error:
@@ -124,6 +127,8 @@ def only(ledger: Ledger | LedgerReader, *, network: str, account: str, event: st
 def _network(ledger: Ledger | LedgerReader, text: str) -> str:
     if not text:
         return ""
+    from target_adpostbacks.networks import NAMES, NETWORKS  # takes a while to import
+
     return NAMES.get(_folded(text)) or _one_of("network", text, sorted({*NETWORKS, *ledger.known("network")}))
 
 
@@ -132,8 +137,12 @@ def _account(ledger: Ledger | LedgerReader, text: str) -> str:
 
 
 def _event(ledger: Ledger | LedgerReader, text: str) -> str:
+    if not text:
+        return ""
+    from target_adpostbacks.networks import NETWORKS
+
     native = (name for network in NETWORKS.values() for name in (*network.standard_events, *network.events.values()))
-    if not text or canonical_event(text) in ALIASES or _folded(text) in {_folded(name) for name in native if name}:
+    if canonical_event(text) in ALIASES or _folded(text) in {_folded(name) for name in native if name}:
         return text.strip()
     names = [*ALIASES, *(name for name in ledger.known("event_name") if name not in ALIASES)]
     if _folded(text) in map(_folded, ledger.known("network_event")):

@@ -112,7 +112,7 @@ def _config(paths: Sequence[str]) -> Mapping[str, Any]:
     if not paths:
         return {}
     of_files = with_secrets(files.read(paths))
-    return environment.settings(of_files, configuration.schema(), PREFIX, os.environ).config
+    return environment.settings(of_files, configuration.schema, PREFIX, os.environ).config
 
 
 def _examine(file: IO[bytes], config: Mapping[str, Any], examination: Examination) -> bool:

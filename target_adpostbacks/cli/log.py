@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 
 import click
-from rich.console import Console
 
 from target_adpostbacks.cli import _options
 from target_adpostbacks.cli._output import printable, write_csv, write_json, write_jsonl
 from target_adpostbacks.cli._tables import Layout
 from target_adpostbacks.core.advice import advice
 from target_adpostbacks.ledger import RETRIED, STATUSES, LedgerReader, Line, UnusableLedger
-from target_adpostbacks.networks import NETWORKS
 
 SAMPLE = 500
 """Lines that columns get their width from; further ones are written as they come."""
@@ -80,19 +78,24 @@ def _write_ids(lines: Iterator[Line]) -> None:
 
 def _write_table(lines: Iterator[Line]) -> None:
     """Columns on a terminal, fitted to it; in a pipe every value in full, a line each, without colours."""
-    console = Console()
     sample = [*islice(lines, SAMPLE)]
     if not sample:
         click.echo(NO_LINE, err=True)
         return
-    is_terminal = sys.stdout.isatty()  # FORCE_COLOR makes no terminal of a pipe
-    layout = Layout(sample, console.width if is_terminal else None, colored=is_terminal and bool(console.color_system))
+    layout = Layout(sample, None, colored=False)
+    if sys.stdout.isatty():  # FORCE_COLOR makes no terminal of a pipe
+        from rich.console import Console  # takes a while to import
+
+        console = Console()
+        layout = Layout(sample, console.width, colored=bool(console.color_system))
     for text in layout.rows(chain(sample, lines)):
         sys.stdout.write(text + "\n")
 
 
 def _objects(lines: Iterable[Line]) -> Iterator[Mapping[str, object]]:
     """Each line, with what to do next about a verdict that is no success."""
+    from target_adpostbacks.networks import NETWORKS  # takes a while to import
+
     for line in lines:
         words = {"reason": line.reason, "code": line.code, "message": line.message}
         is_done = line.status in (STATUSES["accepted"], RETRIED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from target_adpostbacks.config.describing import described as described_settings
@@ -41,8 +41,10 @@ class Settings(NamedTuple):
         return f"{path} ({variable}){colon}{rule}" if variable else mistake
 
 
-def settings(files: Mapping[str, Any], described: Schema, prefix: str, environ: Mapping[str, str]) -> Settings:
-    """The config. ``files``: what they say; ``described``: its JSON Schema.
+def settings(
+    files: Mapping[str, Any], described: Callable[[], Schema], prefix: str, environ: Mapping[str, str]
+) -> Settings:
+    """The config. ``files``: what they say; ``described``: gives its JSON Schema, which no variable makes needless.
 
     ``TARGET_ADPOSTBACKS_TIKTOK`` holds a section as JSON, ``TARGET_ADPOSTBACKS_TIKTOK_PIXEL_CODE`` one of its settings,
     which goes before the section's. Sections and accounts are merged setting by setting, and the environment goes
@@ -51,8 +53,7 @@ def settings(files: Mapping[str, Any], described: Schema, prefix: str, environ: 
     if files and any(environ.get(name) for name in STARTED_BY_MELTANO):
         return Settings(dict(files), {}, [])
     config, variables = dict(files), dict[str, str]()
-    properties = {**described_settings(SdkSettings), **described["properties"]}
-    known = {prefix + "_".join(path).upper(): (path, schema) for path, schema in _settings({"properties": properties})}
+    known = _known(described(), prefix) if any(name.startswith(prefix) for name in environ) else {}
     present = [name for name in known if environ.get(name, "").strip()]
     for name in sorted(present, key=lambda name: len(known[name][0])):  # sections first
         path, schema = known[name]
@@ -66,6 +67,12 @@ def settings(files: Mapping[str, Any], described: Schema, prefix: str, environ: 
         if section in config and files.get(section) is None and prefix + section.upper() not in present:
             warnings += _incomplete(section, config, variables)
     return Settings(config, variables, warnings)
+
+
+def _known(described: Schema, prefix: str) -> dict[str, tuple[tuple[str, ...], Schema]]:
+    """Variables, each to the path and the JSON Schema of its setting."""
+    properties = {**described_settings(SdkSettings), **described["properties"]}
+    return {prefix + "_".join(path).upper(): (path, schema) for path, schema in _settings({"properties": properties})}
 
 
 def _settings(schema: Schema, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Schema]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.reasons import REASONS
+
+if TYPE_CHECKING:
+    from target_adpostbacks.core.network import Network
 
 
 def advice(

@@ -7,8 +7,6 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-import pycountry
-
 COUNTRY_NAMES = {
     name: code
     for code, names in {
@@ -75,6 +73,8 @@ def alpha2(country: str) -> str | None:
 
 @lru_cache(maxsize=1)
 def _by_name() -> Mapping[str, str]:
+    import pycountry  # takes a while to import, and what records have is often alike
+
     names: dict[str, str] = {}
     short: dict[str, set[str]] = {}
     for country in pycountry.countries:
@@ -112,4 +112,6 @@ _WORDS = re.compile(r"[^\W_]+|[\U0001f1e6-\U0001f1ff]+").findall
 @lru_cache(maxsize=1)
 def currencies() -> frozenset[str]:
     """Every ISO 4217 code."""
+    import pycountry
+
     return frozenset(currency.alpha_3 for currency in pycountry.currencies)

@@ -8,8 +8,6 @@ import unicodedata
 from collections.abc import Mapping
 from functools import cache, lru_cache
 
-import pycountry
-
 from target_adpostbacks.core.match_keys import hashed
 
 _DECIMALS = re.compile(r"(?<=[0-9])\.0+$")
@@ -113,6 +111,8 @@ def _countries(country: str | None) -> tuple[str, ...]:
 @cache
 def _codes(country: str) -> Mapping[str | None, str]:
     """Every name and code of a state of the US or Canada, as ``place`` writes it, to its code."""
+    import pycountry  # takes a while to import, and few records need it
+
     french = gettext.translation("iso3166-2", pycountry.LOCALES_DIR, ["fr"]).gettext
     codes: dict[str | None, str] = {**_OTHER_NAMES[country]}
     for region in (region for region in pycountry.subdivisions if region.country_code == country):

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from target_adpostbacks.core.accounts import Account
 
 LONGEST = 10_000
@@ -36,6 +34,8 @@ class KeptToken:
 
         That it can be replaced is known before it is used. Raises NotKept, and InUse after ``wait_seconds``.
         """
+        from filelock import FileLock, Timeout  # takes a while to import, and few networks need it
+
         lock = FileLock(self._path.with_name(f".{self._path.name}.lock"), mode=0o600, thread_local=False)
         spare = None
         try:

@@ -49,10 +49,15 @@ class ConfiguredPlugin(PluginBase):
     @classmethod
     def configured(cls, config: dict[str, Any], *, is_named: bool = False) -> Configured:
         """The config of the files, and the environment's over it."""
+        settings = environment.settings(config, cls.described, cls._env_var_prefix, os.environ)
+        return Configured(config=settings.config, settings=settings, is_named=is_named)
+
+    @classmethod
+    def described(cls) -> dict[str, Any]:
+        """The JSON Schema of the config, with the SDK's settings."""
         schema = cls.config_jsonschema
         cls.append_builtin_config(schema)
-        settings = environment.settings(config, schema, cls._env_var_prefix, os.environ)
-        return Configured(config=settings.config, settings=settings, is_named=is_named)
+        return schema
 
     @classmethod
     def report(cls, settings: environment.Settings) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import IO, Any, ClassVar
 
 import msgspec
@@ -41,13 +42,24 @@ from target_adpostbacks.workers.work import Each
 COLLECT_SECONDS = 30
 
 
+class Described:
+    """The JSON Schema of the config, made when it is first asked for, which few runs do."""
+
+    def __get__(self, _: object, __: object) -> dict[str, Any]:
+        return self._schema
+
+    @cached_property
+    def _schema(self) -> dict[str, Any]:
+        return configuration.schema()
+
+
 class TargetAdpostbacks(CommandTarget):
     """Posts attributed conversions back to ad networks' conversion APIs, server to server."""
 
     name = "target-adpostbacks"
     package_name = "target-adpostbacks"
     default_sink_class = ConversionSink
-    config_jsonschema: ClassVar[dict[str, Any]] = configuration.schema()
+    config_jsonschema = Described()
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,

@@ -28,7 +28,7 @@ def described(plugin: Any = TargetAdpostbacks) -> Mapping[str, Any]:
 def read(files: Mapping[str, Any], **variables: str) -> environment.Settings:
     """The settings of a target; a variable that begins with an underscore has the target's name before it."""
     environ = {PREFIX + name[1:] if name.startswith("_") else name: value for name, value in variables.items()}
-    return environment.settings(files, described(), PREFIX, environ)
+    return environment.settings(files, described, PREFIX, environ)
 
 
 def mistakes(settings: environment.Settings) -> list[str]:
@@ -211,12 +211,20 @@ def test_every_setting_of_both_programs_has_one_variable() -> None:
 
 def test_settings_of_the_sdk_are_known_to_those_who_describe_none() -> None:
     environ = {f"{PREFIX}BATCH_SIZE_ROWS": "7", f"{PREFIX}FAKER_CONFIG_SEED": "1"}
-    settings = environment.settings({"tiktok": TIKTOK}, config.schema(), PREFIX, environ)
+    settings = environment.settings({"tiktok": TIKTOK}, config.schema, PREFIX, environ)
     assert settings.config["batch_size_rows"] == 7
     assert settings.warnings == []
 
 
 def test_the_tap_has_its_own() -> None:
     environ = {"TAP_ADPOSTBACKS_FLATTENING_MAX_DEPTH": "2", "TARGET_ADPOSTBACKS_LEDGER_URL": "sqlite:////x.db"}
-    settings = environment.settings({}, described(TapAdpostbacks), "TAP_ADPOSTBACKS_", environ)
+    settings = environment.settings({}, lambda: described(TapAdpostbacks), "TAP_ADPOSTBACKS_", environ)
     assert settings.config == {"flattening_max_depth": 2}
+
+
+def test_without_a_variable_no_schema_is_made() -> None:
+    def never() -> dict[str, Any]:
+        raise AssertionError
+
+    environ = {"HOME": "/home/ada", "TAP_ADPOSTBACKS_LEDGER_URL": "sqlite:///ledger.db"}
+    assert environment.settings({"tiktok": TIKTOK}, never, PREFIX, environ) == ({"tiktok": TIKTOK}, {}, [])
