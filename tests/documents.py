@@ -7,7 +7,7 @@ import re
 import textwrap
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -15,8 +15,10 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 import pytest
 import yaml  # type: ignore[import-untyped]
+from matrix import matrix
 from msgspec.structs import fields
 from plugin_definitions import about
+from told import SOURCES, Kind, a_conversion, an_account_of, by_source, code, differing, duration, table, test_code
 
 from target_adpostbacks import config
 from target_adpostbacks.config.rules import RuleSettings
@@ -38,15 +40,12 @@ from target_adpostbacks.sandbox.network import Call, Refused
 from target_adpostbacks.sandbox.networks import SANDBOX_NETWORKS
 
 ROOT = Path(__file__).parent.parent
-SOURCES = {"web": "web", "app": "app", "offline": "store", "crm": "CRM"}
 SANDBOX_URL = "http://127.0.0.1:8765"
 
 UNLISTED = (
     "What is not listed here is judged by its HTTP status. [The ledger's page](../ledger.md#reasons) says what becomes"
     "\nof a conversion then."
 )
-
-Kind = type[Network[Any]]
 
 
 def kept(path: Path, expected: str, request: pytest.FixtureRequest) -> None:
@@ -70,57 +69,6 @@ def filled(text: str, part: str, made: str) -> str:
     raise AssertionError(f"no place for the generated part {part}")
 
 
-# What a network says, as a person reads it.
-
-
-def row(*cells: str) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """In Markdown, with an empty line before and after."""
-    columns = [*head]
-    return "\n".join(["", row(*columns), row(*("---" for _ in columns)), *(row(*cells) for cells in rows), ""])
-
-
-def code(names: Iterable[object]) -> str:
-    return " ".join(f"`{name}`" for name in names)
-
-
-def an_account_of(network: Kind) -> Network[Any]:
-    return network(msgspec.convert(examples(network.settings_type), network.settings_type))
-
-
-def a_conversion(source: Any, event: str = "purchase") -> Conversion:
-    now = datetime(2026, 11, 20, tzinfo=timezone.utc)
-    return Conversion(event_name=event, event_spelling=event, event_id="1", event_time=now, event_source=source)
-
-
-def by_source(network: Kind, told: Callable[[Conversion], str]) -> dict[str, str]:
-    """What is told of each kind of conversion that the network takes → the names of those kinds."""
-    kinds = defaultdict(list)
-    for source in EVENT_SOURCES:
-        if source in network.assets:
-            kinds[told(a_conversion(source))].append(SOURCES[source])
-    return {words: ", ".join(names) for words, names in kinds.items()}
-
-
-def differing(network: Kind, told: Callable[[Conversion], str]) -> str:
-    """``'7 days; store: 62 days'``."""
-    (first, _), *others = by_source(network, told).items()
-    return "; ".join([first, *(f"{names}: {words}" for words, names in others)])
-
-
-def duration(time: timedelta | None) -> str:
-    """Days or hours, rounded up, or minutes: a margin for batching is nobody's business."""
-    if time is None:
-        return "–"
-    days, hours = -(-time // timedelta(days=1)), -(-time // timedelta(hours=1))
-    if hours > 72:
-        return f"{days} days"
-    return f"{hours} hours" if time >= timedelta(hours=1) else f"{time // timedelta(minutes=1)} min"
-
-
 def columns_marked(rule: str) -> str:
     """A sentence with the names of columns as code."""
     names = {*READERS, *(name for network in NETWORKS.values() for name in network.ids)} - {"network", "test"}
@@ -128,34 +76,7 @@ def columns_marked(rule: str) -> str:
     return re.sub(r"[\w.]*\w", lambda word: f"`{word[0]}`" if word[0].split(".")[0] in names else word[0], rule)
 
 
-# README: a line for each network. docs/settings.md: the settings that all have.
-
-
-def matrix() -> str:
-    head = (
-        *("network", "conversions", "click ids", "in a request", "not older than", "same id counts once in"),
-        *("counts itself", "tests"),
-    )
-    return table(head, (matrix_row(name, network) for name, network in NETWORKS.items()))
-
-
-def matrix_row(name: str, network: Kind) -> Iterable[str]:
-    account = an_account_of(network)
-    yield f"[{network.title}](docs/networks/{name}.md)"
-    yield ", ".join(SOURCES[source] for source in network.assets)
-    yield code(network.click_ids)
-    yield f"{network.request_limits.events:,}"
-    yield differing(network, lambda conversion: duration(account.age_limit(conversion)))
-    yield differing(network, lambda conversion: duration(account.resend_window(conversion)))
-    yield network.counts_within
-    yield test_code(network)
-
-
-def test_code(network: Kind) -> str:
-    setting = f"`{network.test_setting}`" if network.test_setting else ""
-    if network.tests_without_code:
-        return f"{setting} (optional)" if setting else "no code needed"
-    return setting or "–"
+# docs/settings.md: the settings that all networks have.
 
 
 def identifiers() -> str:

@@ -55,8 +55,9 @@ def test_a_new_network_takes_its_own_files_and_one_update_of_the_documents(tree:
     run_tests(tree, "tests/networks", "tests/sandbox", "-k", "acme and not new_network")
     run_tests(tree, "tests/test_architecture.py")
     run_tests(tree, "tests/test_demo.py", "-k", "conversions or piped")
-    assert (
-        "| [Acme](docs/networks/acme.md) | web, app, store, CRM | `acmeid` | 100 |" in (tree / "README.md").read_text()
-    )
+    readme, link = (tree / "README.md").read_text(), "[Acme](docs/networks/acme.md)"
+    assert f"| {link} | web, app, store, CRM | `acmeid` | email | 1 and your own |" in readme
+    assert f"| {link} | 100 | 72 hours | 48 hours | – |" in readme
+    assert f"| {link} | – | – | – | – |" in readme
     assert '"Acme",' in (tree / "pyproject.toml").read_text()
     assert "`TARGET_ADPOSTBACKS_ACME_ACCESS_TOKEN`" in (tree / "docs" / "meltano.md").read_text()
