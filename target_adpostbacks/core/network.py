@@ -113,6 +113,7 @@ class Network(ABC, Generic[S]):
         self._triggers = None if settings.trigger_events is None else spellings(settings.trigger_events)
         self._readings = {"phone": self._read_phone}
         self._events: dict[tuple[str, str, bool, bool], tuple[str, Skip | None]] = {}
+        self._clicked: tuple[Conversion | None, str | None] = (None, None)
 
     def of(self, settings: S) -> Self:
         """The same with other settings."""
@@ -355,8 +356,12 @@ class Network(ABC, Generic[S]):
 
     def click_id(self, conversion: Conversion) -> str | None:
         """The network's click id, wherever the conversion has it."""
-        click = self.click(conversion)
-        return click and click[1]
+        asked, click_id = self._clicked
+        if asked is not conversion:
+            click = self.click(conversion)
+            click_id = click[1] if click else None
+            self._clicked = (conversion, click_id)  # it is asked for again when the payload is built
+        return click_id
 
     def test_code(self, conversion: Conversion) -> str | None:
         """The code of the network's test tool for a test, else None; raises Skip("test_without_code")."""
@@ -398,8 +403,9 @@ def at_base(base_url: str | None, default: str) -> str:
     return urlunsplit((base.scheme, base.netloc, base.path.rstrip("/") + parts.path, parts.query, ""))
 
 
-def _click_urls(conversion: Conversion) -> Iterable[str | None]:
-    yield conversion.landing_url
-    yield conversion.event_source_url
-    if same_host(conversion.referrer_url, conversion.event_source_url):
-        yield conversion.referrer_url
+def _click_urls(conversion: Conversion) -> list[str]:
+    """Those with a query."""
+    referrer = conversion.referrer_url
+    if referrer and not ("?" in referrer and same_host(referrer, conversion.event_source_url)):
+        referrer = None
+    return [url for url in (conversion.landing_url, conversion.event_source_url, referrer) if url and "?" in url]

@@ -118,6 +118,7 @@ NEARLY_USED_UP = 90  # percent of a rate limit
 _CLICK_ID = r"[A-Za-z0-9_-]+(?:\.(?:[A-Za-z0-9_-]{2}|[A-Za-z0-9_-]{8}))?"  # with what Meta's parameter builder appends
 _FBCLID = re.compile(_CLICK_ID).fullmatch
 _COOKIE = re.compile(rf"fb\.[0-9]+\.[0-9]{{10,13}}\.{_CLICK_ID}").fullmatch
+NO_COOKIE = -1
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
@@ -469,9 +470,11 @@ class Meta(Network[MetaSettings]):
         c = conversion
         yield from super().unusable(c, sent)
         for name in ("fbc", "fbp"):
-            if (cookie := c.ids.get(name)) and (problem := _cookie_problem(cookie, c)):
+            if not (cookie := c.ids.get(name)):
+                continue
+            if problem := _cookie_problem(cookie, c):
                 yield f"{name}: {problem}"
-            elif name == "fbc" and cookie and _is_old(cookie, c):
+            elif name == "fbc" and _is_old(cookie, c):
                 yield f"{name}: created more than 90 days before the event"
         if "fbc" not in sent and not c.ids.get("fbc") and (fbclid := super().click_id(c)):
             clicked_long_ago = _FBCLID(fbclid) or not _cookie_problem(fbclid, c)
@@ -626,9 +629,10 @@ def _cookie(raw: str | None, c: Conversion) -> str | None:
 
 
 def _cookie_problem(raw: str, c: Conversion) -> str:
-    if not _COOKIE(raw):
+    created = _created(raw)
+    if created == NO_COOKIE:
         return "not a cookie of Meta's"
-    return "created more than a minute after the event" if _created(raw) > _milliseconds(c) + MAX_COOKIE_AHEAD else ""
+    return "created more than a minute after the event" if created > _milliseconds(c) + MAX_COOKIE_AHEAD else ""
 
 
 def _is_old(cookie: str, c: Conversion) -> bool:
@@ -639,9 +643,10 @@ def _milliseconds(c: Conversion) -> float:
     return c.event_time.timestamp() * 1000
 
 
+@lru_cache(maxsize=256)  # what a conversion has is asked for up to ten times while it is prepared
 def _created(cookie: str) -> int:
-    """The milliseconds of ``fb.1.<milliseconds>.…``; older cookies have seconds."""
-    return int(cookie.split(".", 3)[2].ljust(13, "0"))
+    """The milliseconds of ``fb.1.<milliseconds>.…``, of which older cookies have seconds; or NO_COOKIE."""
+    return int(cookie.split(".", 3)[2].ljust(13, "0")) if _COOKIE(cookie) else NO_COOKIE
 
 
 def _madid(c: Conversion) -> str | None:
