@@ -92,6 +92,7 @@ class Network(ABC, Generic[S]):
     request_limits: ClassVar[Limits]
     max_age: ClassVar[timedelta]
     max_ahead: ClassVar[timedelta]
+    too_old: str = ""  # what would take a conversion that is
     dedup_window: ClassVar[timedelta | None] = None  # while it lasts, the same event id counts once
     counts_within: ClassVar[str] = "–"  # how long after a click or a view it counts a conversion itself
     milestones: ClassVar[tuple[Milestone, ...]] = ()  # how many conversions unlock something there
@@ -101,7 +102,7 @@ class Network(ABC, Generic[S]):
     statuses: ClassVar[Mapping[int, Verdict]] = {}
     advice: ClassVar[Mapping[str, str]] = {}  # code, or HTTP status where there is none → what to do next
     advice_by_words: ClassVar[Mapping[str, str]] = {}  # part of a message in small letters → the same; it goes first
-    throttled_seconds: ClassVar[float] = 0  # least wait after an answer that throttles and does not say how long
+    throttled_seconds: float = 0  # least wait after an answer that throttles and does not say how long
     counted_after: ClassVar[timedelta | None] = None  # when ``counted`` may ask about a request
 
     def __init__(self, settings: S, preset: EventTable | None = None, account: str = "default") -> None:

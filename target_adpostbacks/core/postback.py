@@ -181,7 +181,7 @@ def admit(network: Network[Any], conversion: Conversion, now: datetime) -> tuple
     limit, own_limit = network.age_limit(c), network.settings.max_event_age_days
     deadline = c.event_time + (min(limit, timedelta(days=own_limit)) if own_limit else limit)
     if now > deadline:
-        raise Skip("too_old")
+        raise Skip("too_old", network.too_old)
     return network_event, asset, deadline
 
 

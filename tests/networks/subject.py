@@ -76,12 +76,13 @@ class Subject:
 
     @cached_property
     def vectors(self) -> Mapping[str, Any]:
-        tables = {
-            name: [row for row in table if self._is_own(row)] if isinstance(table, list) and name in FILTERED else table
-            for name, table in self.whole.items()
-        }
-        plain = tables["plain"]
-        return {**tables, "plain": plain[self.api] if isinstance(plain, dict) else plain}
+        return {name: self._own(name, table) for name, table in self.whole.items()}
+
+    def _own(self, name: str, table: Any) -> Any:
+        """A table without what is about another API: rows of a list, or members of an object that has one for each."""
+        if isinstance(table, list) and name in FILTERED:
+            return [row for row in table if self._is_own(row)]
+        return table[self.api] if isinstance(table, dict) and self.api in table else table
 
     def _is_own(self, row: Mapping[str, Any]) -> bool:
         """Whether it is about this API; what the endpoint of a token answers is about none."""
@@ -142,7 +143,7 @@ class Subject:
             "currency": "EUR",
             "event_source_url": PAGE,
         }
-        click_id = {self.network_type.ids[0]: "click-1"}
+        click_id = {self.network_type.ids[0]: self.network_type.click_id_example}
         return self.conversion(event_source=source, **{**required, **PERSONAL, **click_id, **columns})
 
     def envelope(self) -> dict[str, JSON]:
