@@ -128,7 +128,7 @@ def _report(network: Network[Any], recorder: Recorder, tested: Tested) -> Iterat
     yield from _sent(recorder.request, tested.secrets)
     yield ""
     yield from _answered(recorder.response, tested)
-    advice = network.advice_on(tested.outcome.code, tested.http_status)
+    advice = network.advice_on(tested.outcome.code, tested.http_status, tested.outcome.message)
     if tested.outcome.verdict is not Verdict.ACCEPTED and advice:
         yield advice
     if network.test_setting and (place := extras(network.settings_type)[network.test_setting].get("where")):

@@ -161,7 +161,7 @@ class OpenAIAds(Network[OpenAIAdsSettings]):
         "401": "Take a key from Ads Manager > Conversions > Manage conversion keys: this one is wrong or was revoked.",
         "403": "Take a key of the account that the pixel belongs to.",
         "404": "Compare pixel_id with Ads Manager > Conversions; if you set base_url, look at its path.",
-        "413": "Report it: the request was larger than OpenAI takes.",
+        "413": "Leave a column out, contents or properties for example: the event is larger than OpenAI takes.",
         "422": "Correct the field that the message names, or leave its column out.",
         "429": "Lower requests_per_second; the next run sends what is open.",
     }

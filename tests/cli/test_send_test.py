@@ -140,3 +140,12 @@ def test_a_short_code_takes_no_piece_out_of_other_words(config: Path, sandbox: S
     result = run(config, "tiktok", "--test-code", "T")
     assert result.stdout.startswith("POST http")
     assert "Content-Type: application/json" in result.stdout
+
+
+def test_a_refusal_comes_with_the_advice_on_its_words(config: Path) -> None:
+    sections = json.loads(config.read_text())
+    sections["openai_ads"]["api_key"] = "sk-forbidden"
+    config.write_text(json.dumps(sections))
+    result = run(config, "openai_ads")
+    assert result.exit_code == 1
+    assert "this one is of another API" in result.stdout
