@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, NamedTuple, get_args, get_origin
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 import msgspec
 from msgspec.structs import fields
@@ -42,6 +42,8 @@ def read_level(
             continue
         if isinstance(value, int) and not isinstance(value, bool) and _takes_text(field.type):
             value = str(value)  # YAML makes numbers of ids
+        if (value is False or value == "false") and "off" in _choices(field.type):
+            value = "off"  # YAML makes false of it
         try:
             values[field.name] = msgspec.convert(value, field.type, strict=strict)
         except msgspec.ValidationError as error:
@@ -79,6 +81,12 @@ def _trimmed(value: Any, depth: int = 4) -> Any:
 
 def _takes_text(annotation: Any) -> bool:
     return get_args(annotation)[0] in (str, str | None)
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    """The texts that a setting may be; none where it is no choice."""
+    type_ = get_args(annotation)[0]
+    return get_args(type_) if get_origin(type_) is Literal else ()
 
 
 def _takes_none(annotation: Any) -> bool:

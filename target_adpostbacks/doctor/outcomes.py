@@ -162,6 +162,7 @@ def custom_event(case: Case) -> Iterable[Spot]:
         Spot("event_name", account.section)
         for account in case.accounts
         if account.network
+        and account.network.standard_events  # else it knows no names, and the config has named the event
         and sent.get(account.label) in (c.event_spelling, c.event_name)
         and c.event_name not in account.network.canonical_events(c)
         and sent[account.label] not in account.network.native_events(c)
