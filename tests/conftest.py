@@ -30,6 +30,13 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     for name, network in NETWORKS.items()
 }
 """Each network's section with its example values, but without the code of its test tool."""
+TEST_CODES: Mapping[str, str] = {
+    name: next(iter(examples(network.settings_type)[network.test_setting or ""].values()))
+    if network.tests_by_event
+    else "TEST1"
+    for name, network in NETWORKS.items()
+}
+"""Each network's code of its test tool: any, or what receives tests."""
 COLUMNS = Columns(ids={name for network in NETWORKS.values() for name in network.ids})
 
 

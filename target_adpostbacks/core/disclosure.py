@@ -35,7 +35,7 @@ MATCH_KEYS = frozenset({*MATCH_COLUMNS, "language"} - COLUMN_ALIASES.keys())
 """The columns that are match keys, beside the click ids and cookies of the networks."""
 EMPTY = {field.name: field.default for field in fields(Conversion) if field.name in MATCH_KEYS}
 
-OTHER_CLICK_IDS = frozenset("gclsrc li_fat_id twclid qclid ndclid ctwa_clid yclid irclickid".split())
+OTHER_CLICK_IDS = frozenset("gclsrc twclid qclid ndclid ctwa_clid yclid irclickid".split())
 """Names under which a URL or a property may hold a click id of a network that there is no module for."""
 URLS = ("event_source_url", "referrer_url", "landing_url")
 FREE_TEXTS = ("description", "search_query")

@@ -170,8 +170,8 @@ def test_secrets_that_are_there_are_not_to_be_written_over(folder: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--yes"], "name one --network at least; known: google_ads, meta,"),
-        (["--network", "newspaper", "--network", "tiktok"], "newspaper: not known; known: google_ads, meta,"),
+        (["--yes"], "name one --network at least; known: google_ads, linkedin, meta,"),
+        (["--network", "newspaper", "--network", "tiktok"], "newspaper: not known; known: google_ads, linkedin, meta,"),
         (["--network", "tiktok", "--preset", "nope"], "'nope' is not one of"),
     ],
 )

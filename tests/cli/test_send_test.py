@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from conftest import SETTINGS, a_record
+from conftest import SETTINGS, TEST_CODES, a_record
 
 from target_adpostbacks.cli.send_test import send_test
 from target_adpostbacks.core.settings import secrets
@@ -49,7 +49,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", [name for name, network in NETWORKS.items() if not network.counts_tests])
 def test_a_made_up_event_reaches_the_test_tool_alone(config: Path, sandbox: Sandbox, name: str) -> None:
-    result = run(config, name, "--test-code", "TEST1")
+    result = run(config, name, "--test-code", TEST_CODES[name])
     assert result.exit_code == 0
     assert "accepted: HTTP 200" in result.stdout
     assert (len(sandbox.test_events), sandbox.received) == (1, [])

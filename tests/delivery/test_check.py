@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from conftest import SETTINGS, an_account
+from conftest import SETTINGS, TEST_CODES, an_account
 
 from target_adpostbacks.core.settings import secrets
 from target_adpostbacks.delivery.check import Checked, check
@@ -25,9 +25,14 @@ def one_sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-def checked(sandbox: Sandbox, name: str, test_code: str = "TEST1", **settings: Any) -> list[Checked]:
+def checked(sandbox: Sandbox, name: str, test_code: str | None = None, **settings: Any) -> list[Checked]:
     account = an_account(name, **{"base_url": sandbox.url, **settings})
-    return check(account, HttpTransport(), lambda: datetime.now(timezone.utc), test_code)
+    return check(
+        account,
+        HttpTransport(),
+        lambda: datetime.now(timezone.utc),
+        TEST_CODES[name] if test_code is None else test_code,
+    )
 
 
 def token_setting(name: str) -> str:
