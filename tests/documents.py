@@ -207,10 +207,9 @@ def attempts(network: Kind) -> str:
     counted = " --counted" if network.counts_tests else ""
     quiet = "" if network.counts_tests else code  # such a network is read from instead
     config = "--config config.json --config ENV"
-    has_tests = network.test_setting or network.tests_without_code
     lines = [
         f"adpostbacks validate {network.name} {config}{quiet}",
-        *([f"adpostbacks send-test {network.name} {config}{code}{counted}"] if has_tests else []),
+        *([f"adpostbacks send-test {network.name} {config}{code}{counted}"] if network.takes_tests() else []),
         f"adpostbacks rotate {network.name} {config}{quiet}",
         *([f"adpostbacks connect {network.name} --app-id …"] if network.connection else []),
     ]

@@ -154,7 +154,7 @@ def validation(network: Kind) -> str:
     """How ``adpostbacks validate`` finds out whether the credentials are good."""
     if network.check is not Network.check:
         return "reading"
-    return "a test event" if network.test_setting or network.tests_without_code else "–"
+    return "a test event" if network.takes_tests() else "–"
 
 
 def oauth(network: Kind) -> str:

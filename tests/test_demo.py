@@ -81,7 +81,7 @@ def test_every_network_has_conversions_of_each_kind(name: str) -> None:
     assert any(row["event_id"] == POISONED.get(name) for row in rows) == (name in POISONED)
     assert any(row[network.click_ids[0]] for row in rows)
     assert any(row["event_time"] and NOW - row["event_time"] > network.max_age for row in rows)
-    assert any(row["test"] for row in rows) == bool(network.test_setting or network.tests_without_code)
+    assert any(row["test"] for row in rows) == network.takes_tests()
     sources = {row["event_source"] for row in rows}
     assert ("app" in sources) == (network.assets.get("app") in examples(network.settings_type))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from target_adpostbacks.cli import _configs, _settings_file
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.settings import secrets
 from target_adpostbacks.delivery.check import check
+from target_adpostbacks.delivery.refresh_tokens import InUse, KeptToken, NotKept
 from target_adpostbacks.delivery.scrub import scrubbed
 from target_adpostbacks.delivery.transport import HttpTransport
 from target_adpostbacks.networks import NETWORKS
@@ -59,9 +60,12 @@ def rotate(name: str, paths: Sequence[str], setting: str | None, test_code: str,
         place = _place(account, setting, paths)
         _settings_file.refuse_git(place.file.resolve())
         token = _new_token(setting)
-        _try(configured.settings, account, setting, token, test_code, unchecked=unchecked)
+        with _kept(account, setting, token):
+            _try(configured.settings, account, setting, token, test_code, unchecked=unchecked)
         _settings_file.write(place.file, account.section, place.account, {setting: token})
-    except _settings_file.NotWritten as error:
+    except InUse:
+        raise click.ClickException("a run is signing in with the old one: nothing was changed") from None
+    except (_settings_file.NotWritten, NotKept) as error:
         raise click.ClickException(str(error)) from None
     shared = (
         "" if place.account or account.name == "default" else f" It is the one of every account of {account.section}."
@@ -71,12 +75,30 @@ def rotate(name: str, paths: Sequence[str], setting: str | None, test_code: str,
 
 def _token_of(account: Account) -> str:
     hidden = secrets(NETWORKS[account.section].settings_type)
+    if account.network:  # of several APIs, that of the account
+        hidden = {name for name in hidden if getattr(account.network.settings, name)}
     for setting in TOKENS:
         if setting in hidden:
             return setting
     if len(hidden) == 1:
         return hidden.pop()
     raise click.UsageError(f"--setting: one of these expected: {', '.join(sorted(hidden))}")
+
+
+@contextmanager
+def _kept(account: Account, setting: str, token: str) -> Iterator[None]:
+    """Keeps a new refresh token where the account keeps the newest, and the old one again if the new one is refused."""
+    path = account.network.refresh_token_path if account.network else None
+    if setting != "refresh_token" or not path:
+        yield
+        return
+    kept = KeptToken(path)
+    before = kept.put(token)
+    try:
+        yield
+    except BaseException:
+        kept.put(before)
+        raise
 
 
 def _place(account: Account, setting: str, paths: Sequence[str]) -> Place:

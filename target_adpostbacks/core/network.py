@@ -376,6 +376,11 @@ class Network(ABC, Generic[S]):
         return code
 
     @classmethod
+    def takes_tests(cls) -> bool:
+        """Whether it has a test tool."""
+        return cls.tests_without_code or cls.test_setting is not None
+
+    @classmethod
     def with_test_code(cls, code: str) -> Mapping[str, Any]:
         """The setting that has a code of its test tool, for whatever event is tested."""
         if cls.test_setting is None:

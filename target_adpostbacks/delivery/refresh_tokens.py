@@ -62,6 +62,12 @@ class KeptToken:
         except NotKept as why:
             return str(why)
 
+    def put(self, token: str) -> str:
+        """Keep this one; the one that was kept before, empty: none was. Raises NotKept and InUse."""
+        with self.taken() as keeping:
+            keeping.replace(token)
+            return keeping.token
+
     def _read(self) -> str:
         """The token that is kept; empty where there is none yet."""
         try:

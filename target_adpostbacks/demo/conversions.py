@@ -108,7 +108,7 @@ def _special(name: str, network: type[Network[Any]]) -> Iterator[Kind]:
         yield Kind(14, name, network, APP)
     if "offline" in configured:
         yield Kind(10, name, None, STORE)
-    if network.test_setting or network.tests_without_code:
+    if network.takes_tests():
         yield Kind(3, name, network, {"test": True})
 
 

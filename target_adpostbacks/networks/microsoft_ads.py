@@ -91,6 +91,10 @@ class MicrosoftAds(Network[MicrosoftAdsSettings]):
         "5616": "Nothing to do: it lies before the click. Set default_timezone if your times are local ones.",
     }
 
+    advice_by_words: ClassVar[Mapping[str, str]] = {
+        "refresh_token_path:": "Name a file in a folder that this user may write to; then nothing else has to be done."
+    }
+
     def __init__(
         self, settings: MicrosoftAdsSettings, preset: EventTable | None = None, account: str = "default"
     ) -> None:

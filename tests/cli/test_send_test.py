@@ -47,7 +47,18 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", [name for name, network in NETWORKS.items() if not network.counts_tests])
+@pytest.mark.parametrize("name", [name for name, network in NETWORKS.items() if not network.takes_tests()])
+def test_where_there_is_no_test_tool_nothing_is_sent(config: Path, sandbox: Sandbox, name: str) -> None:
+    result = run(config, name)
+    assert result.exit_code == 1
+    assert result.output == "Error: not sent: test_without_code: the network has no test tool\n"
+    assert sandbox.requests == []
+
+
+TAKE_TESTS = [name for name, network in NETWORKS.items() if network.takes_tests() and not network.counts_tests]
+
+
+@pytest.mark.parametrize("name", TAKE_TESTS)
 def test_a_made_up_event_reaches_the_test_tool_alone(config: Path, sandbox: Sandbox, name: str) -> None:
     result = run(config, name, "--test-code", TEST_CODES[name])
     assert result.exit_code == 0

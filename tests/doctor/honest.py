@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import string
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -54,6 +55,8 @@ def _network(chance: random.Random) -> dict[str, Any]:
     tail = "".join(chance.choices(LETTERS, k=chance.randrange(40, 120)))
     if example.isdecimal():
         click_id = str(chance.randrange(3 * 10**18, 4 * 10**18))
+    elif re.fullmatch("[0-9a-f]{32}", example):
+        click_id = f"{chance.getrandbits(128):032x}"
     elif example.count("-") == 4:
         click_id = str(chance.getrandbits(128))
     else:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from conftest import NOW, a_conversion, an_account
 from ledger_rows import rows
 
+from target_adpostbacks.cli.rotate import rotate
 from target_adpostbacks.config import InvalidConfig, accounts, hints, read
 from target_adpostbacks.core.answers import NoAccess, Request, Response, Skip, Verdict
 from target_adpostbacks.core.postback import Postback, prepare
@@ -294,6 +296,34 @@ def test_an_outage_proves_nothing_of_the_credentials(section: Mapping[str, Any],
         assert checked(sandbox, section).result == "unchecked"
 
 
+@pytest.mark.parametrize(("new", "exit_code"), [("single-use-new", 0), ("revoked-new", 1)])
+def test_a_token_that_is_rotated_is_tried_itself_and_goes_before_the_kept_one(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new: str, exit_code: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    section = {**OFFLINE, "refresh_token_path": "kept", "base_url": sandbox.url}
+    (tmp_path / "config.json").write_text(json.dumps({"microsoft_ads": section}))
+    (tmp_path / "kept").write_text("single-use-kept\n")
+    result = CliRunner().invoke(rotate, ["microsoft_ads", "--config", "config.json"], input=f"{new}\n")
+    assert result.exit_code == exit_code
+    configured = json.loads((tmp_path / "config.json").read_text())["microsoft_ads"]["refresh_token"]
+    kept = (tmp_path / "kept").read_text()
+    if exit_code:
+        assert (configured, kept) == (OFFLINE["refresh_token"], "single-use-kept\n")
+    else:
+        assert configured == new
+        assert kept.startswith("sandbox-refresh-single-use-")
+
+
+def test_what_is_rotated_is_the_token_of_the_accounts_own_api(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"microsoft_ads": {**CAPI, "base_url": sandbox.url}}))
+    result = CliRunner().invoke(rotate, ["microsoft_ads", "--config", "config.json"], input="new-token\n")
+    assert (result.exit_code, "api_token replaced" in result.output) == (0, True)
+
+
 def test_a_check_keeps_the_new_token_or_tells_of_it(sandbox: Sandbox, tmp_path: Path) -> None:
     first = {**OFFLINE, "refresh_token": "single-use-check"}
     path = tmp_path / "kept"
@@ -301,6 +331,9 @@ def test_a_check_keeps_the_new_token_or_tells_of_it(sandbox: Sandbox, tmp_path: 
     assert checked(sandbox, first, refresh_token_path=str(path)).result == "ok"
     found = checked(sandbox, {**OFFLINE, "refresh_token": "another"})
     assert "set refresh_token_path" in found.message
+    (tmp_path / "file").write_text("")
+    found = checked(sandbox, first, refresh_token_path=str(tmp_path / "file" / "token"))
+    assert (found.result, found.fix) == ("failed", MicrosoftAds.advice_by_words["refresh_token_path:"])
 
 
 def test_signing_in_asks_for_the_scope_of_the_api_and_sends_a_secret_only_if_there_is_one() -> None:
