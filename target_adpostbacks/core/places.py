@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Mapping
 from functools import cache, lru_cache
 
-from target_adpostbacks.core.match_keys import hashed
+from target_adpostbacks.core.match_keys import remembering
 
 _DECIMALS = re.compile(r"(?<=[0-9])\.0+$")
 _PREFIXED = re.compile(r"([a-z]{1,3})(-?)([0-9].*)").fullmatch
@@ -19,12 +19,6 @@ _ZIP4 = re.compile(r"([0-9]{5})-[0-9]{4}").fullmatch
 def name(raw: str) -> str | None:
     """``' Mary Ann '`` -> ``'maryann'``; accents and other scripts stay, composed (NFC)."""
     return unicodedata.normalize("NFC", "".join(raw.split()).lower()) or None
-
-
-@lru_cache(maxsize=20_000)
-def name_hash(raw: str | None) -> str | None:
-    """``hashed(raw, unpunctuated)``; the same names come again and again."""
-    return hashed(raw, unpunctuated)
 
 
 @lru_cache(maxsize=20_000)
@@ -50,7 +44,6 @@ def _without_accents(text: str) -> str:
 _STROKES = str.maketrans("łøđħŧı", "lodhti")  # letters that no decomposition takes apart
 
 
-@lru_cache(maxsize=20_000)
 def unpunctuated(raw: str) -> str | None:
     """``"Saint-Jean d’Août"`` -> ``'saintjeandaoût'``: lower case without white space, punctuation and symbols.
 
@@ -65,11 +58,16 @@ def unpunctuated(raw: str) -> str | None:
     )
 
 
-@lru_cache(maxsize=20_000)
+name_hash = remembering(unpunctuated)
+
+
 def city(raw: str) -> str | None:
     """``'St. Louis 2'`` -> ``'stlouis'``: ``unpunctuated``, without digits."""
     letters = unpunctuated(raw)
     return letters and ("".join(char for char in letters if not char.isdecimal()) or None)
+
+
+city_hash = remembering(city)
 
 
 @lru_cache(maxsize=20_000)
@@ -84,6 +82,9 @@ def state(raw: str, country: str | None = None) -> str | None:
         if key in (codes := _codes(code)):
             return codes[key]
     return unpunctuated(raw)
+
+
+state_hash = remembering(state)
 
 
 @lru_cache(maxsize=20_000)
@@ -142,7 +143,6 @@ _STATE_OF = re.compile(
 )
 
 
-@lru_cache(maxsize=20_000)
 def postal_code(raw: str, country: str | None = None) -> str | None:
     """``'M5V 3L9'`` -> ``'m5v3l9'``, ``'D-10115'`` -> ``'10115'``, ``'10115.0'`` -> ``'10115'``.
 
@@ -157,6 +157,9 @@ def postal_code(raw: str, country: str | None = None) -> str | None:
     if not country and (us := _ZIP4(code)):
         return us[1]
     return code.replace("-", "") or None
+
+
+postal_code_hash = remembering(postal_code)
 
 
 def _is_prefix(letters: str, dash: str, country: str | None) -> bool:

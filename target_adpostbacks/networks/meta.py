@@ -70,6 +70,7 @@ TOO_LITTLE: tuple[frozenset[str], ...] = (
     frozenset({"ln", "ge"}),
 )
 """Match keys that refuse an event, and its batch, where nothing else stands beside them (100/2804050)."""
+MOST_TOO_LITTLE = max(map(len, TOO_LITTLE))
 
 USER_PROPERTIES: Mapping[str, Callable[[JSON], JSON]] = {
     **dict.fromkeys("subscription_id ctwa_clid page_id page_scoped_user_id ig_account_id ig_sid".split(), as_text),
@@ -101,6 +102,7 @@ NO_CUSTOM_DATA = frozenset(
 """Custom properties that are never passed on as they are: those that we fill."""
 NO_CUSTOM_DATA_OF_APPS = NO_CUSTOM_DATA.union(name.replace("_", "") for name in mobile.DEVICE_PROPERTIES)
 
+NO_ITEM = Item()
 CONTENT_TYPES = frozenset("product product_group hotel flight destination vehicle home_listing".split())
 
 VERDICTS: Mapping[Verdict, Sequence[object]] = {
@@ -324,28 +326,31 @@ class Meta(Network[MetaSettings]):
         action_source = self.action_source(c)
         if event == "Purchase" and c.value is None:
             raise Skip("unsupported", "a Purchase needs value and currency")
-        return prune(
-            {
-                "event_name": event,
-                "event_time": int(c.event_time.timestamp()),
-                "event_id": c.event_id,
-                "action_source": action_source,
-                "event_source_url": c.event_source_url,
-                "referrer_url": c.referrer_url,
-                "opt_out": True if c.opt_out else None,
-                **self._limited_data_use(c),
-                "messaging_channel": as_text(c.properties.get("messaging_channel")),
-                "user_data": self._user_data(c, action_source),
-                "custom_data": self._custom_data(c, action_source),
-                "app_data": self._app_data(c) if action_source == "app" else None,
-            }
-        )
+        payload: dict[str, JSON] = {
+            "event_name": event,
+            "event_time": int(c.event_time.timestamp()),
+            "event_id": c.event_id,
+            "action_source": action_source,
+        }
+        if c.event_source_url:
+            payload["event_source_url"] = c.event_source_url
+        if c.referrer_url:
+            payload["referrer_url"] = c.referrer_url
+        if c.opt_out:
+            payload["opt_out"] = True
+        if c.limited_data_use or (c.limited_data_use is None and self.settings.data_processing_options):
+            payload |= self._limited_data_use()
+        if c.properties and (channel := as_text(c.properties.get("messaging_channel"))):
+            payload["messaging_channel"] = channel
+        payload["user_data"] = self._user_data(c, action_source)
+        if custom_data := self._custom_data(c, action_source):
+            payload["custom_data"] = custom_data
+        if action_source == "app":
+            payload["app_data"] = self._app_data(c)
+        return payload
 
-    def _limited_data_use(self, c: Conversion) -> dict[str, JSON]:
+    def _limited_data_use(self) -> dict[str, JSON]:
         settings = self.settings
-        limited = c.limited_data_use if c.limited_data_use is not None else settings.data_processing_options
-        if not limited:
-            return {}
         return {
             "data_processing_options": ["LDU"],
             "data_processing_options_country": settings.data_processing_options_country,
@@ -353,31 +358,47 @@ class Meta(Network[MetaSettings]):
         }
 
     def _user_data(self, c: Conversion, action_source: str) -> dict[str, JSON]:
-        country = keys.unhashed(c.country)
-        user = prune(
-            {
-                "em": _distinct(c.email, email),
-                "ph": _distinct(c.phone, phones.digits, self.settings.country_codes(c.country)),
-                "fn": _hashed(c.first_name, name),
-                "ln": _hashed(c.last_name, name),
-                "ge": _hashed(c.gender, keys.gender),
-                "db": _hashed(c.date_of_birth, date_of_birth, c.event_time.year),
-                "ct": _hashed(c.city, places.city),
-                "st": _hashed(c.state, places.state, country),
-                "zp": _hashed(c.postal_code, places.postal_code, country),
-                "country": _hashed(c.country, keys.folded),
-                "external_id": self._external_id(c),
-                "client_ip_address": c.ip_address and _ip_address(c.ip_address),
-                "client_user_agent": c.user_agent,
-                "fbc": self._fbc(c),
-                "fbp": _cookie(c.ids.get("fbp"), c),
-                "madid": _madid(c) if action_source in ("app", "physical_store") else None,
-                "lead_id": _lead_id(c.lead_id),
-                "anon_id": as_text(c.properties.get("anon_id")) if action_source == "app" else None,
-                **_from_properties(c, USER_PROPERTIES),
-            }
-        )
-        if any(user.keys() <= too_little for too_little in TOO_LITTLE):
+        user: dict[str, JSON] = {}
+        hashes: list[str] | None
+        if c.email and (hashes := _distinct(c.email, email)):
+            user["em"] = hashes
+        if c.phone and (hashes := _distinct(c.phone, phones.digits, self.settings.country_codes(c.country))):
+            user["ph"] = hashes
+        if c.first_name and (hashes := _hashed(c.first_name, _name_hash)):
+            user["fn"] = hashes
+        if c.last_name and (hashes := _hashed(c.last_name, _name_hash)):
+            user["ln"] = hashes
+        if c.gender and (hashes := _hashed(c.gender, keys.gender_hash)):
+            user["ge"] = hashes
+        if c.date_of_birth and (hashes := _hashed(c.date_of_birth, _birth_hash, c.event_time.year)):
+            user["db"] = hashes
+        if c.city and (hashes := _hashed(c.city, places.city_hash)):
+            user["ct"] = hashes
+        if c.state and (hashes := _hashed(c.state, places.state_hash, keys.unhashed(c.country))):
+            user["st"] = hashes
+        if c.postal_code and (hashes := _hashed(c.postal_code, places.postal_code_hash, keys.unhashed(c.country))):
+            user["zp"] = hashes
+        if c.country and (hashes := _hashed(c.country, keys.country_hash)):
+            user["country"] = hashes
+        if c.external_id and (ids := self._external_id(c)):
+            user["external_id"] = ids
+        if c.ip_address and (address := _ip_address(c.ip_address)):
+            user["client_ip_address"] = address
+        if c.user_agent:
+            user["client_user_agent"] = c.user_agent
+        if fbc := self._fbc(c):
+            user["fbc"] = fbc
+        if c.ids and (fbp := _cookie(c.ids.get("fbp"), c)):
+            user["fbp"] = fbp
+        if action_source in ("app", "physical_store") and (madid := _madid(c)):
+            user["madid"] = madid
+        if c.lead_id and (lead_id := _lead_id(c.lead_id)):
+            user["lead_id"] = lead_id
+        if c.properties:
+            if action_source == "app" and (anon_id := as_text(c.properties.get("anon_id"))):
+                user["anon_id"] = anon_id
+            user |= prune(_from_properties(c, USER_PROPERTIES))
+        if len(user) <= MOST_TOO_LITTLE and any(user.keys() <= too_little for too_little in TOO_LITTLE):
             raise Skip("no_match_key", f"needed: {self.match_rules[c.event_source]}")
         return user
 
@@ -411,30 +432,42 @@ class Meta(Network[MetaSettings]):
         return f"fb.1.{clicked}.{fbclid}"
 
     def _custom_data(self, c: Conversion, action_source: str) -> dict[str, JSON]:
-        only = c.contents[0] if len(c.contents) == 1 else Item()
-        items = [item for item in c.contents if item.id]
-        sold = _from_properties(c, CONTENT_PROPERTIES)
-        content_ids = [item.id for item in items] or sold.get("content_ids")
         crm = c.event_source == "crm"
-        return prune(
-            {
-                **({"lead_event_source": self.settings.lead_event_source} if crm else {}),
-                **_custom_properties(c, action_source),
-                **_from_properties(c, CUSTOM_PROPERTIES),
-                "currency": c.currency,
-                "value": c.value,
-                "order_id": c.order_id,
-                "content_type": _content_type(c) if content_ids else None,
-                "content_ids": content_ids,
-                "content_name": only.name or sold.get("content_name"),
-                "content_category": only.category or sold.get("content_category"),
-                "num_items": c.num_items,
-                "search_string": c.search_query,
-                "description": c.description,
-                "contents": [_content(item) for item in items],
-                "event_source": "crm" if crm else None,
-            }
-        )
+        data: dict[str, JSON] = {"lead_event_source": self.settings.lead_event_source} if crm else {}
+        sold: Mapping[str, JSON] = {}
+        if c.properties:
+            data |= _custom_properties(c, action_source)
+            data |= _from_properties(c, CUSTOM_PROPERTIES)
+            sold = _from_properties(c, CONTENT_PROPERTIES)
+        if data:
+            data = prune(data)
+        if c.currency:
+            data["currency"] = c.currency
+        if c.value is not None:
+            data["value"] = c.value
+        if c.order_id:
+            data["order_id"] = c.order_id
+        items = [item for item in c.contents if item.id]
+        if content_ids := [item.id for item in items] or sold.get("content_ids"):
+            if content_type := _content_type(c):
+                data["content_type"] = content_type
+            data["content_ids"] = content_ids
+        only = c.contents[0] if len(c.contents) == 1 else NO_ITEM
+        if content_name := only.name or sold.get("content_name"):
+            data["content_name"] = content_name
+        if content_category := only.category or sold.get("content_category"):
+            data["content_category"] = content_category
+        if c.num_items is not None:
+            data["num_items"] = c.num_items
+        if c.search_query:
+            data["search_string"] = c.search_query
+        if c.description:
+            data["description"] = c.description
+        if items:
+            data["contents"] = [_content(item) for item in items]
+        if crm:
+            data["event_source"] = "crm"
+        return data
 
     def _app_data(self, c: Conversion) -> dict[str, JSON]:
         version = mobile.version(c)
@@ -589,7 +622,6 @@ def email(raw: str) -> str | None:
     return address if address and "." in address.partition("@")[2][1:-1] else None
 
 
-@lru_cache(maxsize=20_000)
 def name(raw: str) -> str | None:
     """As Meta's library does: without white space and ASCII punctuation; accents and other scripts stay.
 
@@ -603,24 +635,29 @@ def _fits(pattern: str, text: str) -> bool:
     return re.fullmatch(pattern, text, re.ASCII) is not None
 
 
-def _hashed(raw: str | None, normalize: Callable[..., str | None], *context: Any) -> list[str] | None:
-    if raw is None or keys.is_md5(raw):  # Meta documents SHA-256 alone
+_name_hash = keys.remembering(name)
+_birth_hash = keys.remembering(date_of_birth)
+
+
+def _hashed(raw: str, hash_of: Callable[..., str | None], *context: Any) -> list[str] | None:
+    """``hash_of`` as the only member of a list; None where there is none."""
+    if keys.is_md5(raw):  # Meta documents SHA-256 alone
         return None
-    return _distinct((raw,), normalize, *context)
+    digest = hash_of(raw, *context)
+    return [digest + keys.appendix(raw) if len(raw) > 64 else digest] if digest else None
 
 
 def _distinct(raws: Sequence[str], normalize: Callable[..., str | None], *context: Any) -> list[str]:
     """``keys.distinct_hashed``, with what Meta's parameter builder appends: Meta takes it whole."""
-    digests = keys.distinct_hashed(raws, normalize, *context)
-    if any(len(raw) > 64 for raw in raws):
+    if max(map(len, raws), default=0) > 64:
         whole = ((keys.hashed(raw, normalize, *context), raw) for raw in raws)
         return [*dict.fromkeys(digest + keys.appendix(raw) for digest, raw in whole if digest)]
-    return digests
+    return keys.distinct_hashed(raws, normalize, *context)
 
 
 def _ip_address(raw: str) -> str | None:
     address = keys.public_ip(raw)
-    return address + keys.appendix(raw) if address else None
+    return address if address is None or address == raw else address + keys.appendix(raw)
 
 
 def _cookie(raw: str | None, c: Conversion) -> str | None:
@@ -693,17 +730,20 @@ def _content_type(c: Conversion) -> str | None:
 
 
 def _content(item: Item) -> dict[str, JSON]:
-    return prune(
-        {
-            "id": item.id,
-            "quantity": item.quantity,
-            "item_price": item.price,
-            "title": item.name,
-            "category": item.category,
-            "brand": item.brand,
-            "delivery_category": item.delivery_category,
-        }
-    )
+    content: dict[str, JSON] = {"id": item.id}
+    if item.quantity is not None:
+        content["quantity"] = item.quantity
+    if item.price is not None:
+        content["item_price"] = item.price
+    if item.name:
+        content["title"] = item.name
+    if item.category:
+        content["category"] = item.category
+    if item.brand:
+        content["brand"] = item.brand
+    if item.delivery_category:
+        content["delivery_category"] = item.delivery_category
+    return content
 
 
 def _error(body: Any) -> Mapping[str, Any]:

@@ -106,6 +106,13 @@ def test_nothing_is_never_hashed() -> None:
     assert keys.sha256(None) is None
 
 
+@pytest.mark.parametrize("raw", [" Ontario ", HASH, HASH.upper(), "e3b0c44298fc1c149afbf4c8996fb924" * 2, "", None])
+@pytest.mark.parametrize("country", ["CA", "DE", None])
+def test_a_remembered_hash_is_the_one_that_is_made_anew(raw: str | None, country: str | None) -> None:
+    hash_of = keys.remembering(places.state)
+    assert [hash_of(raw, country) for _ in range(2)] == [keys.hashed(raw, places.state, country)] * 2
+
+
 def test_a_list_gives_its_usable_members() -> None:
     assert keys.each_hashed(["nobody", "Ada@example.com", HASH], keys.email) == [HASH, HASH]
     assert keys.first_hashed(["nobody", "ada@example.com"], keys.email) == HASH
