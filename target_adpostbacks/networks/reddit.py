@@ -173,37 +173,49 @@ class Reddit(Network[RedditSettings]):
         user = self._user(c)
         if not (click_id or "email" in user or (self.settings.match_policy == "any_match_key" and _matches(user))):
             raise Skip("no_match_key", f"needed: {self.match_rules[c.event_source]}")
-        return prune(
-            {
-                "event_at": int(c.event_time.timestamp() * 1000 + 0.5),
-                "action_source": action_source,
-                "event_source_url": c.event_source_url if action_source == "WEBSITE" else None,
-                "referrer_url": c.referrer_url if action_source == "WEBSITE" else None,
-                "click_id": click_id,
-                "type": {"tracking_type": event}
-                if standard
-                else {"tracking_type": "CUSTOM", "custom_event_name": event},
-                "metadata": _metadata(c, event),
-                "user": user,
-            }
+        payload: dict[str, JSON] = {
+            "event_at": int(c.event_time.timestamp() * 1000 + 0.5),
+            "action_source": action_source,
+        }
+        if action_source == "WEBSITE":
+            if c.event_source_url:
+                payload["event_source_url"] = c.event_source_url
+            if c.referrer_url:
+                payload["referrer_url"] = c.referrer_url
+        if click_id:
+            payload["click_id"] = click_id
+        payload["type"] = (
+            {"tracking_type": event} if standard else {"tracking_type": "CUSTOM", "custom_event_name": event}
         )
+        payload["metadata"] = _metadata(c, event)
+        if user:
+            payload["user"] = user
+        return payload
 
     def _user(self, c: Conversion) -> dict[str, JSON]:
-        idfa, aaid = mobile.idfa(c), mobile.gaid(c)
-        return prune(
-            {
-                "email": keys.first_hashed(c.email, email),
-                "phone_number": keys.first_hashed(c.phone, phones.e164, self.settings.country_codes(c.country)),
-                "external_id": keys.first_hashed(c.external_id, keys.trimmed),
-                "idfa": idfa and keys.hashed(idfa, keys.idfa),
-                "aaid": None if idfa else aaid and keys.hashed(aaid, keys.gaid),
-                "ip_address": c.ip_address and self._ip_address(c.ip_address),
-                "user_agent": c.user_agent,
-                "uuid": c.ids.get("rdt_uuid"),
-                "screen_dimensions": _screen_dimensions(c.screen_width, c.screen_height),
-                "data_processing_options": _limited_data_use(c) if c.limited_data_use or c.opt_out else None,
-            }
-        )
+        user: dict[str, JSON] = {}
+        if c.email and (digest := keys.first_hashed(c.email, email)):
+            user["email"] = digest
+        if c.phone and (digest := keys.first_hashed(c.phone, phones.e164, self.settings.country_codes(c.country))):
+            user["phone_number"] = digest
+        if c.external_id and (digest := keys.first_hashed(c.external_id, keys.trimmed)):
+            user["external_id"] = digest
+        if idfa := mobile.idfa(c):
+            if digest := keys.hashed(idfa, keys.idfa):
+                user["idfa"] = digest
+        elif (aaid := mobile.gaid(c)) and (digest := keys.hashed(aaid, keys.gaid)):
+            user["aaid"] = digest
+        if c.ip_address and (address := self._ip_address(c.ip_address)):
+            user["ip_address"] = address
+        if c.user_agent:
+            user["user_agent"] = c.user_agent
+        if uuid := c.ids.get("rdt_uuid"):
+            user["uuid"] = uuid
+        if screen := _screen_dimensions(c.screen_width, c.screen_height):
+            user["screen_dimensions"] = screen
+        if c.limited_data_use or c.opt_out:
+            user["data_processing_options"] = _limited_data_use(c)
+        return user
 
     def _ip_address(self, raw: str) -> str | None:
         if digest := keys.digest_of(raw):
@@ -314,30 +326,32 @@ def _region(c: Conversion) -> str | None:
 
 
 def _metadata(c: Conversion, event: str) -> dict[str, JSON]:
-    valued = event not in WITHOUT_VALUE
-    counted = event not in WITHOUT_ITEM_COUNT
-    return prune(
-        {
-            "conversion_id": c.event_id,
-            "order_id": c.order_id,
-            "currency": c.currency if valued else None,
-            "value": c.value if valued else None,
-            "item_count": item_count(c) if counted else None,
-            "products": [_product(item) for item in c.contents if item.id],
-        }
-    )
+    metadata: dict[str, JSON] = {"conversion_id": c.event_id}
+    if c.order_id:
+        metadata["order_id"] = c.order_id
+    if event not in WITHOUT_VALUE:
+        if c.currency:
+            metadata["currency"] = c.currency
+        if c.value is not None:
+            metadata["value"] = c.value
+    if event not in WITHOUT_ITEM_COUNT and (count := item_count(c)) is not None:
+        metadata["item_count"] = count
+    if products := [_product(item) for item in c.contents if item.id]:
+        metadata["products"] = products
+    return metadata
 
 
 def _product(item: Item) -> dict[str, JSON]:
-    return prune(
-        {
-            "id": item.id,
-            "name": item.name,
-            "category": item.category,
-            "quantity": item.quantity,
-            "item_price": item.price,
-        }
-    )
+    product: dict[str, JSON] = {"id": item.id}
+    if item.name:
+        product["name"] = item.name
+    if item.category:
+        product["category"] = item.category
+    if item.quantity is not None:
+        product["quantity"] = item.quantity
+    if item.price is not None:
+        product["item_price"] = item.price
+    return product
 
 
 NETWORK = Reddit

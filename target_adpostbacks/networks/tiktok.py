@@ -339,48 +339,70 @@ class TikTok(Network[TikTokSettings]):
 
     def payload(self, conversion: Conversion) -> JSON:
         c = conversion
-        return prune(
-            {
-                "event": self.event(c),
-                "event_time": int(c.event_time.timestamp()),
-                "event_id": c.event_id,
-                "user": self._user(c),
-                "page": self._page(c) if c.event_source == "web" else None,
-                "app": self._app(c) if c.event_source == "app" else None,
-                "ad": _ad(c) if c.event_source == "app" else None,
-                "lead": self._lead(c) if c.event_source == "crm" else None,
-                "properties": _properties(c),
-                "limited_data_use": True if (c.limited_data_use or c.opt_out) and self.limits_data_use(c) else None,
-            }
-        )
+        payload: dict[str, JSON] = {
+            "event": self.event(c),
+            "event_time": int(c.event_time.timestamp()),
+            "event_id": c.event_id,
+        }
+        if user := self._user(c):
+            payload["user"] = user
+        if c.event_source == "web":
+            if page := self._page(c):
+                payload["page"] = page
+        elif c.event_source == "app":
+            payload["app"] = self._app(c)
+            if ad := _ad(c):
+                payload["ad"] = ad
+        elif c.event_source == "crm":
+            payload["lead"] = self._lead(c)
+        if properties := _properties(c):
+            payload["properties"] = properties
+        if (c.limited_data_use or c.opt_out) and self.limits_data_use(c):
+            payload["limited_data_use"] = True
+        return payload
 
     def _user(self, c: Conversion) -> dict[str, JSON]:
         web, app, crm = c.event_source == "web", c.event_source == "app", c.event_source == "crm"
-        user: dict[str, JSON] = {
-            "email": one_or_many(keys.each_hashed(c.email, keys.email)),
-            "phone": one_or_many(keys.each_hashed(c.phone, phones.e164, self.settings.country_codes(c.country))),
-            "external_id": one_or_many(keys.each_hashed(c.external_id, keys.trimmed)) if web or crm else None,
-            "ip": keys.public_ip(c.ip_address) if c.ip_address and (web or app) else None,
-            "user_agent": c.user_agent if web or app else None,
-            "locale": c.language.replace("_", "-") if c.language and (web or app) else None,
-        }
+        user: dict[str, JSON] = {}
+        if c.email and (hashes := keys.each_hashed(c.email, keys.email)):
+            user["email"] = one_or_many(hashes)
+        if c.phone and (hashes := keys.each_hashed(c.phone, phones.e164, self.settings.country_codes(c.country))):
+            user["phone"] = one_or_many(hashes)
+        if c.external_id and (web or crm) and (hashes := keys.each_hashed(c.external_id, keys.trimmed)):
+            user["external_id"] = one_or_many(hashes)
+        if web or app:
+            if c.ip_address and (address := keys.public_ip(c.ip_address)):
+                user["ip"] = address
+            if c.user_agent:
+                user["user_agent"] = c.user_agent
+            if c.language:
+                user["locale"] = c.language.replace("_", "-")
         if web:
-            user |= {
-                "ttclid": self._ttclid(c),
-                "ttp": c.ids.get("ttp"),
-                "first_name": places.name_hash(c.first_name),
-                "last_name": places.name_hash(c.last_name),
-                "city": c.city and places.place(c.city),
-                "state": c.state and places.place(places.bare_state(c.state, keys.unhashed(c.country))),
-                "zip_code": keys.hashed(c.postal_code, places.postal_code, keys.unhashed(c.country)),
-                "country": (keys.unhashed(c.country) or "").lower(),
-            }
+            self._add_person(user, c)
         if app:
-            user |= self._device(c)
-        user = prune(user)
+            user |= prune(self._device(c))
         if not _matches(c, user):
             raise Skip("no_match_key", f"needed: {self.match_rules[c.event_source]}")
         return user
+
+    def _add_person(self, user: dict[str, JSON], c: Conversion) -> None:
+        if ttclid := self._ttclid(c):
+            user["ttclid"] = ttclid
+        if ttp := c.ids.get("ttp"):
+            user["ttp"] = ttp
+        if c.first_name and (digest := places.name_hash(c.first_name)):
+            user["first_name"] = digest
+        if c.last_name and (digest := places.name_hash(c.last_name)):
+            user["last_name"] = digest
+        if c.city and (city := places.place(c.city)):
+            user["city"] = city
+        country = keys.unhashed(c.country)
+        if c.state and (state := places.place(places.bare_state(c.state, country))):
+            user["state"] = state
+        if c.postal_code and (digest := places.postal_code_hash(c.postal_code, country)):
+            user["zip_code"] = digest
+        if country:
+            user["country"] = country.lower()
 
     def _ttclid(self, c: Conversion) -> str | None:
         ttclid = self.click_id(c)
@@ -403,7 +425,12 @@ class TikTok(Network[TikTokSettings]):
         return keys.sha256(normalized) if self.settings.hash_device_ids else normalized
 
     def _page(self, c: Conversion) -> dict[str, JSON]:
-        return prune({"url": c.event_source_url or self.settings.default_page_url, "referrer": c.referrer_url})
+        page: dict[str, JSON] = {}
+        if url := c.event_source_url or self.settings.default_page_url:
+            page["url"] = url
+        if c.referrer_url:
+            page["referrer"] = c.referrer_url
+        return page
 
     def _app(self, c: Conversion) -> dict[str, JSON]:
         app_id = c.app_id or self.settings.app_id
@@ -480,23 +507,32 @@ def _ad(c: Conversion) -> dict[str, JSON]:
     return prune({field: ad.get(field) for field in AD_FIELDS}) if isinstance(ad, Mapping) else {}
 
 
+OWN = "currency value content_type content_ids num_items search_string order_id description contents".split()
+"""Members of ``properties`` that columns alone fill."""
+
+
 def _properties(c: Conversion) -> dict[str, JSON]:
-    items = c.contents
-    properties = passed_on(c.properties, {"ad"}) if c.properties else c.properties
-    return prune(
-        {
-            **properties,
-            "currency": c.currency,
-            "value": c.value,
-            "content_type": _content_type(c),
-            "content_ids": [item.id for item in items if item.id] or as_texts(c.properties.get("content_ids")),
-            "num_items": item_count(c),
-            "search_string": c.search_query,
-            "order_id": c.order_id,
-            "description": c.description,
-            "contents": [_content(item) for item in items],
-        }
-    )
+    own: dict[str, JSON] = {}
+    if c.currency:
+        own["currency"] = c.currency
+    if c.value is not None:
+        own["value"] = c.value
+    if content_type := _content_type(c):
+        own["content_type"] = content_type
+    content_ids = [item.id for item in c.contents if item.id]
+    if content_ids or (c.properties and (content_ids := as_texts(c.properties.get("content_ids")) or [])):
+        own["content_ids"] = content_ids
+    if (count := item_count(c)) is not None:
+        own["num_items"] = count
+    if c.search_query:
+        own["search_string"] = c.search_query
+    if c.order_id:
+        own["order_id"] = c.order_id
+    if c.description:
+        own["description"] = c.description
+    if c.contents:
+        own["contents"] = [_content(item) for item in c.contents]
+    return prune({**passed_on(c.properties, {"ad"}), **dict.fromkeys(OWN), **own}) if c.properties else own
 
 
 def _given_content_type(c: Conversion) -> str:
@@ -510,16 +546,20 @@ def _content_type(c: Conversion) -> str | None:
 
 
 def _content(item: Item) -> dict[str, JSON]:
-    return prune(
-        {
-            "content_id": item.id,
-            "content_name": item.name,
-            "content_category": item.category,
-            "brand": item.brand,
-            "quantity": item.quantity,
-            "price": item.price,
-        }
-    )
+    content: dict[str, JSON] = {}
+    if item.id:
+        content["content_id"] = item.id
+    if item.name:
+        content["content_name"] = item.name
+    if item.category:
+        content["content_category"] = item.category
+    if item.brand:
+        content["brand"] = item.brand
+    if item.quantity is not None:
+        content["quantity"] = item.quantity
+    if item.price is not None:
+        content["price"] = item.price
+    return content
 
 
 def _unlisted(code: str) -> Verdict:
