@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from target_adpostbacks.core import match_keys as keys
@@ -29,21 +29,23 @@ def left_out(
     match_columns: Mapping[str, str],
     sent: Collection[str],
     own_readings: Mapping[str, Callable[[str, Conversion], Any]] = NO_READINGS,
-) -> Iterator[str]:
+) -> list[str]:
     """``'email: not an e-mail address'`` for each column of which a value is missing among the match keys ``sent``.
 
     ``match_columns``: column to the match key that is made of it; ``own_readings``: how the network itself reads some.
     Only what is missing is read again.
     """
+    said = []
     for column, match_key in match_columns.items():
         raw = getattr(c, column)
         if not raw or (match_key in sent and (raw.__class__ is str or len(raw) == 1)):
             continue
         rule, reading = READINGS[column]
         reading = own_readings.get(column, reading)
-        values = [value for value in ((raw,) if isinstance(raw, str) else raw) if not is_placeholder(value.strip())]
-        if not values:
-            continue  # nothing was there
         is_refused = column == "email" and match_key not in sent  # by a rule of the network's own
-        if is_refused or any(not (reading(value, c) or keys.is_hash(value)) for value in values):
-            yield f"{column}: {rule}"
+        for value in (raw,) if raw.__class__ is str else raw:
+            is_usable = not is_refused and (reading(value, c) or keys.is_hash(value))
+            if not is_usable and not is_placeholder(value.strip()):  # a placeholder: nothing was there
+                said.append(f"{column}: {rule}")
+                break
+    return said

@@ -112,11 +112,10 @@ class Preparation:
             nobody, kept = _for_nobody(conversion), facts(conversion, stream, line)
             prepared.not_sent.append(_not_sent(nobody, "", conversion, kept, skip.reason, skip.message))
             return prepared
-        elsewhere = {
-            account.label: passed
-            for account in accounts
-            if (passed := self._for_account(record, conversion, account, now, prepared, key))
-        }
+        elsewhere = {}
+        for account in accounts:
+            if passed := self._for_account(record, conversion, account, now, prepared, key):
+                elsewhere[account.label] = passed
         if elsewhere:
             _for_no_account(accounts, elsewhere, conversion, prepared)
         return prepared
