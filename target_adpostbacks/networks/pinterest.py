@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
-from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote
 
@@ -39,6 +38,7 @@ MATCH_RULE = "email, advertising_id, or ip_address with user_agent; phone, exter
 GENDERS = {**keys.GENDERS, **dict.fromkeys(("n", "non-binary", "non binary", "nonbinary"), "n")}
 MAX_ID, MAX_VERSION = 200, 100  # characters
 NO_ITEM = Item()
+NOTHING_NAMED: Mapping[str, JSON] = {}
 
 _ROUTINE = re.compile(r"(?:external_id|click_id) is missing")  # the postback's note says so too
 
@@ -190,49 +190,65 @@ class Pinterest(Network[PinterestSettings]):
 
     def payload(self, conversion: Conversion) -> JSON:
         c = conversion
-        web, app = c.event_source == "web", c.event_source == "app"
-        return prune(
-            {
-                "event_name": self.event(c),
-                "action_source": _action_source(c),
-                "event_time": int(c.event_time.timestamp()),
-                "event_id": c.event_id,
-                "event_source_url": c.event_source_url if web else None,
-                "opt_out": _opt_out(c),
-                "partner_name": self.settings.partner_name,
-                "language": None if app else _language(c.language),
-                "user_data": self._user_data(c),
-                "custom_data": _custom_data(c),
-                "app_info": _app_info(c) if app else None,
-                "device_info": _device_info(c) if app else None,
-                "advertiser_tracking_enabled": self._tracking_enabled(c) if app else None,
-            }
-        )
+        app = c.event_source == "app"
+        payload: dict[str, JSON] = {
+            "event_name": self.event(c),
+            "action_source": _action_source(c),
+            "event_time": int(c.event_time.timestamp()),
+            "event_id": c.event_id,
+        }
+        if c.event_source_url and c.event_source == "web":
+            payload["event_source_url"] = c.event_source_url
+        if (opt_out := _opt_out(c)) is not None:
+            payload["opt_out"] = opt_out
+        if self.settings.partner_name:
+            payload["partner_name"] = self.settings.partner_name
+        if c.language and not app and (language := _language(c.language)):
+            payload["language"] = language
+        payload["user_data"] = self._user_data(c)
+        if custom_data := _custom_data(c):
+            payload["custom_data"] = custom_data
+        if app:
+            tracking = self._tracking_enabled(c)
+            of_app = {"app_info": _app_info(c), "device_info": _device_info(c), "advertiser_tracking_enabled": tracking}
+            payload |= prune(of_app)
+        return payload
 
     def _user_data(self, c: Conversion) -> dict[str, JSON]:
-        country = keys.unhashed(c.country)
-        user_data = prune(
-            {
-                "em": keys.distinct_hashed(c.email, keys.email),
-                "hashed_maids": _advertising_ids(c),
-                "client_ip_address": c.ip_address and keys.public_ip(c.ip_address),
-                "client_user_agent": c.user_agent,
-                "ph": keys.distinct_hashed(c.phone, phones.digits, self.settings.country_codes(c.country)),
-                "fn": name_hashes(c.first_name),
-                "ln": name_hashes(c.last_name),
-                "ge": keys.hashed_list(c.gender, gender),
-                "db": keys.hashed_list(c.date_of_birth, date_of_birth, c.event_time.year),
-                "ct": keys.hashed_list(c.city, places.unpunctuated),
-                "st": keys.hashed_list(c.state, state, country),
-                "zp": keys.hashed_list(c.postal_code, places.postal_code, country),
-                "country": keys.hashed_list(c.country, keys.folded),
-                "external_id": keys.distinct_hashed(c.external_id, keys.folded),
-                "click_id": self.click_id(c),
-            }
-        )
-        if not (MATCH_KEYS & user_data.keys() or user_data.keys() >= PAIRED_KEYS):
+        user: dict[str, JSON] = {}
+        if c.email and (hashes := keys.distinct_hashed(c.email, keys.email)):
+            user["em"] = hashes
+        if hashes := _advertising_ids(c):
+            user["hashed_maids"] = hashes
+        if c.ip_address and (address := keys.public_ip(c.ip_address)):
+            user["client_ip_address"] = address
+        if c.user_agent:
+            user["client_user_agent"] = c.user_agent
+        if c.phone and (hashes := keys.distinct_hashed(c.phone, phones.digits, self.settings.country_codes(c.country))):
+            user["ph"] = hashes
+        if c.first_name and (digest := _name_hash(c.first_name)):
+            user["fn"] = [digest]
+        if c.last_name and (digest := _name_hash(c.last_name)):
+            user["ln"] = [digest]
+        if c.gender and (digest := keys.hashed(c.gender, gender)):
+            user["ge"] = [digest]
+        if c.date_of_birth and (digest := keys.hashed(c.date_of_birth, date_of_birth, c.event_time.year)):
+            user["db"] = [digest]
+        if c.city and (digest := places.name_hash(c.city)):
+            user["ct"] = [digest]
+        if c.state and (digest := keys.hashed(c.state, state, keys.unhashed(c.country))):
+            user["st"] = [digest]
+        if c.postal_code and (digest := places.postal_code_hash(c.postal_code, keys.unhashed(c.country))):
+            user["zp"] = [digest]
+        if c.country and (digest := keys.country_hash(c.country)):
+            user["country"] = [digest]
+        if c.external_id and (hashes := keys.distinct_hashed(c.external_id, keys.folded)):
+            user["external_id"] = hashes
+        if click_id := self.click_id(c):
+            user["click_id"] = click_id
+        if MATCH_KEYS.isdisjoint(user) and not user.keys() >= PAIRED_KEYS:
             raise Skip("no_match_key", f"needed: {MATCH_RULE}")
-        return user_data
+        return user
 
     def _tracking_enabled(self, c: Conversion) -> bool | None:
         return mobile.tracking_allowed(c, mobile.version(c) or "") if self.settings.send_advertiser_tracking else None
@@ -304,10 +320,7 @@ def name(raw: str) -> str | None:
     return unicodedata.normalize("NFC", raw.strip().lower()) or None
 
 
-@lru_cache(maxsize=20_000)
-def name_hashes(raw: str | None) -> Sequence[str]:
-    """``keys.hashed_list(raw, name)``; the same names come again and again."""
-    return keys.hashed_list(raw, name)
+_name_hash = keys.remembering(name)
 
 
 def gender(raw: str) -> str | None:
@@ -321,14 +334,13 @@ def state(raw: str, country: str | None) -> str | None:
     return code if code and len(code) == 2 and code.isascii() and code.isalpha() else None
 
 
-def _advertising_ids(c: Conversion) -> list[str] | None:
-    written = [raw for raw in (c.advertising_id, c.idfa, c.gaid) if raw]
-    return keys.distinct_hashed(written, keys.gaid) if written else None
+def _advertising_ids(c: Conversion) -> list[str]:
+    return keys.distinct_hashed([raw for raw in (c.advertising_id, c.idfa, c.gaid) if raw], keys.gaid)
 
 
-def _language(tag: str | None) -> str | None:
+def _language(tag: str) -> str | None:
     """``'pt_BR'`` -> ``'pt'``; None for a language whose code has three letters."""
-    code = tag.replace("_", "-").partition("-")[0].lower() if tag else ""
+    code = tag.replace("_", "-").partition("-")[0].lower()
     return code if len(code) == 2 else None
 
 
@@ -376,23 +388,34 @@ def _device_info(c: Conversion) -> dict[str, JSON]:
 
 def _custom_data(c: Conversion) -> dict[str, JSON]:
     items = [item for item in c.contents if item.id]
+    data: dict[str, JSON] = {}
+    if c.currency:
+        data["currency"] = c.currency
+    if c.value is not None:
+        data["value"] = decimal_text(c.value)
+    if c.order_id:
+        data["order_id"] = c.order_id
+    if (count := item_count(c)) is not None:
+        data["num_items"] = count
+    if items:
+        data["content_ids"] = [item.id for item in items]
     only = c.contents[0] if len(c.contents) == 1 else NO_ITEM
-    return prune(
-        {
-            "currency": c.currency,
-            "value": None if c.value is None else decimal_text(c.value),
-            "order_id": c.order_id,
-            "num_items": item_count(c),
-            "content_ids": [item.id for item in items],
-            "content_name": only.name,
-            "content_category": only.category,
-            "content_brand": only.brand,
-            "contents": [_content(item) for item in items],
-            "search_string": c.search_query,
-            "opt_out_type": "LDP" if c.limited_data_use else None,
-            **(_named(c.properties) if c.properties else {}),
-        }
-    )
+    named = _named(c.properties) if c.properties else NOTHING_NAMED
+    if content_name := named.get("content_name") or only.name:
+        data["content_name"] = content_name
+    if category := named.get("content_category") or only.category:
+        data["content_category"] = category
+    if brand := named.get("content_brand") or only.brand:
+        data["content_brand"] = brand
+    if items:
+        data["contents"] = [_content(item) for item in items]
+    if c.search_query:
+        data["search_string"] = c.search_query
+    if c.limited_data_use:
+        data["opt_out_type"] = "LDP"
+    if predicted := named.get("predicted_ltv"):
+        data["predicted_ltv"] = predicted
+    return data
 
 
 def _named(properties: Mapping[str, Any]) -> dict[str, JSON]:
@@ -403,16 +426,18 @@ def _named(properties: Mapping[str, Any]) -> dict[str, JSON]:
 
 
 def _content(item: Item) -> dict[str, JSON]:
-    return prune(
-        {
-            "id": item.id,
-            "item_name": item.name,
-            "item_category": item.category,
-            "item_brand": item.brand,
-            "item_price": None if item.price is None else decimal_text(item.price),
-            "quantity": item.quantity,
-        }
-    )
+    content: dict[str, JSON] = {"id": item.id}
+    if item.name:
+        content["item_name"] = item.name
+    if item.category:
+        content["item_category"] = item.category
+    if item.brand:
+        content["item_brand"] = item.brand
+    if item.price is not None:
+        content["item_price"] = decimal_text(item.price)
+    if item.quantity is not None:
+        content["quantity"] = item.quantity
+    return content
 
 
 def _each(body: Mapping[str, Any], count: int) -> list[Outcome] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 from urllib.parse import quote
@@ -40,6 +40,13 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullma
 _APP_ID = re.compile(r"[0-9]+|[A-Za-z]\w*(\.\w+)+", re.ASCII).fullmatch
 _INTERNATIONAL = re.compile(r"(?:\+|00)\s*\(?([0-9]+)\)?([0-9\s()./‐-―-]*)").fullmatch
 _CREDENTIALS = re.compile(r"token(?!i[sz])|authori[sz]|authenticat|credential", re.IGNORECASE)
+
+
+PROPERTIES: Mapping[str, Callable[[JSON], JSON]] = {
+    **dict.fromkeys(("sign_up_method", "event_tag"), as_text),
+    "predicted_ltv": as_number,
+}
+"""Members of ``properties`` that Snapchat knows, and how it wants them."""
 
 
 class SnapchatSettings(PhoneSettings, frozen=True, kw_only=True):
@@ -202,55 +209,70 @@ class Snapchat(Network[SnapchatSettings]):
         event = self.event(c)
         if event == "PURCHASE" and c.value is None:
             raise Skip("unsupported", "PURCHASE needs value and currency; map both columns")
-        restricted = c.limited_data_use or c.opt_out
-        californian = restricted and c.country == "US" and c.state and places.state(c.state, "US") == "ca"
-        return prune(
-            {
-                "event_name": event,
-                "event_time": int(c.event_time.timestamp()),
-                "event_id": c.event_id,
-                "action_source": ACTION_SOURCES[c.event_source],
-                "event_source_url": c.event_source_url,
-                "user_data": self._user_data(c),
-                "custom_data": _custom_data(c),
-                "app_data": self._app_data(c) if c.event_source == "app" else None,
-                "data_processing_options": ["LDU"] if restricted else None,
-                "data_processing_options_country": int(bool(californian)) if restricted else None,  # 0: Snap locates
-                "data_processing_options_state": 1000 if californian else 0 if restricted else None,
-            }
-        )
+        payload: dict[str, JSON] = {
+            "event_name": event,
+            "event_time": int(c.event_time.timestamp()),
+            "event_id": c.event_id,
+            "action_source": ACTION_SOURCES[c.event_source],
+        }
+        if c.event_source_url:
+            payload["event_source_url"] = c.event_source_url
+        payload["user_data"] = self._user_data(c)
+        if custom_data := _custom_data(c):
+            payload["custom_data"] = custom_data
+        if c.event_source == "app":
+            payload["app_data"] = self._app_data(c)
+        if c.limited_data_use or c.opt_out:
+            californian = bool(c.country == "US" and c.state and places.state(c.state, "US") == "ca")
+            payload["data_processing_options"] = ["LDU"]
+            payload["data_processing_options_country"] = int(californian)  # 0: Snap locates
+            payload["data_processing_options_state"] = 1000 if californian else 0
+        return payload
 
     def _user_data(self, c: Conversion) -> dict[str, JSON]:
         app = c.event_source == "app"
-        country = keys.unhashed(c.country)
-        madid = mobile.advertising_id(c, self._version(c)) if app else None
-        user_data = prune(
-            {
-                "em": keys.distinct_hashed(c.email, keys.email),
-                "ph": keys.distinct_hashed(c.phone, phone, self.settings.country_codes(c.country)),
-                "external_id": keys.distinct_hashed(c.external_id, keys.folded),
-                "fn": keys.hashed_list(c.first_name, places.unpunctuated),
-                "ln": keys.hashed_list(c.last_name, places.unpunctuated),
-                "ge": keys.hashed_list(c.gender, keys.gender),
-                "ct": keys.hashed_list(c.city, places.unpunctuated),
-                "st": keys.hashed_list(c.state, places.state, country),
-                "zp": keys.hashed_list(c.postal_code, places.postal_code, country),
-                "country": keys.hashed_list(c.country, keys.folded),
-                "db": keys.hashed(c.date_of_birth, date_of_birth, c.event_time.year)
-                if self.settings.send_date_of_birth
-                else None,
-                "client_ip_address": c.ip_address and keys.public_ip(c.ip_address),
-                "client_user_agent": c.user_agent,
-                "madid": madid and madid.lower(),
-                "idfv": c.idfv if app else None,
-                "sc_click_id": self.click_id(c),
-                "sc_cookie1": c.ids.get("sc_cookie1"),
-                "lead_id": c.lead_id,
-            }
-        )
-        if not (MATCH_KEYS & user_data.keys() or user_data.keys() >= PAIRED_KEYS):
+        user: dict[str, JSON] = {}
+        if c.email and (hashes := keys.distinct_hashed(c.email, keys.email)):
+            user["em"] = hashes
+        if c.phone and (hashes := keys.distinct_hashed(c.phone, phone, self.settings.country_codes(c.country))):
+            user["ph"] = hashes
+        if c.external_id and (hashes := keys.distinct_hashed(c.external_id, keys.folded)):
+            user["external_id"] = hashes
+        if c.first_name and (digest := places.name_hash(c.first_name)):
+            user["fn"] = [digest]
+        if c.last_name and (digest := places.name_hash(c.last_name)):
+            user["ln"] = [digest]
+        if c.gender and (digest := keys.gender_hash(c.gender)):
+            user["ge"] = [digest]
+        if c.city and (digest := places.name_hash(c.city)):
+            user["ct"] = [digest]
+        if c.state and (digest := places.state_hash(c.state, keys.unhashed(c.country))):
+            user["st"] = [digest]
+        if c.postal_code and (digest := places.postal_code_hash(c.postal_code, keys.unhashed(c.country))):
+            user["zp"] = [digest]
+        if c.country and (digest := keys.country_hash(c.country)):
+            user["country"] = [digest]
+        born = c.date_of_birth if self.settings.send_date_of_birth else None
+        if born and (digest := keys.hashed(born, date_of_birth, c.event_time.year)):
+            user["db"] = digest
+        if c.ip_address and (address := keys.public_ip(c.ip_address)):
+            user["client_ip_address"] = address
+        if c.user_agent:
+            user["client_user_agent"] = c.user_agent
+        if app:
+            if madid := mobile.advertising_id(c, self._version(c)):
+                user["madid"] = madid.lower()
+            if c.idfv:
+                user["idfv"] = c.idfv
+        if click_id := self.click_id(c):
+            user["sc_click_id"] = click_id
+        if cookie := c.ids.get("sc_cookie1"):
+            user["sc_cookie1"] = cookie
+        if c.lead_id:
+            user["lead_id"] = c.lead_id
+        if MATCH_KEYS.isdisjoint(user) and not user.keys() >= PAIRED_KEYS:
             raise Skip("no_match_key", f"needed: {self.match_rules[c.event_source]}")
-        return user_data
+        return user
 
     def _app_data(self, c: Conversion) -> dict[str, JSON]:
         app_id = self._app_id(c)
@@ -341,29 +363,47 @@ def phone(raw: str, country_codes: tuple[str, ...] = ()) -> str | None:
 
 
 def _custom_data(c: Conversion) -> dict[str, JSON]:
+    data: dict[str, JSON] = {}
+    if c.currency:
+        data["currency"] = c.currency
+    if c.value is not None:
+        data["value"] = c.value
+    if c.order_id:
+        data["order_id"] = c.order_id
+    if (count := item_count(c)) is not None:
+        data["num_items"] = count
     items = [item for item in c.contents if item.id]
-    return prune(
-        {
-            "currency": c.currency,
-            "value": c.value,
-            "order_id": c.order_id,
-            "num_items": item_count(c),
-            "content_ids": [item.id for item in items],
-            "content_type": c.content_type,
-            "content_name": c.contents[0].name if c.contents else None,
-            "content_category": next((item.category for item in c.contents if item.category), None),
-            "search_string": c.search_query,
-            "description": c.description,
-            "sign_up_method": as_text(c.properties.get("sign_up_method")),
-            "event_tag": as_text(c.properties.get("event_tag")),
-            "predicted_ltv": as_number(c.properties.get("predicted_ltv")),
-            "contents": [_content(item) for item in items],
-        }
-    )
+    if items:
+        data["content_ids"] = [item.id for item in items]
+    if c.content_type:
+        data["content_type"] = c.content_type
+    if c.contents:
+        if c.contents[0].name:
+            data["content_name"] = c.contents[0].name
+        if category := next((item.category for item in c.contents if item.category), None):
+            data["content_category"] = category
+    if c.search_query:
+        data["search_string"] = c.search_query
+    if c.description:
+        data["description"] = c.description
+    if c.properties:
+        for name, read in PROPERTIES.items():
+            if (value := read(c.properties.get(name))) is not None:
+                data[name] = value
+    if items:
+        data["contents"] = [_content(item) for item in items]
+    return data
 
 
 def _content(item: Item) -> dict[str, JSON]:
-    return prune({"id": item.id, "quantity": item.quantity, "item_price": item.price, "brand": item.brand})
+    content: dict[str, JSON] = {"id": item.id}
+    if item.quantity is not None:
+        content["quantity"] = item.quantity
+    if item.price is not None:
+        content["item_price"] = item.price
+    if item.brand:
+        content["brand"] = item.brand
+    return content
 
 
 def _processed(body: Any, code: str, message: str) -> Outcome:
