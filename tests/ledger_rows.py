@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from target_adpostbacks.core.postback import Facts, Key
 from target_adpostbacks.ledger import Delivered, LedgerReader, NoLedger, Sent, Status
-from target_adpostbacks.ledger.tables import WRITTEN
+from target_adpostbacks.ledger.tables import WRITTEN, columns_of
 
 NOW = "2026-11-20T12:06:00.000+00:00"
 
@@ -60,9 +60,9 @@ def a_row(event_id: str = "evt-1", status: str = "accepted", **changes: Any) -> 
     return Delivered(group(Key), columns["account"], group(Status), group(Sent), group(Facts), columns["deadline"])
 
 
-def columns_of(row: Delivered) -> dict[str, Any]:
+def values_of(row: Delivered) -> dict[str, Any]:
     """A row's values by the names of their columns."""
-    return dict(zip(WRITTEN, row.flat(), strict=True))
+    return dict(zip(WRITTEN, [column[0] for column in columns_of([row])], strict=True))
 
 
 def an_attempt(attempt_id: str = "a1", parent_id: str | None = None, **changes: Any) -> dict[str, Any]:

@@ -24,13 +24,6 @@ EARLIER = f"""
 """
 """A condition on ``event_id`` follows."""
 
-SHARED = (
-    *("run_id", "updated_at", "network", "asset", "adjustment", "test", "account"),
-    *("status", "reason", "code", "message", "http_status", "latency_ms", "attempts", "attempt_id"),
-    *("network_request_id", "sent_at", "stream"),
-)
-"""Columns in which the rows of a request are alike, but for some. The others are bound for each row."""
-
 CONFLICT = f"""
 ON CONFLICT ({", ".join(IDENTITY)}) DO UPDATE
 SET {", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in IDENTITY)}
@@ -65,10 +58,11 @@ def upsert_of_rows(alike: tuple[str, ...], each: tuple[str, ...], rows: int) -> 
 @lru_cache(maxsize=64)
 def upsert_of_json(alike: tuple[str, ...], each: tuple[str, ...]) -> str:
     """The same for PostgreSQL: binds what is alike as a JSON object, and the rows as an array of them."""
+    record = f"json_to_record(:alike) AS alike ({_typed(alike)}), " if alike else ""
     return f"""
         INSERT INTO deliveries ({", ".join((*alike, *each))})
         SELECT {", ".join([*(f"alike.{name}" for name in alike), *(f"each.{name}" for name in each)])}
-        FROM json_to_record(:alike) AS alike ({_typed(alike)}), json_to_recordset(:each) AS each ({_typed(each)})
+        FROM {record}json_to_recordset(:each) AS each ({_typed(each)})
         WHERE true {CONFLICT}
     """
 

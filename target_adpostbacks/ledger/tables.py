@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from target_adpostbacks.core.postback import Facts, Key
@@ -155,13 +155,22 @@ class Delivered(NamedTuple):
     facts: Facts
     deadline: str | None = None  # of what is open: later it is too old to be sent
 
-    def flat(self) -> tuple[Any, ...]:
-        """The values of WRITTEN, in its order."""
-        return (*self.key, self.account, *self.status, *self.sent, *self.facts, self.deadline)
-
 
 WRITTEN = (*Key._fields, "account", *Status._fields, *Sent._fields, *Facts._fields, "deadline")
-"""Columns of a row of deliveries, in the order of ``Delivered.flat``."""
+"""Columns of a row of deliveries, in the order of ``columns_of``."""
+
+
+def columns_of(rows: Iterable[Delivered]) -> list[Sequence[Any]]:
+    """The values of rows, of which there are some: a sequence for each column of WRITTEN, in its order."""
+    keys, accounts, statuses, sent, facts, deadlines = zip(*rows, strict=True)
+    return [
+        *zip(*keys, strict=True),
+        accounts,
+        *zip(*statuses, strict=True),
+        *zip(*sent, strict=True),
+        *zip(*facts, strict=True),
+        deadlines,
+    ]
 
 
 class Earlier(NamedTuple):

@@ -2,52 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
 import msgspec
 
 from target_adpostbacks.ledger.connections import Connection
-from target_adpostbacks.ledger.statements import SHARED, upsert_of_json, upsert_of_rows
+from target_adpostbacks.ledger.statements import upsert_of_json, upsert_of_rows
 from target_adpostbacks.ledger.tables import COLUMNS
 
 CHUNKS = (250, 25, 1)
 """Rows of one INSERT into SQLite: a statement of many rows lets other threads run while the database works."""
-PLACES = {name: COLUMNS.index(name) for name in SHARED}
+FEW = CHUNKS[1]
+"""With fewer rows than these nothing is bound once: there would be as many statements as ways in which they differ."""
 
 
-def upsert(connection: Connection, rows: list[tuple[Any, ...]]) -> None:
-    """Write rows in the order of COLUMNS."""
-    columns = [*zip(*rows, strict=True)]
-    alike = tuple(name for name, place in PLACES.items() if columns[place].count(columns[place][0]) == len(rows))
-    each = tuple(name for name in COLUMNS if name not in alike)
-    shared = [columns[PLACES[name]][0] for name in alike]
-    single = [column for name, column in zip(COLUMNS, columns, strict=True) if name not in alike]
+def upsert(connection: Connection, columns: Sequence[Sequence[Any]]) -> None:
+    """Write rows. ``columns``: the values of each of COLUMNS, in its order."""
+    rows = len(columns[0])
+    alike = _alike(columns) if rows >= FEW else {}
     if connection.dialect == "postgresql":
-        write_json(connection, alike, each, shared, single)
+        write_json(connection, columns, alike)
         return
     done = 0
     for size in CHUNKS:
-        while len(rows) - done >= size:
+        shared = alike if size >= FEW else {}
+        each, single = _others(columns, shared)
+        while rows - done >= size:
             values = chain.from_iterable(zip(*(column[done : done + size] for column in single), strict=True))
-            connection.run(upsert_of_rows(alike, each, size), [*shared, *values])
+            connection.run(upsert_of_rows((*shared,), each, size), [*shared.values(), *values])
             done += size
 
 
-def write_json(
-    connection: Connection,
-    alike: tuple[str, ...],
-    each: tuple[str, ...],
-    shared: list[Any],
-    single: list[tuple[Any, ...]],
-) -> None:
+def _alike(columns: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    """The columns that have one value in all rows, to that; never the first, seq."""
+    return {
+        name: column[0]
+        for name, column in zip(COLUMNS[1:], columns[1:], strict=True)
+        if column[0] == column[-1] and column.count(column[0]) == len(column)
+    }
+
+
+def _others(columns: Sequence[Sequence[Any]], shared: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequence[Any]]]:
+    """The names and the values of the other columns."""
+    others = [(name, column) for name, column in zip(COLUMNS, columns, strict=True) if name not in shared]
+    return tuple(name for name, _ in others), [column for _, column in others]
+
+
+def write_json(connection: Connection, columns: Sequence[Sequence[Any]], shared: Mapping[str, Any]) -> None:
     """The same in PostgreSQL: JSON is five times as fast as a parameter for each value."""
+    each, single = _others(columns, shared)
     rows = [dict(zip(each, row, strict=True)) for row in zip(*single, strict=True)]
-    texts = [_json(dict(zip(alike, shared, strict=True))), _json(rows)]
+    texts = [_json(shared), _json(rows)]
     if any(r"\u0000" in text for text in texts):
-        rows = [{name: storable(value) for name, value in row.items()} for row in rows]
-        texts = [_json(dict(zip(alike, map(storable, shared), strict=True))), _json(rows)]
-    connection.run(upsert_of_json(alike, each), dict(zip(("alike", "each"), texts, strict=True)))
+        texts = [_json(_storable(shared)), _json([*map(_storable, rows)])]
+    connection.run(upsert_of_json((*shared,), each), dict(zip(("alike", "each"), texts, strict=True)))
+
+
+def _storable(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: storable(value) for name, value in row.items()}
 
 
 def _json(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from target_adpostbacks.ledger.database import Database, explained
 from target_adpostbacks.ledger.filters import ALL, Only, known
 from target_adpostbacks.ledger.locks import AdvisoryLocks, FileLocks, Locks
 from target_adpostbacks.ledger.reading import changes
-from target_adpostbacks.ledger.tables import IDENTITY, Delivered, Earlier
+from target_adpostbacks.ledger.tables import IDENTITY, Delivered, Earlier, columns_of
 from target_adpostbacks.ledger.upserts import storable, upsert
 
 
@@ -84,8 +85,11 @@ class Ledger:
         last = {row.key: row for row in rows}  # one identity, one row
         with self._writing(len(last) + len(attempts)) as (connection, seqs):
             if last:
-                written = zip(last.values(), seqs, strict=False)
-                upsert(connection, [(seq, self.run_id, now, *row.flat()) for row, seq in written])
+                count = len(last)
+                upsert(
+                    connection,
+                    [[*islice(seqs, count)], [self.run_id] * count, [now] * count, *columns_of(last.values())],
+                )
             for seq, attempt in zip(seqs, attempts, strict=True):
                 stored = {name: storable(value) for name, value in attempt.items()}
                 stored |= {"run_id": self.run_id, "seq": seq}

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
-from ledger_rows import NOW, a_role, a_row, an_attempt, changes, columns_of, rows, wait_for_a_lock
+from ledger_rows import NOW, a_role, a_row, an_attempt, changes, rows, values_of, wait_for_a_lock
 
 from target_adpostbacks.ledger import (
     TABLES,
@@ -28,7 +28,7 @@ from target_adpostbacks.ledger import (
     schema,
 )
 from target_adpostbacks.ledger.database import READ_ROWS, Database
-from target_adpostbacks.ledger.statements import EXPIRED_ROWS, SHARED
+from target_adpostbacks.ledger.statements import EXPIRED_ROWS
 from target_adpostbacks.ledger.tables import WRITTEN
 from target_adpostbacks.ledger.upserts import CHUNKS
 
@@ -65,7 +65,7 @@ def test_every_column_of_a_row_is_stored_under_its_name(ledger: Ledger, ledger_u
     ledger.write(NOW, [row])
     names = ("updated_at", *WRITTEN)
     stored = dict(zip(names, rows(ledger_url, ", ".join(names))[0], strict=True))
-    assert stored == {**columns_of(row), "updated_at": NOW}
+    assert stored == {**values_of(row), "updated_at": NOW}
     assert len({*stored.values()}) == len(stored), "two columns could change places unseen"
 
 
@@ -75,13 +75,19 @@ def test_any_number_of_rows_is_written_once(ledger: Ledger, ledger_url: str, cou
     assert rows(ledger_url, "count(*), count(DISTINCT event_id), min(seq), max(seq)") == [(count, count, 1, count)]
 
 
-@pytest.mark.parametrize("name", [name for name in SHARED if name in WRITTEN])
-def test_what_differs_in_one_row_of_many_is_stored_of_each(ledger: Ledger, ledger_url: str, name: str) -> None:
-    value = columns_of(a_row())[name]
-    other: Any = not value if isinstance(value, bool) else 2 if isinstance(value, int) else f"{value} of another"
-    changed: dict[str, Any] = {name: other}
-    ledger.write(NOW, [a_row("a"), a_row("b", **changed), a_row("c")])
-    assert rows(ledger_url, f"event_id, {name}") == [("a", value), ("b", other), ("c", value)]
+@pytest.mark.parametrize("differing", [0, 13, CHUNKS[1] + 2])
+@pytest.mark.parametrize("name", [name for name in WRITTEN if name != "event_id"])
+def test_what_differs_in_one_row_of_many_is_stored_of_each(
+    ledger: Ledger, ledger_url: str, name: str, differing: int
+) -> None:
+    value = values_of(a_row())[name]
+    others = {bool: not value, int: 2, float: 2.5}
+    changed: dict[str, Any] = {name: others.get(type(value), f"{value} of another")}
+    written = [a_row(f"evt-{number}") for number in range(CHUNKS[1] + 3)]
+    written[differing] = a_row(f"evt-{differing}", **changed)
+    ledger.write(NOW, written)
+    stored = rows(ledger_url, ", ".join(WRITTEN))
+    assert sorted(stored) == sorted(tuple(values_of(row).values()) for row in written)
 
 
 @pytest.mark.parametrize("later", ["rejected", "skipped", "open"])
@@ -356,7 +362,7 @@ def test_a_value_comes_back_as_it_was_written(ledger: Ledger, ledger_url: str) -
     written = a_row("Ünïcode 😀 ' \\ %s {x}", test=True, value=0.1 + 0.2, line=2**40, http_status=None, placement="")
     ledger.write(NOW, [written])
     (row,) = changes(ledger_url)
-    assert {name: row[name] for name in WRITTEN} == columns_of(written)
+    assert {name: row[name] for name in WRITTEN} == values_of(written)
     assert [type(row[name]) for name in ("test", "value", "line", "attempts")] == [bool, float, int, int]
 
 

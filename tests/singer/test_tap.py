@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import pytest
-from ledger_rows import NOW, a_row, an_attempt, columns_of
+from ledger_rows import NOW, a_row, an_attempt, values_of
 from singer_sdk import Stream, Tap
 from singer_sdk.io_base import SingerWriter
 from singer_sdk.singerlib import RecordMessage
@@ -79,7 +79,7 @@ def test_rows_come_as_they_were_written(tmp_path: Path, ledger: Ledger, ledger_u
     ran = read(tmp_path, ledger_url)
     assert ran.code == 0
     (record,) = ran.records()
-    assert record == {"delivery_id": 1, "seq": 1, "run_id": "run-1", "updated_at": NOW, **columns_of(strange)}
+    assert record == {"delivery_id": 1, "seq": 1, "run_id": "run-1", "updated_at": NOW, **values_of(strange)}
     unchecked = dict.fromkeys(("processing", "counted", "not_counted", "checked_at"))
     assert ran.records("attempts") == [{**an_attempt(), "seq": 2, "run_id": "run-1", **unchecked}]
 
