@@ -29,6 +29,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from target_adpostbacks.core.settings import examples
+from target_adpostbacks.demo.conversions import WHOLE
 from target_adpostbacks.networks import NETWORKS
 
 HASHED = {
@@ -56,7 +57,12 @@ def records_for_all(count: int) -> Any:
         yield {**click_ids, **record, "event_name": "purchase"}
 
 
-CLICK_IDS = {network.click_ids[0]: network.click_id_example + "{:030}" for network in NETWORKS.values()}
+def _numbered(example: str) -> str:
+    """The form of many click ids: behind how one begins, or at the end of a whole one, a GUID for example."""
+    return f"{example[:-12]}{{:012}}" if len(example) >= WHOLE else f"{example}{{:030}}"
+
+
+CLICK_IDS = {network.click_ids[0]: _numbered(network.click_id_example) for network in NETWORKS.values()}
 
 
 def conversions(count: int) -> Any:

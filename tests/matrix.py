@@ -89,7 +89,7 @@ def match_keys(network: Kind) -> str:
 def persons(network: Kind) -> Iterator[Conversion]:
     """A conversion of each kind and platform, with everything that is known of a person."""
     known = {column: value for columns in PERSON.values() for column, value in columns.items()}
-    ids = dict.fromkeys(network.click_ids[:1], network.click_id_example + "1")
+    ids = dict.fromkeys(network.click_ids[:1], network.click_id_example)
     for source in network.assets:
         for platform in ("ios", "android"):
             for event in ("purchase", "lead"):

@@ -18,11 +18,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from conftest import COLUMNS, NOW
+from conftest import COLUMNS, NOW, an_account
 from rich.console import Console
 
 from target_adpostbacks.cli.demo import demo
 from target_adpostbacks.core.conversion import InvalidConversion
+from target_adpostbacks.core.preparation import Preparation
 from target_adpostbacks.core.record import parse
 from target_adpostbacks.core.settings import examples
 from target_adpostbacks.demo.conversions import POISONED, conversions, singer
@@ -84,6 +85,16 @@ def test_every_network_has_conversions_of_each_kind(name: str) -> None:
     assert any(row["test"] for row in rows) == network.takes_tests()
     sources = {row["event_source"] for row in rows}
     assert ("app" in sources) == (network.assets.get("app") in examples(network.settings_type))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_click_id_has_the_form_that_the_network_asks_for(name: str) -> None:
+    network, account = NETWORKS[name], an_account(name)
+    rows = [row for row in conversions(NOW) if row["network"] == name and row[network.click_ids[0]]]
+    preparation = Preparation({name: [account]}, COLUMNS, {name: name})
+    prepared = [preparation.prepare(row, NOW, stream="conversions") for row in rows]
+    assert len({row[network.click_ids[0]] for row in rows}) == len(rows)
+    assert {unusable for each in prepared for unusable in each.unusable} == set()
 
 
 def test_a_network_is_also_meant_by_an_alias_and_by_a_click_id_alone() -> None:

@@ -60,6 +60,9 @@ PEOPLE = "ada grace alan edsger barbara donald margaret dennis radia ken frances
 AGENT = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148"
 
 
+WHOLE = 30
+"""Characters from which on the example of a click id is a whole one, a GUID for instance, and not how one begins."""
+
 APP = {"event_source": "app", "platform": "android", "os_version": "16", "app_id": "com.example.shop"}
 STORE = {"event_source": "offline", "event_name": "purchase"}
 
@@ -157,7 +160,14 @@ def _conversion(number: int, kind: Kind, happened: datetime, chance: random.Rand
 
 
 def _click(network: type[Network[Any]], clicked: datetime, chance: random.Random) -> dict[str, Any]:
-    return {network.click_ids[0]: f"{network.click_id_example}{chance.getrandbits(64)}", "click_time": clicked}
+    return {network.click_ids[0]: _click_id(network.click_id_example, chance), "click_time": clicked}
+
+
+def _click_id(example: str, chance: random.Random) -> str:
+    """Another one in the form of the example; a whole one keeps its length."""
+    if len(example) >= WHOLE:
+        return f"{example[:-12]}{chance.getrandbits(48):012x}"
+    return f"{example}{chance.getrandbits(64)}"
 
 
 def _person(number: int, kind: Kind, country: str, chance: random.Random) -> dict[str, str | None]:
