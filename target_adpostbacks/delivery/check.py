@@ -66,8 +66,17 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     fix: str = ""
 
 
-def check(account: Account, transport: Transport, clock: Callable[[], datetime], test_code: str = "") -> list[Checked]:
-    """An entry for each asset of the account. ``test_code``: in place of the section's own, and kept nowhere."""
+def check(
+    account: Account,
+    transport: Transport,
+    clock: Callable[[], datetime],
+    test_code: str = "",
+    signed_in: SignedIn | None = None,
+) -> list[Checked]:
+    """An entry for each asset of the account. ``test_code``: in place of the section's own, and kept nowhere.
+
+    ``signed_in``: what the run's requests go through, where an account has to sign in.
+    """
     network = account.network
     if network is None:
         return [Checked(account=account.label, asset="", result="unchecked", message="enabled: false")]
@@ -76,12 +85,13 @@ def check(account: Account, transport: Transport, clock: Callable[[], datetime],
     if flow is None:
         tester = with_test_code(account, test_code)
         return [_by_test_event(tester, source, asset, transport, clock) for source, asset in configured.items()]
-    recorder = Recorder(transport)
     told: list[str] = []
-    signed_in = SignedIn(network, recorder, tell=told.append) if network.credentials() else None
+    if signed_in is None and network.credentials():
+        signed_in = SignedIn(network, transport, tell=told.append)
+    recorder = Recorder(signed_in or transport)
     http_status = None
     try:
-        outcome = drive(flow, signed_in or recorder, network.settings.request_timeout_seconds)
+        outcome = drive(flow, recorder, network.settings.request_timeout_seconds)
         http_status = recorder.response.status if recorder.response else None
     except Unreachable as unreachable:
         outcome = Outcome(Verdict.TRANSIENT, message=unreachable.why)
@@ -98,11 +108,13 @@ def check_all(
     transport: Transport,
     clock: Callable[[], datetime],
     test_codes: Mapping[str, str] | None = None,
+    sign_in: Callable[[Network[Any] | None], SignedIn | None] = lambda _: None,
 ) -> list[tuple[Account, list[Checked]]]:
     """``check`` of several accounts, side by side. ``test_codes``: by the account's label."""
     codes = test_codes or {}
+    each = [(account, codes.get(account.label, ""), sign_in(account.network)) for account in accounts]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        checked = pool.map(lambda account: check(account, transport, clock, codes.get(account.label, "")), accounts)
+        checked = pool.map(lambda one: check(one[0], transport, clock, one[1], one[2]), each)
         return [*zip(accounts, checked, strict=True)]
 
 

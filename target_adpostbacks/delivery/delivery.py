@@ -99,7 +99,7 @@ class Delivery:
 
     def validate(self, accounts: Sequence[Account]) -> None:
         """Try the accounts' credentials, side by side; nothing is sent to one that its network refuses."""
-        for account, assets in check_all(accounts, self._transport, self._clock):
+        for account, assets in check_all(accounts, self._transport, self._clock, sign_in=self._signed_in):
             failed = next((each for each in assets if each.result == "failed"), None)
             if failed is None:
                 self._inform(f"{account.label}: validated, {', '.join(dict.fromkeys(each.result for each in assets))}")

@@ -138,8 +138,7 @@ class MicrosoftAds(Network[MicrosoftAdsSettings]):
     def custom_event(self, name: str, conversion: Conversion) -> str:
         """The name as a goal's Action has it; offline, the goal of the event that the record tells of."""
         if self._is_offline:
-            c = conversion
-            goal = self._goals.get(c.event_spelling) or self._goals.get(c.event_name)
+            goal = self._goals.get(conversion.event_spelling)
             if goal is None:
                 raise Skip("event_off", "no offline goal; add one to conversion_names")
             return goal

@@ -198,6 +198,7 @@ def test_each_run_signs_in_by_the_token_that_the_one_before_it_was_given(
             assert run(sandbox, 2 * (n + 1), refresh_token_path="kept").open == {}
         assert [request["path"] for request in sandbox.requests].count(TOKEN) == 3
         assert "single-use" not in str(sandbox.requests)
+        assert OFFLINE["developer_token"] not in str(sandbox.requests)
     assert "sandbox-refresh-single-use-" in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert "single-use" not in caplog.text + str(tmp_path.joinpath("adpostbacks.db").read_bytes())
@@ -215,6 +216,14 @@ def test_without_a_file_a_run_tells_once_that_there_is_a_new_token(
     assert len(told) == 1
     assert "set refresh_token_path" in told[0]
     assert "single-use" not in caplog.text
+
+
+def test_a_run_that_validates_first_signs_in_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Sandbox() as sandbox:
+        section = {**OFFLINE, "base_url": sandbox.url}
+        assert deliver(records(1), {"microsoft_ads": section, "validate": True}).accepted == 1
+        assert [request["path"] for request in sandbox.requests] == [TOKEN, APPLY, APPLY]
 
 
 def test_access_that_has_ended_is_renewed_once_then_the_account_is_halted(
