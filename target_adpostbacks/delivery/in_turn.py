@@ -75,6 +75,10 @@ class LeftOpen:
         self._adjusted: set[Key] = set()  # conversions of which an adjustment is open
         self._turns: dict[Any, Key] = {}  # a turn → the first conversion of it that is open
 
+    def __bool__(self) -> bool:
+        """Whether there is anything that others could overtake."""
+        return bool(self._adjusted or self._turns)
+
     def add(self, batch: Iterable[Queued]) -> None:
         """These stay open."""
         for queued in batch:

@@ -82,7 +82,9 @@ class Repeats:
     def too_early(self, batch: Sequence[Queued], left_open: LeftOpen) -> list[Queued]:
         """Those that would overtake what this run left open, or the conversion that they adjust, open in the ledger."""
         adjusted = {id(queued): _adjusted(queued.postback) for queued in batch if queued.postback.key.adjustment}
-        earlier = self._ledger.earlier([key for keys in adjusted.values() for key in keys]) if adjusted else {}
+        if not adjusted and not left_open:
+            return []
+        earlier = self._ledger.earlier([key for keys in adjusted.values() for key in keys])
         is_open = {key for key, row in earlier.items() if row.status == "open"}
         return [
             queued

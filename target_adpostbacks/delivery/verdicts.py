@@ -207,19 +207,20 @@ def _with_doubt(group: Group) -> Iterator[Group]:
 def _rows(batch: Sequence[Queued], outcome: Outcome, sent: Sent | None) -> Iterator[Delivered]:
     """The rows of postbacks that share an outcome."""
     verdict = outcome.verdict
-    status, reason = (verdict.value, outcome.reason) if verdict.final else ("open", verdict.value)
+    is_final, is_accepted, is_unanswered = verdict.final, verdict is Verdict.ACCEPTED, verdict is Verdict.NO_ANSWER
+    status, reason = (verdict.value, outcome.reason) if is_final else ("open", verdict.value)
     shared = Status(status, reason, outcome.code, outcome.message)
     request = sent or NO_REQUEST
     account = batch[0].postback.account_name
     for queued in batch:
         postback = queued.postback
         row_status, row_request = shared, request
-        if postback.note and verdict is Verdict.ACCEPTED:
+        if is_accepted and postback.note:
             message = f"{shared.message}; {postback.note}" if shared.message else postback.note
             row_status = shared._replace(message=message)
-        if verdict is Verdict.NO_ANSWER and queued.in_doubt_since:
+        if is_unanswered and queued.in_doubt_since:
             row_request = request._replace(sent_at=queued.in_doubt_since)
-        deadline = None if verdict.final else milliseconds(postback.deadline)
+        deadline = None if is_final else milliseconds(postback.deadline)
         yield _new(Delivered, (postback.key, account, row_status, row_request, postback.facts, deadline))
 
 
