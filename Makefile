@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo pgbouncer test-browser picture test test-all test-kills lint format lock benchmark release-check clean
+.PHONY: setup demo pgbouncer test-browser picture test test-all test-kills compare lint format lock benchmark release-check clean
 
 setup: $(READY)
 
@@ -48,6 +48,11 @@ test-kills: SEED ?= $(shell date +%s)
 test-kills: setup
 	@echo "KILLS=$(KILLS) SEED=$(SEED)"
 	KILLS=$(KILLS) SEED=$(SEED) $(BIN)/pytest -n 4 tests/reliability/test_kills.py
+
+# Whether another commit does the same with the same records, to the byte: make compare COMMIT=v0.1.0 ARGS="--records 5000".
+compare: COMMIT ?= origin/main
+compare: setup
+	$(BIN)/python benchmarks/compare.py $(COMMIT) $(ARGS)
 
 format: setup
 	$(BIN)/ruff check --fix .

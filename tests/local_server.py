@@ -14,9 +14,10 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from target_adpostbacks.sandbox.access import Access
+from target_adpostbacks.sandbox.network import Answer as SandboxAnswer
 from target_adpostbacks.sandbox.network import Call, SandboxNetwork
 from target_adpostbacks.sandbox.networks import network_of
 from target_adpostbacks.sandbox.schema import Problem
@@ -29,6 +30,7 @@ class Received(NamedTuple):
     path: str
     headers: dict[str, str]
     body: Any
+    raw: bytes = b""  # the body to the byte
 
     @property
     def event_ids(self) -> list[str]:
@@ -70,7 +72,11 @@ class Answer(NamedTuple):
 
 
 def accepted(request: Received) -> Answer:
-    """What the network answers when all is well."""
+    """What the network answers when all is well; to a sign-in, too."""
+    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        signed_in = request.network.receive(replace(request.call, body=dict(parse_qsl(request.raw.decode()))))
+        assert isinstance(signed_in, SandboxAnswer)
+        return Answer(signed_in.status, signed_in.body)
     answer = request.network.accepted(request.call, len(request.event_ids))
     return Answer(answer.status, answer.body, {**answer.headers})
 
@@ -110,7 +116,7 @@ def local_server() -> Iterator[LocalServer]:
             except ValueError:
                 body = raw
             headers = {name.lower(): value for name, value in self.headers.items()}
-            request = Received(self.command, self.path, headers, body)
+            request = Received(self.command, self.path, headers, body, raw)
             local.received.append(request)
             self._send(local.answer(request))
 

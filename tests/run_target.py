@@ -74,11 +74,11 @@ class Target:
             [*command, "--config", str(path), *arguments], cwd=self.folder, env={**own, **(env or {})}, **pipes
         )
 
-    def run(self, lines: Iterable[Any] | bytes, *arguments: str, **start: Any) -> Ran:
+    def run(self, lines: Iterable[Any] | bytes, *arguments: str, timeout_seconds: float = 60, **start: Any) -> Ran:
         """The command from its first line to its end. Lines that are no bytes are written as JSON."""
         data = lines if isinstance(lines, bytes) else b"".join(encoded(line) for line in lines)
         process = self.start(*arguments, **start)
-        stdout, stderr = process.communicate(data, timeout=60)
+        stdout, stderr = process.communicate(data, timeout=timeout_seconds)
         return Ran(process.returncode, stdout.decode(), stderr.decode())
 
     def rows(self, columns: str = "event_id, status, reason", table: str = "deliveries") -> list[Any]:
