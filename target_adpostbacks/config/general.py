@@ -11,6 +11,7 @@ import msgspec
 
 from target_adpostbacks.core.settings import Defaults, Preset, doc
 
+Few = Annotated[int, msgspec.Meta(ge=0, le=32)]
 Percentage = Annotated[float, msgspec.Meta(ge=0, le=100)]
 
 
@@ -49,6 +50,13 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
             le=3600,
         ),
     ] = 30
+    workers: Annotated[
+        Few | None,
+        doc(
+            "Processes that prepare conversions beside the run, once some thousand have come; 0: none. They get no"
+            " secret. Default: none.",
+        ),
+    ] = None
     validate: Annotated[
         bool,
         doc(

@@ -147,7 +147,8 @@ class Verdicts:
     def store_skipped(self, rows: Sequence[Skipped]) -> None:
         """Commit what no request is made for."""
         earlier = self._ledger.earlier([key for skipped in rows for key in skipped.other_keys])
-        self._ledger.write(self.now(), [_as_known(skipped, earlier) for skipped in rows])
+        for each in _one_by_one(_as_known(skipped, earlier) for skipped in rows):
+            self._ledger.write(self.now(), each)
         with self._lock:
             if self._is_abandoned:
                 return
@@ -189,6 +190,22 @@ def _as_known(skipped: Skipped, known: Mapping[tuple[Any, ...], Earlier]) -> Del
     """The row under the identity by which the ledger knows it from before, if it does."""
     key = next((key for key in skipped.other_keys if key in known), skipped.row.key)
     return skipped.row._replace(key=key)
+
+
+def _one_by_one(rows: Iterable[Delivered]) -> Iterator[list[Delivered]]:
+    """Rows that may be written together, so that the ledger has what it would have of each by itself.
+
+    Of one identity the first skip stands, until one comes with another reason.
+    """
+    together: dict[tuple[Any, ...], Delivered] = {}
+    for row in rows:
+        before = together.get(row.key)
+        if before is not None and before.status[:2] != row.status[:2]:
+            yield [*together.values()]
+            before, together = None, {}
+        if before is None or row.status.status != "skipped":
+            together[row.key] = row
+    yield [*together.values()]
 
 
 def _with_doubt(group: Group) -> Iterator[Group]:

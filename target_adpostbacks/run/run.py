@@ -71,7 +71,7 @@ class Run:
         self.preparation = preparation_of(general, accounts, rules)
         self.run_id = uuid.uuid4().hex
         self.read = self.owed = self.filtered = 0
-        self._unmet = list(general.fields)  # columns whose path in ``fields`` has met nothing yet
+        self.unmet: Sequence[str] = list(general.fields)  # columns whose path in ``fields`` has met nothing yet
         self._prepared = self._invalid = 0  # records, of which a message may give several or none
         self._is_settled = False
         self._without_outcome = 0  # records
@@ -147,9 +147,16 @@ class Run:
 
     def prepare(self, record: Mapping[str, Any], *, stream: str, key: Sequence[str], line: int) -> Prepared:
         """What a record comes to; nothing is counted, logged or sent."""
-        if self._unmet:
-            self._unmet = self.preparation.columns.unmet(record, self._unmet)
+        if self.unmet:
+            self.unmet = self.preparation.columns.unmet(record, self.unmet)
         return self.preparation.prepare(record, self._clock(), stream=stream, key=key, line=line)
+
+    def meet(self, unmet: Sequence[str], unmet_names: Sequence[str]) -> None:
+        """Elsewhere, records have met every path in ``fields`` and every name in rules but these."""
+        if self.unmet:
+            self.unmet = [column for column in self.unmet if column in unmet]
+        if self.preparation.unmet:
+            self.preparation.meet(unmet_names)
 
     def take(self, prepared: Prepared, mark: Mark = UNMARKED, file: str = "") -> int:
         """Batch and send what was prepared; how many outcomes it is owed.
@@ -304,7 +311,7 @@ class Run:
 
     def _report_counts(self) -> None:
         self._noticed.sum_up()
-        for column in self._unmet if self._prepared else ():
+        for column in self.unmet if self._prepared else ():
             self._log.warning("fields.%s: its path was in no record of the run; check how it is spelled.", column)
         for warning in self.preparation.unmet_names() if self._prepared else ():
             self._log.warning(warning)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Iterator, Mapping, Set
 from fnmatch import fnmatch
 from typing import Any
@@ -43,6 +44,16 @@ def mistakes(stream_maps: Mapping[str, Any], stream: str, made: CustomStreamMap,
                     rule = _mistake(expression, name, columns, made)
                     said += [f"stream_maps.{key}.{name}: {rule}"] if rule else []
     return said
+
+
+def draw(stream_maps: Mapping[str, Any]) -> bool:
+    """Whether an expression has values from Faker, which depend on the values before them."""
+    return any(
+        isinstance(expression, str) and re.search(r"\bfake\b", expression)
+        for definition in stream_maps.values()
+        if isinstance(definition, Mapping)
+        for expression in definition.values()
+    )
 
 
 def unmet(stream_maps: Mapping[str, Any], streams: Collection[str]) -> list[str]:

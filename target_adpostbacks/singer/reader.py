@@ -9,16 +9,16 @@ import select
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import IO, Any
 
 import msgspec
 from singer_sdk.io_base import GenericSingerReader
 
+from target_adpostbacks.singer.cutting import Cut, lines_of
 from target_adpostbacks.singer.mending import event_id, mended
 from target_adpostbacks.singer.messages import (
     MALFORMED,
-    MAX_LINE,
     PLAIN_STREAM,
     TYPES,
     BadLine,
@@ -28,12 +28,16 @@ from target_adpostbacks.singer.messages import (
     decoded,
     is_schema,
 )
+from target_adpostbacks.workers.pool import BLOCK_BYTES, Block, Workers
+from target_adpostbacks.workers.work import Each
 
 TICK_SECONDS = 0.5
 CHUNK = 256 * 1024
 GZIP = b"\x1f\x8b"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 BOM = b"\xef\xbb\xbf"
+WORKERS_AFTER = 3_000
+"""Lines after which an input is long enough for worker processes to pay."""
 STRANGE_LINES = 10
 """After so many lines without one JSON object the input is something else."""
 
@@ -60,6 +64,12 @@ class LineReader(GenericSingerReader[bytes]):
         self.plain: bool | None = None  # None: no object has come yet
         self.bad_line: Callable[[str, BadLine], None] = lambda _digest, _bad: None
         self.tick: Callable[[], None] = lambda: None
+        self.start_workers: Callable[[], Workers | None] = lambda: None
+        self.workers: Workers | None = None
+        self.workers_after = WORKERS_AFTER
+        self.schema_came: Callable[[], None] = lambda: None
+        self.prepared: Callable[[Each], None] = lambda _each: None  # by a worker
+        self.met: Callable[[list[str], list[str]], None] = lambda _unmet, _names: None
         self.stopped = False
         self._ticked = clock()
         self._wake_reader, self._wake_writer = os.pipe()
@@ -99,20 +109,57 @@ class LineReader(GenericSingerReader[bytes]):
     def process_lines(self, file_input: IO[Any] | None, callbacks: dict[str, Callback]) -> Counter[str]:
         """Call the callback of each line's message type; the count of each type that came."""
         counts: Counter[str] = Counter()
-        for line in self._lines(file_input):
-            self.line += 1
-            if self.stopped:
-                break
-            if not self.line & 127:
-                self.tick_if_due()
-            if self.line == 1 and line.startswith(BOM):
-                line = line[len(BOM) :]
-            members = self._members(line) if line[:1] == b"[" else None
-            for each in (line,) if members is None else members:
-                self._process_line(each, callbacks, counts)
+        try:
+            for each in self._input(file_input):
+                if each.__class__ is Block:
+                    self._process_block(each, callbacks, counts)
+                else:
+                    self._process_numbered(each, callbacks, counts)
+                if self.stopped:
+                    break
+        finally:
+            if self.workers:
+                self.workers.close()
         if self._strange and not self.stopped:
             raise UnreadableInput(self._why_strange)
         return counts
+
+    def _process_block(self, block: Block, callbacks: dict[str, Callback], counts: Counter[str]) -> None:
+        """What workers have prepared goes on its way; every other line is read here."""
+        workers = self.workers
+        assert workers  # noqa: S101 - it comes from them
+        lines = lines_of(block.data)
+        answer = block.answer
+        if answer is None or block.generation != workers.generation or len(answer.members) != len(lines):
+            for line in lines:
+                self._process_numbered(line, callbacks, counts)
+            return
+        is_current = True
+        for line, each in zip(lines, answer.members, strict=True):
+            if each is None or not is_current:
+                self._process_numbered(line, callbacks, counts)
+                is_current = block.generation == workers.generation  # no SCHEMA has changed anything
+                continue
+            self.line += 1
+            if self.stopped:
+                return
+            if not self.line & 127:
+                self.tick_if_due()
+            counts["RECORD"] += 1
+            self.prepared(each)
+        self.met(answer.unmet, answer.unmet_names)
+
+    def _process_numbered(self, line: bytes, callbacks: dict[str, Callback], counts: Counter[str]) -> None:
+        self.line += 1
+        if self.stopped:
+            return
+        if not self.line & 127:
+            self.tick_if_due()
+        if self.line == 1 and line.startswith(BOM):
+            line = line[len(BOM) :]
+        members = self._members(line) if line[:1] == b"[" else None
+        for each in (line,) if members is None else members:
+            self._process_line(each, callbacks, counts)
 
     def _process_line(self, line: bytes, callbacks: dict[str, Callback], counts: Counter[str]) -> None:
         try:
@@ -138,6 +185,8 @@ class LineReader(GenericSingerReader[bytes]):
             self.columns[message["stream"]] = frozenset(properties if isinstance(properties, dict) else ())
         if kind != "ACTIVATE_VERSION":  # conversions have no table versions
             callbacks[kind](message)
+        if kind == "SCHEMA":
+            self.schema_came()
 
     def _state(self, line: bytes) -> msgspec.Raw:
         try:
@@ -182,7 +231,8 @@ class LineReader(GenericSingerReader[bytes]):
             self.bad_line(digest, bad)
         self.line = line
 
-    def _lines(self, file_input: IO[Any] | None) -> Iterator[bytes]:
+    def _input(self, file_input: IO[Any] | None) -> Iterator[Any]:
+        """Lines, and blocks of lines once there are workers."""
         source = file_input if file_input is not None else self.default_input
         try:
             descriptor = source.fileno()
@@ -190,37 +240,74 @@ class LineReader(GenericSingerReader[bytes]):
             for line in source:
                 yield (line.encode() if isinstance(line, str) else line).removesuffix(b"\n")
             return
-        rest: list[bytes] = []
-        length = 0
-        while not self.stopped:
-            ready, _, _ = select.select([descriptor, self._wake_reader], [], [], self._tick_seconds)
+        cut, is_ended = Cut(), False
+        while not self.stopped and not is_ended:
+            if workers := self._workers_at_work():
+                is_ended = yield from self._blocks(descriptor, cut, workers)
+                continue
+            ready = self._wait(descriptor, self._wake_reader, seconds=self._tick_seconds)
             self.tick_if_due(at_once=not ready)
             if descriptor not in ready:
                 continue
             chunk = os.read(descriptor, self._chunk)
-            if not chunk:
-                break
-            first, newline, others = chunk.partition(b"\n")
-            length += len(first)
-            rest = self._kept(rest, first, length)
-            if not newline:
-                continue
-            yield self._whole(rest, length)
-            lines = others.split(b"\n")
-            rest, length = [lines[-1]], len(lines.pop())
-            yield from lines
-        if length and not self.stopped:
-            yield self._whole(rest, length)
+            is_ended = not chunk
+            for text in cut.add(chunk) if chunk else cut.end():
+                yield from lines_of(text)
 
-    def _kept(self, rest: list[bytes], piece: bytes, length: int) -> list[bytes]:
-        """A line that is too long is not held in memory: its head is all that is left."""
-        if length > MAX_LINE and rest:
-            return rest[:1]
-        rest.append(piece)
-        return rest
+    def _wait(self, *descriptors: int, seconds: float) -> list[int]:
+        """Who of them has data, after so long at most."""
+        if self.workers:
+            return self.workers.wait(*descriptors, seconds=seconds)
+        return select.select(descriptors, [], [], seconds)[0]
 
-    def _whole(self, rest: list[bytes], length: int) -> bytes:
-        return b"".join(rest) if length <= MAX_LINE else Overlong.of(rest[0], length)
+    def _workers_at_work(self) -> Workers | None:
+        """Those that are ready; they are started once the input proves long."""
+        if self.workers is None and self.line >= self.workers_after and self.plain is not None:
+            self.workers_after = sys.maxsize
+            self.workers = self.start_workers()
+        return self.workers if self.workers and self.workers.is_at_work else None
+
+    def _blocks(self, descriptor: int, cut: Cut, workers: Workers) -> Generator[Any, None, bool]:
+        """Blocks that workers have done, in order, as long as there are workers; whether the input has ended."""
+        texts: list[bytes] = []
+        number, size, is_ended = self.line + 1, 0, False
+        while not self.stopped and workers.is_at_work and not (is_ended and not workers.has_blocks):
+            waits = self._tick_seconds if not texts and not workers.is_next_done else 0
+            reads = () if is_ended or not workers.has_room else (descriptor,)
+            ready = workers.wait(self._wake_reader, *reads, seconds=waits)
+            self.tick_if_due()
+            if descriptor in ready:
+                chunk = os.read(descriptor, self._chunk)
+                is_ended = not chunk
+                new = [*(cut.add(chunk) if chunk else cut.end())]
+                texts += new
+                size += sum(map(len, new))
+            if texts and (is_ended or size >= BLOCK_BYTES or (reads and descriptor not in ready)):
+                number = _hand(workers, texts, number)
+                texts, size = [], 0
+            if block := workers.next():
+                yield block
+        for text in texts:
+            yield from lines_of(text)
+        return is_ended
+
+
+def _hand(workers: Workers, texts: list[bytes], number: int) -> int:
+    """Hand out texts as blocks, the first line with this number; the number of the next line."""
+    together: list[bytes] = []
+    for text in [*texts, None]:
+        if text is None or text.__class__ is Overlong:
+            if together:
+                block = b"\n".join(together)
+                workers.hand(block, number)
+                number += 1 + block.count(b"\n")
+                together = []
+            if text is not None:
+                workers.keep(text, number)
+                number += 1
+        else:
+            together.append(text)
+    return number
 
 
 _OPENS_ARRAY = re.compile(rb"\s*\[\s*(\{.*)?").fullmatch

@@ -7,7 +7,7 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import IO, Any, ClassVar
@@ -28,7 +28,8 @@ from target_adpostbacks.run import Run, utc_now
 from target_adpostbacks.singer import maps
 from target_adpostbacks.singer.batch_files import batch_lines
 from target_adpostbacks.singer.command import CommandTarget
-from target_adpostbacks.singer.lines import through
+from target_adpostbacks.singer.line_workers import LineWorkers
+from target_adpostbacks.singer.lines import MAPPED, through
 from target_adpostbacks.singer.mending import event_id
 from target_adpostbacks.singer.messages import BadLine, UnreadableInput
 from target_adpostbacks.singer.progress import Progress
@@ -37,9 +38,11 @@ from target_adpostbacks.singer.results import Results, UnusablePath
 from target_adpostbacks.singer.sinks import ConversionSink
 from target_adpostbacks.singer.state import States
 from target_adpostbacks.singer.streams import FULL
+from target_adpostbacks.workers.pool import Workers
 from target_adpostbacks.workers.work import Each
 
 COLLECT_SECONDS = 30
+DEFAULT_WORKERS = 0
 
 
 class Described:
@@ -89,6 +92,9 @@ class TargetAdpostbacks(CommandTarget):
             setup_mapper=False,
             message_reader=message_reader or LineReader(),
         )
+        workers = self.general.workers
+        count = DEFAULT_WORKERS if workers is None else workers
+        self.line_workers = LineWorkers(count, self.config, self.logger.warning)
         if setup_mapper:
             self.setup_mapper()
         self.max_parallelism = 1  # no sink holds anything that could be drained beside others
@@ -96,6 +102,7 @@ class TargetAdpostbacks(CommandTarget):
         self._file, self._file_line = "", 0  # of a BATCH message, while it is read
         self._checked: set[str] = set()  # streams whose maps have met a record
         self._direct: dict[str, tuple[Any, ConversionSink]] = {}
+        self._sinks: dict[str, ConversionSink] = {}  # of records that workers prepare
         self._collected = time.monotonic()
         self.states = States(self._write_state, lambda kind: self.delivery_run.may_pass(kind))
         self.delivery_run = Run(
@@ -113,6 +120,10 @@ class TargetAdpostbacks(CommandTarget):
         self.delivery_run.waiting = self._while_waiting
         self.message_reader.bad_line = self._bad_line
         self.message_reader.tick = self._tick
+        self.message_reader.start_workers = self._start_workers
+        self.message_reader.schema_came = self._schema_came
+        self.message_reader.prepared = self._take_prepared
+        self.message_reader.met = self.delivery_run.meet
         self.delivery_run.begin()
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -183,7 +194,9 @@ class TargetAdpostbacks(CommandTarget):
         maps = self.mapper.stream_maps.get(stream)
         if maps is None or len(maps) != 1 or type(maps[0]) is not SameRecordTransform or maps[0].flattening_enabled:
             return False
-        self._direct[stream] = (maps, self._conversion_sink(maps[0].stream_alias))
+        sink = self._conversion_sink(maps[0].stream_alias)
+        self._direct[stream] = (maps, sink)
+        self._know(stream, maps, [sink], direct=True)
         return True
 
     def _process_mapped(self, stream: str, record: dict[str, Any]) -> None:
@@ -193,11 +206,35 @@ class TargetAdpostbacks(CommandTarget):
             )
         if stream not in self._checked:
             self._check_maps(stream, record)
+        if not self.line_workers.knows(stream):
+            stream_maps = self.mapper.stream_maps[stream]
+            sinks = [self._conversion_sink(each.stream_alias) for each in stream_maps]
+            self._know(stream, stream_maps, sinks, direct=False)
 
         def prepare(mapped: Mapping[str, Any], alias: str) -> Prepared:
             return self._prepare(mapped, self._conversion_sink(alias))
 
         self._take(through(self.mapper.stream_maps[stream], record, prepare, stream=stream, line=self._line))
+
+    def _know(self, stream: str, stream_maps: Sequence[Any], sinks: Sequence[ConversionSink], *, direct: bool) -> None:
+        """The workers, if there are some, read the stream's next records."""
+        self._sinks |= {sink.stream_name: sink for sink in sinks}
+        self.line_workers.know(stream, stream_maps, sinks, direct=direct)
+
+    def _start_workers(self) -> Workers | None:
+        run, plain = self.delivery_run, bool(self.message_reader.plain)
+        return self.line_workers.start(run.preparation, run.unmet, plain=plain)
+
+    def _schema_came(self) -> None:
+        plain = bool(self.message_reader.plain)
+        self.line_workers.schema_came(self.mapper.stream_maps, self._conversion_sink, plain=plain)
+
+    def _take_prepared(self, prepared: Each) -> None:
+        """Deliver what a worker says that a record comes to."""
+        for each in prepared:
+            if each is not None and not each.invalid.startswith(MAPPED):
+                self._sinks[each.stream].records += 1
+        self._take(prepared)
 
     def _take(self, prepared: Each) -> None:
         """Deliver what a record has come to."""

@@ -11,8 +11,8 @@ from target_adpostbacks.config import InvalidConfig, read
 from target_adpostbacks.networks.tiktok import TikTokSettings
 
 GENERAL = (
-    *("ledger_url", "fields", "default_timezone", "max_batch_age_seconds", "lock_wait_seconds", "validate"),
-    *("results_path", "ledger_retention_days", "fail_above_invalid_percent", "fail_above_rejected_percent"),
+    *("ledger_url", "fields", "default_timezone", "max_batch_age_seconds", "lock_wait_seconds", "workers"),
+    *("validate", "results_path", "ledger_retention_days", "fail_above_invalid_percent", "fail_above_rejected_percent"),
 )
 """The settings at the top, beside those that every network takes."""
 

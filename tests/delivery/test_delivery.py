@@ -1130,6 +1130,21 @@ def test_skips_are_stored_and_let_their_state_pass(scene: Make) -> None:
     assert made.delivery.counts == {"skipped organic": 1}
 
 
+@pytest.mark.parametrize("together", [1, 2, 4])
+def test_which_of_several_skips_of_one_id_stands_is_no_matter_of_how_many_are_stored_at_once(
+    scene: Make, together: int
+) -> None:
+    made = scene(OK)
+    key = Key("", "", "purchase", "evt-1", "", False)
+    reasons = ["organic", "too_old", "too_old"]
+    rows = [NotSent(key, "", Facts("s", line, None), reason) for line, reason in enumerate(reasons, 1)]
+    for at in range(0, len(rows), together):
+        made.delivery.skip([Skipped(row_of(row), made.place) for row in rows[at : at + together]])
+    made.delivery.settle()
+    assert made.rows("event_id, status, reason, line") == [("evt-1", "skipped", "too_old", 2)]
+    assert made.delivery.counts == {"skipped organic": 1, "skipped too_old": 2}
+
+
 def test_a_ledger_that_fails_keeps_state_and_ends_the_run(scene: Make) -> None:
     made = scene(OK)
     connection = sqlite3.connect(made.path)

@@ -102,7 +102,7 @@ def observe(
         for line in ran.stderr.replace(str(folder), "…").splitlines():
             if counted := _RECORDS.search(line):  # as often as a stream begins anew
                 observed.said[f"records of the stream {counted[2]}"] += int(counted[1])
-            elif "METRIC: " not in line:
+            elif "METRIC: " not in line and "So far: " not in line:
                 observed.said[normal(line)] += 1
         state = ran.states[-1] if ran.states else None
         assert (folder / LEDGER).exists(), ran.stderr

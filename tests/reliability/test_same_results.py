@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import pytest
 from conftest import slow
 from local_server import LocalServer, local_server
 from observed import Observed, observe
+from run_target import COMMAND
 from untidy import full_config, lines, plain_config
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
@@ -25,10 +26,19 @@ def server() -> Iterator[LocalServer]:
         yield server
 
 
-def came_of(server: LocalServer, folder: Path, count: int, config: Config, **settings: Any) -> Observed:
+def came_of(
+    server: LocalServer,
+    folder: Path,
+    count: int,
+    config: Config,
+    *,
+    command: Sequence[str] = (COMMAND,),
+    **settings: Any,
+) -> Observed:
     """What came of two runs on one ledger, in a folder of their own: some of the input, and then all of it."""
     said = lines(count, NOW, folder)
-    return observe(server, folder / f"{settings}", {**config(server.url), **settings}, [said[: count // 2], said])
+    own = {**config(server.url), **settings}
+    return observe(server, folder / f"{settings}", own, [said[: count // 2], said], command)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,53 @@
+"""Cuts what is read into whole lines, and never holds one in memory that is too long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from target_adpostbacks.singer.messages import MAX_LINE, Overlong
+
+
+class Cut:
+    """Chunks go in; what comes out are texts of whole lines, without the end of the last one."""
+
+    def __init__(self) -> None:
+        self._rest: list[bytes] = []  # of the line that has not ended yet
+        self._length = 0
+
+    def add(self, chunk: bytes) -> Iterator[bytes]:
+        """The lines that end in the chunk; one that is Overlong by itself."""
+        first, newline, others = chunk.partition(b"\n")
+        self._keep(first)
+        if not newline:
+            return
+        whole, newline, rest = others.rpartition(b"\n")
+        if self._length > MAX_LINE:
+            yield self._line()
+            if newline:
+                yield whole
+        else:
+            yield self._line() + b"\n" + whole if newline else self._line()
+        self._rest, self._length = [rest], len(rest)
+
+    def end(self) -> Iterator[bytes]:
+        """The last line, if it has no end."""
+        if self._length:
+            yield self._line()
+        self._rest, self._length = [], 0
+
+    def _keep(self, piece: bytes) -> None:
+        self._length += len(piece)
+        if self._length > MAX_LINE and self._rest:
+            del self._rest[1:]  # its head is all that is left
+        else:
+            self._rest.append(piece)
+
+    def _line(self) -> bytes:
+        if self._length > MAX_LINE:
+            return Overlong.of(self._rest[0], self._length)
+        return b"".join(self._rest)
+
+
+def lines_of(text: bytes) -> list[bytes]:
+    """Each line of a text of whole lines."""
+    return [text] if text.__class__ is Overlong else text.split(b"\n")

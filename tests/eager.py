@@ -1,0 +1,40 @@
+"""The command with worker processes from its first records on, however short the input: ``WORKERS`` of them.
+
+Small chunks are read, so that little is prepared before; the run waits until all workers are ready.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from target_adpostbacks import __main__
+from target_adpostbacks.singer import line_workers, reader, target
+from target_adpostbacks.workers import pool
+
+COUNT = int(os.environ.get("WORKERS", "0"))
+
+
+class Eager(pool.Workers):
+    """Workers that are ready at once."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        while len(self.ready) < COUNT:
+            self.wait(seconds=1)
+
+
+def command(workers: int) -> list[str]:
+    """The command with so many workers."""
+    return [sys.executable, str(Path(__file__)), str(workers)]
+
+
+if __name__ == "__main__":
+    COUNT = int(sys.argv.pop(1))
+    target.DEFAULT_WORKERS = COUNT
+    vars(line_workers)["Workers"] = Eager
+    reader.WORKERS_AFTER = 1
+    reader.LineReader.__init__.__kwdefaults__["chunk"] = 600  # type: ignore[index]
+    __main__.main()
