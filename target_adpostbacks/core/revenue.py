@@ -17,16 +17,16 @@ def paired(c: Conversion) -> Conversion:
 def completed(c: Conversion, default_currency: str | None) -> Conversion:
     """The conversion with ``total_of_contents`` for a value that it lacks, and with this currency where it has none.
 
-    One of the two may still stand alone: a currency without a value, a value where there is no default. A value that
-    can't be used, a negative one for example, is not what its contents cost: it stays left out.
+    One of the two may still stand alone: a currency without a value, a value where there is no default. What the record
+    says but nobody can use, a refund as a negative value for example, is not lacking: nothing takes its place.
     """
-    value = total_of_contents(c) if c.value is None and not _has_unusable_value(c) else c.value
-    currency = c.currency or default_currency
+    unusable = {why.partition(":")[0].partition(".")[0] for why in c.unusable}
+    value, currency = c.value, c.currency
+    if value is None and unusable.isdisjoint(("value", "contents")):
+        value = total_of_contents(c)
+    if currency is None and "currency" not in unusable:
+        currency = default_currency
     return c if value is c.value and currency is c.currency else replace(c, value=value, currency=currency)
-
-
-def _has_unusable_value(c: Conversion) -> bool:
-    return any(column.startswith("value:") for column in c.unusable)
 
 
 def total_of_contents(c: Conversion) -> float | None:

@@ -56,11 +56,14 @@ def test_what_stands_alone_is_taken_away() -> None:
         ({}, "CHF", (None, "CHF")),
         ({"contents": [{"price": 2.5}]}, "CHF", (2.5, "CHF")),
         ({"value": 9, "contents": [{"price": 2.5}]}, "CHF", (9, "CHF")),
-        ({"value": -9, "contents": [{"price": 2.5}]}, "CHF", (None, "CHF")),
         ({"value": "much", "contents": [{"price": 2.5}]}, "CHF", (None, "CHF")),
+        ({"value": -5, "contents": [{"price": 2.5}]}, "CHF", (None, "CHF")),
+        ({"value": 5, "currency": "Taler"}, "CHF", (5, None)),
+        ({"contents": [{"price": 2.5, "quantity": "many"}]}, "CHF", (None, "CHF")),
+        ({"contents": [{"price": 2.5}, {"price": -1, "id": "a"}]}, "CHF", (None, "CHF")),
     ],
 )
-def test_the_default_currency_and_the_sum_of_the_contents_stand_in(
+def test_the_default_currency_and_the_sum_of_the_contents_stand_in_for_what_is_lacking(
     columns: dict[str, Any], default: str | None, expected: tuple[Any, Any]
 ) -> None:
     assert money(completed(a_conversion(**columns), default)) == expected
