@@ -23,7 +23,8 @@ MAX_BODY = 32 << 20
 FORM = "application/x-www-form-urlencoded"
 SECRETS = {
     *("access-token", "authorization", "cookie", "secret", "access_token", "auth_code", "appsecret_proof"),
-    *("developer-token", "developertoken", "client_secret", "refresh_token", "assertion", "code", "code_verifier"),
+    *("developer-token", "developertoken", "x-pixel-token", "client_secret", "refresh_token"),
+    *("assertion", "code", "code_verifier"),
 }
 
 

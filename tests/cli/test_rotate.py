@@ -11,7 +11,7 @@ from typing import Any
 import dotenv
 import pytest
 from click.testing import CliRunner, Result
-from conftest import SETTINGS
+from conftest import SETTINGS, TEST_CODES
 
 from target_adpostbacks.cli.rotate import rotate
 from target_adpostbacks.sandbox import Sandbox
@@ -127,3 +127,16 @@ def test_one_that_is_set_elsewhere_is_left_to_whoever_sets_it(
 def test_a_setting_that_is_no_secret_is_no_token(sandbox: Sandbox) -> None:
     config(sandbox)
     assert run("tiktok", "--setting", "pixel_code").exit_code == 2
+
+
+@pytest.mark.parametrize("held", ["pixel_token", "access_token"])
+def test_of_several_kinds_of_token_the_one_that_the_account_has_is_replaced(sandbox: Sandbox, held: str) -> None:
+    sandbox.faults = []
+    signing = {"consumer_key": "key", "consumer_secret": "secret", "access_token_secret": "secret"}
+    others = {"pixel_token": None, **signing} if held == "access_token" else {}
+    section = {**SETTINGS["x"], **others, held: OLD, "base_url": sandbox.url}
+    Path("config.json").write_text(json.dumps({"x": section}))
+    said = ["x", "--config", "config.json", "--test-code", TEST_CODES["x"]]
+    result = CliRunner().invoke(rotate, said, input=f"{NEW}\n")
+    assert result.exit_code == 0, result.output
+    assert json.loads(Path("config.json").read_text())["x"] == {**section, held: NEW}

@@ -8,23 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 from conftest import COLUMNS, NOW, a_conversion, an_account
 
 from target_adpostbacks.core.masking import masked, without_query
 from target_adpostbacks.core.postback import prepare
 
 sys.path.append(str(Path(__file__).parent.parent / "networks"))
-from subject import PERSONAL, SOURCES, Subject, every_network, leaves
-
-every_source = pytest.mark.parametrize("source", SOURCES)
+from subject import PERSONAL, Subject, every_source, leaves
 
 
 def folded(value: Any) -> str:
     return "".join(filter(str.isalnum, str(value).lower()))
 
 
-@every_network
 @every_source
 def test_no_personal_value_is_left_and_everything_else_is(subject: Subject, source: str) -> None:
     conversion = subject.full_conversion(source)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from importlib.resources import files
 from typing import Any
 from urllib.parse import urlencode
+from uuid import uuid4
 
 import pytest
 from conftest import NOW
@@ -275,7 +276,8 @@ def test_the_sandbox_takes_every_golden_request_as_the_network_would(subject: Su
             account = subject.account_with({**row["settings"], "base_url": sandbox.url})
             assert account.network is not None
             for request in built(subject, account, row)[0]:
-                response = transport_for(account)(request, 10)
+                signed = account.network.signed(request, clock[0], uuid4().hex)
+                response = transport_for(account)(signed, 10)
                 count = len(SANDBOX_NETWORKS[subject.name].event_ids(body_of(request)))
                 is_test = body_of(request).get("validateOnly") is True
                 read = account.network.outcomes_of_test if is_test else account.network.outcomes

@@ -110,11 +110,12 @@ def post(
     """Sends ``body`` as the golden request is sent, with these headers and parameters over its own."""
     request = golden(network, of)
     url = urlsplit(request["url"])
+    token = {} if "X-Pixel-Token" in request["headers"] else A_TOKEN
     return requests.post(
         sandbox.url + (path or url.path),
         params={**dict(parse_qsl(url.query)), **(query or {})},
         json=body,
-        headers={**A_TOKEN, **request["headers"], **(headers or {})},
+        headers={**token, **request["headers"], **(headers or {})},
         timeout=timeout,
         allow_redirects=False,
     )

@@ -22,7 +22,7 @@ CREATE TEMP FUNCTION adpostbacks_hash(raw STRING, normalized STRING) RETURNS STR
 );
 
 -- An e-mail address, composed (NFC) and in lower case.
--- rows: meta.email openai_ads.email pinterest.email snapchat.email tiktok.email
+-- rows: meta.email openai_ads.email pinterest.email snapchat.email tiktok.email x.email
 -- call: adpostbacks_hash(value, adpostbacks_email(value))
 CREATE TEMP FUNCTION adpostbacks_email(raw STRING) RETURNS STRING AS (
   REGEXP_EXTRACT(
@@ -60,7 +60,7 @@ CREATE TEMP FUNCTION adpostbacks_phone_text(raw STRING) RETURNS STRING AS ((
 -- A phone number in E.164. A plus, or 00 at the beginning, is followed by the country code. Without them, country_code
 -- is put before the digits; without it, the digits are taken as they are. Numbers are not looked up:
 -- more than ten digits that begin with country_code are taken to hold it.
--- rows: reddit.phone tiktok.phone
+-- rows: reddit.phone tiktok.phone x.phone
 -- call: adpostbacks_hash(value, adpostbacks_phone(value, default_phone_country_code))
 CREATE TEMP FUNCTION adpostbacks_phone(raw STRING, country_code STRING) RETURNS STRING AS ((
   SELECT REGEXP_EXTRACT(

@@ -29,7 +29,7 @@ CREATE FUNCTION adpostbacks_hash(raw text, normalized text) RETURNS text LANGUAG
 $$;
 
 -- An e-mail address, composed (NFC) and in lower case.
--- rows: meta.email openai_ads.email pinterest.email snapchat.email tiktok.email
+-- rows: meta.email openai_ads.email pinterest.email snapchat.email tiktok.email x.email
 -- call: adpostbacks_hash(value, adpostbacks_email(value))
 --   not meta: "jane@localhost" (no dot after the @)
 --   not meta pinterest snapchat tiktok: "\uff41\uff44\uff41\uff20\uff45\uff58\uff41\uff4d\uff50\uff4c\uff45\uff0e\uff43\uff4f\uff4d" (full-width letters are plain ones)
@@ -75,7 +75,7 @@ $$;
 -- A phone number in E.164. A plus, or 00 at the beginning, is followed by the country code. Without them, country_code
 -- is put before the digits; without it, the digits are taken as they are. Numbers are not looked up:
 -- more than ten digits that begin with country_code are taken to hold it.
--- rows: reddit.phone tiktok.phone
+-- rows: reddit.phone tiktok.phone x.phone
 -- call: adpostbacks_hash(value, adpostbacks_phone(value, default_phone_country_code))
 --   not reddit tiktok: "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f.AQQCAQMC" (hashed by Meta's parameter builder: without its appendix)
 --   not reddit tiktok: "+\u0664\u0661\u0667\u0669\u0661\u0662\u0663\u0664\u0665\u0666\u0667" (Arabic digits)

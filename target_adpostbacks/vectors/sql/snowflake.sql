@@ -62,7 +62,7 @@ CREATE OR REPLACE FUNCTION adpostbacks_hash(raw VARCHAR, normalized VARCHAR) RET
 $$;
 
 -- An e-mail address, composed (NFC) and in lower case.
--- rows: meta.email openai_ads.email pinterest.email snapchat.email tiktok.email
+-- rows: meta.email openai_ads.email pinterest.email snapchat.email tiktok.email x.email
 -- call: adpostbacks_hash(value, adpostbacks_email(value))
 CREATE OR REPLACE FUNCTION adpostbacks_email(raw VARCHAR) RETURNS VARCHAR IMMUTABLE AS $$
   REGEXP_SUBSTR(
@@ -90,7 +90,7 @@ $$;
 -- A phone number in E.164. A plus, or 00 at the beginning, is followed by the country code. Without them, country_code
 -- is put before the digits; without it, the digits are taken as they are. Numbers are not looked up:
 -- more than ten digits that begin with country_code are taken to hold it.
--- rows: reddit.phone tiktok.phone
+-- rows: reddit.phone tiktok.phone x.phone
 -- call: adpostbacks_hash(value, adpostbacks_phone(value, default_phone_country_code))
 CREATE OR REPLACE FUNCTION adpostbacks_phone(raw VARCHAR, country_code VARCHAR) RETURNS VARCHAR IMMUTABLE AS $$
   adpostbacks_e164(adpostbacks_phone_text(raw), LTRIM(COALESCE(country_code, ''), '+'))

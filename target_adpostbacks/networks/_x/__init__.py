@@ -1,0 +1,1 @@
+"""The settings of X, and how it is signed in to."""
