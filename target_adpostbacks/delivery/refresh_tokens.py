@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,16 +36,16 @@ class KeptToken:
         from filelock import FileLock, Timeout  # takes a while to import, and few networks need it
 
         lock = FileLock(self._path.with_name(f".{self._path.name}.lock"), mode=0o600, thread_local=False)
-        spare = None
+        spare = self._path.with_name(f".{self._path.name}.new")
         try:
             with lock.acquire(timeout=wait_seconds):
                 token = self._read()
-                descriptor, spare = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)  # 0600
-                os.close(descriptor)
+                spare.unlink(missing_ok=True)  # a crash may have left it
+                os.close(os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
                 try:
-                    yield Keeping(token, Path(spare), self._path)
+                    yield Keeping(token, spare, self._path)
                 finally:
-                    Path(spare).unlink(missing_ok=True)
+                    spare.unlink(missing_ok=True)
         except Timeout:
             raise InUse from None
         except OSError as error:

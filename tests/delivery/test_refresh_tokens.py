@@ -195,6 +195,12 @@ def test_what_ends_before_the_new_one_is_written_leaves_the_old_one(path: Path) 
     assert kept(path) == "refresh-0\n"
 
 
+def test_what_a_killed_run_left_beside_the_token_is_in_nobodys_way(path: Path) -> None:
+    path.with_name(".token.new").write_text("refresh-half")
+    Run(Endpoint(), path).send()
+    assert kept(path) == "refresh-1\n"
+
+
 def test_of_a_link_what_it_leads_to_is_replaced(path: Path, tmp_path: Path) -> None:
     link = tmp_path / "links" / "token"
     link.parent.mkdir()
