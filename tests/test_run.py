@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, redirect_stdout
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ from target_adpostbacks import deliver
 from target_adpostbacks.config import InvalidConfig, read
 from target_adpostbacks.core.answers import Elsewhere, Request, Response
 from target_adpostbacks.ledger import UnusableLedger
-from target_adpostbacks.run import Run, utc_now
+from target_adpostbacks.run import Run, ahead, utc_now
 from target_adpostbacks.sandbox import Sandbox
+from target_adpostbacks.workers import pool
 
 
 @pytest.fixture
@@ -377,3 +379,53 @@ def test_a_run_that_a_signal_ends_leaves_forgetting_to_the_next(tmp_path: Path, 
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
         ((match_keys,),) = connection.execute("SELECT match_keys FROM deliveries")
     assert bool(match_keys) == kept
+
+
+class Own(dict[str, Any]):
+    """A type of the caller's that no worker knows."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [None, 0, 1, 3])
+def test_deliver_has_workers_where_its_config_says_so(
+    config: dict[str, Any],
+    sandbox: Sandbox,
+    workers: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(ahead, "WORKERS_AFTER", 10)
+    started: list[int] = []
+
+    class Counted(pool.Workers):
+        def __init__(self, work: Any, count: int, warn: Any) -> None:
+            super().__init__(work, count, warn)
+            started.append(count)
+            while len(self.ready) < count:
+                self.wait(seconds=1)
+
+    monkeypatch.setattr(ahead, "Workers", Counted)
+    told: dict[str, Any] = {}
+
+    def records() -> Iterator[Any]:
+        for number in range(300):
+            told.clear()  # the caller may use one record again and again
+            told.update(fresh(number))
+            if number % 50 == 20:
+                yield Own(told)
+            elif number % 50 == 21:
+                yield "no record"
+            elif number % 50 == 22:
+                yield {**told, "value": Decimal("1.5"), "currency": "EUR", "x": lambda: None}
+            elif number % 50 == 23:
+                yield {**told, "event_time": datetime.fromisoformat(told["event_time"])}
+            else:
+                yield told
+        raise KeyError("canary")
+
+    with pytest.raises(KeyError):
+        deliver(records(), {**config, **({} if workers is None else {"workers": workers})})
+    assert started == ([workers] if workers else [])
+    assert len(sandbox.received) == 294
+    assert len({event["event_id"] for event in sandbox.received}) == 294
+    assert "worker process" not in caplog.text

@@ -17,6 +17,7 @@ from target_adpostbacks.config import files
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.preparation import digest, invalid
 from target_adpostbacks.delivery.balance import Tally
+from target_adpostbacks.run.ahead import Ahead
 from target_adpostbacks.run.run import Run
 
 TICK_SECONDS = 0.5
@@ -40,7 +41,7 @@ def deliver(
     mistakes: list[str] = []
     interrupt = 0
     try:
-        _add_all(run, records, stream, key)
+        _add_all(run, records, stream, key, general.workers or 0)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             interrupt = signal.SIGINT
@@ -87,16 +88,24 @@ def _read(settings: Mapping[str, Any]) -> tuple[configuration.General, dict[str,
     return general, accounts
 
 
-def _add_all(run: Run, records: Iterable[Any], stream: str, key: Sequence[str]) -> None:
+def _add_all(run: Run, records: Iterable[Any], stream: str, key: Sequence[str], workers: int) -> None:
     ticked = time.monotonic()
-    for line, record in enumerate(records, 1):
-        if run.failed:
-            return
-        if isinstance(record, Mapping):
-            run.add(record, stream=stream, key=key, line=line)
-        else:
-            prepared = invalid(stream, line, digest(record, line), "record", "not a mapping of columns")
-            run.count_read(run.take(prepared))
-        if time.monotonic() - ticked >= TICK_SECONDS:
-            ticked = time.monotonic()
-            run.tick()
+    ahead = Ahead(run, stream, key, workers, LOG)
+    try:
+        for line, record in enumerate(records, 1):
+            if run.failed:
+                return
+            if isinstance(record, Mapping):
+                ahead.add(record, line)
+            else:
+                ahead.take(invalid(stream, line, digest(record, line), "record", "not a mapping of columns"))
+            if time.monotonic() - ticked >= TICK_SECONDS:
+                ticked = time.monotonic()
+                run.tick()
+    except Exception:
+        ahead.finish()  # those before it are delivered
+        raise
+    else:
+        ahead.finish()
+    finally:
+        ahead.close()
