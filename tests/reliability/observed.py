@@ -149,7 +149,7 @@ def sent(received: Iterable[Received]) -> Iterator[str]:
         holder = envelope
         if (data := envelope.get("data")) is not None and bytes(data).startswith(b"{"):
             holder = envelope["data"] = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-        name = next(name for name in ("data", "events", "conversions", "conversionAdjustments") if name in holder)
+        name = next(name for name, value in holder.items() if name != "destinations" and bytes(value).startswith(b"[{"))
         events = msgspec.json.decode(holder.pop(name), type=list[msgspec.Raw])
         for event in events:
             yield f"{request.path} {_envelope(envelope, bytes(event))} {bytes(event).decode()}"
