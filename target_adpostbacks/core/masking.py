@@ -90,7 +90,8 @@ def _other(column: str, value: Any) -> Any:
         return tuple(_other(column, each) for each in value)
     if column == "ip_address":
         return next(address for address in OTHER_ADDRESSES if address != value)
-    return str(value).translate(_ROTATED)
+    other = str(value).translate(_ROTATED)
+    return re.sub(r"\w", "x", other) if other == str(value) else other  # a name in another script
 
 
 def _holds(leaf: Any, conversion: Conversion, label: str, least: int = 1) -> bool:

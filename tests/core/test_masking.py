@@ -50,6 +50,14 @@ def test_each_is_named_by_its_column() -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["Å", "王", "Li", "Иванов"])
+def test_a_name_is_hidden_however_short_and_in_whatever_script(name: str) -> None:
+    conversion = a_conversion(network="linkedin", first_name=name, last_name=name)
+    account = an_account("linkedin")
+    shown = masked(account, conversion, NOW, prepare(account, conversion, NOW).payload)
+    assert {*shown["user"]["userInfo"].values()} <= {"<first_name>", "<last_name>"}
+
+
 def test_what_stands_behind_the_path_of_a_url_is_not_shown() -> None:
     assert without_query("https://a.example/b?email=ada@example.com#t") == "https://a.example/b?<query>#<fragment>"
     assert without_query("https://ada:secret@a.example/b") == "https://a.example/b"
