@@ -5,7 +5,6 @@ https://learn.microsoft.com/en-us/linkedin/marketing/integrations/ads-reporting/
 
 from __future__ import annotations
 
-import ipaddress
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -23,7 +22,7 @@ from target_adpostbacks.core.oauth import refreshed
 from target_adpostbacks.core.payloads import as_text, decimal_text, prune
 from target_adpostbacks.core.revenue import completed, paired
 from target_adpostbacks.networks._linkedin import answers
-from target_adpostbacks.networks._linkedin.settings import REFRESH, LinkedInSettings, rule_ids
+from target_adpostbacks.networks._linkedin.settings import REFRESH, SHA256_IP, LinkedInSettings, rule_ids
 
 URL = "https://api.linkedin.com/rest/conversionEvents"
 TOKEN_URL = "https://www.linkedin.com/oauth/v2/accessToken"  # noqa: S105 - no secret
@@ -31,7 +30,6 @@ RULE, LEAD = "urn:lla:llaPartnerConversion:", "urn:li:leadGenFormResponse:"
 
 MAX_EVENT_ID, MAX_NAME = 64, 35  # characters; from Salesforce's connector (unconfirmed)
 PLAINTEXT_IP = GOOGLE_AID = LEAD_ALONE = "202605"  # the versions that brought them
-SHA256_IP = "202607"
 NO_MORE_MOAT = "202609"  # dropped ORACLE_MOAT_ID (unconfirmed)
 MATCH_RULE = "email, li_fat_id, ip_address, gaid, lead_id, external_id, or first_name with last_name"
 
@@ -246,7 +244,7 @@ def email(raw: str) -> str | None:
 def ipv4(raw: str) -> str | None:
     """The public IPv4 address; None for any other, which LinkedIn would take without a word and match to nobody."""
     address = keys.public_ip(raw)
-    return address if address and isinstance(ipaddress.ip_address(address), ipaddress.IPv4Address) else None
+    return address if address and ":" not in address else None
 
 
 def _value(c: Conversion) -> dict[str, JSON] | None:

@@ -14,6 +14,7 @@ RuleIds = str | int | Sequence[str | int]
 
 REFRESH = ("refresh_token", "client_id", "client_secret")
 NEWEST_VERSION = "202609"  # that is documented; 202610 and 202611 should be there too (unconfirmed)
+SHA256_IP = "202607"  # the version that brought hashed addresses
 WARNED_MONTHS, KEPT_MONTHS = 11, 12  # of a version's age
 
 _RULE = re.compile(r"(?:urn:lla:llaPartnerConversion:)?[0-9]+").fullmatch
@@ -46,7 +47,7 @@ class LinkedInSettings(Settings, frozen=True, kw_only=True):
         doc(
             "The same for conversions with `test: true`, which LinkedIn can't tell from others: ids of rules that were"
             " made for tests and belong to no campaign.",
-            where="the same page",
+            where="Campaign Manager > Analyze > Conversion tracking > the rule",
             example={"lead": "104999"},
         ),
     ] = {}
@@ -59,7 +60,9 @@ class LinkedInSettings(Settings, frozen=True, kw_only=True):
             secret=True,
         ),
     ] = None
-    client_id: Annotated[str | None, doc("The developer app's id.", where="the same page")] = None
+    client_id: Annotated[str | None, doc("The developer app's id.", where="LinkedIn Developers > your app > Auth")] = (
+        None
+    )
     client_secret: Annotated[str | None, doc("Its secret.", where="the same page", secret=True)] = None
     linkedin_version: Annotated[
         str,
@@ -102,7 +105,7 @@ class LinkedInSettings(Settings, frozen=True, kw_only=True):
         for event, name in self.event_map.items():
             if name and not rules.get(name):
                 yield f"event_map.{event}: no event of conversion_rules; the event is skipped"
-        if self.send_ip == "sha256" and self.linkedin_version < "202607":
+        if self.send_ip == "sha256" and self.linkedin_version < SHA256_IP:
             yield "send_ip: linkedin_version takes no hashed addresses; none is sent"
 
     def expiring(self, now: datetime) -> Iterable[str]:

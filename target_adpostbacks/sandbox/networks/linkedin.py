@@ -24,8 +24,6 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 ACCESS_SECONDS = 5_183_999
 WRONG = "Incorrect conversions information provided. {}, indices [{}] (0-indexed)"
 MISSING = "field is required but not found and has no default value"
-IN_TIME, SOMEBODY = "conversionHappenedAt", "user"
-"""Of what is wrong there the answer is a 400."""
 
 
 def answer(status: int, message: str, code: str = "", service: int | None = None, **headers: str) -> Answer:
