@@ -158,5 +158,9 @@ def validation(network: Kind) -> str:
 
 
 def oauth(network: Kind) -> str:
-    signs_in = network.credentials is not Network.credentials
-    return listed([*["`connect`"] * (network.connection is not None), *["renewed in a run"] * signs_in])
+    ways = {
+        "`connect`": network.connection is not None,
+        "renewed in a run": network.credentials is not Network.credentials,
+        "signs each request": network.signed is not Network.signed,
+    }
+    return listed(way for way, is_taken in ways.items() if is_taken)
