@@ -11,7 +11,11 @@ from target_adpostbacks.networks import NETWORKS
 SECRETS = {name: f"canary+token/of&{name}=0123456789" for name in NETWORKS}
 """Each network's token, with what is written otherwise in a URL's query."""
 SECRET_SETTINGS = {
-    name: dict.fromkeys(secrets(network.settings_type) & examples(network.settings_type).keys(), SECRETS[name])
+    name: {
+        setting: dict.fromkeys(example, SECRETS[name]) if isinstance(example, dict) else SECRETS[name]
+        for setting, example in examples(network.settings_type).items()
+        if setting in secrets(network.settings_type)
+    }
     for name, network in NETWORKS.items()
 }
 """Network → the settings that hold its token."""

@@ -42,6 +42,8 @@ from target_adpostbacks.sandbox.networks import SANDBOX_NETWORKS
 ROOT = Path(__file__).parent.parent
 SANDBOX_URL = "http://127.0.0.1:8765"
 
+CONNECT_SAYS = "[Connect, validate, preview](../connect.md) says what each does."
+OF_PRESETS = "`preset` names one. What you set yourself goes before it."
 UNLISTED = (
     "What is not listed here is judged by its HTTP status. [The ledger's page](../ledger.md#reasons) says what becomes"
     "\nof a conversion then."
@@ -131,6 +133,7 @@ def page(name: str, network: Kind) -> str:
             places(network, places_known),
             f"## Further settings\n\nThey stand in the section `{name}`, beside those that every network has.",
             settings_table(network.settings_type, [setting for setting in names if setting not in places_known]),
+            *([f"## Presets\n\n{OF_PRESETS}", own_presets(network)] if network.own_presets else []),
             "## Try it",
             attempts(network),
             "## Events",
@@ -199,6 +202,24 @@ def written(example: Any) -> str:
     return example if isinstance(example, str) else json.dumps(example)
 
 
+def own_presets(network: Kind) -> str:
+    usual = {field.name: field.default for field in fields(network.settings_type)}
+    return table(
+        ("`preset`", "for", "what you add", "its URL", "needed of a conversion", ""),
+        (
+            (
+                f"`{name}`",
+                preset.title,
+                code(preset.yours) or "nothing",
+                f"{preset.settings.get('method', usual['method'])} `{preset.settings['url']}`",
+                code(preset.settings.get("required", usual["required"])),
+                preset.note,
+            )
+            for name, preset in network.own_presets.items()
+        ),
+    )
+
+
 def attempts(network: Kind) -> str:
     """The commands that connect an account of the network and try it."""
     example = examples(network.settings_type).get(network.test_setting or "")
@@ -207,15 +228,17 @@ def attempts(network: Kind) -> str:
     counted = " --counted" if network.counts_tests else ""
     quiet = "" if network.counts_tests else code  # such a network is read from instead
     config = "--config config.json --config ENV"
+    hidden = secrets(network.settings_type) & examples(network.settings_type).keys()
+    has_token = any(isinstance(examples(network.settings_type)[name], str) for name in hidden)
     lines = [
         f"adpostbacks validate {network.name} {config}{quiet}",
         *([f"adpostbacks send-test {network.name} {config}{code}{counted}"] if network.takes_tests() else []),
-        f"adpostbacks rotate {network.name} {config}{quiet}",
+        *([f"adpostbacks rotate {network.name} {config}{quiet}"] if has_token else []),
         *([f"adpostbacks connect {network.name} --app-id …"] if network.connection else []),
     ]
     warning = f"{network.title} counts test events, so `send-test` asks for `--counted`. " if counted else ""
     block = "\n".join(f"$ {line}" for line in lines)
-    return f"\n```console\n{block}\n```\n\n{warning}[Connect, validate, preview](../connect.md) says what each does.\n"
+    return f"\n```console\n{block}\n```\n\n{warning}{CONNECT_SAYS}\n"
 
 
 def events(network: Kind) -> str:
@@ -364,7 +387,9 @@ def refusal(name: str, token: str) -> str:
     (golden,) = (row for row in vectors["requests"] if row["name"] == vectors["minimal"])
     request = golden["expect"][0]
     for secret in secrets(NETWORKS[name].settings_type) & golden["settings"].keys():
-        request = json.loads(json.dumps(request).replace(golden["settings"][secret], token))
+        value = golden["settings"][secret]
+        for text in value.values() if isinstance(value, dict) else [value]:
+            request = json.loads(json.dumps(request).replace(text, token))
     url = urlsplit(request["url"])
     call = Call(
         method=request["method"],

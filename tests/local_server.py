@@ -35,7 +35,8 @@ class Received(NamedTuple):
     @property
     def event_ids(self) -> list[str]:
         """The ids of its events."""
-        return self.network.event_ids(self.body)
+        query = dict(parse_qsl(urlsplit(self.path).query)) if self.method == "GET" else None
+        return self.network.event_ids(query if self.body is None else self.body)
 
     @property
     def network(self) -> SandboxNetwork:

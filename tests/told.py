@@ -60,6 +60,8 @@ def duration(time: timedelta | None) -> str:
     """Days or hours, rounded up, or minutes: a margin for batching is nobody's business."""
     if time is None:
         return "–"
+    if time >= timedelta(days=36_500):
+        return "no limit"
     days, hours = -(-time // timedelta(days=1)), -(-time // timedelta(hours=1))
     if hours > 72:
         return f"{days} days"

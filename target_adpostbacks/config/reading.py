@@ -31,14 +31,14 @@ from target_adpostbacks.config.values import (
     struct_fields,
     unknown,
 )
-from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.core.accounts import NOBODY, Account
 from target_adpostbacks.core.columns import COLUMN_ALIASES
 from target_adpostbacks.core.conversion import InvalidConversion
 from target_adpostbacks.core.disclosure import MATCH_KEYS
 from target_adpostbacks.core.health import THRESHOLDS
 from target_adpostbacks.core.settings import INHERITED, Settings, examples, extras, is_loopback, secrets
 from target_adpostbacks.core.times import moment
-from target_adpostbacks.networks import NETWORKS
+from target_adpostbacks.networks import NAMES, NETWORKS
 from target_adpostbacks.rules import presets
 
 MOST = 100_000
@@ -160,7 +160,7 @@ def _section(section: str, config: Any, common: Level, top: Place, mistakes: lis
         return []
     several = config.get("accounts") or {}
     names = [*map(str, several)] if isinstance(several, Mapping) and several else ["default"]
-    place = top._replace(path=f"{section}.", accounts=names)
+    place = top._replace(path=f"{section}.", accounts=names, own_presets=NETWORKS[section].own_presets)
     shared = _level(section, place, {name: value for name, value in config.items() if name != "accounts"}, mistakes)
     if not isinstance(several, Mapping):
         mistakes.append(f"{section}.accounts: an object expected, with your own name for each account and its settings")
@@ -172,10 +172,12 @@ def _section(section: str, config: Any, common: Level, top: Place, mistakes: lis
     settings_of: dict[str, Merged] = {}
     for name, settings in several.items():
         path = f"{section}.accounts.{name}"
+        if NETWORKS[section].accounts_are_networks and (name in NAMES or name in NOBODY):
+            mistakes.append(f"{path}: a record's `network` may have this name and mean another; take another name")
         if not ACCOUNT_NAME(name):
             mistakes.append(f"{path}: not a name; a lower-case letter, then lower-case letters, digits or _ expected")
         if isinstance(settings, Mapping):
-            level = _level(section, top._replace(path=f"{path}."), settings, mistakes)
+            level = _level(section, place._replace(path=f"{path}.", accounts=None), settings, mistakes)
             settings_of[name] = merged(common, shared, level)
             accounts += _account(section, name, (common, shared, level), top, mistakes)
         else:
@@ -207,29 +209,22 @@ def _account(section: str, name: str, levels: Sequence[Level], top: Place, mista
     """The account; nothing where something is wrong with its settings."""
     network, settings = NETWORKS[section], merged(*levels)
     if not settings.values.get("enabled", True):
-        return [Account(section=section, name=name, network=None)]
-    preset = presets.for_network(settings.values.get("preset"), section)
-    if preset:
+        return [Account(section=section, name=name, network=None, is_network=network.accounts_are_networks)]
+    chosen: str = settings.values.get("preset") or ""
+    own_preset = network.own_presets.get(chosen)
+    preset = presets.for_network(chosen, section) if own_preset is None else None
+    if own_preset is not None:
+        settings = merged(read_level("preset.", network.settings_type, own_preset.settings, mistakes), *levels)
+    elif preset:
         settings = merged(preset_level(network.settings_type, preset, mistakes), *levels)
     problems = _problems(section, settings)
     problems += withheld(settings.values.get("rules", ()), top.person, settings.values)
     mistakes += problems
     if problems or settings.wrong:
         return []
-    made = network(network.settings_type(**settings.values), preset.table if preset else None)
-    return [Account(section=section, name=name, network=made, secrets=_secrets(network.settings_type, settings.values))]
-
-
-def _secrets(type_: type[Settings], values: Mapping[str, Any]) -> tuple[str, ...]:
-    """What no message may repeat; of a document, whatever in it is as long as a key."""
-    found: list[str] = []
-    for name in sorted(secrets(type_) & values.keys()):
-        is_document = extras(type_)[name].get("multiline")
-        found += _KEY.findall(values[name]) if is_document else [values[name]]
-    return tuple(found)
-
-
-_KEY = re.compile(r"[A-Za-z0-9+/=_-]{32,}")
+    made = network(network.settings_type(**settings.values), preset.table if preset else None, name)
+    hidden, is_network = made.settings.hidden(), network.accounts_are_networks
+    return [Account(section=section, name=name, network=made, secrets=hidden, is_network=is_network)]
 
 
 def _problems(section: str, settings: Merged, *, in_part: bool = False) -> list[str]:
@@ -250,7 +245,8 @@ def _problems(section: str, settings: Merged, *, in_part: bool = False) -> list[
     for name in sorted(secrets(type_)):
         if extras(type_)[name].get("multiline"):
             continue
-        if re.search(r"[^!-~]", values.get(name, "")):  # no header takes it; an invisible character is easily copied
+        value = values.get(name, "")
+        if isinstance(value, str) and re.search(r"[^!-~]", value):  # no header takes it
             problems.append(f"{name}: contains white space or a character that cannot be sent; copy it again")
     problems += _format_problems(values)
     reported = settings.wrong | {setting_of(problem) for problem in problems}

@@ -80,6 +80,7 @@ class Place(NamedTuple):
 
     path: str = ""  # with a dot at its end; empty for the top
     accounts: Collection[str] | None = None  # of a section: the names of its accounts
+    own_presets: Collection[str] = ()  # of a section: the names of the network's own presets
     person: persons.Names = persons.names(None)  # what a record calls the columns of a person
 
 
@@ -105,7 +106,7 @@ def read_rules(place: Place, level: Level, mistakes: list[str]) -> None:
         mistakes += (f"{place.path}defaults.{problem}" for problem in _problems_of_defaults(place, values["defaults"]))
     if (name := values.get("preset")) is not None:
         mistakes += (f"{place.path}preset: {problem}" for problem in _problems_of_preset(place, name))
-        if name not in presets.names():
+        if name not in presets.names() and name not in place.own_presets:
             del values["preset"]
     if "rules" in values:
         values["rules"] = [
@@ -141,8 +142,10 @@ def preset_level(settings: type[Settings], preset: presets.ForNetwork, mistakes:
 
 
 def _problems_of_preset(place: Place, name: str) -> Iterator[str]:
+    if name in place.own_presets:
+        return
     if name not in presets.names():
-        yield f"no such preset; there are {', '.join(presets.names())}"
+        yield f"no such preset; there are {', '.join([*place.own_presets, *presets.names()])}"
     elif place.path and presets.columns(name):
         yield "it brings columns, and a record is read once for all networks; set it at the top of the config"
 
@@ -162,6 +165,9 @@ def problems_of_route(defaults: Mapping[str, Any], accounts: Mapping[str, Collec
     network, account = defaults.get("network"), defaults.get("account")
     name = network.strip().lower() if isinstance(network, str) else ""
     section = NAMES.get(name, "")
+    own = {each for part in accounts if NETWORKS[part].accounts_are_networks for each in accounts[part]}
+    if name in own:
+        accounts, section = {"": [name]}, ""
     if name and name not in NOBODY and section not in accounts:
         yield f"defaults.network: no such network in this config; there are {', '.join(accounts)}"
         return

@@ -21,6 +21,7 @@ class Level(NamedTuple):
     raw: Mapping[str, Any]  # as they stand there
     values: dict[str, Any]  # trimmed and converted, without what is empty or wrong
     wrong: frozenset[str]  # settings that can't be converted; of an object the members that can be stay in ``values``
+    maps: frozenset[str]  # settings that are objects of the user's own names, and merged with those of other levels
 
 
 def read_level(
@@ -52,7 +53,8 @@ def read_level(
                 values[field.name] = _members(f"{path}{field.name}", field.type, value, mistakes)
             else:
                 mistakes.append(_mistake(f"{path}{field.name}", field.type, error))
-    return Level(path, raw, values, frozenset(wrong))
+    maps = frozenset(field.name for field in struct_fields(settings) if _takes_members(field.type))
+    return Level(path, raw, values, frozenset(wrong), maps)
 
 
 def _takes_members(annotation: Any) -> bool:
@@ -139,7 +141,7 @@ def merged(*levels: Level) -> Merged:
     level_of = {name: level for level in levels for name in level.raw}
     values = {name: level.values[name] for name, level in level_of.items() if name in level.values}
     for name in values:
-        if isinstance(values[name], Mapping):
+        if name in level_of[name].maps:
             maps = [level.values.get(name, {}) for level in levels]
             values[name] = _joined(maps)
             if name == "defaults" and all(isinstance(each.get("properties", {}), Mapping) for each in maps):

@@ -27,6 +27,7 @@ from target_adpostbacks.core.conversion import Conversion, query_value, same_hos
 from target_adpostbacks.core.events import EventTable, spellings
 from target_adpostbacks.core.learning import Milestone
 from target_adpostbacks.core.left_out import left_out
+from target_adpostbacks.core.own_presets import OwnPreset
 from target_adpostbacks.core.revenue import paired
 from target_adpostbacks.core.settings import PhoneSettings, Settings
 from target_adpostbacks.core.windows import has_window
@@ -62,6 +63,7 @@ class Network(ABC, Generic[S]):
     title: ClassVar[str]  # its name as people write it
     docs: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()  # what a record's `network` may call it
+    own_presets: ClassVar[Mapping[str, OwnPreset]] = {}  # what a setting `preset` of its accounts may name, too
     accounts_are_networks: ClassVar[bool] = False  # a record's `network` may be an account's name, and is that one
     settings_type: ClassVar[type[Settings]]
 
@@ -80,7 +82,7 @@ class Network(ABC, Generic[S]):
     connection: ClassVar[Connection | None] = None  # where a token may come from OAuth
     refresh_token_path: str | None = None  # the file that keeps the setting `refresh_token` where each use replaces it
     currencies: ClassVar[frozenset[str] | None] = None  # None: all
-    consent_signals: ClassVar[frozenset[str]] = frozenset()  # columns of consent signals that it is told
+    consent_signals: frozenset[str] = frozenset()  # columns of consent signals that it is told
     takes_denied: frozenset[str] = frozenset()  # those that it is told even where they are denied
     denials: tuple[str, ...] = ()  # flags that it has no field for: where they are true, nothing is sent
     test_setting: ClassVar[str | None] = None  # the setting with the code of its test tool
@@ -107,8 +109,8 @@ class Network(ABC, Generic[S]):
 
     def __init__(self, settings: S, preset: EventTable | None = None, account: str = "default") -> None:
         self.settings = settings
-        self.account = account
         self._preset = preset
+        self.account = account
         self.trial_at = settings.trial_at
         self.has_window = has_window(settings)
         self._triggers = None if settings.trigger_events is None else spellings(settings.trigger_events)

@@ -241,6 +241,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         }
         return msgspec.structs.replace(self, **empty, base_url=self.trial_at or None)
 
+    def hidden(self) -> tuple[str, ...]:
+        """What no message may repeat: secrets; of a document, whatever in it is as long as a key."""
+        known = extras(type(self))
+        texts = {name: value for name in sorted(secrets(type(self))) if isinstance(value := getattr(self, name), str)}
+        several = [_KEY.findall(text) if known[name].get("multiline") else [text] for name, text in texts.items()]
+        return tuple(text for each in several for text in each)
+
     def problems(self) -> Iterable[str]:
         """What is wrong with the settings' form: ``"pixel_code: looks like a name; …"``. Never a value."""
         return ()
@@ -256,6 +263,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 def _default(field: FieldInfo) -> Any:
     return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+
+
+_KEY = re.compile(r"[A-Za-z0-9+/=_-]{32,}")
 
 
 def is_loopback(host: str) -> bool:

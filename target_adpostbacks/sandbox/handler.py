@@ -135,6 +135,8 @@ class Handler:
 
 async def read(request: web.Request) -> Body:
     raw = await request.read()
+    if request.method == "GET" and not raw:
+        return Body(raw, dict(request.query))
     if request.content_type == FORM:
         return Body(raw, dict(parse_qsl(raw.decode("utf-8", "replace"))))
     try:

@@ -31,7 +31,7 @@ class Call:
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
-    body: Any  # decoded JSON, or the fields of a form; NOT_JSON when it is neither
+    body: Any  # decoded JSON, or the fields of a form, or of a GET request's query; NOT_JSON when it is none of them
     now: datetime
     number: int  # counts the requests, for request ids
     access: Access

@@ -39,7 +39,7 @@ def secrets_of(network: str) -> dict[str, str]:
     type_ = NETWORKS[network].settings_type
     hidden = secrets(type_)
     return {
-        f"TARGET_ADPOSTBACKS_{network}_{setting}".upper(): example
+        f"TARGET_ADPOSTBACKS_{network}_{setting}".upper(): example if isinstance(example, str) else json.dumps(example)
         for setting, example in examples(type_).items()
         if setting in hidden
     }
@@ -170,8 +170,8 @@ def test_secrets_that_are_there_are_not_to_be_written_over(folder: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--yes"], "name one --network at least; known: google_ads, linkedin, meta,"),
-        (["--network", "newspaper", "--network", "tiktok"], "newspaper: not known; known: google_ads, linkedin, meta,"),
+        (["--yes"], "name one --network at least; known: generic, google_ads,"),
+        (["--network", "newspaper", "--network", "tiktok"], "newspaper: not known; known: generic, google_ads,"),
         (["--network", "tiktok", "--preset", "nope"], "'nope' is not one of"),
     ],
 )

@@ -51,7 +51,7 @@ def data(tmp_path: Path) -> Path:
 def test_where_there_is_no_test_tool_nothing_is_sent(config: Path, sandbox: Sandbox, name: str) -> None:
     result = run(config, name)
     assert result.exit_code == 1
-    assert result.output == "Error: not sent: test_without_code: the network has no test tool\n"
+    assert result.output.startswith("Error: not sent: test_without_code: ")
     assert sandbox.requests == []
 
 

@@ -49,7 +49,9 @@ def test_every_setting_is_described_in_the_section_and_its_accounts(name: str) -
     assert section["properties"]["accounts"]["additionalProperties"]["properties"] == described
     assert all(value["type"] and value["description"].endswith((".", "`")) for value in described.values())
     assert [field for field, value in described.items() if value.get("secret")] == [
-        field for field in described if field.endswith(("_key", "_token", "_secret", "_json"))
+        field
+        for field in described
+        if field.endswith(("_key", "_token", "_secret", "_json")) or field in ("headers", "secrets", "auth")
     ]
 
 

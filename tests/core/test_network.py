@@ -131,6 +131,5 @@ class OfTheAccount(Plain):
 
 
 def test_an_account_may_be_what_receives() -> None:
-    network = OfTheAccount(Settings(), account="main")
-    assert network.asset(a_conversion()) == "main"
+    assert OfTheAccount(Settings(), account="main").asset(a_conversion()) == "main"
     assert OfTheAccount(Settings()).asset(a_conversion()) == "default"

@@ -61,7 +61,8 @@ def _network(chance: random.Random) -> dict[str, Any]:
         click_id = str(chance.getrandbits(128))
     else:
         click_id = example + tail
-    return {"network": name, **({network.click_ids[0]: click_id} if chance.random() < 0.8 else {})}
+    has_click = chance.random() < 0.8 or network.click_ids == ("click_id",)  # a tracker has nothing else to match by
+    return {"network": name, **({network.click_ids[0]: click_id} if has_click else {})}
 
 
 def _person(chance: random.Random, number: int) -> dict[str, Any]:

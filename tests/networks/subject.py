@@ -21,7 +21,6 @@ from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.postback import Postback
 from target_adpostbacks.core.record import parse
-from target_adpostbacks.core.settings import secrets
 from target_adpostbacks.networks import NETWORKS
 
 SOURCES = ("web", "app", "offline", "crm")
@@ -111,10 +110,11 @@ class Subject:
         """The account that a config with these settings makes."""
         mistakes: list[str] = []
         type_ = self.network_type.settings_type
-        values = read_level("", type_, settings, mistakes).values
+        preset = self.network_type.own_presets.get(settings.get("preset", ""))
+        values = read_level("", type_, {**(preset.settings if preset else {}), **settings}, mistakes).values
         assert mistakes == []
-        hidden = tuple(values[name] for name in secrets(type_) if name in values)
-        return Account(section=self.name, network=self.network_type(type_(**values)), secrets=hidden)
+        made = type_(**values)
+        return Account(section=self.name, network=self.network_type(made), secrets=made.hidden())
 
     @property
     def network(self) -> Network[Any]:
@@ -185,7 +185,12 @@ def payload_of(postback: Postback) -> Any:
 
 
 def body_of(request: Request) -> Any:
-    return json.loads(msgspec.json.encode(request.body))
+    """The body as JSON has it; the text of one that is none."""
+    body = request.body if isinstance(request.body, bytes) else msgspec.json.encode(request.body)
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode()
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], Any]:

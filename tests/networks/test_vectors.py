@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin
 from uuid import uuid4
 
 import pytest
@@ -248,6 +248,8 @@ def batched(payloads: Sequence[JSON], most: int) -> Iterator[Sequence[JSON]]:
 
 
 def url_of(request: Request) -> str:
+    if request.target:
+        return urljoin(request.url, request.target)
     return f"{request.url}?{urlencode(request.query)}" if request.query else request.url
 
 
@@ -278,8 +280,9 @@ def test_the_sandbox_takes_every_golden_request_as_the_network_would(subject: Su
             for request in built(subject, account, row)[0]:
                 signed = account.network.signed(request, clock[0], uuid4().hex)
                 response = transport_for(account)(signed, 10)
-                count = len(SANDBOX_NETWORKS[subject.name].event_ids(body_of(request)))
-                is_test = body_of(request).get("validateOnly") is True
+                body = body_of(request) or {}  # none of a request that says all in its URL
+                count = len(SANDBOX_NETWORKS[subject.name].event_ids(body)) or 1
+                is_test = body.get("validateOnly") is True
                 read = account.network.outcomes_of_test if is_test else account.network.outcomes
                 for outcome in read(response, count):
                     assert outcome.verdict is Verdict.ACCEPTED, f"{row['name']}: {outcome.summary}"
