@@ -161,6 +161,6 @@ def oauth(network: Kind) -> str:
     ways = {
         "`connect`": network.connection is not None,
         "renewed in a run": network.credentials is not Network.credentials,
-        "signs each request": network.signed is not Network.signed,
+        "can sign each request": network.signed is not Network.signed,
     }
     return listed(way for way, is_taken in ways.items() if is_taken)
