@@ -42,8 +42,8 @@ class Browser:
         self.opened = ""
         self.code = "code-1"
         self.visits: list[dict[str, str]] = [{}]  # each visit's query, over what the network sends
-        self.statuses: list[int] = []
-        self.pages: list[str] = []
+        self._statuses: list[int] = []
+        self._pages: list[str] = []
         self._thread: threading.Thread | None = None
 
     def open(self, url: str) -> bool:
@@ -52,7 +52,18 @@ class Browser:
         self._thread.start()
         return True
 
+    @property
+    def statuses(self) -> list[int]:
+        self.close()
+        return self._statuses
+
+    @property
+    def pages(self) -> list[str]:
+        self.close()
+        return self._pages
+
     def close(self) -> None:
+        """Wait until it has read what it was answered."""
         if self._thread:
             self._thread.join()
 
@@ -62,10 +73,10 @@ class Browser:
             came = urlencode({"auth_code": self.code, "state": query["state"], **visit})
             try:
                 with urllib.request.urlopen(f"{query['redirect_uri']}?{came}") as page:
-                    self.statuses.append(page.status)
-                    self.pages.append(page.read().decode())
+                    self._statuses.append(page.status)
+                    self._pages.append(page.read().decode())
             except HTTPError as error:
-                self.statuses.append(error.code)
+                self._statuses.append(error.code)
 
 
 @pytest.fixture
