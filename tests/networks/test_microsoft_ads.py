@@ -161,6 +161,21 @@ def test_what_was_sent_is_in_no_message() -> None:
     assert network().warning(Response(status=200, body=body)) == ""
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"eventsReceived": 1}, "1 of 2 received"),
+        ({"traceId": "00-1"}, "no count of events"),
+        ({"eventsReceived": 2, "error": {"code": "ValidationError"}}, "an error that names no event"),
+    ],
+)
+def test_what_is_not_confirmed_is_told_with_what_speaks_against_it(body: Any, message: str) -> None:
+    outcomes = network().outcomes(Response(status=200, body=body), 2)
+    assert {(outcome.verdict, outcome.reason, outcome.message) for outcome in outcomes} == {
+        (Verdict.REJECTED, "unconfirmed", message)
+    }
+
+
 def test_a_refusal_that_names_a_bad_event_leaves_the_others_to_the_next_request(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,7 +37,7 @@ WITH_A_TOTAL = frozenset({"cart", "purchase"})
 MATCH_RULE = "msclkid, email, phone, external_id, anonymous_id or advertising_id"
 
 _UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}").fullmatch
-_DATE = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])").fullmatch
+_DATE = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])").fullmatch
 _CLICK_IN_URL = re.compile(r"(?<=[?&])msclkid=[^&#]*&?", re.IGNORECASE)
 
 
@@ -208,6 +208,8 @@ def _of_the_rest(body: Any, count: int, *, named: int, is_clear: bool) -> Outcom
     if (is_counted or is_told) and is_clear and (has_details or body.get("error") is None):
         return Outcome(Verdict.ACCEPTED)
     told = f"{received} of {count} received" if type(received) is int else "no count of events"
+    if is_counted:
+        told = "an error that names no event"
     return Outcome(Verdict.REJECTED, _code(body), told, reason="unconfirmed")
 
 
