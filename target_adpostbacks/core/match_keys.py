@@ -15,6 +15,7 @@ from target_adpostbacks.core.placeholders import HASHES
 _NO_ADDRESS = r"\s@<>\"(),:;\[\]\\"
 _LABEL = r"[^\W_](?:(?:[^\W_]|-)*[^\W_])?"  # of a domain: letters and digits of any script, hyphens within
 _ADDRESS = re.compile(rf"[^{_NO_ADDRESS}'][^{_NO_ADDRESS}]*@{_LABEL}(?:\.{_LABEL})*").fullmatch
+_USUAL_ADDRESS = re.compile(r"[a-z0-9._+-]+@[a-z0-9]+(?:[.-][a-z0-9]+)*").fullmatch  # a tenth of the time
 _IN_BRACKETS = re.compile(r"[^<>]*<([^<>]*)>").fullmatch
 _AROUND = " \t\r\n{}\"'`´“”„‘’‚«»‹›"
 _HASHED = re.compile(r"[0-9a-fA-F]{64}(?:\.(?:[A-Za-z0-9_-]{2}|[A-Za-z0-9_-]{8}))?").fullmatch
@@ -98,7 +99,7 @@ def email(raw: str) -> str | None:
     address = raw.strip().lower()
     if not address.isascii():
         address = _bare(visible(unicodedata.normalize("NFKC", address)))
-    if _ADDRESS(address):
+    if _USUAL_ADDRESS(address) or _ADDRESS(address):
         return address
     address = _bare(address)
     return address if _ADDRESS(address) else None
@@ -198,6 +199,8 @@ def public_ip(raw: str) -> str | None:
     Read as proxies write it: a list, with ports, brackets, zones or ``for=``; an IPv4 address within IPv6 is IPv4.
     Addresses kept for documentation (203.0.113.0/24, …) pass: test data is made of them.
     """
+    if _USUAL_IP(raw):
+        return raw
     return next(filter(None, map(_public, _BETWEEN.split(raw))), None)
 
 
@@ -236,6 +239,11 @@ def truncated_ip(raw: str) -> str | None:
     return str(ipaddress.ip_network((address, 24 if address.version == 4 else 48), strict=False).network_address)
 
 
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_USUAL_IP = re.compile(
+    rf"(?!(?:0|10|100|127|169|172|192|198|203)[.])(?:22[0-3]|2[01][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:[.]{_OCTET}){{3}}"
+).fullmatch
+"""An IPv4 address of the blocks that are public whole: it is not taken apart, which takes 7 µs."""
 _BETWEEN = re.compile(r"[\s,;]+")
 _DOCUMENTATION = [
     ipaddress.ip_network(block) for block in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")

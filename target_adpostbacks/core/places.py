@@ -12,6 +12,7 @@ from target_adpostbacks.core.match_keys import remembering
 
 _DECIMALS = re.compile(r"(?<=[0-9])\.0+$")
 _PREFIXED = re.compile(r"([a-z]{1,3})(-?)([0-9].*)").fullmatch
+_FIVE_DIGITS = re.compile(r"[0-9]{5}").fullmatch
 _US_ZIP = re.compile(r"([0-9]{3,5}?)-?(?:[0-9]{4})?|([0-9]{5})-[0-9]*").fullmatch
 _ZIP4 = re.compile(r"([0-9]{5})-[0-9]{4}").fullmatch
 
@@ -149,6 +150,8 @@ def postal_code(raw: str, country: str | None = None) -> str | None:
     A US ZIP+4 is cut to its first five digits, told by its dash or ``country``. In the US the zeros come back that a
     ZIP loses as a number: ``'2115'`` -> ``'02115'``.
     """
+    if _FIVE_DIGITS(raw):  # most of them
+        return raw
     code = _DECIMALS.sub("", "".join(raw.split()).lower())
     if (prefixed := _PREFIXED(code)) and _is_prefix(prefixed[1], prefixed[2], country):
         code = prefixed[3]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import doctest
 from hashlib import sha256
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from target_adpostbacks.core import match_keys as keys
 from target_adpostbacks.core import phones, places
@@ -13,6 +16,7 @@ from target_adpostbacks.networks import meta, reddit
 
 HASH = sha256(b"ada@example.com").hexdigest()
 IDFA = "ea7583cd-a667-48bc-b806-42ecb2b48606"
+DOCUMENTATION = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")
 NO_ID = "00000000-0000-0000-0000-000000000000"
 
 ADDRESSES = (
@@ -111,6 +115,29 @@ def test_nothing_is_never_hashed() -> None:
 def test_a_remembered_hash_is_the_one_that_is_made_anew(raw: str | None, country: str | None) -> None:
     hash_of = keys.remembering(places.state)
     assert [hash_of(raw, country) for _ in range(2)] == [keys.hashed(raw, places.state, country)] * 2
+
+
+def public(address: IPv4Address) -> str | None:
+    """What the standard library says of it."""
+    is_documentation = any(address in IPv4Network(block) for block in DOCUMENTATION)
+    return str(address) if is_documentation or (address.is_global and not address.is_multicast) else None
+
+
+def test_of_every_first_byte_it_is_known_whether_the_address_is_public() -> None:
+    addresses = [IPv4Address(first << 24 | 0x010203) for first in range(256)]
+    assert {address: keys.public_ip(str(address)) for address in addresses} == {
+        each: public(each) for each in addresses
+    }
+
+
+@given(st.ip_addresses(v=4))
+def test_an_ip_address_is_public_where_the_standard_library_says_so(address: IPv4Address) -> None:
+    assert keys.public_ip(str(address)) == public(address)
+
+
+@given(st.from_regex(r"[a-z0-9._+'-]{1,9}@[a-z0-9._-]{1,12}", fullmatch=True))
+def test_a_usual_address_is_read_as_it_is_within_brackets(address: str) -> None:
+    assert keys.email(address.rstrip(".")) == keys.email(f"<{address}>")
 
 
 def test_a_list_gives_its_usable_members() -> None:

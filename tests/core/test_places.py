@@ -204,3 +204,9 @@ def test_postal_code_in_a_known_country(raw: str, country: str, normalized: str)
 def test_a_us_zip_gets_back_the_zeros_that_it_lost_as_a_number(raw: str, normalized: str) -> None:
     assert places.postal_code(raw, "US") == normalized
     assert places.postal_code("2115", "CH") == places.postal_code("2115") == "2115"
+
+
+@pytest.mark.parametrize("raw", ["94107", "02115", "00000"])
+@pytest.mark.parametrize("country", ["US", "DE", "CA", None])
+def test_five_digits_are_a_postal_code_as_they_are(raw: str, country: str | None) -> None:
+    assert places.postal_code(raw, country) == places.postal_code(f" {raw}", country) == raw
