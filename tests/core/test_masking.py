@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from conftest import COLUMNS, NOW, a_conversion, an_account
 
 from target_adpostbacks.core.masking import masked, without_query
