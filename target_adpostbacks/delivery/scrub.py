@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from urllib.parse import unquote, unquote_plus
 
 import msgspec
 
@@ -22,9 +23,10 @@ def scrubbed(text: str, secrets: Iterable[str], texts: Iterable[str] = (), *, ke
     for secret in secrets:
         text = _without_pieces(_written(secret).sub("***", text), secret)
     text = "".join(char if char.isprintable() else " " for char in text[:4000])
-    lowered = text.lower()
-    for value in sorted((value for value in texts if value.lower() in lowered), key=len, reverse=True):
-        text = re.sub(re.escape(value), "***", text, flags=re.IGNORECASE)
+    readings = _readings(text)
+    echoed = (value for value in texts if any(value.lower() in reading for reading in readings))
+    for value in sorted(echoed, key=len, reverse=True):
+        text = _written(value).sub("***", text)
     for pattern in _PERSONAL[:1] if keep_ids else _PERSONAL:
         text = pattern.sub("***", text)
     return " ".join(text.split())[:500]
@@ -46,7 +48,17 @@ def _written(secret: str) -> re.Pattern[str]:
     return re.compile("".join(f"(?:{'|'.join(_spellings(char))})" for char in secret), re.IGNORECASE)
 
 
+def _readings(text: str) -> set[str]:
+    """A text in lower case, as it is and as what reads URLs, JSON or HTML would have it."""
+    once = unquote(text)
+    from_json = re.sub(r"\\+(?:u([0-9a-fA-F]{4}))?", lambda code: chr(int(code[1], 16)) if code[1] else "", text)
+    forms = (text, once, unquote(once), unquote_plus(text), from_json, html.unescape(text))
+    return {form.lower() for form in forms}
+
+
 def _spellings(char: str) -> Iterable[str]:
+    if char == " ":
+        yield r"\+"
     yield rf"\\*{re.escape(char)}"
     yield "".join(f"%(?:25)*{byte:02x}" for byte in char.encode())  # twice encoded: %252F
     yield rf"\\+u{ord(char):04x}"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -167,8 +167,7 @@ class Generic(Network[GenericSettings]):
         # The first that fits holds. Each outcome has a code: a page or a redirect may be the partner's own answer.
         status, text = response.status, _text(response.body)
         code = str(status)
-        # What the partner echoes may still be encoded as it was sent, and would not be known again.
-        message = " ".join(unquote_plus(text).split())[:MOST_OF_A_MESSAGE]
+        message = " ".join(text.split())[:MOST_OF_A_MESSAGE]
         if status in self._successes:
             if self._is_success(text):
                 return [Outcome(Verdict.ACCEPTED)] * count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus, urlencode
 
 import msgspec
 import pytest
@@ -41,6 +41,26 @@ def test_what_a_network_echoes_of_a_payload_is_scrubbed() -> None:
     payload = b'{"event_id":"order-77","user":{"ttclid":"E.C.P","list":["Ada Lovelace","Ada"]},"n":40002,"s":"web"}'
     message = "event order-77 of Ada Lovelace (E.C.P) on web: 40002"
     assert scrubbed(message, [], texts_of([b"{}", payload])) == "event *** of *** (***) on web: 40002"
+
+
+PERSON = "Zoë.Ada+x@exämple.com"
+STREET = 'Rue "Saint" Honoré 5'
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        f"{PERSON} of {STREET}",
+        f"{quote(PERSON)} of {quote(STREET)}",
+        f"{quote(quote(PERSON))} of {quote(STREET)}",
+        f"{quote(PERSON, safe='@+')} of {quote_plus(STREET)}",
+        json.dumps({PERSON: STREET}),
+        html.escape(f"{PERSON} of {STREET}"),
+    ],
+)
+def test_what_is_echoed_is_scrubbed_however_it_is_written(written: str) -> None:
+    kept = scrubbed(f"bad: {written}!", [], texts_of([msgspec.json.encode([PERSON, STREET])]))
+    assert kept in ("bad: *** of ***!", 'bad: {"***": "***"}!')
 
 
 def test_the_longest_echo_is_taken_first() -> None:
