@@ -116,7 +116,7 @@ class X(Network[XSettings]):
         "INVALID_PARAMETER": "Correct the field that the message names, or leave its column out.",
         "MISSING_PARAMETER": "Map the column of the field that the message names.",
         "NOT_FOUND": "Compare event_ids with Events Manager: the ad account has to own the events.",
-        "UNAUTHORIZED_ACCESS": "Generate a new pixel_token: this one is wrong or was revoked.",
+        "UNAUTHORIZED_ACCESS": "Generate a new pixel_token, or new OAuth keys: these are wrong or were revoked.",
         "UNAUTHORIZED_CLIENT_APPLICATION": "Apply for access to the Ads API for the app, or use a pixel_token.",
         "READONLY_CLIENT_APPLICATION": "Give the app write access, or use a pixel_token.",
         "ACCOUNT_NOT_FOUND": "Compare pixel_id with Events Manager.",
