@@ -24,8 +24,8 @@ from target_adpostbacks.networks._generic.settings import PERSONAL, GenericSetti
 NO_LIMIT = timedelta(days=36_500)
 MOST_OF_AN_ANSWER = 64 * 1024
 """Bytes that are read."""
-MOST_OF_A_MESSAGE = 200
-"""Characters of an answer's text that are kept."""
+MOST_OF_A_MESSAGE = 4000
+"""Characters of an answer's text that are looked at: what is kept of it is cut once nothing personal is in it."""
 EXACT = 1 << 53
 """Whole numbers below are exact, however JSON is read."""
 CREDENTIALS = frozenset({401, 403, 407})

@@ -20,6 +20,7 @@ from target_adpostbacks.core.answers import Request, Response, Skip, Verdict
 from target_adpostbacks.core.postback import Postback, prepare
 from target_adpostbacks.core.record import parse
 from target_adpostbacks.delivery.check import check
+from target_adpostbacks.delivery.scrub import scrubbed
 from target_adpostbacks.delivery.transport import HttpTransport
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.networks._generic.filters import FILTERS
@@ -428,6 +429,26 @@ def test_a_key_that_the_partner_does_not_know_fails_a_check_and_is_not_told() ->
             assert checked.result == result
             assert key not in str(checked)
         assert (len(sandbox.test_events), sandbox.received) == (1, [])
+
+
+@pytest.mark.parametrize("body", [{}, {"method": "POST", "form": {"k": "{key}"}}])
+@pytest.mark.parametrize(
+    "echo",
+    [
+        *(
+            "no canary/key+with-plus here",
+            "no canary%2Fkey%2Bwith-plus here",
+            "no canary%2fkey%2bwith-plus, Jane%20Doe",
+        ),
+        *(f"{'x' * 195} canary%2Fkey%2Bwith-plus", "Jane%2BDoe canary%252Fkey%252Bwith-plus"),
+    ],
+)
+def test_what_a_partner_echoes_of_a_secret_is_known_again(body: dict[str, Any], echo: str) -> None:
+    account = mine(**ANY, **body, secrets={"key": "canary/key+with-plus"})
+    (outcome,) = network_of(account).outcomes(Response(status=400, body=echo), 1)
+    kept = scrubbed(outcome.message, account.secrets, ["Jane Doe", "Jane+Doe"])
+    assert not [piece for piece in ("canary", "with-plus") if piece in kept]
+    assert "Doe" not in kept or body
 
 
 def test_the_page_tells_every_macro_and_every_filter() -> None:
