@@ -231,7 +231,10 @@ def timed(
 
 
 PAIR = [*HASHED]
-SECTIONS = {name: examples(network.settings_type) for name, network in NETWORKS.items()}
+SECTIONS = {
+    name: examples(network.settings_type) for name, network in NETWORKS.items() if network.request_limits.events > 1
+}
+"""Those that take several conversions in a request: elsewhere, sending takes the time."""
 
 
 class Bench:
@@ -275,7 +278,7 @@ def beside_the_bare_loop(bench: Bench, count: int) -> None:
 
 
 def to_several_at_once(bench: Bench, count: int, turns: int) -> None:
-    """Each record to two networks, to all of them, and to each alone, in turn; without what the command takes to start.
+    """Each record to two networks, to all that batch, and to each alone, in turn; without the start of the command.
 
     Medians of the turns: other programs slow down one turn, hardly all.
     """
