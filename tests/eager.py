@@ -6,6 +6,7 @@ Small chunks are read, so that little is prepared before; the run waits until al
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,12 @@ class Eager(pool.Workers):
 def command(workers: int) -> list[str]:
     """The command with so many workers."""
     return [sys.executable, str(Path(__file__)), str(workers)]
+
+
+def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
+    """The processes of workers that a run has."""
+    children = Path(f"/proc/{process.pid}/task").glob("*/children")
+    return [int(pid) for each in children for pid in each.read_text().split()]
 
 
 if __name__ == "__main__":

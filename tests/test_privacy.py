@@ -14,8 +14,9 @@ from urllib.parse import quote, unquote
 import pytest
 from canaries import PERSONAL, SECRET_SETTINGS, SECRETS, canaries_in, left_behind
 from conftest import slow
+from eager import command
 from local_server import Answer, LocalServer, Received, accepted, local_server, refused
-from run_target import Target, a_purchase, encoded, record, schema, state
+from run_target import COMMAND, Target, a_purchase, encoded, record, schema, state
 
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.sandbox import Sandbox
@@ -123,14 +124,17 @@ def reset(_: Received) -> Answer:
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [echo, warn, *slow(accepted, refuse, redirect, down, reset)],
-    ids=lambda answer: answer.__name__,
+    ("answer", "workers"),
+    [(echo, 0), (warn, 0), *slow((echo, 2), *((each, 0) for each in (accepted, refuse, redirect, down, reset)))],
+    ids=lambda value: getattr(value, "__name__", f"{value} workers"),
 )
-def test_nothing_personal_and_no_secret_is_left_behind(target: tuple[Target, LocalServer], answer: Any) -> None:
+def test_nothing_personal_and_no_secret_is_left_behind(
+    target: tuple[Target, LocalServer], answer: Any, workers: int
+) -> None:
     made, server = target
     server.answer = answer
-    ran = made.run(lines(), env={"TARGET_ADPOSTBACKS_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"})
+    log = {"TARGET_ADPOSTBACKS_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"}
+    ran = made.run(lines(), env=log, command=command(workers) if workers else (COMMAND,))
     assert canaries_in(left_behind(made.folder, ran.stdout, ran.stderr)) == []
     assert {request.network.name for request in server.received} == {*NETWORKS}  # they were on their way, hashed
 

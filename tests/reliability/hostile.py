@@ -282,7 +282,11 @@ def _play(row: Row, target: Target, sandbox: Sandbox, places: dict[str, str]) ->
 
 
 def start(
-    target: Target, prefix: Sequence[str] = (), stdout: int = subprocess.PIPE, **config: Any
+    target: Target,
+    prefix: Sequence[str] = (),
+    stdout: int = subprocess.PIPE,
+    command: Sequence[str] = (COMMAND,),
+    **config: Any,
 ) -> subprocess.Popen[bytes]:
     """The command with a config of canaries, a loud log, and a folder of its own for what it leaves behind."""
     for name, hidden in SECRET_SETTINGS.items():
@@ -290,7 +294,7 @@ def start(
     target.config |= {"results_path": "results-{run_id}.jsonl", "request_timeout_seconds": PATIENCE, **config}
     (target.folder / "tmp").mkdir(exist_ok=True)
     env = {"LOGLEVEL": "DEBUG", "TARGET_ADPOSTBACKS_LOGLEVEL": "DEBUG", "TMPDIR": "tmp"}
-    return target.start(env=env, command=[*prefix, COMMAND], stdout=stdout)
+    return target.start(env=env, command=[*prefix, *command], stdout=stdout)
 
 
 def counted(target: Target) -> str:
@@ -355,8 +359,9 @@ def sent_events(sandbox: Sandbox) -> Iterator[tuple[str, str, Any]]:
         body = request["body"]
         event_ids = SANDBOX_NETWORKS[request["network"]].event_ids(body)
         if event_ids:
-            data = body.get("data", body)
-            events = data["events"] if isinstance(data, dict) else data
+            holder = body["data"] if isinstance(body.get("data"), dict) else body
+            lists = (each for name, each in holder.items() if name != "destinations" and isinstance(each, list))
+            events = next(each for each in lists if len(each) == len(event_ids))
             yield from ((request["path"], *each) for each in zip(event_ids, events, strict=True))
 
 

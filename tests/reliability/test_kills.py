@@ -9,12 +9,14 @@ import os
 import signal
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 from canaries import canaries_in, left_behind
+from eager import command, workers_of
 from hostile import (
     LEDGER,
     SECONDS,
@@ -26,7 +28,7 @@ from hostile import (
     start,
 )
 from ledger_rows import changes
-from run_target import Target, record, schema, state
+from run_target import COMMAND, Target, record, schema, state
 
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.sandbox import Sandbox
@@ -48,8 +50,11 @@ Sent = tuple[str, str]
 class Story:
     """An input, the network that receives it, and a process that is killed again and again."""
 
-    def __init__(self, seed: str, folder: Path, sandbox: Sandbox, ledger_url: str | None = None) -> None:
+    def __init__(
+        self, seed: str, folder: Path, sandbox: Sandbox, ledger_url: str | None = None, workers: int = 0
+    ) -> None:
         self.random = Random(seed)
+        self.workers = workers
         self.sandbox = sandbox
         self.target = Target(folder, sandbox.url, max_batch_age_seconds=0, **AT_ONCE)
         self.ledger_url = ledger_url or f"sqlite:///{folder / LEDGER}"
@@ -87,7 +92,8 @@ class Story:
     def _run(self, act: Any, *, calm: bool = False) -> int:
         """One run, and what must hold after it, however it ended."""
         self.sandbox.faults = [] if calm else self._faults()
-        stage = Stage(self.target, self.sandbox, start(self.target), self.lines)
+        process = start(self.target, command=command(self.workers) if self.workers else (COMMAND,))
+        stage = Stage(self.target, self.sandbox, process, self.lines)
         try:
             act(stage)
         finally:
@@ -128,11 +134,19 @@ class Story:
                 break
             time.sleep(0.002)
         time.sleep(later)
+        if self.workers and self.random.random() < 0.5:
+            self._kill_a_worker(stage)
         if stage.process.poll() is None:
             stage.signal(signal.SIGKILL)
             stage.process.wait(SECONDS)
             self.kills += 1
             self.repeats_allowed += UNDER_WAY
+
+    def _kill_a_worker(self, stage: Stage) -> None:
+        """Its blocks are done again; a moment later the run itself is killed."""
+        with suppress(OSError, IndexError):
+            os.kill(workers_of(stage.process)[0], signal.SIGKILL)
+        time.sleep(self.random.random() * 0.1)
 
     def _ledger(self) -> tuple[set[Sent], set[Sent]]:
         """Whose verdict is final, and who of them was accepted."""
@@ -168,6 +182,13 @@ def receivers(columns: dict[str, Any]) -> set[Sent]:
 def test_killed_at_any_moment_it_loses_nothing_and_repeats_only_what_was_under_way(number: int, tmp_path: Path) -> None:
     with Sandbox() as sandbox:
         Story(f"{SEED}-{number}", tmp_path, sandbox).play()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_same_holds_with_worker_processes_which_are_killed_too(workers: int, tmp_path: Path) -> None:
+    with Sandbox() as sandbox:
+        Story(f"{SEED}-{workers} workers", tmp_path, sandbox, workers=workers).play()
 
 
 @pytest.mark.slow

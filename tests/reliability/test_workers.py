@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eager import command
+from eager import command, workers_of
 from local_server import LocalServer, local_server
 from observed import Observed, observe
 from run_target import Target, a_purchase, encoded, ended, record, schema, state
@@ -29,12 +29,6 @@ SECONDS = 60
 def server() -> Iterator[LocalServer]:
     with local_server() as server:
         yield server
-
-
-def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
-    """The processes of workers that a run has."""
-    children = Path(f"/proc/{process.pid}/task").glob("*/children")
-    return [int(pid) for each in children for pid in each.read_text().split()]
 
 
 def alive(process: subprocess.Popen[bytes]) -> list[int]:
