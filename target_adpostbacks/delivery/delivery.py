@@ -66,6 +66,7 @@ class Delivery:
         self._under_way = UnderWay()
         self._verdicts = Verdicts(ledger, clock, self._under_way)
         self._repeats = Repeats(ledger, clock)
+        self._verdicts.came_together = self._repeats.compare_later
         self._transport, self._log, self._inform, self._clock = transport, log, inform, clock
         self._lock_wait_seconds = lock_wait_seconds
         self._given_up_at: dict[tuple[str, str], float] = {}  # monotonic: an asset is no longer waited for
@@ -118,9 +119,7 @@ class Delivery:
 
     def submit(self, account: Account, batch: Sequence[Queued]) -> None:
         """Send a batch (one account, one envelope) in the background; waits while too many are under way."""
-        fresh, later = self._under_way.claim(batch)
-        for queued, first in later:
-            self._repeats.compare(queued.postback, first.postback.facts)
+        fresh, _ = self._under_way.claim(batch)
         if fresh:
             lane = self._lanes.get(account.label) or self._lane(account)
             handed_over = time.monotonic()

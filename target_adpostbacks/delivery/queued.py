@@ -10,7 +10,7 @@ import msgspec
 
 from target_adpostbacks.core.answers import Outcome, Verdict
 from target_adpostbacks.core.postback import Key, Postback
-from target_adpostbacks.ledger import Delivered, Sent
+from target_adpostbacks.ledger import Delivered, Earlier, Sent
 
 
 class Mark(Protocol):
@@ -57,6 +57,7 @@ class Queued(msgspec.Struct, gc=False):
     turn: tuple[str, bool, str] | None = None  # what it has the turn of, until its verdict
     requested_at: str | None = None
     unanswered_since: str | None = None
+    earlier: Earlier | None = None  # what the ledger has of what was sent of it first
 
     @property
     def in_doubt_since(self) -> str | None:

@@ -62,6 +62,7 @@ class Repeats:
             key, row = next(((key, row) for key, row in known if row.status == "accepted"), known[0])
             if row.status == "accepted":
                 self.compare(postback, row)
+                queued.earlier = row
                 by_status.accepted.append(queued)
                 continue
             if key.event_id != postback.key.event_id:
@@ -74,6 +75,7 @@ class Repeats:
                 by_status.new.append(queued)
             else:
                 self.compare(postback, row)
+                queued.earlier = row
                 queued.unanswered_since = row.sent_at
                 is_recognized = self._is_recognized(postback, row, network.settings.max_retry_seconds)
                 (by_status.new if is_recognized else by_status.unrecognized).append(queued)
@@ -98,6 +100,12 @@ class Repeats:
             return False
         since = (self._clock() - datetime.fromisoformat(row.sent_at)).total_seconds()
         return since + max_retry_seconds < postback.resend_seconds
+
+    def compare_later(self, same: Sequence[Queued]) -> None:
+        """Compare what came while the first one was under way with what was sent first: that, or an earlier one."""
+        first, *later = same
+        for queued in later:
+            self.compare(queued.postback, first.earlier or first.postback.facts)
 
     def compare(self, postback: Postback, earlier: Earlier | Facts) -> None:
         """What was sent first stands, whatever the conversion looks like when it comes again: count what differs."""

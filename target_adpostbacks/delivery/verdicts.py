@@ -39,6 +39,7 @@ class Verdicts:
         self.why_open: Counter[WhyOpen] = Counter()
         self.stopping = threading.Event()
         self.left_open = LeftOpen()
+        self.came_together: Callable[[Sequence[Queued]], None] = lambda _same: None  # of one key; the first was sent
         self._ledger = ledger
         self._open: dict[tuple[str, str, str], Amount] = {}  # account, currency, minute of the deadline
         self._clock = clock
@@ -104,6 +105,9 @@ class Verdicts:
             if self._is_abandoned or not batch:
                 return
             released = self._under_way.release(batch)
+            for same in released:
+                if len(same) > 1:
+                    self.came_together(same)
             marks = Counter([queued.mark for same in released for queued in same])
             total = marks.total()
             self.counts[count_as] += len(batch)

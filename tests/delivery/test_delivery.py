@@ -855,6 +855,19 @@ def test_the_same_id_twice_in_a_run_with_another_value_is_told_too(scene: Make) 
     assert made.delivery.differences == {"tiktok.default: value": 1}
 
 
+@pytest.mark.parametrize("apart", [True, False])
+def test_what_differs_does_so_from_what_was_sent_first_whatever_is_under_way(scene: Make, *, apart: bool) -> None:
+    account = an_account()
+    assert scene(OK).deliver("a", value=1, currency="USD").delivery.differences == {}
+    again = scene(OK)
+    batch = [again.queued(account, "a", value=value, currency="USD") for value in (2, 1, 1, 1)]
+    for each in [[queued] for queued in batch] if apart else [batch]:
+        again.delivery.submit(account, each)
+        again.delivery.settle()
+    assert again.delivery.counts == {"already accepted": 4}
+    assert again.delivery.differences == {"tiktok.default: value": 1}
+
+
 def test_what_the_ledger_has_forgotten_differs_in_nothing(scene: Make) -> None:
     made = scene(OK).deliver("a", value=1, currency="EUR")
     made.ledger.expire((NOW + timedelta(1)).isoformat())
