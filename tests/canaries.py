@@ -37,6 +37,7 @@ PERSONAL: dict[str, Any] = {
     "advertising_id": "ca4a47ca-a667-48bc-b806-42ecb2b48606",
     "idfv": "ca4a47ca-7d4f-4b7a-9c63-2c6e4b2e8f11",
     **{name: f"Canary-{name}" for network in NETWORKS.values() for name in network.ids},
+    "click_id": "Canary-click-id",  # of a tracker
     "fbc": "fb.1.1795100000000.CanaryOld",  # both are dropped in another form
     "fbp": "fb.1.1795100000000.5550042199",
     "lead_id": "canary-lead",
