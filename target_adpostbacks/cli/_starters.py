@@ -82,7 +82,10 @@ def _commented(network: Kind) -> Iterator[tuple[str, Any]]:
 
 
 def _with_example(setting: Setting) -> str:
-    return setting.text if setting.example is None else f"{setting.text} Example: {setting.example}."
+    if setting.example is None:
+        return setting.text
+    is_text = isinstance(setting.example, str)
+    return f"{setting.text} Example: {setting.example if is_text else json.dumps(setting.example)}."
 
 
 def secrets(networks: Sequence[Kind]) -> str:
@@ -103,7 +106,10 @@ def _secrets_of(network: Kind) -> Iterator[tuple[str, str]]:
     for each in settings(network):
         if each.is_secret:
             name = variable(network.name, each.name)
-            yield f"{each.name}: {each.text}{connected}", f"{name}=" if each.example is not None else f"# {name}="
+            text = f"{each.name}: {each.text}{connected}"
+            if isinstance(each.example, dict):
+                text += f" As JSON: {json.dumps(each.example)}."
+            yield text, f"{name}=" if each.example is not None else f"# {name}="
             connected = ""
 
 

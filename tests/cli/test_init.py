@@ -90,6 +90,15 @@ def test_the_variables_of_all_secrets_are_named_and_empty(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("network", NETWORKS)
+def test_examples_of_objects_are_shown_as_json(network: str, folder: Path) -> None:
+    run("--network", network)
+    written = (folder / "config.json").read_text() + " ".join((folder / ".env.example").read_text().split())
+    assert "{'" not in written
+    if network == "generic":
+        assert 'As JSON: {"key": "example-key"}.' in written.replace("# ", "")
+
+
+@pytest.mark.parametrize("network", NETWORKS)
 def test_every_setting_to_be_looked_for_has_its_place_in_a_comment(network: str, folder: Path) -> None:
     run("--network", network, "--yes")
     section = json.loads((folder / "config.json").read_text())[network]
