@@ -91,7 +91,7 @@ def test_the_variables_of_all_secrets_are_named_and_empty(folder: Path) -> None:
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_examples_of_objects_are_shown_as_json(network: str, folder: Path) -> None:
-    run("--network", network)
+    run("--network", network, "--yes")
     written = (folder / "config.json").read_text() + " ".join((folder / ".env.example").read_text().split())
     assert "{'" not in written
     if network == "generic":
