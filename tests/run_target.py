@@ -27,6 +27,7 @@ def a_purchase(number: int = 1, **columns: Any) -> dict[str, Any]:
         "event_time": (NOW - timedelta(hours=1)).isoformat(),
         "network": "tiktok",
         "ttclid": "E.C.P.abc",
+        **({"click_id": "click-1"} if columns.get("network") == "generic" else {}),  # it goes nowhere without
         **columns,
     }
 
