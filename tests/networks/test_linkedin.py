@@ -379,8 +379,8 @@ def test_a_bad_element_is_named_with_all_that_is_wrong_with_it() -> None:
     (row,) = [row for row in VECTORS["responses"] if row["name"].startswith("the spec's 422: the first")]
     first, second = network().outcomes(Response(status=422, body=row["body"]), 2)
     assert first.message == (
-        "ERROR :: /conversionValue/amount :: field is required but not found and has no default value; "
-        "ERROR :: /user/userInfo/firstName :: field is required but not found and has no default value"
+        "ERROR: /conversionValue/amount: field is required but not found and has no default value; "
+        "ERROR: /user/userInfo/firstName: field is required but not found and has no default value"
     )
     assert (second.message, second.shared) == ("refused with another element of its request", True)
 

@@ -65,8 +65,9 @@ def error(body: Any) -> tuple[str, str]:
     """The code and the message of an answer; empty texts for what it does not have."""
     if not isinstance(body, Mapping):
         return "", ""
+    # What stands between the parts of a message reads like an IPv6 address, and would be hidden as one.
     code, message = body.get("code"), body.get("message")
-    return "" if code is None else str(code)[:100], message if isinstance(message, str) else ""
+    return "" if code is None else str(code)[:100], message.replace(" :: ", ": ") if isinstance(message, str) else ""
 
 
 def _of_element(element: Any) -> Outcome:
@@ -92,7 +93,7 @@ def _refused(response: Response, count: int) -> list[Outcome]:
 def _named(message: str, count: int) -> dict[int, str]:
     """The index of each bad element that a message names → what is wrong with it; nothing where one can't be.
 
-    ``'Index: 0, ERROR :: /user :: …\\nERROR :: …\\nIndex: 2, ERROR :: …'``: a line without an index belongs to the one
+    ``'Index: 0, ERROR: /user: …\\nERROR: …\\nIndex: 2, ERROR: …'``: a line without an index belongs to the one
     before. ``'…, indices [0, 2] (0-indexed)'``: the whole message is about each of them.
     """
     _, *parts = _INDEX.split(message)
