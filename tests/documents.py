@@ -127,7 +127,8 @@ def page(name: str, network: Kind) -> str:
     places_known = [setting for setting in names if "where" in extras(network.settings_type)[setting]]
     return "\n".join(
         [
-            f"The network's own documentation: <{network.docs}>\n\n## Limits",
+            *([f"The network's own documentation: <{network.docs}>\n"] if network.docs.startswith("https:") else []),
+            "## Limits",
             limits(network),
             "## Where to find its settings",
             places(network, places_known),

@@ -46,7 +46,7 @@ class Generic(Network[GenericSettings]):
     name = "generic"
     title = "Postback URL"
     aliases = ("postback url", "postback")
-    docs = "https://github.com/target-adpostbacks/target-adpostbacks/blob/main/docs/networks/generic.md"
+    docs = "docs/networks/generic.md"
     settings_type = GenericSettings
     own_presets = PRESETS
     accounts_are_networks = True

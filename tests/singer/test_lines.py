@@ -173,13 +173,24 @@ def test_what_can_not_be_written_is_left_to_the_parent() -> None:
 
 
 def test_the_work_holds_no_secret() -> None:
+    def canary(setting: str, example: Any) -> Any:
+        return (
+            {name: canary(name, each) for name, each in example.items()}
+            if isinstance(example, dict)
+            else (f"canary-{setting}")
+        )
+
     config = {
         name: {
             **SETTINGS[name],
-            **{each: f"canary-{each}" for each in secrets(NETWORKS[name].settings_type) & SETTINGS[name].keys()},
+            **{
+                each: canary(each, SETTINGS[name][each])
+                for each in secrets(network.settings_type) & SETTINGS[name].keys()
+            },
         }
-        for name in NETWORKS
+        for name, network in NETWORKS.items()
     }
+    config["generic"] |= {"headers": {"X-Key": "canary-header"}, "auth": {"type": "bearer", "token": "canary-token"}}
     general, accounts = configuration.read({**config, "ledger_url": "postgresql+psycopg://u:canary-pass@h/d"})
     lines = Lines(preparation_of(general, accounts), (), plain=False, sdk_settings={})
     assert b"canary-" not in pickle.dumps(lines)

@@ -76,8 +76,8 @@ class GenericSettings(PhoneSettings, frozen=True, kw_only=True):
     secrets: Annotated[
         Mapping[str, str],
         doc(
-            "The same for what is secret, a key in the URL for example.",
-            where="the same page",
+            "Macros of your own that are secret, name to text: a key in the URL for example.",
+            where="where your partner shows the postback URL",
             example={"key": "example-key"},
             secret=True,
         ),
