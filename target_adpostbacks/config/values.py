@@ -97,12 +97,16 @@ def _takes_none(annotation: Any) -> bool:
 
 def _mistake(path: str, type_: Any, error: msgspec.ValidationError) -> str:
     index = _INDEX(str(error))
-    return f"{path}{index[1] if index else ''}: {'. '.join(filter(None, (_rule(str(error)), description(type_))))}"
+    rule = _rule(str(error))
+    if rule == NO_CHOICE and (choices := _choices(type_)):
+        rule += f": {', '.join(map(str, choices))}"
+    return f"{path}{index[1] if index else ''}: {'. '.join(filter(None, (rule, description(type_))))}"
 
 
 _INDEX = re.compile(r".* - at `\$(\[\d+\])`", re.DOTALL).fullmatch
 
 
+NO_CHOICE = "not one of its choices"
 _EXPECTED = re.compile(r"Expected `([a-z]+)[^`]*`(?: (>=|<=) ([0-9]+))?").match
 _WORDS = {
     "int": "a whole number",
@@ -120,7 +124,7 @@ def _rule(message: str) -> str:
     """What msgspec found wrong, in words; its text of an invalid choice holds the value, so that is left out."""
     if expected := _EXPECTED(message):
         return f"{' '.join(_WORDS.get(word, word) for word in expected.groups() if word)} expected"
-    return "not one of its choices"
+    return NO_CHOICE
 
 
 class Merged(NamedTuple):

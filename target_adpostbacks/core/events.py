@@ -55,12 +55,18 @@ class ByEvent:
     """What a setting names for events, found by an event's name however the setting or a record spells it."""
 
     def __init__(self, named: Mapping[str, str]) -> None:
-        self._named = {canonical_event(event.strip()).casefold(): value for event, value in named.items()}
-        self._named |= {event.strip().casefold(): value for event, value in named.items()}  # the setting's own words
+        exact = {event.strip(): value for event, value in named.items()}  # the setting's own words
+        self._named = {canonical_event(event).casefold(): value for event, value in exact.items()}
+        self._named |= {event.casefold(): value for event, value in exact.items()}
+        self._named |= exact
 
     def get(self, event: str) -> str | None:
-        """First by this spelling, then by the canonical name."""
-        return self._named.get(event.casefold()) or self._named.get(canonical_event(event).casefold())
+        """First by this spelling, then in whatever case, then by the canonical name."""
+        canonical = canonical_event(event)
+        for name in (event, event.casefold(), canonical, canonical.casefold()):
+            if named := self._named.get(name):
+                return named
+        return None
 
 
 class EventTable(NamedTuple):

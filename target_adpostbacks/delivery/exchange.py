@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from target_adpostbacks.core.answers import NoAccess, Outcome, Response, Verdict
 from target_adpostbacks.delivery.lane import Lane, seconds
 from target_adpostbacks.delivery.queued import Queued
-from target_adpostbacks.delivery.scrub import scrubbed, texts_of
+from target_adpostbacks.delivery.scrub import scrubbed, scrubbed_code, texts_of
 from target_adpostbacks.delivery.transport import Transport, Unreachable
 from target_adpostbacks.ledger import Sent
 
@@ -137,12 +137,12 @@ class Exchange:
     def _scrubbed(self, outcomes: list[Outcome], batch: Sequence[Queued]) -> list[Outcome]:
         secrets = self._lane.secrets
         originals = dict.fromkeys(outcome.message for outcome in outcomes if outcome.message)
-        texts = _texts(batch) if originals else frozenset()
+        texts = _texts(batch) if any(outcome.code or outcome.message for outcome in outcomes) else frozenset()
         messages = {original: scrubbed(original, secrets, texts) for original in islice(originals, MAX_MESSAGES)}
         clean: dict[int, Outcome] = {}  # a request has one outcome or two, many times over
         for outcome in outcomes:
             if id(outcome) not in clean:
-                code = scrubbed(outcome.code, secrets, keep_ids=True)[:100]
+                code = scrubbed_code(outcome.code, secrets, texts)
                 message = outcome.message and messages.get(outcome.message, TOO_MANY_MESSAGES)
                 clean[id(outcome)] = outcome._replace(code=code, message=message)
         return [clean[id(outcome)] for outcome in outcomes]

@@ -70,7 +70,7 @@ class Generic(Network[GenericSettings]):
         self._macros = [(macro.expression, reader(macro.name), macro.filters) for macro in self._call.macros]
         self._required = [("|".join(names), [reader(name) for name in names]) for names in self._call.required]
         self._used = {macro.name for macro in self._call.macros}
-        self.consent_signals = self.takes_denied = frozenset(self._used.intersection(CONSENT_SIGNALS))
+        self.consent_signals = frozenset(self._used.intersection(CONSENT_SIGNALS))
         self.denials = tuple(flag for flag in FLAGS if flag not in self._used)
         hashed = {macro.name for macro in self._call.macros if macro.is_hashed}
         self.match_columns = {column: column for column in READABLE if column in hashed}  # type: ignore[misc]

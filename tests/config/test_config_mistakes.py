@@ -26,7 +26,7 @@ CANARY = "canary-7f3a-secret"
         ({**config(), "tik_tok": {}}, "tik_tok: no such setting; did you mean tiktok?"),
         ({**config(), "zzz": 1}, "zzz: no such setting"),
         (config(pixel_cod="X"), "tiktok.pixel_cod: no such setting; did you mean pixel_code?"),
-        (config(send="some"), "tiktok.send: not one of its choices. Which conversions without"),
+        (config(send="some"), "tiktok.send: not one of its choices: attributed, all. Which conversions without"),
         (
             config(concurrency=0),
             "tiktok.concurrency: a whole number of at least 1 expected. Parallel requests",
@@ -61,7 +61,7 @@ CANARY = "canary-7f3a-secret"
         (config(match_keys=["mobile"]), "tiktok.match_keys[0]: another name of a column; write phone"),
         (config(match_keys="email"), "tiktok.match_keys: a list expected. Only these columns of a person may leave"),
         (config(match_keys=["email", 5]), "tiktok.match_keys[1]: text expected. Only these columns"),
-        (config(ip_address="hash"), "tiktok.ip_address: not one of its choices. What leaves of `ip_address`"),
+        (config(ip_address="hash"), "tiktok.ip_address: not one of its choices: send, truncate, drop. What leaves"),
         (config(consent_required="perhaps"), "tiktok.consent_required: true or false expected. true: only conversions"),
         (
             config(attribution_window_days=0),

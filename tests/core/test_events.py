@@ -46,4 +46,6 @@ def test_no_alias_has_two_meanings() -> None:
 def test_what_a_setting_names_for_an_event_is_found_by_any_spelling_the_settings_own_first(
     event: str, value: str | None
 ) -> None:
+    assert ByEvent({"Purchase": "other", "purchase": "own"}).get("PURCHASE") == "own"
+    assert ByEvent({"purchase": "own", "Purchase": "other"}).get("Purchase") == "other"
     assert ByEvent({" Purchase ": "1", "VIP upgrade": "2", "sign_up": "3", "signup": "4"}).get(event) == value

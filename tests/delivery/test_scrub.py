@@ -9,7 +9,7 @@ from urllib.parse import quote, quote_plus, urlencode
 import msgspec
 import pytest
 
-from target_adpostbacks.delivery.scrub import scrubbed, texts_of
+from target_adpostbacks.delivery.scrub import scrubbed, scrubbed_code, texts_of
 
 TOKEN = "example-access-token"
 
@@ -82,6 +82,26 @@ def test_codes_and_request_ids_keep_their_digits() -> None:
     request_id = "2025062217554691FA1E8FB37D612053A0"
     assert scrubbed(request_id, [TOKEN], keep_ids=True) == request_id
     assert scrubbed(f"{TOKEN} ada@example.com", [TOKEN], keep_ids=True) == "*** ***"
+
+
+@pytest.mark.parametrize(
+    ("code", "kept"),
+    [
+        *[
+            (code, code)
+            for code in ("40001", "100/2804019", "INVALID_CONVERSION_ACTION_TYPE", "Err.Name:7", "", "website1")
+        ],
+        ("INVALID_IP 203.0.113.9", "INVALID_IP ***"),
+        ("203.0.113.9", "***"),
+        ("bad Zoella Leak", "bad ***"),
+        ("Zoella%20Leak", "***"),
+        ("order-77", "***"),
+        (f"bad {TOKEN}", "bad ***"),
+    ],
+)
+def test_a_code_is_kept_unless_it_says_what_was_sent(code: str, kept: str) -> None:
+    texts = texts_of([b'["Zoella Leak","order-77","website","action"]'])
+    assert scrubbed_code(code, [TOKEN], texts) == kept
 
 
 AWKWARD = 'eyJ+a/b=c&d"e%f.0123456789-abcdefghij_KLMNOPQRST'

@@ -270,12 +270,18 @@ def test_tests_are_sent_only_where_the_user_says_so() -> None:
     assert "unchecked" in {each.result for each in check(mine(**settings), HttpTransport(), lambda: NOW)}
 
 
+@pytest.mark.parametrize("signal", ["ad_storage", "ad_user_data", "ad_personalization", "consent"])
+def test_no_template_sends_what_was_denied(signal: str) -> None:
+    asks = {**ANY, "params": {"s": f"{{{signal}}}"}} if signal != "consent" else ANY
+    assert skipped(asks, **{signal: "denied"})[0] == "no_consent"
+    if signal != "consent":
+        assert target(asks, **{signal: "granted"}) == "/p?s=1"
+
+
 def test_limits_on_the_use_of_data_keep_a_conversion_unless_the_template_tells_of_them() -> None:
     for flag in ("limited_data_use", "opt_out"):
         assert skipped(ANY, **{flag: True})[0] == "no_consent"
         assert target({**ANY, "params": {"l": f"{{{flag}}}"}}, **{flag: True}) == "/p?l=1"
-    assert skipped(ANY, ad_storage="denied")[0] == "no_consent"
-    assert target({**ANY, "params": {"s": "{ad_storage}"}}, ad_storage="denied") == "/p?s=0"
     assert skipped(ANY, gpc=True)[0] == "no_consent"
     assert target({**ANY, "params": {"l": "{limited_data_use}"}}, gpc=True) == "/p?l=1"
 
@@ -357,9 +363,12 @@ def test_a_host_of_ones_own_may_be_allowed() -> None:
 
 
 def test_a_hint_names_who_leaves_unhashed() -> None:
-    _, sections = read({"generic": {**ANY, "params": {"e": "{email}", "h": "{phone|sha256_phone}", "i": "{ip}"}}})
+    _, sections = read(
+        {"generic": {**ANY, "params": {"e": "{email}", "h": "{phone|sha256_phone}", "i": "{ip}", "c": "{city}"}}}
+    )
     assert [hint for hint in hints(sections, NOW) if "unhashed" in hint] == [
-        "generic.default.params: {email} goes out unhashed; if your partner does not take it so, add a filter"
+        f"generic.default.params: {macro} goes out unhashed; if your partner does not take it so, add a filter"
+        for macro in ("{email}", "{city}")
     ]
 
 

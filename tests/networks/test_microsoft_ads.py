@@ -165,7 +165,7 @@ def test_what_was_sent_is_in_no_message() -> None:
     ("body", "message"),
     [
         ({"eventsReceived": 1}, "1 of 2 received"),
-        ({"traceId": "00-1"}, "no count of events"),
+        ({"eventsReceived": "two"}, "no count of events"),
         ({"eventsReceived": 2, "error": {"code": "ValidationError"}}, "an error that names no event"),
     ],
 )

@@ -24,8 +24,10 @@ Value = str | int | float
 
 PERSONAL = frozenset({*MATCH_KEYS, *IDS, "click_id", "ip"})
 """The macros that identify a person or a click."""
-IDENTIFYING = frozenset({"email", "phone", "first_name", "last_name", "date_of_birth"})
-"""Those that partners take hashed."""
+IDENTIFYING = frozenset(
+    "email phone first_name last_name date_of_birth gender city state postal_code external_id".split()
+)
+"""Those that partners take hashed; IP addresses, user agents and ids of devices and clicks they take as they are."""
 
 SUCCESS = {"status": "a list", "body_contains": "a text", "body_regex": "a text", "body_not_regex": "a text"}
 KEYS = ("token", "password", "secret")
@@ -196,7 +198,13 @@ class GenericSettings(PhoneSettings, frozen=True, kw_only=True):
         if kind not in AUTH:
             yield f"auth.type: one of {', '.join(AUTH)} expected"
             return
-        yield from (f"auth.{name}: missing" for name in AUTH[kind] if not self.auth.get(name))
+        yield from (
+            f"auth.{name}: missing; {kind} needs {' and '.join(AUTH[kind])}"
+            for name in AUTH[kind]
+            if not self.auth.get(name)
+        )
+        unfit = [name for name in AUTH[kind] if not self.auth.get(name, "").isprintable()]
+        yield from (f"auth.{name}: contains a line break or another control character; copy it again" for name in unfit)
         yield from (f"auth.{name}: {kind} has no such key" for name in self.auth if name not in ("type", *AUTH[kind]))
         if kind == "hmac_sha256" and self.auth.get("over") not in (None, "url", "body"):
             yield "auth.over: url or body expected"
