@@ -40,7 +40,7 @@ def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
 
 if __name__ == "__main__":
     COUNT = int(sys.argv.pop(1))
-    target.DEFAULT_WORKERS = COUNT
+    vars(target)["default_workers"] = lambda _cores: COUNT
     vars(line_workers)["Workers"] = Eager
     reader.WORKERS_AFTER = 1
     reader.LineReader.__init__.__kwdefaults__["chunk"] = 600  # type: ignore[index]

@@ -54,7 +54,8 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
         Few | None,
         doc(
             "Processes that prepare conversions beside the run, once some thousand have come; 0: none. They get no"
-            " secret. Default: none.",
+            " secret. Default: as many as the cores that may be used, 4 at most, and none on one core; `deliver()` has"
+            " none by itself.",
         ),
     ] = None
     validate: Annotated[

@@ -38,11 +38,11 @@ from target_adpostbacks.singer.results import Results, UnusablePath
 from target_adpostbacks.singer.sinks import ConversionSink
 from target_adpostbacks.singer.state import States
 from target_adpostbacks.singer.streams import FULL
+from target_adpostbacks.workers.cores import default_workers, usable_cores
 from target_adpostbacks.workers.pool import Workers
 from target_adpostbacks.workers.work import Each
 
 COLLECT_SECONDS = 30
-DEFAULT_WORKERS = 0
 
 
 class Described:
@@ -93,7 +93,7 @@ class TargetAdpostbacks(CommandTarget):
             message_reader=message_reader or LineReader(),
         )
         workers = self.general.workers
-        count = DEFAULT_WORKERS if workers is None else workers
+        count = default_workers(usable_cores()) if workers is None else workers
         self.line_workers = LineWorkers(count, self.config, self.logger.warning)
         if setup_mapper:
             self.setup_mapper()

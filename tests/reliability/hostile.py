@@ -63,6 +63,14 @@ def purchases(count: int, first: int = 1, **columns: Any) -> list[Any]:
     return lines
 
 
+KNOWN = [
+    name
+    for name, network in NETWORKS.items()
+    if "click_id" not in network.click_ids and network.dedup_window is not None
+]
+"""Networks that a record finds by its click ids, of which `click_id` names none, and that know a repetition. Where a
+network does not, what a kill left without an answer stays open until somebody resolves it."""
+
 THREE = purchases(3)
 
 
@@ -290,7 +298,8 @@ def start(
     **config: Any,
 ) -> subprocess.Popen[bytes]:
     """The command with a config of canaries, a loud log, and a folder of its own for what it leaves behind."""
-    for name, hidden in SECRET_SETTINGS.items():
+    for name in target.config.keys() & SECRET_SETTINGS:
+        hidden = SECRET_SETTINGS[name]
         target.config[name] |= {**hidden, "max_retry_seconds": PATIENCE, **config.pop(name, {})}
     target.config |= {"results_path": "results-{run_id}.jsonl", "request_timeout_seconds": PATIENCE, **config}
     (target.folder / "tmp").mkdir(exist_ok=True)

@@ -350,7 +350,7 @@ ANSWERS = [
     case("three bad of three", {"error": "not_exist"}, "3 rejected", 0, 3, 5),
     *(
         case(f"{network}: one bad of 1,000", {"refuse_event_id": "evt-1"}, "999 accepted, 1 rejected", 0, 1000,
-             at_most(21), feed=purchases(1000, lean=True, network=network))
+             at_most(21), feed=purchases(1000, lean=True, network=network, event_source_url="https://shop.example/"))
         for network, kind in NETWORKS.items()
         if network != "tiktok" and kind.request_limits.events > 1
     ),

@@ -26,7 +26,7 @@ import msgspec
 import pytest
 from canaries import SECRET_SETTINGS, canaries_in, left_behind
 from conftest import SETTINGS
-from hostile import purchase
+from hostile import KNOWN, purchase
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
@@ -56,7 +56,7 @@ Sent = tuple[str, str]
 records = st.builds(
     lambda event_id, network, **columns: purchase(0, event_id=event_id, network=network, **columns),
     st.sampled_from(IDS),
-    st.sampled_from([*NETWORKS, None, "organic"]),  # None: all, for the record has the click ids of all
+    st.sampled_from([*KNOWN, None, "organic"]),  # None: all, for the record has the click ids of all
 )
 junk = st.sampled_from(
     [
@@ -282,7 +282,7 @@ class RandomStreams(RuleBasedStateMachine):
         return target
 
     def _target(self) -> TargetAdpostbacks:
-        sections = {name: {**SETTINGS[name], **SECRET_SETTINGS[name]} for name in NETWORKS}
+        sections = {name: {**SETTINGS[name], **SECRET_SETTINGS[name]} for name in KNOWN}
         # A bad id alone, refused by each of six networks, is all that a run may bring.
         limits = {
             "fail_above_rejected_percent": None,
@@ -330,7 +330,7 @@ class RandomStreams(RuleBasedStateMachine):
 def receivers(columns: dict[str, Any]) -> set[Sent]:
     """The networks that a record is for."""
     network = columns["network"]
-    return {(name, columns["event_id"]) for name in NETWORKS if network in (name, None)}
+    return {(name, columns["event_id"]) for name in KNOWN if network in (name, None)}
 
 
 def statuses(ledger: Path) -> dict[Sent, str]:
