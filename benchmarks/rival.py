@@ -221,6 +221,7 @@ def main() -> None:
             runs = {
                 RIVAL: lambda: project.rival(python),
                 "ours": lambda: project.ours("ours", {}),
+                "ours, workers: 0": lambda: project.ours("alone", {"workers": 0}),
                 SDK: lambda: sdk_alone(project),
             }
             compared(project, runs, given.rounds, given.records)

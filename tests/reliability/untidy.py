@@ -446,8 +446,8 @@ def _written(line: Any, *, escaped: bool) -> bytes:
 
 
 def plain_config(url: str) -> dict[str, Any]:
-    """Every network with its example settings and nothing else."""
-    return {name: {**settings, "base_url": url} for name, settings in SETTINGS.items()}
+    """Every network with its example settings and no ceiling of requests."""
+    return {name: {**settings, "base_url": url, "requests_per_second": 0} for name, settings in SETTINGS.items()}
 
 
 def full_config(url: str) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def test_what_a_killed_worker_had_is_the_parents_and_another_takes_its_place() -
         assert warnings == ["A worker process was killed by signal 9. Nothing is lost: what it had is done again."]
         exchange(workers, lambda: len(workers.ready) == 2)
         assert killed not in pids(workers)
-        workers.hand(b"new", 5)
+        workers.hand(b"sleep", 5)  # to the new one
         os.kill(pids(workers)[0], signal.SIGKILL)
         assert texts(workers, 4) == [None] * 4
         assert warnings[1:] == [
