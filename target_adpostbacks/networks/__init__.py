@@ -22,6 +22,6 @@ NETWORKS: Mapping[str, type[Network[Any]]] = {
 NAMES: Mapping[str, str] = {alias: name for name, network in NETWORKS.items() for alias in (name, *network.aliases)}
 """What a network may be called, in lower case, to its name."""
 
-_titles = [network.title for network in sorted(NETWORKS.values(), key=lambda network: network.accounts_are_networks)]
+_titles = [network.title for network in NETWORKS.values() if not network.accounts_are_networks]
 TITLES = " and ".join(filter(None, (", ".join(_titles[:-1]), _titles[-1])))
-"""Their names in a sentence: ``'Meta, Reddit, Snapchat and TikTok'``."""
+"""The names of ad networks in a sentence: ``'Meta, Reddit, Snapchat and TikTok'``."""
