@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
+import trustme
 
 from target_adpostbacks.core.answers import Request
 from target_adpostbacks.delivery.transport import HttpTransport, Unreachable
@@ -73,6 +76,34 @@ def answering(made: Peer, connection: socket.socket) -> None:
     """Accept every request."""
     while made.read(connection):
         connection.sendall(OK)
+
+
+def written(authority: trustme.CA, folder: Path) -> str:
+    path = folder / "authority.pem"
+    authority.cert_pem.write_to_path(path)
+    return str(path)
+
+
+def context_of(authority: trustme.CA, name: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(context)
+    return context
+
+
+@contextmanager
+def tls_peer(authority: trustme.CA, name: str = "127.0.0.1", asked: list[str] | None = None) -> Iterator[Peer]:
+    """``name``: of the certificate; ``asked``: gets the name that each connection asks for."""
+    context = context_of(authority, name)
+    if asked is not None:
+        context.sni_callback = lambda _socket, host, _context: asked.append(str(host))
+
+    def serve(made: Peer, connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as inner:
+            answering(made, inner)
+
+    with peer(serve) as made:
+        made.url = made.url.replace("http:", "https:")
+        yield made
 
 
 def unreachable(transport: HttpTransport, request: Request, timeout_seconds: float = 5) -> Unreachable:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from local_server import Answer, LocalServer, local_server
+from peer import Peer, tls_peer, unreachable, written
 
 from target_adpostbacks.core.answers import Request
 from target_adpostbacks.delivery.public import is_public, is_public_name
@@ -77,7 +80,7 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> None:
     monkeypatch.setattr("socket.getaddrinfo", resolved)
 
 
-def connecting(monkeypatch: pytest.MonkeyPatch, server: LocalServer, *refusing: str) -> list[str]:
+def connecting(monkeypatch: pytest.MonkeyPatch, server: LocalServer | Peer, *refusing: str) -> list[str]:
     """Each connection reaches the server, and the list tells for which address; some refuse."""
     connected: list[str] = []
 
@@ -117,6 +120,25 @@ def test_the_address_that_was_checked_is_the_one_that_is_connected_to(
         ("/p?n=0", "tracker.example"),
         ("/p?n=1", "tracker.example"),
     ]
+
+
+@pytest.mark.parametrize(("name", "came"), [("tracker.example", 1), ("other.example", 0)])
+def test_tls_asks_for_the_name_of_the_host_whose_address_was_checked_and_compares_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, came: int
+) -> None:
+    """``name``: of the certificate; ``came``: requests."""
+    authority = trustme.CA()
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", written(authority, tmp_path))
+    asked: list[str] = []
+    with tls_peer(authority, name, asked) as made:
+        resolving(monkeypatch, [PUBLIC])
+        connected = connecting(monkeypatch, made)
+        request = Request(url="https://tracker.example/p", public_only=True)
+        if came:
+            assert HttpTransport()(request, 5).status == 200
+        else:
+            assert unreachable(HttpTransport(), request).why == "TLS certificate not trusted: tracker.example"
+    assert (connected, asked, len(made.heads)) == ([PUBLIC], ["tracker.example"], came)
 
 
 def test_another_address_of_the_host_is_tried_when_one_refuses(

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import base64
 import socket
-import ssl
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import trustme
-from peer import Peer, answering, peer, unreachable
+from peer import Peer, answering, context_of, peer, tls_peer, unreachable, written
 
 from target_adpostbacks.core.answers import Request
 from target_adpostbacks.delivery.transport import HttpTransport
@@ -82,31 +81,6 @@ def test_what_needs_no_proxy_goes_past_it(
     monkeypatch.setenv(variable, value)
     with peer(answering) as made:
         assert transport(Request(url=made.url, body={}), 5).status == 200
-
-
-def written(authority: trustme.CA, folder: Path) -> str:
-    path = folder / "authority.pem"
-    authority.cert_pem.write_to_path(path)
-    return str(path)
-
-
-def context_of(authority: trustme.CA, name: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(name).configure_cert(context)
-    return context
-
-
-@contextmanager
-def tls_peer(authority: trustme.CA, name: str = "127.0.0.1") -> Iterator[Peer]:
-    context = context_of(authority, name)
-
-    def serve(made: Peer, connection: socket.socket) -> None:
-        with context.wrap_socket(connection, server_side=True) as inner:
-            answering(made, inner)
-
-    with peer(serve) as made:
-        made.url = made.url.replace("http:", "https:")
-        yield made
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
