@@ -81,6 +81,8 @@ def _url(field: str, value: Any) -> str | None:
         return None
     if not _WEB_URL(url):
         raise Unusable("not an http or https URL")
+    if "@" in url:
+        url = _USER.sub(r"\1", url)  # who signs in to a page, and with what, is nobody's business
     return url if url.startswith("http") else url[:5].lower() + url[5:]
 
 
@@ -91,6 +93,7 @@ def _language(field: str, value: Any) -> str | None:
     return tag
 
 
+_USER = re.compile(r"^(https?://)[^/?#]*@", re.IGNORECASE)
 _WEB_URL = re.compile(r"https?://[^\s/]+\S*", re.IGNORECASE).fullmatch
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*").fullmatch
 

@@ -217,6 +217,20 @@ def test_an_addresss_scheme_is_in_lower_case() -> None:
     assert a_conversion(landing_url="Http://a.example/").landing_url == "http://a.example/"
 
 
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://ada:pass@w@shop.example/a?b=c@d", "https://shop.example/a?b=c@d"),
+        ("HTTPS://ada@shop.example", "https://shop.example"),
+        ("https://shop.example/@ada?mail=a@b.example", "https://shop.example/@ada?mail=a@b.example"),
+        ("https://shop.example?mail=a@b.example#c@d", "https://shop.example?mail=a@b.example#c@d"),
+    ],
+)
+def test_a_pages_address_keeps_no_user_and_password(url: str, kept: str) -> None:
+    c = a_conversion(event_source_url=url, referrer_url=url, landing_url=url)
+    assert (c.event_source_url, c.referrer_url, c.landing_url) == (kept, kept, kept)
+
+
 @pytest.mark.parametrize(("raw", "status"), [(True, "true"), (False, "false"), (3, "3"), (" Denied ", "Denied")])
 def test_a_tracking_status_may_be_a_flag(raw: Any, status: str) -> None:
     assert a_conversion(att_status=raw).att_status == status
