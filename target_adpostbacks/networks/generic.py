@@ -126,6 +126,8 @@ class Generic(Network[GenericSettings]):
         payload = {expression: _json(value) for expression, value in values.items() if value is not None}
         if self._call.unfit_header(payload):
             raise Skip("unsupported", "a value for a header has a control character")
+        if self._call.leaves_its_path(payload):
+            raise Skip("unsupported", "a value for the URL's path is . or .., which leads elsewhere")
         return payload
 
     def payload(self, conversion: Conversion) -> JSON:

@@ -270,6 +270,16 @@ def test_tests_are_sent_only_where_the_user_says_so() -> None:
     assert "unchecked" in {each.result for each in check(mine(**settings), HttpTransport(), lambda: NOW)}
 
 
+@pytest.mark.parametrize("order_id", [".", ".."])
+def test_no_value_leads_out_of_the_path(order_id: str) -> None:
+    settings = {"url": "https://t.example.com/a/{order_id}/b?o={order_id}", "required": []}
+    assert skipped(settings, order_id=order_id)[0] == "unsupported"
+    assert target(settings, order_id=f"{order_id}1") == f"/a/{order_id}1/b?o={order_id}1"
+    assert (
+        target({**settings, "url": "https://t.example.com/a/b?o={order_id}"}, order_id=order_id) == f"/a/b?o={order_id}"
+    )
+
+
 @pytest.mark.parametrize("signal", ["ad_storage", "ad_user_data", "ad_personalization", "consent"])
 def test_no_template_sends_what_was_denied(signal: str) -> None:
     asks = {**ANY, "params": {"s": f"{{{signal}}}"}} if signal != "consent" else ANY
@@ -336,7 +346,13 @@ def test_the_ledger_gets_names_and_a_pair_of_value_and_currency_or_neither() -> 
         ({"url": URL, "success": {"body": "OK"}}, "success.body: no such test"),
         ({"url": URL, "retry_status": ["5xx"]}, "retry_status[0]: a status or a range"),
         ({"url": URL, "auth": {"type": "oauth"}}, "auth.type: one of bearer, basic, hmac_sha256"),
-        ({"url": URL, "auth": {"type": "bearer"}}, "auth.token: missing"),
+        ({"url": URL, "auth": {"type": "bearer"}}, "auth.token: missing; bearer needs token"),
+        ({"url": URL, "auth": {"type": "bearer", "token": "a\nX: b"}}, "auth.token: contains a line break"),
+        (
+            {"url": URL, "auth": {"type": "bearer", "token": "a"}, "headers": {"authorization": "b"}},
+            "headers.authorization: auth sets this header; leave one of the two out",
+        ),
+        ({"preset": "voluum", "host": "127.0.0.1"}, "host: an address of your own network"),
         ({"url": URL, "host": "t.example.com"}, "host: only with a preset"),
         ({"preset": "voluum"}, "host: missing; your partner gives it to you"),
         ({"preset": "voluum", "host": "https://t.example.com"}, "host: a host's name expected"),

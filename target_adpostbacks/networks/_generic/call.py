@@ -222,6 +222,12 @@ class Call:
         values = self.values(given)
         return any(_NO_HEADER_TEXT(templates.filled(text, values, templates.PLAIN)) for _, text in self._headers)
 
+    def leaves_its_path(self, given: Mapping[str, JSON]) -> bool:
+        """Whether a value is ``.`` or ``..`` where a part of the path stands: the URL would be another one."""
+        if all(isinstance(part, str) for part in self._path):
+            return False
+        return not {".", ".."}.isdisjoint(templates.filled(self._path, self.values(given), IN_URL).split("/"))
+
     def filled(self, given: Mapping[str, JSON]) -> Filled:
         """The call for a conversion that gave these values, by expression."""
         values = self.values(given)

@@ -156,7 +156,8 @@ class GenericSettings(PhoneSettings, frozen=True, kw_only=True):
         if not lacking:
             yield from dict.fromkeys(Call(self).mistakes)
         if not self.allow_private_hosts and not self.trial_at and _is_own(urlsplit(Call(self).origin).hostname or ""):
-            yield "url: an address of your own network or machine; set allow_private_hosts: true if it is meant"
+            setting = "host" if self.host else "url"
+            yield f"{setting}: an address of your own network or machine; set allow_private_hosts: true if it is meant"
         yield from self._success_problems()
         yield from (
             f"retry_status[{n}]: a status or a range expected, 429 or `500-599`"
@@ -195,6 +196,9 @@ class GenericSettings(PhoneSettings, frozen=True, kw_only=True):
         if not self.auth:
             return
         kind = self.auth.get("type", "")
+        own = self.auth.get("header", "") if kind == "hmac_sha256" else "Authorization"
+        twice = (name for name in self.headers if name.lower() == own.lower())
+        yield from (f"headers.{name}: auth sets this header; leave one of the two out" for name in twice)
         if kind not in AUTH:
             yield f"auth.type: one of {', '.join(AUTH)} expected"
             return
