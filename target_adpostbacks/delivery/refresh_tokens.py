@@ -35,6 +35,8 @@ class KeptToken:
         """
         from filelock import FileLock, Timeout  # takes a while to import, and few networks need it
 
+        if not self._path.parent.is_dir():  # the lock would make the folders
+            raise NotKept("refresh_token_path: there is no such folder; make it, or name another file")
         lock = FileLock(self._path.with_name(f".{self._path.name}.lock"), mode=0o600, thread_local=False)
         spare = self._path.with_name(f".{self._path.name}.new")
         try:

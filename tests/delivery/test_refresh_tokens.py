@@ -215,6 +215,10 @@ def no_folder(path: Path) -> Path:
     return path / "token"
 
 
+def a_folder_that_is_not_there(path: Path) -> Path:
+    return path.with_name("nowhere") / "token"
+
+
 def a_folder(path: Path) -> Path:
     path.mkdir()
     return path
@@ -230,7 +234,7 @@ def a_large_file(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("made", [no_folder, a_folder, another_file, a_large_file])
+@pytest.mark.parametrize("made", [no_folder, a_folder_that_is_not_there, a_folder, another_file, a_large_file])
 def test_where_it_can_not_be_kept_nobody_signs_in(path: Path, made: Callable[[Path], Path]) -> None:
     place = made(path)
     endpoint = Endpoint()
@@ -240,6 +244,7 @@ def test_where_it_can_not_be_kept_nobody_signs_in(path: Path, made: Callable[[Pa
     assert outcome.message.startswith("refresh_token_path: ")
     assert KeptToken(str(place)).problem() == outcome.message
     assert endpoint.asked == []
+    assert not path.with_name("nowhere").exists()
 
 
 def test_a_new_one_that_can_not_be_written_is_told_and_used_for_the_run(path: Path) -> None:
@@ -271,4 +276,4 @@ def test_what_keeps_accounts_from_it_is_told_before_one_signs_in(tmp_path: Path)
     assert problems([account]) == []
     account.network.refresh_token_path = str(tmp_path / "file" / "token")
     (told,) = problems([account])
-    assert told.startswith("tiktok.default.refresh_token_path: can't be written")
+    assert told.startswith("tiktok.default.refresh_token_path: there is no such folder")

@@ -265,7 +265,7 @@ def test_a_path_that_can_not_be_written_is_told_before_the_first_record_and_noth
     with Sandbox() as sandbox:
         assert run(sandbox, refresh_token_path="file/token").open == {"credentials": 2}
         assert sandbox.requests == []
-    assert caplog.messages[0].startswith("microsoft_ads.default.refresh_token_path: can't be written")
+    assert caplog.messages[0].startswith("microsoft_ads.default.refresh_token_path: there is no such folder")
 
 
 @pytest.mark.parametrize(
