@@ -21,7 +21,7 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
     ledger_url: Annotated[
         str | None,
         doc(
-            "Database of the ledger, an SQLAlchemy URL: `postgresql+psycopg://…`. Default: the SQLite file"
+            "Database of the ledger, a URL: `postgresql://…` or `sqlite:///…`. Default: the SQLite file"
             " `adpostbacks.db` in the Meltano project, or in the current folder; `--help` has the whole rule.",
             secret=True,
         ),
