@@ -37,6 +37,7 @@ from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.placeholders import FIRST, HASHES, is_macro, is_placeholder
 from target_adpostbacks.core.properties import impersonal
 
+NO_EVENT_ID = "missing, or a word for nothing such as null; map event_id or order_id, or give the stream a key property"
 MOST_VARIED = 3
 """Values of a key whose types may have changed since an earlier version derived an id from them."""
 
@@ -280,7 +281,7 @@ def _derived_ids(record: Mapping[str, Any], key: Sequence[str], stream: str, eve
     """
     values = [record.get(name) for name in key]
     if not values or any(value is None or (isinstance(value, str) and not value.strip()) for value in values):
-        raise InvalidConversion("event_id", "missing; map event_id or order_id, or give the stream a key property")
+        raise InvalidConversion("event_id", NO_EVENT_ID)
     try:
         in_order = [_as_whole(record[name]) for name in sorted(key)]
         # Two values stand in a list of their own: in the old form (1, 2) may be the (2, 1) of another record.

@@ -94,8 +94,9 @@ def test_the_ids_that_earlier_versions_derived_are_remembered() -> None:
 @pytest.mark.parametrize("record", [{}, {"row": None}, {"row": ""}, {"row": "  "}])
 def test_without_a_whole_key_there_is_no_event_id(record: dict[str, Any]) -> None:
     for key in ((), ("row",)):
-        with pytest.raises(InvalidConversion, match="event_id: missing; map event_id or order_id"):
-            parse({**a_record(event_id=None), **record}, COLUMNS, key, "orders")
+        for word in (None, " ", "null", "N/A"):
+            with pytest.raises(InvalidConversion, match="event_id: missing, or a word for nothing such as null; map"):
+                parse({**a_record(event_id=word), **record}, COLUMNS, key, "orders")
 
 
 @pytest.mark.parametrize(("raw", "kept"), [(1001, "1001"), (1001.0, "1001"), (1.5, "1.5"), (" evt-1 ", "evt-1")])

@@ -11,6 +11,7 @@ from conftest import NOW, SETTINGS, a_record
 from ruled import TWO, a_config, preparation, prepared, sent, skipped
 
 from target_adpostbacks.core.columns import READERS
+from target_adpostbacks.core.record import NO_EVENT_ID
 from target_adpostbacks.networks import NETWORKS
 
 PAID = {"value": 20, "currency": "EUR"}
@@ -233,7 +234,7 @@ def test_an_id_that_is_set_to_null_gives_way_to_the_order_id_and_then_to_the_der
     assert prepared(config, id=17, event_id=None).postbacks[0].key.event_id == derived
     renamed = a_config(rules=[{"event": "Subscribe", "set": {"event_id": None}}])
     assert prepared(renamed, id=17).postbacks[0].key.event_id == derived
-    told = "rule tiktok.rules[0], set.event_id: missing; map event_id or order_id, or give the stream a key property"
+    told = f"rule tiktok.rules[0], set.event_id: {NO_EVENT_ID}"
     assert skipped(config) == ("invalid", told)
     ordered = a_config(rules=[{"set": {"event_id": None}, "compute": {"order_id": "'n-' + str(number)"}}])
     assert sent(ordered, number=5, order_id="o-1")["event_id"] == "n-5"
