@@ -35,7 +35,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 NOBODY = frozenset(
     {
-        *("organic", "organic search", "organic_search", "direct", "none", "(none)", "unattributed", "unassigned"),
+        *("organic", "organic search", "organic_search", "google organic search", "direct", "(direct)", "typein"),
+        *("none", "(none)", "unattributed", "unassigned", "untrusted devices", "no user consent"),
         *("(not set)", "not set", "not_set", "unknown", "untracked", "null", "n/a"),
     }
 )

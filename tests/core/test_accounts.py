@@ -56,7 +56,22 @@ def test_every_account_of_the_section_gets_it_unless_one_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "nobody", ["organic", "Organic", "direct", "none", "(none)", "(not set)", "unattributed", "Organic Search"]
+    "nobody",
+    [
+        "organic",
+        "Organic",
+        "direct",
+        "none",
+        "(none)",
+        "(not set)",
+        "unattributed",
+        "Organic Search",
+        "(direct)",
+        "typein",
+        "Google Organic Search",
+        "Untrusted Devices",
+        "No User Consent",
+    ],
 )
 def test_what_is_attributed_to_nobody_is_organic(nobody: str) -> None:
     assert unrouted(BOTH, network=nobody, ttclid="E.C.P.abc") == "organic"

@@ -20,6 +20,9 @@ def test_a_canonical_name_is_told_by_any_spelling_of_it(name: str) -> None:
         *(("signup", "sign_up"), ("register", "sign_up"), ("initiate_checkout", "begin_checkout")),
         *(("add_to_wishlist", "wishlist_add"), ("view_item", "view_content"), ("completepayment", "purchase")),
         *(("complete_payment", "purchase"), ("order_completed", "purchase"), ("Order Completed", "purchase")),
+        *(("Payment Info Entered", "add_payment_info"), ("Product Added to Wishlist", "wishlist_add")),
+        *(("Application Installed", "install"), ("first_open", "install"), ("Application Opened", "session_start")),
+        *(("Signed Up", "sign_up"), ("INITIATE_PURCHASE", "begin_checkout")),
     ],
 )
 def test_an_alias_is_folded_and_its_spelling_is_kept(alias: str, name: str) -> None:
