@@ -48,8 +48,6 @@ TAKEN = frozenset(
     "postalcodes androidadvertisingid".split()
 )
 """Names that no property of a custom event has, in the form of ``properties.folded``."""
-FAILURES = ("error", "errors", "code", "invalid_events", "rejected_events", "failed_events")
-"""What no answer has that takes every event, though nobody documents what such an answer is."""
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9_-]")
 _PHONE = re.compile(r"\+?[0-9\s().\u2010\u2011-]+").fullmatch
@@ -271,17 +269,32 @@ class OpenAIAds(Network[OpenAIAdsSettings]):
         code, message = self.error(body)
         if not 200 <= response.status < 300:
             return [Outcome(by_status(response.status), code, message, shared=True)] * count
-        if body is None or (isinstance(body, str) and not body.strip()):
-            return [Outcome(Verdict.ACCEPTED)] * count
-        if not isinstance(body, Mapping):  # from somebody in between, or cut off
-            return [Outcome(Verdict.TRANSIENT, "", "no JSON object in the answer", shared=True)] * count
-        if any(body.get(failure) for failure in FAILURES):
+        if isinstance(body, str) and (why := _no_answer(body)):
+            return [Outcome(Verdict.TRANSIENT, "", why, shared=True)] * count
+        said = body if isinstance(body, Mapping) else {}
+        if said.get("error") or said.get("errors"):
             return [Outcome(Verdict.REJECTED, code, message or "2xx with an error", shared=True)] * count
-        accepted = body.get("accepted_events")
-        if accepted is None or (type(accepted) is int and accepted >= count):
+        told = said.get("accepted_events")
+        accepted = count if told is None else _counted(told)
+        if accepted is not None and accepted >= count:
             return [Outcome(Verdict.ACCEPTED)] * count
-        said = f"{accepted} of {count}" if type(accepted) is int else f"not said how many of {count}"
-        return [Outcome(Verdict.REJECTED, "", f"{said} accepted, not which", reason="unconfirmed")] * count
+        of_them = f"not said how many of {count}" if accepted is None else f"{accepted} of {count}"
+        return [Outcome(Verdict.REJECTED, "", f"{of_them} accepted, not which", reason="unconfirmed")] * count
+
+
+def _no_answer(text: str) -> str:
+    """Why a 2xx with this text is not OpenAI's; empty: its status is its word."""
+    start = text.lstrip()[:1]
+    if start == "<":
+        return "a web page, no answer"
+    return "half an answer" if start and start in "{[" else ""
+
+
+def _counted(accepted: Any) -> int | None:
+    """A count of events, which may be a text; None for what is none."""
+    if isinstance(accepted, str) and accepted.isdecimal() and len(accepted) < 10:
+        return int(accepted)
+    return accepted if type(accepted) is int else None
 
 
 def custom_name(name: str) -> str | None:

@@ -198,10 +198,19 @@ def test_a_test_goes_apart_and_stores_nothing() -> None:
         ({"accepted_events": None}, ("ACCEPTED", "", "", False)),
         ({"errors": [{"index": 0}]}, ("REJECTED", "", "2xx with an error", True)),
         ({"error": "no"}, ("REJECTED", "", "no", True)),
-        ([], ("TRANSIENT", "", "no JSON object in the answer", True)),
+        ([], ("ACCEPTED", "", "", False)),
+        (False, ("ACCEPTED", "", "", False)),
+        ("ok", ("ACCEPTED", "", "", False)),
+        ({"code": 200}, ("ACCEPTED", "", "", False)),
+        ({"accepted_events": "2"}, ("ACCEPTED", "", "", False)),
+        ({"accepted_events": "1"}, ("REJECTED", "unconfirmed", "1 of 2 accepted, not which", False)),
+        ({"accepted_events": "²"}, ("REJECTED", "unconfirmed", "not said how many of 2 accepted, not which", False)),
+        (" <!doctype html>", ("TRANSIENT", "", "a web page, no answer", True)),
+        ('{"accepted_ev', ("TRANSIENT", "", "half an answer", True)),
+        ('[{"', ("TRANSIENT", "", "half an answer", True)),
     ],
 )
-def test_a_success_is_believed_as_far_as_it_counts_and_names_no_error(body: Any, expected: tuple[Any, ...]) -> None:
+def test_a_2xx_is_a_success_unless_it_counts_fewer_or_names_an_error(body: Any, expected: tuple[Any, ...]) -> None:
     assert outcome(body) == expected
 
 
