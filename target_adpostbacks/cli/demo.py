@@ -226,7 +226,7 @@ def _health(story: Story, file: Path, command: str) -> None:
     now = datetime.now(timezone.utc)
     with story.step("How each account does"):
         story.command(command)
-        accounts = [*health.healths(f"sqlite:///{file}", now)]
+        accounts = [*health.all_healths(f"sqlite:///{file}", now)]
         for line in health.table(accounts, now, story.width, colored=story.colored):
             story.show(Text.from_ansi(line))
 

@@ -18,10 +18,10 @@ from target_adpostbacks.cli._output import printable, replacing, write_csv, writ
 from target_adpostbacks.cli._tables import columns
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.advice import advice
-from target_adpostbacks.core.health import THRESHOLDS, Activity, Answer, Health, Token, judged, not_sent_to, shown
-from target_adpostbacks.core.money import decimals, stakes, told
-from target_adpostbacks.core.times import moment
+from target_adpostbacks.core.health import Activity, Answer, Health, shown
+from target_adpostbacks.core.money import stakes, told
 from target_adpostbacks.ledger import LedgerReader, NoLedger, UnusableLedger
+from target_adpostbacks.ledger.healths import healths, row
 from target_adpostbacks.networks import NETWORKS
 
 COLORS: Mapping[str, dict[str, Any]] = {
@@ -67,7 +67,7 @@ def health(ledger_url: str, style: str, output: Path | None) -> None:
     configured = _configs.of_context()
     accounts = configured.accounts if configured else None
     try:
-        accounts_health = [*healths(ledger_url, now, accounts)]
+        accounts_health = [*all_healths(ledger_url, now, accounts)]
     except UnusableLedger as error:
         raise click.ClickException(str(error)) from None
     if style == "table" and not accounts_health:
@@ -77,32 +77,17 @@ def health(ledger_url: str, style: str, output: Path | None) -> None:
     sys.exit(0 if all(each.is_well for each in accounts_health) else 1)
 
 
-def healths(url: str, now: datetime, configured: Mapping[str, Sequence[Account]] | None = None) -> Iterator[Health]:
-    """Of each account that the config switches on, and of those of the ledger that it does not while something is open.
+def all_healths(url: str, now: datetime, configured: Mapping[str, Sequence[Account]] | None = None) -> Iterator[Health]:
+    """``healths`` with what to do after an answer; where there is no ledger yet, the terminal is told which."""
+    return healths(url, now, configured, advice=_advice, tell=lambda why: click.echo(why, err=True))
 
-    Without a config, of each account that the ledger knows.
-    """
-    accounts = {account.label: account for section in (configured or {}).values() for account in section}
-    limits = [account.network.settings.health for account in accounts.values() if account.network]
-    quiet_hours = max((each.get("quiet_hours", 0) for each in limits), default=0)
-    try:
-        with LedgerReader(url) as ledger:
-            known = {each.label: each for each in ledger.activities(now, max(quiet_hours, THRESHOLDS["quiet_hours"]))}
-    except NoLedger as error:
-        known = {}
-        if configured is not None:
-            click.echo(f"{str(error).rstrip('.')}.", err=True)  # the accounts' lines do not say which was looked for
-    if configured is None:
-        yield from (judged(activity, now, _advice(activity)) for activity in known.values())
-        return
-    for label, account in accounts.items():
-        if account.network is not None:
-            activity, settings = known.get(label, Activity(account.section, account.name)), account.network.settings
-            token = Token(moment("token_created_at", settings.token_created_at or ""), settings.token_max_age_days)
-            yield judged(activity, now, _advice(activity), settings.health, token)
-    for label, activity in known.items():
-        if activity.all_open and (label not in accounts or accounts[label].network is None):
-            yield not_sent_to(activity, now)
+
+def _advice(activity: Activity) -> Callable[[Answer], str]:
+    def to_do(answer: Answer) -> str:
+        facts = {"reason": answer.reason, "code": answer.code, "message": answer.message}
+        return advice(NETWORKS.get(activity.network), http_status=answer.http_status, **facts)
+
+    return to_do
 
 
 def _nothing(url: str, *, configured: bool) -> str:
@@ -116,31 +101,6 @@ def _nothing(url: str, *, configured: bool) -> str:
     except NoLedger as error:
         place = str(error).rstrip(".")
     return f"{what}: {place}."
-
-
-def _advice(activity: Activity) -> Callable[[Answer], str]:
-    def to_do(answer: Answer) -> str:
-        facts = {"reason": answer.reason, "code": answer.code, "message": answer.message}
-        return advice(NETWORKS.get(activity.network), http_status=answer.http_status, **facts)
-
-    return to_do
-
-
-def row(health: Health, now: datetime) -> dict[str, Any]:
-    """The account as JSON and CSV have it."""
-    activity = health.activity
-    return {
-        "account": activity.label,
-        "state": health.state,
-        "since": health.since,
-        "last_accepted_at": activity.last_accepted_at,
-        "last_24h": {"accepted": activity.accepted, "rejected": activity.rejected, "open": activity.open},
-        "open_money": {
-            stake.currency: round(stake.value, decimals(stake.currency) or None)
-            for stake in stakes(activity.amounts, _text(now))
-        },
-        "advice": health.advice,
-    }
 
 
 def _write_table(healths: Sequence[Health], now: datetime) -> None:

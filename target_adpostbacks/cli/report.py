@@ -18,6 +18,7 @@ from target_adpostbacks.cli._tables import columns
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.money import money, stakes, told
 from target_adpostbacks.ledger import LedgerReader, NoLedger, UnusableLedger
+from target_adpostbacks.ledger.healths import row
 from target_adpostbacks.networks import NETWORKS
 
 NEEDED = ("jinja2", "pygal")
@@ -76,8 +77,8 @@ def gathered(
     """What the report says of these days. Raises UnusableLedger; no ledger yet counts as an empty one."""
     at = now.isoformat(timespec="milliseconds")
     accounts = [
-        {**health.row(each, now), "at_stake": [told(stake, at) for stake in stakes(each.activity.amounts, at)]}
-        for each in health.healths(url, now, configured)
+        {**row(each, now), "at_stake": [told(stake, at) for stake in stakes(each.activity.amounts, at)]}
+        for each in health.all_healths(url, now, configured)
     ]
     learning = [name for name, network in NETWORKS.items() if network.milestones]
     month = period(now - timedelta(days=LEARNING_DAYS - 1), now, days.zone)

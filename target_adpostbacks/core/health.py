@@ -65,6 +65,11 @@ class Activity(NamedTuple):
         """``tiktok.default``."""
         return f"{self.network}.{self.account}"
 
+    @property
+    def decided(self) -> int:
+        """What the network accepted or rejected in the last 24 hours."""
+        return self.accepted + self.rejected
+
 
 class Health(NamedTuple):
     """How an account does."""
@@ -156,14 +161,10 @@ def _findings(
         what = "The network throttles" if answer.reason == "throttled" else "The newest request had no success"
         since = activity.failing_since or answer.sent_at or answer.at
         yield Finding(since, f"{what}: {_ended(answer.words or answer.reason)} {advice(answer)}")
-    decided = activity.accepted + activity.rejected
-    is_much = decided >= limits["rejected_of"] and 100 * activity.rejected > limits["rejected_percent"] * decided
-    if refusal and is_much:
+    if refusal and too_many_rejected(activity, limits["rejected_percent"], limits["rejected_of"]):
         since = activity.first_rejected_at or refusal.at
-        yield Finding(
-            since,
-            f"{activity.rejected} of {decided} were refused, the last one: {_ended(refusal.words)} {advice(refusal)}",
-        )
+        refused = f"{activity.rejected} of {activity.decided} were refused"
+        yield Finding(since, f"{refused}, the last one: {_ended(refusal.words)} {advice(refusal)}")
     if oldest and oldest.at < before(now, limits["open_hours"]):
         waits = f"{activity.all_open:,} open, {oldest.reason}; the oldest happened at {shown(oldest.at)}."
         crossed = datetime.fromisoformat(oldest.at) + timedelta(hours=limits["open_hours"])
@@ -176,6 +177,11 @@ def _findings(
                 too_old_at.astimezone(timezone.utc).isoformat(timespec="milliseconds"),
                 f"The token is {days} days old, and token_max_age_days is {token.max_age_days}: rotate it.",
             )
+
+
+def too_many_rejected(activity: Activity, percent: float, of: float = THRESHOLDS["rejected_of"]) -> bool:
+    """Whether more than so many percent were rejected, of at least so many that the network decided on."""
+    return activity.decided >= of and 100 * activity.rejected > percent * activity.decided
 
 
 def _has_failed(activity: Activity, answer: Answer) -> bool:
