@@ -50,6 +50,7 @@ def a_row(event_id: str = "evt-1", status: str = "accepted", **changes: Any) -> 
         "value": 19.99,
         "currency": "USD",
         "adjustment_time": None,
+        "click_time": None,
         "deadline": None,
     } | changes
     assert columns.keys() == {*WRITTEN}

@@ -45,6 +45,7 @@ class Facts(NamedTuple):
     value: int | float | None = None
     currency: str | None = None
     adjustment_time: str | None = None  # of a correction: when it was made, else when it was read first
+    click_time: str | None = None
 
 
 class Postback(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -232,11 +233,15 @@ def facts(conversion: Conversion, stream: str, line: int, network_event: str = "
     """What the ledger keeps of a conversion: of value and currency both or neither."""
     conversion = paired(conversion)
     passed_in = (stream, line, milliseconds(conversion.event_time), network_event, match_keys)
-    adjusted_at = conversion.adjustment_time
-    return _new(Facts, (*passed_in, *_copied(conversion), None if adjusted_at is None else milliseconds(adjusted_at)))
+    adjusted_at, clicked_at = conversion.adjustment_time, conversion.click_time
+    times = (
+        None if adjusted_at is None else milliseconds(adjusted_at),
+        None if clicked_at is None else milliseconds(clicked_at),
+    )
+    return _new(Facts, (*passed_in, *_copied(conversion), *times))
 
 
-_copied = attrgetter(*Facts._fields[5:-1])
+_copied = attrgetter(*Facts._fields[5:-2])
 """The facts that a conversion has under the same names."""
 
 

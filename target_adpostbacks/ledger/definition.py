@@ -51,16 +51,17 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table. Its first column is its key."""
+    """A table. Its first column is its key, where ``keys`` names no others."""
 
     name: str
     columns: tuple[Column, ...]
     identity: tuple[str, ...] = ()  # columns that no two rows share
+    keys: tuple[str, ...] = ()
 
     @property
-    def key(self) -> str:
-        """The column that makes a row one row."""
-        return self.columns[0].name
+    def key(self) -> tuple[str, ...]:
+        """The columns that make a row one row."""
+        return self.keys or (self.columns[0].name,)
 
     @property
     def names(self) -> list[str]:
@@ -74,7 +75,7 @@ class Table(NamedTuple):
 
     def created(self, dialect: Dialect) -> Iterator[str]:
         """The statements that make it where it is not there."""
-        parts = [column.defined(dialect) for column in self.columns] + [f"PRIMARY KEY ({self.key})"]
+        parts = [column.defined(dialect) for column in self.columns] + [f"PRIMARY KEY ({', '.join(self.key)})"]
         if self.identity:
             parts.append(f"CONSTRAINT identity UNIQUE ({', '.join(self.identity)})")
         lines = ", \n\t".join(parts)

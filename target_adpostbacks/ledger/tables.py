@@ -47,6 +47,7 @@ DELIVERIES = Table(
         Column("value", DOUBLE, nullable=True),
         Column("currency", nullable=True),
         Column("adjustment_time", nullable=True),
+        Column("click_time", nullable=True),
         Column("deadline", nullable=True),
         Column("sent_at", nullable=True),
         Column("updated_at"),
@@ -109,6 +110,34 @@ HISTORY = Table(
     ),
 )
 """Verdicts and reasons that others have replaced. The database keeps them by itself, see ``history``."""
+
+AD_PERFORMANCE = Table(
+    "ad_performance",
+    (
+        Column("stream"),
+        Column("network"),
+        Column("account_id"),
+        Column("day"),
+        Column("campaign_id"),
+        Column("ad_group_id"),
+        Column("ad_id"),
+        Column("segment"),  # JSON of what else splits the rows, a device for example
+        Column("seq", LARGE, indexed=True),
+        Column("campaign_name", nullable=True),
+        Column("ad_group_name", nullable=True),
+        Column("ad_name", nullable=True),
+        Column("currency"),
+        Column("time_zone"),  # whose day it is; empty: UTC is assumed
+        Column("spend_micros", LARGE),
+        Column("impressions", LARGE, nullable=True),
+        Column("clicks", LARGE, nullable=True),
+        Column("conversions_micros", LARGE, nullable=True),
+        Column("value_micros", LARGE, nullable=True),
+        Column("extracted_at"),
+    ),
+    keys=("stream", "network", "account_id", "day", "campaign_id", "ad_group_id", "ad_id", "segment"),
+)
+"""What networks say that ads cost and brought: a row for each day and ad. Absent parts of the key are empty."""
 
 SEQUENCE = Table(
     "sequence",
@@ -195,13 +224,17 @@ FORGOTTEN: Mapping[str, Any] = {
     **dict.fromkeys(("stream", "network_event", "code", "message", "network_request_id", "match_keys"), ""),
     **dict.fromkeys(("event_time", "http_status", "latency_ms", "attempt_id", "campaign_id", "campaign_name")),
     **dict.fromkeys(("ad_group_id", "ad_id", "creative_id", "placement", "value", "currency", "adjustment_time")),
+    "click_time": None,
 }
 """What a row of deliveries becomes when its time is over: its identity, account, status and reason stay."""
 
 TABLES: Mapping[str, Table] = {table.name: table for table in (DELIVERIES, ATTEMPTS, HISTORY, RUNS)}
 """What others read."""
 TIMES = frozenset(
-    {"event_time", "adjustment_time", "checked_at", "deadline", "sent_at", "updated_at", "started_at", "ended_at"}
+    {
+        *("event_time", "adjustment_time", "click_time", "checked_at", "deadline", "sent_at", "updated_at"),
+        *("started_at", "ended_at", "extracted_at"),
+    }
 )
 
 
@@ -216,7 +249,7 @@ def schema(table: str) -> dict[str, Any]:
 
 def key(table: str) -> list[str]:
     """The columns that make a row one row."""
-    return [TABLES[table].key]
+    return [*TABLES[table].key]
 
 
 def _property(column: Column) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from target_adpostbacks.ledger.connections import Connection, Connections
 from target_adpostbacks.ledger.definition import Column, Dialect, Table
 from target_adpostbacks.ledger.history import keep_history
-from target_adpostbacks.ledger.tables import ATTEMPTS, DELIVERIES, HISTORY, RUNS, SEQUENCE
+from target_adpostbacks.ledger.tables import AD_PERFORMANCE, ATTEMPTS, DELIVERIES, HISTORY, RUNS, SEQUENCE
 
 
 class Of(NamedTuple):
@@ -41,13 +41,15 @@ ADDED: Added = (
     [HISTORY, keep_history],  # 4
     [Of(DELIVERIES, "deadline")],  # 5
     [Of(ATTEMPTS, name) for name in ("processing", "counted", "not_counted", "checked_at")],  # 6
+    [Of(DELIVERIES, "click_time")],  # 7
+    [AD_PERFORMANCE],  # 8
 )
 """What version 2 added, what version 3 did, and so on. A ledger in which no version is written is of version 1."""
 
 VERSION = 1 + len(ADDED)
 """Of a ledger that this program makes."""
 
-OURS = {table.name: table for table in (DELIVERIES, ATTEMPTS, RUNS, HISTORY, SEQUENCE)}
+OURS = {table.name: table for table in (DELIVERIES, ATTEMPTS, RUNS, HISTORY, AD_PERFORMANCE, SEQUENCE)}
 COLUMNS_OF = {
     "sqlite": """
         SELECT lower(tables.name), columns.name

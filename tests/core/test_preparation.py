@@ -50,7 +50,7 @@ def test_every_fact_of_a_conversion_is_kept_under_its_own_name() -> None:
         "value": 19.5,
         "currency": "EUR",
     }
-    (postback,) = prepared(**copied).postbacks
+    (postback,) = prepared(**copied, click_time="2026-11-20T09:00:00-01:00").postbacks
     assert postback.facts._asdict() == {
         **copied,
         "stream": "orders",
@@ -59,6 +59,7 @@ def test_every_fact_of_a_conversion_is_kept_under_its_own_name() -> None:
         "network_event": "Purchase",
         "match_keys": "ttclid",
         "adjustment_time": None,
+        "click_time": "2026-11-20T10:00:00.000+00:00",
     }
     assert len({*postback.facts}) == len(Facts._fields)
 

@@ -60,6 +60,7 @@ def test_every_column_of_a_row_is_stored_under_its_name(ledger: Ledger, ledger_u
         reason="unconfirmed",
         message="told",
         attempts=3,
+        click_time="2026-11-20T10:00:00.000+00:00",
         deadline="2026-12-18T12:00:00.000+00:00",
     )
     ledger.write(NOW, [row])
@@ -310,6 +311,7 @@ def test_what_is_too_old_is_forgotten_but_for_its_identity_and_status(ledger: Le
         "value": None,
         "currency": None,
         "adjustment_time": None,
+        "click_time": None,
         "deadline": None,
     }
     assert ledger.earlier([a_row("old", adjustment="retract").key])
