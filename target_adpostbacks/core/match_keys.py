@@ -115,6 +115,13 @@ def _bare(text: str) -> str:
     return text.strip(_AROUND).rstrip(".,;" + _AROUND)
 
 
+def letters_and_digits(text: str) -> str:
+    """``'al.ice$'`` -> ``'alice'``: those of every script, with their marks."""
+    if text.isascii() and text.isalnum():
+        return text
+    return "".join(char for char in text if char.isalnum() or unicodedata.category(char)[0] == "M")
+
+
 def visible(text: str, *, keep: str = "") -> str:
     """A text without invisible characters (category Cf: U+FEFF, U+200B, direction marks), and trimmed again."""
     if text.isascii():

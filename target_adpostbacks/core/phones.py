@@ -9,6 +9,7 @@ from functools import lru_cache
 is_e164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
 _COUNTRY_CODE = re.compile(r"\+?([1-9][0-9]{0,2})").fullmatch
 _DECIMALS = re.compile(r"(\+?[0-9]{7,15})[.,]0+").fullmatch
+_INTERNATIONAL = re.compile(r"(?:\+|00)\s*\(?([0-9]+)\)?([0-9\s()./‐-―-]*)").fullmatch
 _LETTERS = re.compile(r"[^\W\d_]+")
 _EXTENSION = re.compile(
     r"[\s,;(\[/-]*"
@@ -50,6 +51,20 @@ def digits(raw: str, country_codes: tuple[str, ...] = ()) -> str | None:
     text = legible(raw) or "+"
     national = _digits(text).lstrip("0")
     return national if "+" not in text and 7 <= len(national) <= 15 else None
+
+
+def digits_by_groups(raw: str, country_codes: tuple[str, ...] = ()) -> str | None:
+    """``'+44-0447-234-2344'`` -> ``'444472342344'``: digits with the country code, as Snap's own libraries write them.
+
+    After ``+`` or ``00`` the first group of digits is the country code, and one 0 after it is no part of the number.
+    Where nothing parts the two, every digit stays. Without either it is a national number.
+    """
+    written = _INTERNATIONAL(legible(raw) or "")
+    if written is None:
+        return digits(raw, country_codes)
+    rest = "".join(filter(str.isdecimal, written[2])).removeprefix("0")
+    whole = (written[1] + rest).lstrip("0")
+    return whole if 7 <= len(whole) <= 15 else None
 
 
 _TWO_DIGITS = frozenset(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
@@ -297,9 +296,7 @@ def email(raw: str) -> str | None:
     if address is None:
         return None
     local, _, domain = address.partition("@")
-    local = local.partition("+")[0]
-    if not (local.isascii() and local.isalnum()):
-        local = "".join(char for char in local if char.isalnum() or unicodedata.category(char)[0] == "M")
+    local = keys.letters_and_digits(local.partition("+")[0])
     return f"{local}@{domain}" if local else None
 
 

@@ -38,7 +38,6 @@ INVALID = frozenset({"INVALID", "FAILED"})
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
 _APP_ID = re.compile(r"[0-9]+|[A-Za-z]\w*(\.\w+)+", re.ASCII).fullmatch
-_INTERNATIONAL = re.compile(r"(?:\+|00)\s*\(?([0-9]+)\)?([0-9\s()./‐-―-]*)").fullmatch
 _CREDENTIALS = re.compile(r"token(?!i[sz])|authori[sz]|authenticat|credential", re.IGNORECASE)
 
 
@@ -234,7 +233,9 @@ class Snapchat(Network[SnapchatSettings]):
         user: dict[str, JSON] = {}
         if c.email and (hashes := keys.distinct_hashed(c.email, keys.email)):
             user["em"] = hashes
-        if c.phone and (hashes := keys.distinct_hashed(c.phone, phone, self.settings.country_codes(c.country))):
+        if c.phone and (
+            hashes := keys.distinct_hashed(c.phone, phones.digits_by_groups, self.settings.country_codes(c.country))
+        ):
             user["ph"] = hashes
         if c.external_id and (hashes := keys.distinct_hashed(c.external_id, keys.folded)):
             user["external_id"] = hashes
@@ -293,7 +294,7 @@ class Snapchat(Network[SnapchatSettings]):
         return mobile.version(c) or (mobile.IOS if self._app_id(c).isdecimal() else mobile.ANDROID)
 
     def phone(self, raw: str, country_codes: tuple[str, ...]) -> str | None:
-        return phone(raw, country_codes)
+        return phones.digits_by_groups(raw, country_codes)
 
     def unusable(self, conversion: Conversion, sent: Collection[str]) -> Iterable[str]:
         yield from super().unusable(conversion, sent)
@@ -346,20 +347,6 @@ class Snapchat(Network[SnapchatSettings]):
     def warning(self, response: Response) -> str:
         text = response.body if 200 <= response.status < 300 and isinstance(response.body, str) else ""
         return "the answer is no JSON; taken for a success" if text.strip() and not _is_page(text) else ""
-
-
-def phone(raw: str, country_codes: tuple[str, ...] = ()) -> str | None:
-    """``'+44-0447-234-2344'`` -> ``'444472342344'``: digits with the country code, as Snap's own libraries write them.
-
-    After ``+`` or ``00`` the first group of digits is the country code, and one 0 after it is no part of the number.
-    Where nothing parts the two, every digit stays. Without either it is a national number.
-    """
-    written = _INTERNATIONAL(phones.legible(raw) or "")
-    if written is None:
-        return phones.digits(raw, country_codes)
-    national = "".join(filter(str.isdecimal, written[2])).removeprefix("0")
-    digits = (written[1] + national).lstrip("0")
-    return digits if 7 <= len(digits) <= 15 else None
 
 
 def _custom_data(c: Conversion) -> dict[str, JSON]:

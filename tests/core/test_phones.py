@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from target_adpostbacks.core import phones
-from target_adpostbacks.networks import snapchat
 
 
 def codes(country_code: str | None) -> tuple[str, ...]:
@@ -178,4 +177,4 @@ def test_a_text_with_other_letters_is_no_phone_number(raw: str) -> None:
 def test_what_stands_beside_a_number_goes(raw: str) -> None:
     assert phones.e164(raw) == "+4930901820"
     assert phones.digits(raw) == "4930901820"
-    assert snapchat.phone(raw) == "4930901820"
+    assert phones.digits_by_groups(raw) == "4930901820"

@@ -9,11 +9,12 @@ import pytest
 from conftest import NOW, a_conversion, an_account
 
 from target_adpostbacks.config import InvalidConfig
+from target_adpostbacks.core import phones
 from target_adpostbacks.core.answers import Response, Skip, Verdict
 from target_adpostbacks.core.match_keys import sha256
 from target_adpostbacks.core.phones import calling_codes
 from target_adpostbacks.core.postback import prepare
-from target_adpostbacks.networks.snapchat import Snapchat, phone
+from target_adpostbacks.networks.snapchat import Snapchat
 
 PIXEL, APP = "0f2e6c1a-5b3d-4c8e-9a7f-1d2c3b4a5e6f", "7a9b8c7d-1e2f-4a3b-8c5d-6e7f8a9b0c1d"
 MAIL = {"email": "ada@example.com"}
@@ -203,7 +204,7 @@ def test_a_date_of_birth_is_sent_only_where_it_is_switched_on() -> None:
     ],
 )
 def test_a_phone_is_written_as_snaps_libraries_do(raw: str, country_code: str | None, digits: str | None) -> None:
-    assert phone(raw, calling_codes(None, country_code)) == digits
+    assert phones.digits_by_groups(raw, calling_codes(None, country_code)) == digits
 
 
 def test_the_same_address_in_two_spellings_is_sent_once() -> None:

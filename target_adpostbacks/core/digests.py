@@ -1,0 +1,117 @@
+"""Keyed digests of what identifies a person, by which a value is known again that is kept nowhere.
+
+A digest is made of the SHA-256 that a network would be sent, so that a raw value and a hashed one meet. Networks
+normalize a value differently: each of its forms has a digest of its own, and one in common is enough.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import sha256
+
+from target_adpostbacks.core import match_keys as keys
+from target_adpostbacks.core import phones
+from target_adpostbacks.core.conversion import Conversion
+from target_adpostbacks.core.placeholders import HASHES, is_placeholder
+
+KINDS = ("email", "phone", "external_id")
+"""The columns that identify a person by themselves, wherever they are."""
+SHORTEST_KEY = 32
+"""Characters of a key: what is shorter could be guessed."""
+_BYTES = 12
+"""Of a digest: that two of a billion values have one in common by chance is one in a hundred billion."""
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{43}=").fullmatch
+
+
+def digests(kind: str, value: str, key: str, country_codes: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The digests of a value, raw or SHA-256 already; none for what is no value of that kind.
+
+    ``kind``: one of KINDS, or any other id of a person, which is taken as it is; ``country_codes``: complete a phone
+    number that has none. Each digest has 24 hex digits.
+    """
+    return tuple([keyed(form, key) for form in forms(kind, value, country_codes)])
+
+
+def keyed(form: str, key: str) -> str:
+    """The digest of one of ``forms``."""
+    return hmac.digest(key.encode(), form.encode(), "sha256")[:_BYTES].hex()
+
+
+def fingerprint(key: str) -> str:
+    """By which a key is known again, and not found out."""
+    return keyed("fingerprint of erasure_key", key)
+
+
+def forms(kind: str, value: str, country_codes: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """``"email:<SHA-256>"`` for each form in which a network may be sent a value; none for what is no such value."""
+    text = value.strip()
+    if digest := _digest_of(text):
+        return () if digest in HASHES else (f"{kind}:{digest}",)
+    if not text or is_placeholder(text):
+        return ()
+    written = dict.fromkeys(FORMS.get(kind, _as_it_is)(text, country_codes))
+    return tuple([f"{kind}:{sha256(form.encode()).hexdigest()}" for form in written if form])
+
+
+def forms_of(c: Conversion, country_codes: Iterable[tuple[str, ...]] = ((),)) -> tuple[str, ...]:
+    """The forms of all that identifies the person of a conversion. ``country_codes``: each account's."""
+    found = [form for kind in ("email", "external_id") for value in getattr(c, kind) for form in forms(kind, value)]
+    for value in c.phone:
+        for codes in ((),) if phones.is_e164(value) else dict.fromkeys(((), *country_codes)):
+            found += forms("phone", value, codes)
+    return tuple(found) if len(found) < 2 else tuple(dict.fromkeys(found))
+
+
+def _digest_of(text: str) -> str | None:
+    """The 64 hex digits of SHA-256, however it is written."""
+    if len(text) == 44 and _BASE64(text):
+        try:
+            return base64.b64decode(text, validate=True).hex()
+        except binascii.Error:
+            return None
+    return keys.digest_of(text) if len(text) >= 64 else None
+
+
+def _emails(text: str, _: tuple[str, ...]) -> Iterator[str | None]:
+    """As most networks write an address; without white space; without what a plus and dots add before the @."""
+    address = keys.email(text)
+    yield address
+    bare = keys.email("".join(text.split()))
+    yield bare
+    for each in dict.fromkeys(filter(None, (address, bare))):
+        local, _at, domain = each.rpartition("@")
+        untagged = local.partition("+")[0]
+        for shorter in (untagged.replace(".", ""), keys.letters_and_digits(untagged)):
+            if shorter:
+                yield f"{shorter}@{domain}"
+
+
+def _phones(text: str, country_codes: tuple[str, ...]) -> Iterator[str | None]:
+    """E.164 with its plus and without; the digits alone, of a national number too."""
+    yield phones.e164(text, country_codes)
+    yield phones.digits(text, country_codes)
+    yield phones.digits_by_groups(text, country_codes)
+
+
+def _external_ids(text: str, _: tuple[str, ...]) -> Iterator[str]:
+    """As it is, in small letters, and without white space."""
+    yield text
+    yield text.lower()
+    yield "".join(text.split()).lower()
+
+
+def _as_it_is(text: str, _: tuple[str, ...]) -> Iterator[str]:
+    yield text
+
+
+FORMS: Mapping[str, Callable[[str, tuple[str, ...]], Iterator[str | None]]] = {
+    "email": _emails,
+    "phone": _phones,
+    "external_id": _external_ids,
+}
+"""For each kind, a value as networks normalize it, before they hash it."""
