@@ -1,4 +1,4 @@
-"""A value is known again by its digest, raw or hashed, however it is written, and so is what a network is sent of it."""
+"""A value is known again by its digest, raw or hashed, and so is what a network is sent of it."""
 
 from __future__ import annotations
 
