@@ -58,6 +58,12 @@ def read_key(field: str, value: Any) -> str | None:
     return None if not text or is_placeholder(text) or text[:64].lower() in HASHES else text
 
 
+def read_exactly(field: str, value: Any) -> str | None:
+    """A key byte for byte, with the white space around it; None for what stands for nothing."""
+    text = value if value.__class__ is str else read_text(field, value)
+    return text if text and read_key(field, text) else None
+
+
 def read_name(field: str, value: Any) -> str | None:
     """A person's or a place's name: joiners stay within it, which some scripts need."""
     text = visible(read_text(field, value) or "", keep=JOINERS).strip(JOINERS)

@@ -127,15 +127,23 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     is_renamed: bool = False  # the rule named the event
 
 
-def query_value(url: str | None, name: str, decode: Callable[[str], str] = unquote) -> str | None:
-    """The value of a URL's query parameter, decoded once; None if it says nothing. A plus stays a plus."""
+def query_value(
+    url: str | None, name: str, decode: Callable[[str], str] = unquote, *, exact: bool = False
+) -> str | None:
+    """The value of a URL's query parameter, decoded once; None if it says nothing. A plus stays a plus.
+
+    ``exact``: with the white space around it.
+    """
     if not url or f"{name}=" not in url:
         return None
     for pair in url.partition("#")[0].partition("?")[2].split("&"):
         key, _, value = pair.partition("=")
         if key == name:
-            text = decode(value).strip()
-            return None if not text or is_placeholder(text) else text
+            decoded = decode(value)
+            text = decoded.strip()
+            if not text or is_placeholder(text):
+                return None
+            return decoded if exact else text
     return None
 
 

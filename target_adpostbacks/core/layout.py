@@ -18,6 +18,7 @@ from target_adpostbacks.core.columns import (
     TIMES,
     Reader,
     Unusable,
+    read_exactly,
     read_key,
 )
 from target_adpostbacks.core.conversion import MAX_EVENT_ID, InvalidConversion
@@ -48,6 +49,8 @@ class Columns:
     ``fields`` maps a column to where it is found, dots reaching into objects: ``{"email": "customer.email"}``; or to a
     list of such paths, of which the first counts that leads to something. ``defaults`` are values, as a record could
     have them, for columns that it lacks, ``constants`` values over those that it has; None: the column is missing.
+    ``exact``: identifiers that are kept byte for byte, each with the names of the network whose click id it is: in a
+    record of that network, ``click_id`` is kept so, too.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Columns:
         zone: tzinfo = timezone.utc,
         defaults: Mapping[str, Any] | None = None,
         constants: Mapping[str, Any] | None = None,
+        exact: Mapping[str, Iterable[str]] | None = None,
     ) -> None:
         self.ids = frozenset(ids)
         self.fields = Fields(fields, self.ids) if fields else None
@@ -66,7 +70,13 @@ class Columns:
         self.constants = {**(constants or {})}
         self.completes = bool(self.defaults or self.constants)
         self.default_properties = _properties(self.defaults)
-        self.readers: dict[str, Reader] = {**dict.fromkeys(self.ids, read_key), **READERS}
+        self.exact = exact or {}
+        self.exact_click_ids = {network: name for name, networks in self.exact.items() for network in networks}
+        self.readers: dict[str, Reader] = {
+            **dict.fromkeys(self.ids, read_key),
+            **dict.fromkeys(self.exact, read_exactly),
+            **READERS,
+        }
         for field in TIMES:
             self.readers[field] = partial(moment, zone=zone)
         for alias, column in COLUMN_ALIASES.items():

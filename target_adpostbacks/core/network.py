@@ -72,6 +72,7 @@ class Network(ABC, Generic[S]):
     click_id_example: ClassVar[str]
     click_id_form: ClassVar[str] = ""  # a pattern of how they begin, and no other network's do; "": they have no form
     ids: ClassVar[tuple[str, ...]]  # every identifier that it wants kept from the record, click ids too
+    exact_ids: ClassVar[frozenset[str]] = frozenset()  # those that it takes byte for byte, white space too
     assets: ClassVar[Mapping[str, str]]  # event_source → the setting that names what receives it; others: not taken
     match_rules: ClassVar[Mapping[str, str]]  # event_source → the columns of which it asks for one
     match_columns: ClassVar[Mapping[str, str]] = {}  # column of ``left_out.READINGS`` → the match key made of it
@@ -353,7 +354,7 @@ class Network(ABC, Generic[S]):
             return self.click_ids[0], conversion.click_id
         for url in _click_urls(conversion):
             for name in self.click_ids:
-                if click_id := query_value(url, name):
+                if click_id := query_value(url, name, exact=name in self.exact_ids):
                     return name, click_id
         return None
 

@@ -20,6 +20,7 @@ from target_adpostbacks.core.columns import (
     READERS,
     Unusable,
     read_item,
+    read_key,
     read_text,
     read_truth,
 )
@@ -80,6 +81,8 @@ def parse(
         spelled, constants = columns.spelled(record), {**columns.constants, **over}
         c = _completed(spelled, columns, constants) if is_completed or spelled is not record else None
         c = c or _with_care(spelled, columns, partial(_derived_ids, record, key, stream), constants)
+    if c.network in columns.exact_click_ids and c.click_id and c.click_id != record.get("click_id"):
+        _keep_exactly(c, columns.spelled(record), columns, over)
     if columns.default_properties and "properties" not in over and "properties" not in columns.constants:
         msgspec.structs.force_setattr(c, "properties", {**columns.default_properties, **c.properties})
     if c.properties:
@@ -89,6 +92,14 @@ def parse(
     if len(c.event_name) > MAX_EVENT_NAME:
         raise InvalidConversion("event_name", f"longer than {MAX_EVENT_NAME} characters")
     return c
+
+
+def _keep_exactly(c: Conversion, record: Mapping[str, Any], columns: Columns, over: Mapping[str, Any]) -> None:
+    """Keep a click id byte for byte under its network's name for it."""
+    raw = {**record, **columns.constants, **over}.get("click_id")
+    if raw.__class__ is str and raw != c.click_id and read_key("click_id", raw) == c.click_id:
+        name = columns.exact_click_ids[c.network or ""]
+        msgspec.structs.force_setattr(c, "ids", {name: raw, **c.ids})
 
 
 def _at_once(record: Mapping[str, Any], columns: Columns) -> Conversion | None:

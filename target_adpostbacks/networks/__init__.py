@@ -22,6 +22,16 @@ NETWORKS: Mapping[str, type[Network[Any]]] = {
 NAMES: Mapping[str, str] = {alias: name for name, network in NETWORKS.items() for alias in (name, *network.aliases)}
 """What a network may be called, in lower case, to its name."""
 
+IDS = frozenset(name for network in NETWORKS.values() for name in network.ids)
+"""Every identifier that some network wants kept from a record."""
+
+EXACT_IDS: Mapping[str, tuple[str, ...]] = {
+    name: (network.name, *network.aliases) if name == network.click_ids[0] else ()
+    for network in NETWORKS.values()
+    for name in network.exact_ids
+}
+"""Those that are kept byte for byte, each with the names of the network whose usual click id it is."""
+
 _titles = [network.title for network in NETWORKS.values() if not network.accounts_are_networks]
 TITLES = " and ".join(filter(None, (", ".join(_titles[:-1]), _titles[-1])))
 """The names of ad networks in a sentence: ``'Meta, Reddit, Snapchat and TikTok'``."""

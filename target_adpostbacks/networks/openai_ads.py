@@ -141,6 +141,7 @@ class OpenAIAds(Network[OpenAIAdsSettings]):
     click_ids = ("oppref",)
     click_id_example = "oppref_"
     ids = ("oppref", "obref")
+    exact_ids = frozenset(ids)
     assets: ClassVar[Mapping[str, str]] = dict.fromkeys(EVENT_SOURCES, "pixel_id")
     match_rules: ClassVar[Mapping[str, str]] = dict.fromkeys(EVENT_SOURCES, MATCH_RULE)
     match_columns: ClassVar[Mapping[str, str]] = {

@@ -122,7 +122,7 @@ class Subject:
 
     @cached_property
     def columns(self) -> Columns:
-        return Columns(ids=COLUMNS.ids | {*self.network_type.ids})
+        return Columns(COLUMNS.ids | {*self.network_type.ids}, exact=COLUMNS.exact)
 
     def conversion(self, **columns: Any) -> Conversion:
         """A purchase, with these columns."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -143,6 +144,33 @@ def test_match_keys_are_named_with_the_click_id_and_never_told() -> None:
     assert postback.facts.match_keys == "emails_sha256,cities,obref,ip_address,oppref"
     settings = {"require_strong_id": False}
     assert ready(settings=settings, email=None).facts.match_keys == ""
+
+
+EXACT = " Opp\u200bRef+%2B "
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"oppref": EXACT},
+        {"click_id": EXACT},
+        {"click_id": EXACT, "network": "ChatGPT Ads "},
+        {"click_id": EXACT, "value": "5", "user": {"email": "ada@example.com"}, "email": None},
+        {"CLICK_ID": EXACT},
+        {"click_id": "other", "oppref": EXACT},
+        {"event_source_url": f"{PAGE}?a=1&oppref={quote(EXACT)}"},
+        {"landing_url": f"{PAGE}?oppref={quote(EXACT)}#top"},
+    ],
+    ids=str,
+)
+def test_an_oppref_goes_byte_for_byte_wherever_it_comes_from(columns: dict[str, Any]) -> None:
+    assert payload(**columns)["oppref"] == EXACT
+
+
+def test_white_space_is_no_oppref_and_belongs_to_no_other_networks_click_id() -> None:
+    assert "oppref" not in payload(oppref=" ", event_source_url=f"{PAGE}?oppref=%20")
+    assert an_event(click_id=" abc ", network="tiktok").click_id == "abc"
+    assert not an_event(click_id=" abc ", network="tiktok").ids
 
 
 def test_what_is_hashed_is_not_sent_where_the_plain_text_is_wanted() -> None:
