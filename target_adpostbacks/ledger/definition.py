@@ -57,6 +57,7 @@ class Table(NamedTuple):
     columns: tuple[Column, ...]
     identity: tuple[str, ...] = ()  # columns that no two rows share
     keys: tuple[str, ...] = ()
+    is_rowless: bool = False  # in SQLite the key is the table, in half the space
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -79,7 +80,8 @@ class Table(NamedTuple):
         if self.identity:
             parts.append(f"CONSTRAINT identity UNIQUE ({', '.join(self.identity)})")
         lines = ", \n\t".join(parts)
-        yield f"CREATE TABLE IF NOT EXISTS {self.name} (\n\t{lines}\n)"
+        ending = " WITHOUT ROWID" if self.is_rowless and dialect == "sqlite" else ""
+        yield f"CREATE TABLE IF NOT EXISTS {self.name} (\n\t{lines}\n){ending}"
         yield from (self.index_of(column.name) for column in self.columns if column.indexed)
 
     def index_of(self, column: str) -> str:

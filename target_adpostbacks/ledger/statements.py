@@ -104,6 +104,14 @@ HAS_RUN_SINCE = """
 
 FORGET = (
     f"""
+    DELETE FROM erasure_index WHERE delivery_id IN (
+        SELECT delivery_id FROM deliveries WHERE updated_at < :before AND status <> 'open'
+        AND EXISTS (SELECT 1 FROM erasure_index WHERE erasure_index.delivery_id = deliveries.delivery_id)
+        LIMIT {EXPIRED_ROWS}
+    )
+    """,
+    "UPDATE erasure SET indexed_since = :before WHERE indexed_since < :before",
+    f"""
     UPDATE deliveries SET {", ".join(f"{name} = {_literal(value)}" for name, value in FORGOTTEN.items())}
     WHERE delivery_id IN (
         SELECT delivery_id FROM deliveries WHERE updated_at < :before AND status <> 'open' AND line > 0

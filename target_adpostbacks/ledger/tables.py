@@ -139,6 +139,25 @@ AD_PERFORMANCE = Table(
 )
 """What networks say that ads cost and brought: a row for each day and ad. Absent parts of the key are empty."""
 
+ERASURE = Table(
+    "erasure",
+    (
+        Column("id", INTEGER),  # 1
+        Column("fingerprint"),  # of the key that all digests are made with
+        Column("indexed_since", nullable=True),  # from then on the index has every delivery
+    ),
+)
+ERASURE_SUPPRESSIONS = Table(
+    "erasure_suppressions", (Column("digest"), Column("seq", LARGE, indexed=True), Column("erased_at"))
+)
+ERASURE_INDEX = Table(
+    "erasure_index",
+    (Column("digest"), Column("delivery_id", LARGE, indexed=True)),
+    keys=("digest", "delivery_id"),
+    is_rowless=True,
+)
+"""Keyed digests of people: who was erased, and whose each delivery is. Nobody reads them but ``erasure``."""
+
 SEQUENCE = Table(
     "sequence",
     (

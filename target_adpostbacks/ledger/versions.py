@@ -15,7 +15,17 @@ from typing import NamedTuple
 from target_adpostbacks.ledger.connections import Connection, Connections
 from target_adpostbacks.ledger.definition import Column, Dialect, Table
 from target_adpostbacks.ledger.history import keep_history
-from target_adpostbacks.ledger.tables import AD_PERFORMANCE, ATTEMPTS, DELIVERIES, HISTORY, RUNS, SEQUENCE
+from target_adpostbacks.ledger.tables import (
+    AD_PERFORMANCE,
+    ATTEMPTS,
+    DELIVERIES,
+    ERASURE,
+    ERASURE_INDEX,
+    ERASURE_SUPPRESSIONS,
+    HISTORY,
+    RUNS,
+    SEQUENCE,
+)
 
 
 class Of(NamedTuple):
@@ -35,6 +45,8 @@ class Index(NamedTuple):
 Addition = Of | Table | Index | Callable[[Connection], None]
 Added = Sequence[Sequence[Addition]]
 
+OF_ERASURE = (ERASURE, ERASURE_SUPPRESSIONS, ERASURE_INDEX)
+
 ADDED: Added = (
     [Of(SEQUENCE, "version")],  # 2
     [Of(DELIVERIES, "adjustment_time")],  # 3
@@ -43,13 +55,14 @@ ADDED: Added = (
     [Of(ATTEMPTS, name) for name in ("processing", "counted", "not_counted", "checked_at")],  # 6
     [Of(DELIVERIES, "click_time")],  # 7
     [AD_PERFORMANCE],  # 8
+    OF_ERASURE,  # 9
 )
 """What version 2 added, what version 3 did, and so on. A ledger in which no version is written is of version 1."""
 
 VERSION = 1 + len(ADDED)
 """Of a ledger that this program makes."""
 
-OURS = {table.name: table for table in (DELIVERIES, ATTEMPTS, RUNS, HISTORY, AD_PERFORMANCE, SEQUENCE)}
+OURS = {table.name: table for table in (DELIVERIES, ATTEMPTS, RUNS, HISTORY, AD_PERFORMANCE, *OF_ERASURE, SEQUENCE)}
 COLUMNS_OF = {
     "sqlite": """
         SELECT lower(tables.name), columns.name

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from target_adpostbacks.core.answers import Counted
-from target_adpostbacks.ledger import statements
+from target_adpostbacks.core.postback import Key
+from target_adpostbacks.ledger import erasure, statements
 from target_adpostbacks.ledger.connections import Connection, UnusableLedger
 from target_adpostbacks.ledger.counts import Accepted, uncounted
 from target_adpostbacks.ledger.database import Database, explained
@@ -20,6 +21,8 @@ from target_adpostbacks.ledger.locks import AdvisoryLocks, FileLocks, Locks
 from target_adpostbacks.ledger.reading import changes
 from target_adpostbacks.ledger.tables import IDENTITY, Delivered, Earlier, columns_of
 from target_adpostbacks.ledger.upserts import storable, upsert
+
+NOBODY: Mapping[Key, Iterable[str]] = {}
 
 
 class Ledger:
@@ -36,6 +39,7 @@ class Ledger:
         self._database = Database(url, "create" if create else "write")
         self._failures: tuple[type[Exception], ...] = (OSError, *self._database.errors)
         self.location = self._database.location
+        self.erasure = erasure.Erasure(self._database, self._writing)
         try:
             self._locks = self._new_locks()
         except UnusableLedger:
@@ -76,20 +80,26 @@ class Ledger:
         asked = set(keys)
         return {identity: earlier for identity, earlier in by_key.items() if identity in asked}
 
-    def write(self, now: str, rows: Iterable[Delivered], attempts: Sequence[Mapping[str, Any]] = ()) -> None:
+    def write(
+        self,
+        now: str,
+        rows: Iterable[Delivered],
+        attempts: Sequence[Mapping[str, Any]] = (),
+        people: Mapping[Key, Iterable[str]] = NOBODY,
+    ) -> None:
         """Store what became of postbacks, and the requests that they were in.
 
         Accepted rows are never changed; a repeated skip changes nothing either, so that reading a source once more
-        leaves the ledger as it is.
+        leaves the ledger as it is. ``people``: the digests under which the index is to find them.
         """
         last = {row.key: row for row in rows}  # one identity, one row
         with self._writing(len(last) + len(attempts)) as (connection, seqs):
             if last:
                 count = len(last)
-                upsert(
-                    connection,
-                    [[*islice(seqs, count)], [self.run_id] * count, [now] * count, *columns_of(last.values())],
-                )
+                numbers = [*islice(seqs, count)]
+                upsert(connection, [numbers, [self.run_id] * count, [now] * count, *columns_of(last.values())])
+                if people:
+                    erasure.index(connection, dict(zip(last, numbers, strict=True)), people)
             for seq, attempt in zip(seqs, attempts, strict=True):
                 stored = {name: storable(value) for name, value in attempt.items()}
                 stored |= {"run_id": self.run_id, "seq": seq}

@@ -1,0 +1,178 @@
+"""Who was erased, and whose a delivery is: keyed digests of what identifies a person, and never a value.
+
+``erasure`` has one row: the fingerprint of the key that all digests are made with, and since when the index is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
+
+import msgspec
+
+from target_adpostbacks.ledger import statements
+from target_adpostbacks.ledger.connections import Connection
+from target_adpostbacks.ledger.database import Database
+from target_adpostbacks.ledger.tables import DELIVERIES
+
+KEPT = """
+    SELECT fingerprint, indexed_since, EXISTS (SELECT 1 FROM erasure_suppressions) AS has_suppressions FROM erasure
+"""
+KEEP = "INSERT INTO erasure (id, fingerprint) VALUES (1, :fingerprint) ON CONFLICT DO NOTHING"
+SUPPRESSED = "SELECT seq, digest FROM erasure_suppressions WHERE seq > :after ORDER BY seq"
+SUPPRESS = {
+    "sqlite": """
+        INSERT INTO erasure_suppressions (digest, seq, erased_at)
+        SELECT value, :seq, :now FROM json_each(:digests) WHERE true ON CONFLICT DO NOTHING
+    """,
+    "postgresql": """
+        INSERT INTO erasure_suppressions (digest, seq, erased_at)
+        SELECT value, :seq, :now FROM json_array_elements_text(:digests) WHERE true ON CONFLICT DO NOTHING
+    """,
+}
+INDEX = {
+    "sqlite": """
+        INSERT INTO erasure_index (digest, delivery_id)
+        SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:entries)
+        WHERE true ON CONFLICT DO NOTHING
+    """,
+    "postgresql": """
+        INSERT INTO erasure_index (digest, delivery_id)
+        SELECT value->>0, (value->>1)::bigint FROM json_array_elements(:entries) WHERE true ON CONFLICT DO NOTHING
+    """,
+}
+WRITTEN = "SELECT seq, delivery_id FROM deliveries WHERE seq BETWEEN :first AND :last"
+OF_PERSON = f"""
+    SELECT erasure_index.digest, {", ".join(f"deliveries.{name}" for name in DELIVERIES.names)}
+    FROM erasure_index JOIN deliveries ON deliveries.delivery_id = erasure_index.delivery_id WHERE
+"""
+"""A condition on ``digest`` follows."""
+LEAVE_OUT = """
+    UPDATE deliveries SET seq = :seq, status = 'skipped', reason = 'suppressed', code = '', message = '',
+    deadline = NULL, updated_at = :now
+    WHERE delivery_id = :delivery_id AND status = 'open' AND reason <> 'no_answer'
+"""
+"""What is known of its requests stays: the network may have seen it."""
+BEFORE_THE_INDEX = """
+    SELECT network, account, asset, count(*) AS conversions, min(sent_at) AS first, max(sent_at) AS last
+    FROM deliveries WHERE network <> '' AND sent_at IS NOT NULL AND sent_at < :before
+    GROUP BY network, account, asset ORDER BY network, account, asset
+"""
+ENDLESS = "9999"
+"""After every time in a ledger."""
+
+
+class Kept(NamedTuple):
+    """What a ledger knows of digests. ``fingerprint``: of their key; empty: it has none yet."""
+
+    fingerprint: str = ""
+    indexed_since: str | None = None  # from then on the index has every delivery
+    has_suppressions: bool = False
+
+
+class Found(NamedTuple):
+    """A delivery of a person. ``digests``: by which it was found; ``delivery``: its row, by its columns' names."""
+
+    digests: frozenset[str]
+    delivery: Mapping[str, Any]
+    requested: str | None  # when a request with it went out; None: never
+
+
+class OtherKey(Exception):
+    """The ledger's digests are made with another key."""
+
+
+class Erasure:
+    """The part of a ledger that knows digests. ``writing``: a transaction, with a seq for each of so many changes."""
+
+    def __init__(self, database: Database, writing: Callable[[int], AbstractContextManager[Any]]) -> None:
+        self._database = database
+        self._writing = writing
+
+    def kept(self) -> Kept:
+        """What there is."""
+        rows = self._database.read(KEPT)
+        return Kept(rows[0].fingerprint, rows[0].indexed_since, bool(rows[0].has_suppressions)) if rows else Kept()
+
+    def index_from(self, now: str, fingerprint: str) -> None:
+        """Every delivery is in the index from now on. Raises OtherKey."""
+        with self._writing(0) as (connection, _):
+            _keep(connection, fingerprint)
+            connection.run("UPDATE erasure SET indexed_since = :now WHERE indexed_since IS NULL", {"now": now})
+
+    def end_index(self) -> None:
+        """Deliveries are written that are not in the index: it is no longer whole."""
+        with self._writing(0) as (connection, _):
+            connection.run("UPDATE erasure SET indexed_since = NULL")
+
+    def suppressed(self, after: int = 0) -> tuple[int, list[str]]:
+        """The digests of whoever was erased after that seq, and the newest seq."""
+        rows = self._database.read(SUPPRESSED, {"after": after})
+        return (rows[-1].seq if rows else after), [row.digest for row in rows]
+
+    def erase(self, digests: Sequence[str], fingerprint: str, now: str) -> int:
+        """Suppress these; what is open of theirs and may not be at a network becomes skipped. How many of those.
+
+        Raises OtherKey.
+        """
+        with self._writing(1) as (connection, seqs):
+            _keep(connection, fingerprint)
+            encoded = msgspec.json.encode(digests).decode()
+            connection.run(SUPPRESS[connection.dialect], {"digests": encoded, "seq": next(seqs), "now": now})
+            is_theirs, values = self._database.among("digest", "digests", digests)
+            found = connection.read(f"SELECT DISTINCT delivery_id FROM erasure_index WHERE {is_theirs}", values)
+            connection.run(statements.RAISE, {"changes": len(found)})
+            newest = connection.value(statements.NEWEST)
+            changed = [
+                connection.run(LEAVE_OUT, {"seq": newest - number, "now": now, "delivery_id": row.delivery_id})
+                for number, row in enumerate(found)
+            ]
+        return sum(changed)
+
+    def of_person(self, digests: Sequence[str]) -> list[Found]:
+        """The deliveries that the index has under any of these, in the order of their changes."""
+        is_theirs, values = self._database.among("digest", "digests", digests)
+        by_id: dict[int, tuple[set[str], dict[str, Any]]] = {}
+        for digest, *row in self._database.read(OF_PERSON + is_theirs, values):
+            delivery = DELIVERIES.row(row)
+            by_id.setdefault(delivery["delivery_id"], (set(), delivery))[0].add(digest)
+        earlier = self._earlier_requests([*by_id])
+        found = [
+            Found(frozenset(those), delivery, delivery["sent_at"] or earlier.get(delivery_id))
+            for delivery_id, (those, delivery) in by_id.items()
+        ]
+        return sorted(found, key=lambda each: (each.requested or "", each.delivery["seq"]))
+
+    def _earlier_requests(self, delivery_ids: Sequence[int]) -> dict[int, str]:
+        """Deliveries that were in a request before the last change, and when that was answered."""
+        is_asked, values = self._database.among("delivery_id", "ids", delivery_ids)
+        query = f"""
+            SELECT delivery_id, min(updated_at) FROM history WHERE (attempt_id IS NOT NULL OR reason = 'no_answer')
+            AND {is_asked} GROUP BY delivery_id
+        """
+        return dict(map(tuple, self._database.read(query, values)))
+
+    def told_before(self, time: str | None) -> list[Any]:
+        """Which accounts were sent conversions before the index was whole; None: until now."""
+        return self._database.read(BEFORE_THE_INDEX, {"before": time or ENDLESS})
+
+
+def _keep(connection: Connection, fingerprint: str) -> None:
+    connection.run(KEEP, {"fingerprint": fingerprint})
+    if connection.value("SELECT fingerprint FROM erasure") != fingerprint:
+        raise OtherKey
+
+
+def index(connection: Connection, seq_of: Mapping[Any, int], people: Mapping[Any, Iterable[str]]) -> None:
+    """Remember whose the rows are that were just written. ``seq_of`` and ``people``: by identity, seqs and digests."""
+    rows = connection.read(WRITTEN, {"first": min(seq_of.values()), "last": max(seq_of.values())})
+    ids = {row.seq: row.delivery_id for row in rows}
+    entries = [
+        (digest, delivery_id)
+        for key, seq in seq_of.items()
+        if (delivery_id := ids.get(seq)) is not None
+        for digest in people.get(key, ())
+    ]
+    if entries:
+        connection.run(INDEX[connection.dialect], {"entries": msgspec.json.encode(entries).decode()})
