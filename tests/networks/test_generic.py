@@ -242,6 +242,34 @@ def test_what_is_secret_is_hidden_and_what_is_not_stays_readable() -> None:
     assert {*account.secrets} == {"s3cret", "abcdefgh12", "t0ken"}
 
 
+TYPED = {"whole": 12345678, "part": 12.5, "yes": True, "no": False}
+
+
+@pytest.mark.parametrize("setting", ["constants", "secrets"])
+def test_constants_and_secrets_are_texts_numbers_or_flags(setting: str) -> None:
+    own: dict[str, Any] = {setting: TYPED}
+    query = "&".join(f"{name}={{{name}}}" for name in TYPED)
+    assert target({**ANY, **own, "url": f"https://t.example.com/p?{query}"}) == "/p?whole=12345678&part=12.5&yes=1&no=0"
+    body = {**{name: f"{{{name}}}" for name in TYPED}, "text": "n={whole}"}
+    sent = called({**ANY, **own, "method": "POST", "json": body}).body
+    assert msgspec.json.decode(sent or b"") == {**TYPED, "text": "n=12345678"}
+    assert ("12345678" in mine(**ANY, **own).secrets) is (setting == "secrets")
+
+
+def test_a_preset_takes_a_key_that_is_a_number() -> None:
+    settings = {"preset": "keitaro", "host": "k.example.com", "secrets": {"key": 0}}
+    assert target(settings, click_id="a").startswith("/0/postback?subid=a")
+    with pytest.raises(InvalidConfig, match=r"secrets\.key: missing"):
+        mine(**{**settings, "secrets": {"key": ""}})
+
+
+def test_a_secret_with_a_line_break_is_a_mistake_that_does_not_tell_it() -> None:
+    with pytest.raises(InvalidConfig) as invalid:
+        mine(**ANY, secrets={"key": "abc-\ndef"})
+    assert "secrets.key: contains a line break" in str(invalid.value)
+    assert "def" not in str(invalid.value)
+
+
 PAYS = {"url": URL, "required": ["click_id", "idfa|gaid"]}
 
 

@@ -32,6 +32,10 @@ NOTHING = Around(None, ())
 RESERVED_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection"})
 
 
+Value = str | int | float | bool
+"""What a template may be written as, and a macro of the user's own."""
+
+
 class Described(Protocol):
     """The settings that describe a call."""
 
@@ -42,21 +46,21 @@ class Described(Protocol):
     @property
     def host(self) -> str | None: ...
     @property
-    def params(self) -> Mapping[str, str | int | float]: ...
+    def params(self) -> Mapping[str, Value]: ...
     @property
     def headers(self) -> Mapping[str, str]: ...
     @property
     def json(self) -> Mapping[str, Any] | None: ...
     @property
-    def form(self) -> Mapping[str, str | int | float] | None: ...
+    def form(self) -> Mapping[str, Value] | None: ...
     @property
     def raw(self) -> str | None: ...
     @property
     def wrap_in_array(self) -> bool: ...
     @property
-    def constants(self) -> Mapping[str, str | int | float]: ...
+    def constants(self) -> Mapping[str, Value]: ...
     @property
-    def secrets(self) -> Mapping[str, str]: ...
+    def secrets(self) -> Mapping[str, Value]: ...
     @property
     def required(self) -> Sequence[str]: ...
     @property
@@ -110,8 +114,8 @@ class Call:
 
     # What the settings say.
 
-    def _own_values(self, described: Described) -> dict[str, str | int | float]:
-        own: dict[str, str | int | float] = {}
+    def _own_values(self, described: Described) -> dict[str, Value]:
+        own: dict[str, Value] = {}
         for setting, values in (("constants", described.constants), ("secrets", described.secrets)):
             for name, value in values.items():
                 if not _NAME(name):

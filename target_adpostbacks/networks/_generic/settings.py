@@ -12,15 +12,14 @@ import msgspec
 
 from target_adpostbacks.core.disclosure import MATCH_KEYS
 from target_adpostbacks.core.settings import PhoneSettings, doc, is_loopback
-from target_adpostbacks.networks._generic.call import Call, basic
+from target_adpostbacks.networks._generic.call import Call, Value, basic
+from target_adpostbacks.networks._generic.filters import text_of
 from target_adpostbacks.networks._generic.macros import IDS
 from target_adpostbacks.networks._generic.presets import PRESETS
 from target_adpostbacks.networks._generic.templates import Macro
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-Value = str | int | float
 
 PERSONAL = frozenset({*MATCH_KEYS, *IDS, "click_id", "ip"})
 """The macros that identify a person or a click."""
@@ -32,6 +31,7 @@ IDENTIFYING = frozenset(
 SUCCESS = {"status": "a list", "body_contains": "a text", "body_regex": "a text", "body_not_regex": "a text"}
 KEYS = ("token", "password", "secret")
 """What is secret in ``auth``."""
+NOT_PRINTABLE = "contains a line break or another control character; copy it again"
 LIKE_A_KEY = 8
 """Characters of a header's word from which on it may be a key."""
 AUTH = {"bearer": ("token",), "basic": ("username", "password"), "hmac_sha256": ("secret", "header", "over")}
@@ -76,9 +76,9 @@ class GenericSettings(PhoneSettings, frozen=True, kw_only=True):
         Mapping[str, Value], doc('Macros of your own, name to text or number: `{"nid": "1234"}`.')
     ] = {}
     secrets: Annotated[
-        Mapping[str, str],
+        Mapping[str, Value],
         doc(
-            "Macros of your own that are secret, name to text: a key in the URL for example.",
+            "As `constants`, but secret: a key in the URL for example.",
             where="where your partner shows the postback URL",
             example={"key": "example-key"},
             secret=True,
@@ -147,7 +147,7 @@ class GenericSettings(PhoneSettings, frozen=True, kw_only=True):
             keys.append(basic(auth["username"], auth["password"]).partition(" ")[2])
         headers = (_MACRO.sub(" ", text) for name, text in self.headers.items() if name.lower() not in OPEN_HEADERS)
         words = [word for text in headers for word in text.split() if len(word) >= LIKE_A_KEY]
-        return (*super().hidden(), *self.secrets.values(), *keys, *words)
+        return (*super().hidden(), *map(text_of, self.secrets.values()), *keys, *words)
 
     def problems(self) -> Iterable[str]:
         yield from super().problems()
@@ -155,6 +155,8 @@ class GenericSettings(PhoneSettings, frozen=True, kw_only=True):
         yield from (f"{path}: missing; your partner gives it to you, and the preset needs it" for path in lacking)
         if not lacking:
             yield from dict.fromkeys(Call(self).mistakes)
+        unfit = (name for name, value in self.secrets.items() if not text_of(value).isprintable())
+        yield from (f"secrets.{name}: {NOT_PRINTABLE}" for name in unfit)
         if not self.allow_private_hosts and not self.trial_at and _is_own(urlsplit(Call(self).origin).hostname or ""):
             setting = "host" if self.host else "url"
             yield f"{setting}: an address of your own network or machine; set allow_private_hosts: true if it is meant"
@@ -174,7 +176,7 @@ class GenericSettings(PhoneSettings, frozen=True, kw_only=True):
     def _has(self, path: str) -> bool:
         setting, _, name = path.partition(".")
         value = getattr(self, setting)
-        return bool(value[name] if name and name in value else value if not name else "")
+        return (value.get(name) if name else value) not in (None, "")
 
     def _success_problems(self) -> Iterable[str]:
         for name, value in self.success.items():
@@ -208,7 +210,7 @@ class GenericSettings(PhoneSettings, frozen=True, kw_only=True):
             if not self.auth.get(name)
         )
         unfit = [name for name in AUTH[kind] if not self.auth.get(name, "").isprintable()]
-        yield from (f"auth.{name}: contains a line break or another control character; copy it again" for name in unfit)
+        yield from (f"auth.{name}: {NOT_PRINTABLE}" for name in unfit)
         yield from (f"auth.{name}: {kind} has no such key" for name in self.auth if name not in ("type", *AUTH[kind]))
         if kind == "hmac_sha256" and self.auth.get("over") not in (None, "url", "body"):
             yield "auth.over: url or body expected"
