@@ -14,7 +14,7 @@ from target_adpostbacks.core.conversion import Conversion, InvalidConversion
 from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.record import parse
 from target_adpostbacks.core.settings import examples
-from target_adpostbacks.networks import EXACT_IDS, IDS, NETWORKS
+from target_adpostbacks.networks import EXACT_IDS, IDS, LANDING, NETWORKS
 
 if TYPE_CHECKING:
     from target_adpostbacks.sandbox import Sandbox
@@ -37,7 +37,7 @@ TEST_CODES: Mapping[str, str] = {
     for name, network in NETWORKS.items()
 }
 """Each network's code of its test tool: any, or what receives tests."""
-COLUMNS = Columns(IDS, exact=EXACT_IDS)
+COLUMNS = Columns(IDS, exact=EXACT_IDS, landing=LANDING)
 
 
 def a_record(**changes: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 import pytest
+import told_links
 import yaml  # type: ignore[import-untyped]
 from matrix import matrix
 from msgspec.structs import fields
@@ -514,6 +515,7 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/doctor.md": {"findings": doctor_findings},
     "docs/ledger.md": {"reasons": reasons},
     "docs/monitoring.md": {"states": states},
+    "docs/links.md": {"parameters": told_links.parameters},
     "docs/sandbox.md": {
         "config": sandbox_config,
         "networks": sandbox_networks,

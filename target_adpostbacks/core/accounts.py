@@ -9,6 +9,7 @@ import msgspec
 
 from target_adpostbacks.core.answers import Skip
 from target_adpostbacks.core.conversion import Conversion
+from target_adpostbacks.core.landing import utm_source
 from target_adpostbacks.core.network import Network
 
 
@@ -53,6 +54,8 @@ def route(conversion: Conversion, accounts: Mapping[str, Sequence[Account]], nam
         chosen = [account for section in accounts.values() for account in section if _wants(account, conversion)]
         if not chosen:
             raise Skip("not_attributed", "no network, and no click id of a configured one; `send: all` needs neither")
+        if len(chosen) > 1:
+            chosen = _of_source(chosen, conversion, names)
     elif name in NOBODY:
         raise Skip("organic")
     else:
@@ -64,6 +67,15 @@ def route(conversion: Conversion, accounts: Mapping[str, Sequence[Account]], nam
         if not chosen:
             raise Skip("other_network", "account: no account of that name in the network's section")
     return chosen
+
+
+def _of_source(chosen: list[Account], conversion: Conversion, names: Mapping[str, str]) -> list[Account]:
+    """Of several networks whose click ids a conversion has, the one alone that its link names as the source."""
+    clicked = {each.section for each in chosen if each.network and each.network.click_id(conversion) is not None}
+    if len(clicked) < 2:
+        return chosen
+    source = names.get(utm_source(conversion), "")
+    return [each for each in chosen if each.section not in clicked - {source}] if source in clicked else chosen
 
 
 def _called(name: str, accounts: Mapping[str, Sequence[Account]]) -> list[Account]:

@@ -92,6 +92,13 @@ def _url(field: str, value: Any) -> str | None:
     return url if url.startswith("http") else url[:5].lower() + url[5:]
 
 
+def _landing_url(field: str, value: Any) -> str | None:
+    """It is only read, so that what a shop keeps without its own host will do: ``/p?ttclid=…``, ``?ttclid=…``."""
+    if value.__class__ is str and _RELATIVE(url := value.strip()):
+        return url
+    return _url(field, value)
+
+
 def _language(field: str, value: Any) -> str | None:
     tag = read_text(field, value)
     if tag is not None and not _LANGUAGE(tag):
@@ -101,6 +108,7 @@ def _language(field: str, value: Any) -> str | None:
 
 _USER = re.compile(r"^(https?://)[^/?#]*@", re.IGNORECASE)
 _WEB_URL = re.compile(r"https?://[^\s/]+\S*", re.IGNORECASE).fullmatch
+_RELATIVE = re.compile(r"[/?]\S*").fullmatch
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*").fullmatch
 
 
@@ -356,7 +364,8 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys(("event_name", "event_id", "order_id"), _identifier),
     **dict.fromkeys(TIMES, moment),
     **dict.fromkeys(("network", "platform"), _lower),
-    **dict.fromkeys(("event_source_url", "referrer_url", "landing_url"), _url),
+    **dict.fromkeys(("event_source_url", "referrer_url"), _url),
+    "landing_url": _landing_url,
     "language": _language,
     **dict.fromkeys(
         ("account", "campaign_id", "campaign_name", "ad_group_id", "ad_id", "creative_id", "placement"), _label

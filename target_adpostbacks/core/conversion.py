@@ -130,7 +130,7 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
 def query_value(
     url: str | None, name: str, decode: Callable[[str], str] = unquote, *, exact: bool = False
 ) -> str | None:
-    """The value of a URL's query parameter, decoded once; None if it says nothing. A plus stays a plus.
+    """The first value of a URL's query parameter that says something, decoded once. A plus stays a plus.
 
     ``exact``: with the white space around it.
     """
@@ -141,9 +141,8 @@ def query_value(
         if key == name:
             decoded = decode(value)
             text = decoded.strip()
-            if not text or is_placeholder(text):
-                return None
-            return decoded if exact else text
+            if text and not is_placeholder(text):
+                return decoded if exact else text
     return None
 
 

@@ -148,15 +148,16 @@ _texts_of = attrgetter(*URLS, *FREE_TEXTS)
 def _url(url: str, hides: Callable[[str], bool]) -> str | None:
     """A URL without the parameters, the fragment and the path that hide something; its host stays."""
     match = _origin(url)
-    if match is None:
+    if match is None and url[0] not in "/?":
         return None
-    rest, hash_, fragment = url[match.end() :].partition("#")
+    origin = match[1] + match[2] if match else ""  # a landing page's URL may lack it
+    rest, hash_, fragment = url[match.end() if match else 0 :].partition("#")
     path, mark, query = rest.partition("?")
     if hides(path):
         path = "/"
     kept = [pair for pair in query.split("&") if not hides(pair)]
     ending = "" if hides(fragment) else hash_ + fragment
-    return match[1] + match[2] + path + (mark + "&".join(kept) if kept else "") + ending
+    return origin + path + (mark + "&".join(kept) if kept else "") + ending
 
 
 def _item(item: Item, hides: Callable[[str], bool]) -> Item:

@@ -23,6 +23,7 @@ from target_adpostbacks.core.columns import (
 )
 from target_adpostbacks.core.conversion import MAX_EVENT_ID, InvalidConversion
 from target_adpostbacks.core.fields import Fields
+from target_adpostbacks.core.landing import Landing
 from target_adpostbacks.core.times import moment
 
 Values = Callable[[Mapping[str, Any]], tuple[Any, ...]]
@@ -51,6 +52,7 @@ class Columns:
     have them, for columns that it lacks, ``constants`` values over those that it has; None: the column is missing.
     ``exact``: identifiers that are kept byte for byte, each with the names of the network whose click id it is: in a
     record of that network, ``click_id`` is kept so, too.
+    ``landing``: how the URLs of ads are read.
     """
 
     def __init__(
@@ -61,11 +63,13 @@ class Columns:
         defaults: Mapping[str, Any] | None = None,
         constants: Mapping[str, Any] | None = None,
         exact: Mapping[str, Iterable[str]] | None = None,
+        landing: Landing = Landing(),  # noqa: B008 - it is a constant
     ) -> None:
         self.ids = frozenset(ids)
         self.fields = Fields(fields, self.ids) if fields else None
         self.mapped_columns = frozenset(COLUMN_ALIASES.get(column, column) for column in fields or ())
         self.zone = zone
+        self.landing = landing
         self.defaults = {name: value for name, value in (defaults or {}).items() if value is not None}
         self.constants = {**(constants or {})}
         self.completes = bool(self.defaults or self.constants)

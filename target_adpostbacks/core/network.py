@@ -70,6 +70,8 @@ class Network(ABC, Generic[S]):
     # Whom and what it takes.
     click_ids: ClassVar[tuple[str, ...]]  # what its ads put on the landing URL, the usual one first
     click_id_example: ClassVar[str]
+    links: ClassVar[Mapping[str, str]] = {}  # our name of a landing URL's parameter → its macro
+    own_parameters: ClassVar[Mapping[str, str]] = {}  # a parameter that means an ad's column in its links alone → that
     click_id_form: ClassVar[str] = ""  # a pattern of how they begin, and no other network's do; "": they have no form
     ids: ClassVar[tuple[str, ...]]  # every identifier that it wants kept from the record, click ids too
     exact_ids: ClassVar[frozenset[str]] = frozenset()  # those that it takes byte for byte, white space too
@@ -352,7 +354,7 @@ class Network(ABC, Generic[S]):
                 return name, click_id
         if conversion.click_id and conversion.network in (self.name, *self.aliases):
             return self.click_ids[0], conversion.click_id
-        for url in _click_urls(conversion):
+        for url in click_urls(conversion):
             for name in self.click_ids:
                 if click_id := query_value(url, name, exact=name in self.exact_ids):
                     return name, click_id
@@ -412,8 +414,8 @@ def at_base(base_url: str | None, default: str) -> str:
     return urlunsplit((base.scheme, base.netloc, base.path.rstrip("/") + parts.path, parts.query, ""))
 
 
-def _click_urls(conversion: Conversion) -> list[str]:
-    """Those with a query."""
+def click_urls(conversion: Conversion) -> list[str]:
+    """The URLs that may hold a click id: landing page, the event's page, a referrer of the same host."""
     referrer = conversion.referrer_url
     if referrer and not ("?" in referrer and same_host(referrer, conversion.event_source_url)):
         referrer = None

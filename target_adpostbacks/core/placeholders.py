@@ -21,7 +21,7 @@ FIRST = frozenset("nNuU([{$%_\\<#-@\"'")
 
 _MACRO_FIRST = frozenset("{$%_")
 _MACRO = re.compile(
-    r"\{\{.*\}\}|\$\{.*\}|%7[Bb]%7[Bb].*%7[Dd]%7[Dd]|\{[A-Za-z_.]+\}|%%[A-Z_]+%%|__?[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*__?",
+    r"\{\{.*\}\}|\$\{.*\}|%7[Bb](?:%7[Bb].*|[A-Za-z_.]+)%7[Dd]|\{[A-Za-z_.]+\}|%%[A-Z_]+%%|__?[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*__?",
     re.DOTALL,
 ).fullmatch
 

@@ -11,13 +11,11 @@ from itertools import product
 from math import isfinite
 from operator import itemgetter
 from typing import Any
-from urllib.parse import unquote_plus
 
 import msgspec
 
 from target_adpostbacks.core.columns import (
     COLUMN_ALIASES,
-    READERS,
     Unusable,
     read_item,
     read_key,
@@ -31,7 +29,6 @@ from target_adpostbacks.core.conversion import (
     Conversion,
     InvalidConversion,
     Item,
-    query_value,
 )
 from target_adpostbacks.core.events import canonical_event
 from target_adpostbacks.core.layout import Columns
@@ -41,16 +38,6 @@ from target_adpostbacks.core.properties import impersonal
 NO_EVENT_ID = "missing, or a word for nothing such as null; map event_id or order_id, or give the stream a key property"
 MOST_VARIED = 3
 """Values of a key whose types may have changed since an earlier version derived an id from them."""
-
-LANDING_PARAMETERS = {
-    "campaign_id": ("campaign_id", "utm_id"),
-    "campaign_name": ("campaign_name", "utm_campaign"),
-    "ad_group_id": ("ad_group_id", "adgroup_id"),
-    "ad_id": ("ad_id",),
-    "creative_id": ("creative_id",),
-    "placement": ("placement",),
-}
-
 
 DEPTH = 8
 """How deep objects are searched for columns."""
@@ -136,8 +123,7 @@ def _at_once(record: Mapping[str, Any], columns: Columns) -> Conversion | None:
             out[field] = reader(column, record[column])
         if ids:
             out["ids"] = {name: out[name] for name in ids}
-        if "landing_url" in out:
-            _read_landing_url(out)
+        columns.landing.read(out)
         c = msgspec.convert(out, Conversion)
     except (TypeError, ValueError, Unusable, msgspec.ValidationError):
         return None
@@ -205,8 +191,7 @@ def _with_care(
             out["event_id"] = out["derived_ids"][0]
     if "contents" in out:
         out["contents"] = [line for raw in out["contents"] if (line := read_item(raw, unusable))]
-    if "landing_url" in out:
-        _read_landing_url(out)
+    columns.landing.read(out)
     ids = columns.ids & out.keys()
     if ids:
         out["ids"] = {name: out[name] for name in ids}
@@ -325,14 +310,6 @@ def _as_whole(value: Any) -> Any:
     if isinstance(value, (float, Decimal)) and isfinite(value) and value == int(value):
         return int(value)
     return value
-
-
-def _read_landing_url(out: dict[str, Any]) -> None:
-    for column, parameters in LANDING_PARAMETERS.items():
-        if column not in out:
-            values = (query_value(out["landing_url"], name, unquote_plus) for name in parameters)
-            if value := next(filter(None, values), None):
-                out[column] = READERS[column](column, value)
 
 
 def is_deleted(record: Mapping[str, Any]) -> bool:

@@ -13,9 +13,10 @@ import msgspec
 
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.columns import COLUMN_ALIASES
-from target_adpostbacks.core.conversion import Conversion
+from target_adpostbacks.core.conversion import Conversion, query_value
+from target_adpostbacks.core.landing import Landing
 from target_adpostbacks.core.layout import Columns
-from target_adpostbacks.core.network import Network
+from target_adpostbacks.core.network import Network, click_urls
 from target_adpostbacks.core.placeholders import FIRST
 from target_adpostbacks.core.postback import NotSent
 from target_adpostbacks.core.preparation import Prepared
@@ -70,6 +71,7 @@ class Case:
     forms: Sequence[ClickIdForm]
     memory: Memory
     is_zone_known: bool  # the config says in which zone naive times are
+    landing: Landing
 
     def raw(self, column: str) -> Any:
         """The value that counts, as it is written; None for a missing or a blank one."""
@@ -116,6 +118,14 @@ class Case:
             of_networks = [form for form in self.forms if names == {form.network}]
             found += [("click_id", text, form) for text in texts["click_id"] for form in of_networks]
         return found
+
+    def was_clicked(self) -> bool:
+        """Whether it has a click id, in a column or in a URL."""
+        c = self.conversion
+        if c is None:
+            return False
+        names = [name for form in self.forms for name in form.columns]
+        return any(c.ids.get(name) or any(query_value(url, name) for url in click_urls(c)) for name in names)
 
     def not_sent(self, reason: str) -> Iterator[NotSent]:
         """The accounts that it is not sent to for this reason."""

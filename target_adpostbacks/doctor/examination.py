@@ -112,6 +112,7 @@ class Examination:
             self._forms,
             self._memory,
             self._is_zone_known,
+            self._preparation.columns.landing,
         )
         where = Where(line, _event_id(case))
         self._begun = self._begun or where

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from target_adpostbacks.core import match_keys as keys
 from target_adpostbacks.core import phones
+from target_adpostbacks.core.landing import URLS
 from target_adpostbacks.core.placeholders import is_macro, is_placeholder
 from target_adpostbacks.doctor.case import Case, ClickIdForm
 from target_adpostbacks.doctor.findings import Spot, finding
@@ -119,6 +120,33 @@ def rounded_number(case: Case) -> Iterable[Spot]:
 )
 def unexpanded_macro(case: Case) -> Iterable[Spot]:
     return [Spot(column) for column, text in case.words if is_macro(text)]
+
+
+@finding(
+    "warning",
+    what="A parameter of the URL holds a macro that no network filled in: `ad_id=__CID__`.",
+    cost="It counts as missing: nobody can set what the ad cost beside the conversion.",
+    change="Compare the link with what `adpostbacks links` prints.",
+)
+def unfilled_link(case: Case) -> Iterable[Spot]:
+    return [
+        Spot(column, None, f"{name}: {_cause(case, value)}")
+        for column in URLS
+        for url in case.texts(column)
+        for name, value in case.landing.unfilled(url)
+    ]
+
+
+def _cause(case: Case, macro: str) -> str:
+    """Why a macro was probably not filled in."""
+    if _SINGLE(macro):
+        return "a typo, one underscore where two belong"
+    if case.was_clicked():
+        return "the ad was clicked, so the macro is misspelled or another network's"
+    return "no click id is beside it: a preview of the ad, or a link that was shared"
+
+
+_SINGLE = re.compile(r"_[A-Z0-9]+(?:_[A-Z0-9]+)*_").fullmatch
 
 
 @finding(

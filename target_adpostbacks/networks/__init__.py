@@ -10,6 +10,7 @@ import pkgutil
 from collections.abc import Mapping
 from typing import Any
 
+from target_adpostbacks.core.landing import Landing
 from target_adpostbacks.core.network import Network
 
 NETWORKS: Mapping[str, type[Network[Any]]] = {
@@ -31,6 +32,8 @@ EXACT_IDS: Mapping[str, tuple[str, ...]] = {
     for name in network.exact_ids
 }
 """Those that are kept byte for byte, each with the names of the network whose usual click id it is."""
+LANDING = Landing.of(NETWORKS.values())
+"""How landing URLs of their ads are read."""
 
 _titles = [network.title for network in NETWORKS.values() if not network.accounts_are_networks]
 TITLES = " and ".join(filter(None, (", ".join(_titles[:-1]), _titles[-1])))

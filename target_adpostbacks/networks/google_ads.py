@@ -25,9 +25,9 @@ from target_adpostbacks.core.answers import (
     Skip,
     Verdict,
 )
-from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, query_value, same_host
+from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, query_value
 from target_adpostbacks.core.events import ByEvent, EventTable
-from target_adpostbacks.core.network import Limits, Network
+from target_adpostbacks.core.network import Limits, Network, click_urls
 from target_adpostbacks.core.payloads import prune
 from target_adpostbacks.networks._google_ads import data_manager, errors, oauth, person, uploads
 from target_adpostbacks.networks._google_ads.connecting import GoogleConnection
@@ -183,10 +183,7 @@ class GoogleAds(Network[GoogleAdsSettings]):
         for cookie, name in COOKIES.items():
             if kept := c.ids.get(cookie):
                 return name, _out_of_cookie(kept)
-        urls = [c.landing_url, c.event_source_url]
-        if same_host(c.referrer_url, c.event_source_url):
-            urls.append(c.referrer_url)
-        for url in urls:
+        for url in click_urls(c):
             for name in self.click_ids:
                 if click_id := query_value(url, name):
                     return name, click_id

@@ -12,9 +12,9 @@ from target_adpostbacks.core import match_keys as keys
 from target_adpostbacks.core import mobile, phones, places
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
 from target_adpostbacks.core.birth_dates import date_of_birth
-from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
+from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item, query_value
 from target_adpostbacks.core.left_out import left_out
-from target_adpostbacks.core.network import Limits, Network
+from target_adpostbacks.core.network import Limits, Network, click_urls
 from target_adpostbacks.core.payloads import as_number, as_text, item_count, prune
 from target_adpostbacks.core.settings import PhoneSettings, doc
 
@@ -38,6 +38,7 @@ INVALID = frozenset({"INVALID", "FAILED"})
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
 _APP_ID = re.compile(r"[0-9]+|[A-Za-z]\w*(\.\w+)+", re.ASCII).fullmatch
+_CLICK_ID = re.compile(r"[?&](sccid)=", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"token(?!i[sz])|authori[sz]|authenticat|credential", re.IGNORECASE)
 
 
@@ -174,8 +175,13 @@ class Snapchat(Network[SnapchatSettings]):
         return timedelta(days=days) if days else self.max_age
 
     def click(self, conversion: Conversion) -> tuple[str, str] | None:
-        click = super().click(conversion)
-        return click and (self.click_ids[0], click[1])  # the others are ways to spell it
+        if click := super().click(conversion):
+            return self.click_ids[0], click[1]  # the others are ways to spell it
+        for url in click_urls(conversion):
+            for spelling in _CLICK_ID.findall(url):
+                if click_id := query_value(url, spelling):
+                    return self.click_ids[0], click_id
+        return None
 
     def limits_data_use(self, conversion: Conversion) -> bool:
         return True

@@ -239,6 +239,7 @@ class TikTok(Network[TikTokSettings]):
         "ad_impression": "ad_impression",
         "page_view": "Pageview",
     }
+    own_parameters: ClassVar[Mapping[str, str]] = {"aid": "ad_group_id", "cid": "ad_id"}
     click_ids = ("ttclid",)
     click_id_example = "E.C.P.abc"
     click_id_form = r"E[._]C[._]P[._]"

@@ -9,7 +9,7 @@ from target_adpostbacks import config as configuration
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.preparation import Preparation, Rule
-from target_adpostbacks.networks import EXACT_IDS, IDS, NAMES
+from target_adpostbacks.networks import EXACT_IDS, IDS, LANDING, NAMES
 from target_adpostbacks.rules import presets
 from target_adpostbacks.rules.rule import columns_of, rules_of
 
@@ -24,5 +24,7 @@ def preparation_of(
 ) -> Preparation:
     """How a config says that records become postbacks; ``rules``: further ones, after the config's own."""
     fields = {**presets.columns(general.preset), **general.fields}
-    columns = columns_of(accounts, Columns(IDS, fields, general.zone, general.defaults, exact=EXACT_IDS))
+    columns = columns_of(
+        accounts, Columns(IDS, fields, general.zone, general.defaults, exact=EXACT_IDS, landing=LANDING)
+    )
     return Preparation(accounts, columns, NAMES, (*rules_of(accounts, columns), *rules))

@@ -95,6 +95,29 @@ def test_without_a_network_the_click_id_tells_whose_it_is(columns: dict[str, str
     assert routed(BOTH, rdt_cid="1", **columns) == ["tiktok.default", "reddit.default"]
 
 
+@pytest.mark.parametrize(
+    ("query", "labels"),
+    [
+        ("utm_source=tiktok&utm_medium=paid", ["tiktok.default"]),
+        ("utm_source=ByteDance", ["tiktok.default"]),
+        ("utm_source=reddit", ["reddit.default"]),
+        ("utm_source=reddit&utm_medium=social", ["tiktok.default", "reddit.default"]),
+        ("utm_source=meta", ["tiktok.default", "reddit.default"]),
+        ("utm_source=newspaper", ["tiktok.default", "reddit.default"]),
+    ],
+)
+def test_of_several_click_ids_the_links_source_decides(query: str, labels: list[str]) -> None:
+    both = {"ttclid": "E.C.P.abc", "rdt_cid": "1", "landing_url": f"/?{query}"}
+    assert routed(BOTH, **both) == labels
+    everything = sections(an_account("tiktok"), an_account("reddit"), an_account("meta", send="all"))
+    assert routed(everything, **both) == [*labels, "meta.default"]
+
+
+def test_a_source_without_a_click_id_attributes_nothing() -> None:
+    assert unrouted(BOTH, landing_url="/?utm_source=tiktok&utm_medium=paid") == "not_attributed"
+    assert routed(BOTH, rdt_cid="1", landing_url="/?utm_source=tiktok") == ["reddit.default"]
+
+
 @pytest.mark.parametrize("columns", [{}, {"click_id": "abc"}, {"ttp": "cookie"}, {"email": "ada@example.com"}])
 def test_without_network_and_click_id_it_is_not_attributed(columns: dict[str, str]) -> None:
     assert unrouted(BOTH, **columns) == "not_attributed"

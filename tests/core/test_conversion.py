@@ -14,6 +14,8 @@ from target_adpostbacks.core.conversion import query_value
         ("https://a.example/?ttclid=a%2Fb%252Fc", "a/b%2Fc"),
         ("https://a.example/?ttclid=a+b", "a+b"),
         ("https://a.example/?ttclid=", None),
+        ("https://a.example/?ttclid=&ttclid=__CLICKID__&ttclid=a&ttclid=b", "a"),
+        ("/?ttclid=a", "a"),
         ("https://a.example/?ttclid=%20", None),
         ("https://a.example/?myttclid=1&ttclid2=2", None),
         ("https://a.example/#ttclid=1", None),

@@ -93,6 +93,9 @@ def test_of_a_url_go_the_click_ids_that_are_not_listed(listed: str, left: str) -
         ("https://shop.example/a?email=other%40example.com&city=Bern&x=1", "https://shop.example/a?x=1"),
         ("https://shop.example/a?x=Ada%2540Example.com", "https://shop.example/a"),
         (f"https://shop.example/a?x={'aB' * 32}", "https://shop.example/a"),
+        ("/a?email=other%40example.com&x=1#top", "/a?x=1#top"),
+        ("/ada@example.com?x=1", "/?x=1"),
+        ("?email=other%40example.com&x=1", "?x=1"),
     ],
 )
 def test_of_a_url_go_the_parts_that_tell_of_the_person(url: str, left: str) -> None:

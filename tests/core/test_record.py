@@ -201,12 +201,7 @@ def test_only_the_networks_own_ids_are_kept() -> None:
     assert parse(a_record(rdt_cid="1"), Columns(ids=["rdt_cid"])).ids == {"rdt_cid": "1"}
 
 
-def test_campaign_parameters_are_read_from_the_landing_url() -> None:
-    url = "https://a.example/?utm_id=7&utm_campaign=Summer+Sale%21&adgroup_id=8&ad_id=9&placement=feed"
-    conversion = a_conversion(landing_url=url, ad_id="column")
-    assert (conversion.campaign_id, conversion.campaign_name) == ("7", "Summer Sale!")
-    assert (conversion.ad_group_id, conversion.ad_id, conversion.placement) == ("8", "column", "feed")
-    assert a_conversion(landing_url="https://a.example/").campaign_id is None
+def test_what_cannot_be_printed_is_left_out_of_a_campaigns_name() -> None:
     assert a_conversion(landing_url="https://a.example/?utm_campaign=a%1B[31m%0Ab%00c").campaign_name == "a [31m b c"
 
 

@@ -76,6 +76,8 @@ SICK: list[tuple[str, str | None, str | None, Mapping[str, Any]]] = [
     ("rounded_number", "phone", None, {"phone": "4.9151E+11"}),
     ("rounded_number", "order_id", None, {"order_id": 12345678901234567890.0}),
     ("unexpanded_macro", "ttclid", None, {"ttclid": "__CLICKID__"}),
+    ("unfilled_link", "landing_url", None, {"landing_url": "https://shop.dev/?campaign_id=__CAMPAIGN_ID__"}),
+    ("unfilled_link", "event_source_url", None, {"event_source_url": "https://shop.dev/?ttclid=%7Bclickid%7D"}),
     ("placeholder_value", "external_id", None, {"external_id": "undefined"}),
     ("personal_id", "event_id", None, {"event_id": "ada@lovelace.dev"}),
     ("personal_id", "order_id", None, {"order_id": "+14155552671"}),
@@ -105,6 +107,7 @@ HEALTHY: list[Mapping[str, Any]] = [
     {"phone": "14155552671"},
     {"phone": ["+14155552671", sha("14155552671"), sha("+14155552671")]},
     {"external_id": "0123456789abcdef0123456789abcdef"},
+    {"landing_url": "/p?filter={size}&utm_source=tiktok&utm_campaign=Summer+Sale&cid=17"},
     {"first_name": "Null", "last_name": "None Smith", "city": "Ōsaka", "state": "NA"},
     {"ip_address": "10.0.0.1, 81.2.69.142"},
     {"ip_address": "2003:c1:7::1"},
@@ -160,6 +163,21 @@ def test_an_honest_export_of_ten_thousand_rows_gives_no_finding() -> None:
     said = diagnosis(*honest(10_000, NOW))
     assert said.findings == []
     assert said.records == 10_000
+
+
+@pytest.mark.parametrize(
+    ("columns", "cause"),
+    [
+        ({}, "Cid: the ad was clicked, so the macro is misspelled or another network's."),
+        ({"ttclid": None, "landing_url": "/?cid=__CID__&ttclid=E.C.P.a"}, "Cid: the ad was clicked"),
+        ({"ttclid": None}, "Cid: no click id is beside it: a preview of the ad, or a link that was shared."),
+        ({"landing_url": "/?cid=_CID_"}, "Cid: a typo, one underscore where two belong."),
+    ],
+)
+def test_why_a_macro_was_not_filled_in_is_guessed(columns: Mapping[str, Any], cause: str) -> None:
+    record = a_good_record(**{"landing_url": "/?cid=__CID__", **columns})
+    found = findings(record)["unfilled_link", "landing_url", None]
+    assert found.advice.startswith(cause)
 
 
 def test_prices_in_cents_are_told_from_a_coupon_by_their_number() -> None:

@@ -361,3 +361,11 @@ def test_match_keys_are_named_never_told() -> None:
     postback = prepare(an_account("snapchat"), a_snap(ScCid="click-1", ip_address="8.8.8.8"), NOW)
     assert postback.facts.match_keys == ",".join(json.loads(postback.payload)["user_data"])
     assert postback.facts.match_keys == "em,client_ip_address,sc_click_id"
+
+
+@pytest.mark.parametrize("name", ["ScCid", "sccid", "SCCID", "Sccid"])
+def test_a_click_id_is_read_from_a_url_in_any_case_of_its_name(name: str) -> None:
+    snap = an_account("snapchat").network
+    assert snap is not None
+    assert snap.click(a_snap(landing_url=f"/?x=1&{name}=click%2D1#top")) == ("sc_click_id", "click-1")
+    assert snap.click(a_snap(landing_url=f"/?{name}=__CLICKID__&my{name}=2")) is None
