@@ -15,7 +15,11 @@ from target_adpostbacks.networks import NETWORKS
 
 def schema() -> dict[str, Any]:
     """JSON Schema of the config, for ``--about`` and Meltano: it describes, checking is ``read``'s."""
+    from target_adpostbacks.config.performance import ReportSettings, StreamSettings
+
     properties = described(General)
+    properties["performance"]["additionalProperties"] = {"type": "object", "properties": described(StreamSettings)}
+    properties["report"]["properties"] = described(ReportSettings)
     inherited = {}
     for name, network in NETWORKS.items():
         settings = described(network.settings_type)

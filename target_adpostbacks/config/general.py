@@ -58,6 +58,22 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
             " none by itself.",
         ),
     ] = None
+    performance: Annotated[
+        Mapping[str, Any],
+        doc(
+            "Streams of ad statistics, each to how it is read:"
+            ' `{"ad_reporting__campaign_report": {"preset": "fivetran", "currency": "USD"}}`. They go into the ledger\'s table'
+            " `ad_performance`. docs/spend.md lists the presets and keys."
+        ),
+    ] = {}
+    report: Annotated[
+        Mapping[str, Any],
+        doc(
+            'What is counted beside spend, and when: `{"conversions": ["install"], "revenue": ["purchase",'
+            ' "subscribe"], "window": "30d", "by": "conversion"}`, which is the default. `by` is `conversion`'
+            " or `click`: on whose day a conversion counts."
+        ),
+    ] = {}
     validate: Annotated[
         bool,
         doc(

@@ -69,7 +69,7 @@ def read(config: Mapping[str, Any]) -> tuple[General, dict[str, list[Account]]]:
         mistakes += error.mistakes
     if any(isinstance(config.get(section), Mapping) for section in NETWORKS):
         mistakes += problems_of_route(general.defaults, _account_names(config))
-    if not mistakes and not sections:
+    if not mistakes and not sections and not general.performance:
         mistakes.append(f"no network: add a section for one of {', '.join(NETWORKS)}")
     if mistakes:
         raise InvalidConfig(dict.fromkeys(mistakes))  # what stands at the top is read for sections, too
@@ -146,6 +146,11 @@ def _general(config: Mapping[str, Any], mistakes: list[str]) -> General:
         for name, where in general.get("fields", {}).items()
         if "" in ([where] if isinstance(where, str) else where or [""])
     ]
+    if general.get("performance") or general.get("report"):
+        from target_adpostbacks.config import performance  # most configs have neither
+
+        performance.problems_of_streams(general.get("performance", {}), mistakes)
+        performance.problems_of_report(general.get("report", {}), mistakes)
     try:
         General(default_timezone=general.get("default_timezone", "UTC")).zone  # noqa: B018 - it raises
     except (ZoneInfoNotFoundError, ValueError, OSError):

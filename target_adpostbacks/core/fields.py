@@ -75,20 +75,20 @@ def _is_blank(value: Any) -> bool:
 
 def _dig(record: Any, path: Sequence[str]) -> Any:
     for key in path:
-        record = _members(record).get(key, _ABSENT)
+        record = members(record).get(key, _ABSENT)
     return record
 
 
 def _without(value: Any, path: Sequence[str]) -> Any:
     """An object without what the path leads to."""
-    members = _members(value)
-    if path[0] not in members:
+    inside = members(value)
+    if path[0] not in inside:
         return value
-    rest = {name: member for name, member in members.items() if name != path[0]}
-    return {**rest, path[0]: _without(members[path[0]], path[1:])} if len(path) > 1 else rest
+    rest = {name: member for name, member in inside.items() if name != path[0]}
+    return {**rest, path[0]: _without(inside[path[0]], path[1:])} if len(path) > 1 else rest
 
 
-def _members(value: Any) -> Mapping[str, Any]:
+def members(value: Any) -> Mapping[str, Any]:
     """An object, or one that is written as JSON text; empty for anything else."""
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:

@@ -12,6 +12,7 @@ from target_adpostbacks.networks.tiktok import TikTokSettings
 
 GENERAL = (
     *("ledger_url", "fields", "default_timezone", "max_batch_age_seconds", "lock_wait_seconds", "workers"),
+    *("performance", "report"),
     *("validate", "results_path", "ledger_retention_days", "fail_above_invalid_percent", "fail_above_rejected_percent"),
 )
 """The settings at the top, beside those that every network takes."""

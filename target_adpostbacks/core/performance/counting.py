@@ -1,0 +1,46 @@
+"""What is counted beside spend, and on which days."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Literal
+
+import msgspec
+
+By = Literal["conversion", "click"]
+
+
+class Counting(msgspec.Struct, frozen=True, kw_only=True):
+    """What the setting ``report`` says, events by their canonical names."""
+
+    conversions: Sequence[str] = ("install",)
+    revenue: Sequence[str] = ("purchase", "subscribe")
+    window_days: int = 30
+    by: By = "conversion"  # on whose day a conversion counts: its own, or its click's
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """All of them, each once."""
+        return tuple(dict.fromkeys((*self.conversions, *self.revenue)))
+
+
+class Window(msgspec.Struct, frozen=True):
+    """Days, both ends in, as each ad account's time zone has them."""
+
+    since: date
+    until: date
+
+    @property
+    def days(self) -> list[str]:
+        """``["2026-11-01", "2026-11-02"]``."""
+        return [(self.since + timedelta(days=each)).isoformat() for each in range((self.until - self.since).days + 1)]
+
+    @property
+    def around(self) -> tuple[str, str]:
+        """Times in UTC, as the ledger writes them, between which these days lie in whatever zone; the second is out."""
+        return (self.since - timedelta(days=1)).isoformat(), (self.until + timedelta(days=2)).isoformat()
+
+    def has(self, day: str) -> bool:
+        """Whether that day is one of them."""
+        return self.since.isoformat() <= day <= self.until.isoformat()
