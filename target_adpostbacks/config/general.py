@@ -62,8 +62,8 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
         Mapping[str, Any],
         doc(
             "Streams of ad statistics, each to how it is read:"
-            ' `{"ad_reporting__campaign_report": {"preset": "fivetran", "currency": "USD"}}`. They go into the ledger\'s table'
-            " `ad_performance`. docs/spend.md lists the presets and keys."
+            ' `{"ad_reporting__campaign_report": {"preset": "fivetran", "currency": "USD"}}`. They go into the table'
+            " `ad_performance` of the ledger. docs/spend.md lists the presets and keys."
         ),
     ] = {}
     report: Annotated[

@@ -40,9 +40,9 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
         str | None,
         doc("Time zone of the ad account, `Europe/Berlin`, where the rows do not say it. Default: UTC is assumed."),
     ] = None
-    unit: Annotated[
-        Unit, doc("Unit of `spend`: `major`, `cents` or `micros`. Default: the preset's, or major.")
-    ] = "major"
+    unit: Annotated[Unit, doc("Unit of `spend`: `major`, `cents` or `micros`. Default: the preset's, or major.")] = (
+        "major"
+    )
     value_unit: Annotated[Unit, doc("Unit of `value`. Default: the preset's, or that of `spend`.")] = "major"
     columns: Annotated[
         Columns,
