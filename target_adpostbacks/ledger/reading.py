@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,9 @@ from target_adpostbacks.ledger.story import Story
 from target_adpostbacks.ledger.tables import TABLES
 
 if TYPE_CHECKING:
+    from target_adpostbacks.core.performance.counting import Counting, Window
     from target_adpostbacks.ledger.overview import Learned, Overview
+    from target_adpostbacks.ledger.performance import Own, Spend
 
 
 def changes(database: Database, table: str, after: int = 0, **equal: Any) -> Iterator[dict[str, Any]]:
@@ -85,6 +87,26 @@ class LedgerReader:
         from target_adpostbacks.ledger.overview import learned
 
         return learned(self._database, networks, starts, end)
+
+    def spend(self, window: Window, network: str = "") -> list[Spend]:
+        """See ``performance.spend``."""
+        from target_adpostbacks.ledger import performance
+
+        return performance.spend(self._database, window, network)
+
+    def own(
+        self, counting: Counting, window: Window, named_by_account: Collection[str] = (), network: str = ""
+    ) -> list[Own]:
+        """See ``performance.own``."""
+        from target_adpostbacks.ledger import performance
+
+        return performance.own(self._database, counting, window, named_by_account, network)
+
+    def networks_with_deliveries(self, named_by_account: Collection[str] = ()) -> set[str]:
+        """See ``performance.networks_with_deliveries``."""
+        from target_adpostbacks.ledger import performance
+
+        return performance.networks_with_deliveries(self._database, named_by_account)
 
     def stories(self, event_id: str) -> list[Story]:
         """Everything that is known of the conversions with this event id, a story for each account and event."""

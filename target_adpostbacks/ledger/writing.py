@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -23,6 +23,9 @@ from target_adpostbacks.ledger.tables import IDENTITY, Delivered, Earlier, colum
 from target_adpostbacks.ledger.upserts import storable, upsert
 
 NOBODY: Mapping[Key, Iterable[str]] = {}
+
+if TYPE_CHECKING:
+    from target_adpostbacks.core.performance.statistics import Performance
 
 
 class Ledger:
@@ -104,6 +107,20 @@ class Ledger:
                 stored = {name: storable(value) for name, value in attempt.items()}
                 stored |= {"run_id": self.run_id, "seq": seq}
                 connection.run(statements.insert_attempt(*stored), stored)
+
+    def write_performance(self, rows: Collection[Performance]) -> None:
+        """Store statistics of ads, each row in place of the one with its key; no two of them have the same."""
+        from target_adpostbacks.ledger import performance  # few runs have any
+
+        with self._writing(len(rows)) as (connection, seqs):
+            performance.write(connection, seqs, rows)
+
+    def forget_performance(self, stream: str) -> int:
+        """Delete what a stream of statistics had before this run; how many rows."""
+        from target_adpostbacks.ledger.performance import FORGET_OTHERS
+
+        with self._writing(0) as (connection, _):
+            return connection.run(FORGET_OTHERS, {"stream": stream, "before": self.started_at_seq})
 
     def known(self, column: str) -> list[str]:
         """The values that deliveries have in a column, sorted."""
