@@ -164,9 +164,9 @@ def own(
 def _own(row: Any, counting: Counting) -> Own:
     value, value_delivered = (each or 0 for each in _joined(row[8:12]))
     unclicked = int(row[12]) if counting.by == "click" else 0
-    return Own(
-        *row[:7], delivered=int(row[7]), value=value, value_delivered=value_delivered, without_click_time=unclicked
-    )
+    network, campaign, event, currency, hour, quarter, count, delivered = row[:8]
+    known = (network, campaign, event, currency, hour, quarter, count, int(delivered))
+    return Own(*known, value, value_delivered, unclicked)
 
 
 def counted(
