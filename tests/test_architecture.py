@@ -22,7 +22,7 @@ BELOW = {
     "delivery": "core ledger",
     "workers": "core",
     "run": "core networks rules config ledger delivery workers",
-    "singer": "core config ledger delivery run workers",
+    "singer": "core networks config ledger delivery run workers",
     "sandbox": "",
     "doctor": "core",
     "demo": "core networks ledger sandbox",

@@ -17,8 +17,7 @@ from target_adpostbacks.cli import _configs, _options, _prometheus
 from target_adpostbacks.cli._output import printable, replacing, write_csv, write_json, write_jsonl
 from target_adpostbacks.cli._tables import columns
 from target_adpostbacks.core.accounts import Account
-from target_adpostbacks.core.advice import advice
-from target_adpostbacks.core.health import Activity, Answer, Health, shown
+from target_adpostbacks.core.health import Activity, Advice, Health, advice_on, shown
 from target_adpostbacks.core.money import stakes, told
 from target_adpostbacks.ledger import LedgerReader, NoLedger, UnusableLedger
 from target_adpostbacks.ledger.healths import healths, row
@@ -82,12 +81,8 @@ def all_healths(url: str, now: datetime, configured: Mapping[str, Sequence[Accou
     return healths(url, now, configured, advice=_advice, tell=lambda why: click.echo(why, err=True))
 
 
-def _advice(activity: Activity) -> Callable[[Answer], str]:
-    def to_do(answer: Answer) -> str:
-        facts = {"reason": answer.reason, "code": answer.code, "message": answer.message}
-        return advice(NETWORKS.get(activity.network), http_status=answer.http_status, **facts)
-
-    return to_do
+def _advice(activity: Activity) -> Advice:
+    return advice_on(NETWORKS.get(activity.network))
 
 
 def _nothing(url: str, *, configured: bool) -> str:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from target_adpostbacks.core.advice import advice
 from target_adpostbacks.core.money import Amount
+
+if TYPE_CHECKING:
+    from target_adpostbacks.core.network import Network
 
 STATES = {
     "credential_failures": "The newest answer refused the account's credentials.",
@@ -151,6 +155,16 @@ def not_sent_to(activity: Activity, now: datetime) -> Health:
     since = activity.last_sent_at or (oldest.at if oldest else None) or before(now, 0)
     is_open = "1 is" if activity.all_open == 1 else f"{activity.all_open:,} are"
     return Health(activity, "degraded", since, f"The config no longer sends to it, and {is_open} open: {NOT_SENT_TO}")
+
+
+def advice_on(network: type[Network[Any]] | None) -> Advice:
+    """What to do about an answer of this network; None: it is none that we know."""
+
+    def to_do(answer: Answer) -> str:
+        facts = {"reason": answer.reason, "code": answer.code, "message": answer.message}
+        return advice(network, http_status=answer.http_status, **facts)
+
+    return to_do
 
 
 def _findings(

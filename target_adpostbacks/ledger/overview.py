@@ -135,15 +135,21 @@ def _counted(
     database: Database, starts: Sequence[str], end: str
 ) -> tuple[sa.FromClause, sa.ColumnElement[bool], sa.ColumnElement[int]]:
     """The deliveries, which of them count, and the number of the day on which each happened."""
+    table, counted, happened = counted_deliveries(database)
+    return table, sa.and_(counted, happened >= starts[0]), _number(happened, [*starts, end]).label(DAY)
+
+
+def counted_deliveries(
+    database: Database,
+) -> tuple[sa.FromClause, sa.ColumnElement[bool], sa.ColumnElement[str]]:
+    """The deliveries, which of them count, and when each happened; where that is not known, when it was written.
+
+    Tests never count, and a trial only where the same conversion is not live.
+    """
     table = composed.source(database, DELIVERIES)
     pairs = database.read("SELECT DISTINCT network, asset FROM deliveries")  # from the index alone
-    happened = sa.func.coalesce(table.c.event_time, table.c.updated_at)
-    counted = sa.and_(
-        sa.not_(table.c.test),
-        happened >= starts[0],
-        *not_shadowed(table, {(network, asset) for network, asset in pairs}),
-    )
-    return table, counted, _number(happened, [*starts, end]).label(DAY)
+    counted = sa.and_(sa.not_(table.c.test), *not_shadowed(table, {(network, asset) for network, asset in pairs}))
+    return table, counted, sa.func.coalesce(table.c.event_time, table.c.updated_at)
 
 
 def _number(time: sa.ColumnElement[str], starts: Sequence[str]) -> sa.ColumnElement[int]:
@@ -158,16 +164,16 @@ def _number(time: sa.ColumnElement[str], starts: Sequence[str]) -> sa.ColumnElem
     return between(0, len(starts))
 
 
-def _value(table: sa.FromClause) -> sa.ColumnElement[float]:
-    """The sum of the values; a correction states one anew that is there already."""
-    return sa.func.sum(sa.case((table.c.adjustment == "", table.c.value)))
+def value_of(table: sa.FromClause, *of: sa.ColumnElement[bool]) -> sa.ColumnElement[float]:
+    """The sum of the values, or of those for which a condition holds; a correction states one anew that is there."""
+    return sa.func.sum(sa.case((sa.and_(table.c.adjustment == "", *of), table.c.value)))
 
 
 def _outcomes(
     database: Database, table: sa.FromClause, counted: sa.ColumnElement[bool], day: sa.ColumnElement[int]
 ) -> list[Outcome]:
     columns = (table.c.network, table.c.account, table.c.asset, table.c.status, table.c.currency)
-    query = sa.select(day, *columns, sa.func.count(), _value(table)).where(counted)
+    query = sa.select(day, *columns, sa.func.count(), value_of(table)).where(counted)
     rows = composed.read(database, query.group_by(sa.text(DAY), *columns))
     return [
         Outcome(day, network, account, bool(receiver_of_trial(asset)), *rest)
@@ -188,7 +194,7 @@ def _events(database: Database, table: sa.FromClause, counted: sa.ColumnElement[
 
 def _reasons(database: Database, table: sa.FromClause, counted: sa.ColumnElement[bool]) -> list[Why]:
     columns = (table.c.network, table.c.status, table.c.reason, table.c.code, table.c.currency)
-    query = sa.select(*columns, sa.func.count(), _value(table), sa.func.max(table.c.seq))
+    query = sa.select(*columns, sa.func.count(), value_of(table), sa.func.max(table.c.seq))
     rows = composed.read(database, _largest(query.where(counted, table.c.status != "accepted"), columns))
     words = _words(database, table, [row[-1] for row in rows])
     return [Why(*why)._replace(**words.get(seq, {})) for *why, seq in rows]

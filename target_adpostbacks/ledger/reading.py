@@ -108,6 +108,12 @@ class LedgerReader:
 
         return performance.networks_with_deliveries(self._database, named_by_account)
 
+    def daily(self, after: int = 0) -> Iterator[dict[str, Any]]:
+        """See ``daily.daily``: each day added up, as far as something of it has changed after that seq."""
+        from target_adpostbacks.ledger.daily import daily
+
+        return daily(self._database, after)
+
     def stories(self, event_id: str) -> list[Story]:
         """Everything that is known of the conversions with this event id, a story for each account and event."""
         return story.stories(self._database, event_id)

@@ -22,6 +22,7 @@ from target_adpostbacks.ledger import TABLES, LedgerReader, NoLedger, UnusableLe
 from target_adpostbacks.ledger.place import VARIABLE, VARIABLE_OF_TAP
 from target_adpostbacks.singer.configured import Configured, ConfiguredPlugin
 from target_adpostbacks.singer.streams import end_unwritten, open_closed, until_read
+from target_adpostbacks.singer.summaries import DailyStream, HealthStream
 
 
 class Writer(SingerWriter):
@@ -66,7 +67,7 @@ class LedgerStream(Stream):
 
 
 class TapAdpostbacks(ConfiguredPlugin, Tap):
-    """The delivery ledger of target-adpostbacks: every conversion and what became of it, requests and runs."""
+    """The delivery ledger of target-adpostbacks: every conversion and what became of it, by run and by day."""
 
     name = "tap-adpostbacks"
     ledger_variables = (VARIABLE_OF_TAP, VARIABLE)
@@ -105,8 +106,9 @@ class TapAdpostbacks(ConfiguredPlugin, Tap):
         return self._ledger
 
     def discover_streams(self) -> list[Stream]:
-        """One stream a table."""
-        return [LedgerStream(self, name) for name in TABLES]
+        """One stream a table, and what they come to."""
+        tables = [LedgerStream(self, name) for name in TABLES]
+        return [*tables, *(stream(self, lambda: self.ledger) for stream in (DailyStream, HealthStream))]
 
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Configured:

@@ -9,11 +9,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+import jsonschema_rs
 import pytest
+from click.testing import CliRunner
 from ledger_rows import NOW, a_row, an_attempt, values_of
 from singer_sdk import Stream, Tap
 from singer_sdk.io_base import SingerWriter
@@ -22,7 +25,9 @@ from singer_sdk.testing import get_tap_test_class
 from singer_sdk.testing.suites import tap_stream_attribute_tests, tap_stream_tests, tap_tests
 from singer_sdk.testing.templates import AttributeTestTemplate
 
-from target_adpostbacks.ledger import Ledger, LedgerReader
+from target_adpostbacks.cli import main
+from target_adpostbacks.ledger import TABLES, Ledger, LedgerReader
+from target_adpostbacks.singer.summaries import DailyStream, HealthStream
 from target_adpostbacks.singer.tap import LedgerStream, TapAdpostbacks, Writer
 
 pytestmark = pytest.mark.slow
@@ -89,7 +94,8 @@ def test_a_run_with_nothing_new_emits_no_record(tmp_path: Path, ledger: Ledger, 
     first = read(tmp_path, ledger_url)
     assert [len(first.records(stream)) for stream in ("deliveries", "attempts", "runs")] == [3, 1, 1]
     second = read(tmp_path, ledger_url, first.state)
-    assert [each["type"] for each in second.messages if each["type"] != "STATE"] == ["SCHEMA"] * 4
+    of_health = [each for each in second.messages if each["type"] == "RECORD"]
+    assert [each["stream"] for each in of_health] == ["health"]  # as it is now, each time
     assert second.state == first.state
 
 
@@ -125,12 +131,60 @@ def test_the_catalog_names_keys_and_the_replication_key() -> None:
         "attempts": ["attempt_id"],
         "history": ["seq"],
         "runs": ["run_id"],
+        "daily": ["network", "account", "event", "day", "currency"],
+        "health": ["account"],
     }
+    whole = streams.pop("health")
+    assert (whole["replication_method"], whole.get("replication_key")) == ("FULL_TABLE", None)
     assert {stream["replication_key"] for stream in streams.values()} == {"seq"}
     properties = streams["deliveries"]["schema"]["properties"]
     assert properties["updated_at"] == {"type": ["string"], "format": "date-time"}
     assert properties["value"] == {"type": ["number", "null"]}
     assert properties["test"] == {"type": ["boolean"]}
+
+
+def test_a_day_comes_again_when_something_of_it_changed(tmp_path: Path, ledger: Ledger, ledger_url: str) -> None:
+    ledger.write(NOW, [a_row("a", "open", value=0.5), a_row("b", event_time="2026-11-19T12:00:00.000+00:00")])
+    first = read(tmp_path, ledger_url)
+    assert [(row["day"], row["open"], row["accepted"]) for row in first.records("daily")] == [
+        ("2026-11-20", 1, 0),
+        ("2026-11-19", 0, 1),
+    ]
+    ledger.write(NOW, [a_row("a", value=0.5)])
+    ran = read(tmp_path, ledger_url, first.state)
+    (day,) = ran.records("daily")
+    assert (day["day"], day["open"], day["accepted"], day["accepted_value"]) == ("2026-11-20", 0, 1, 0.5)
+    assert ran.state["bookmarks"]["daily"]["replication_key_value"] == day["seq"] == 3
+
+
+def test_health_is_what_the_command_says(tmp_path: Path, ledger: Ledger, ledger_url: str) -> None:
+    at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    refused = {"reason": "credentials", "code": "40105", "message": "Access token is incorrect", "value": 7.5}
+    ledger.write(at, [a_row("a"), a_row("b", "open", network="reddit", asset="t2", **refused)])
+    said = CliRunner().invoke(main, ["health", "--ledger-url", ledger_url, "--format", "json"])
+    rows = read(tmp_path, ledger_url).records("health")
+    times = [datetime.fromisoformat(row.pop("checked_at")) for row in rows]
+    assert rows == json.loads(said.stdout)
+    assert [(row["account"], row["state"]) for row in rows] == [
+        ("reddit.default", "credential_failures"),
+        ("tiktok.default", "delivering"),
+    ]
+    assert all(abs(datetime.now(timezone.utc) - time) < timedelta(minutes=5) for time in times)
+
+
+def test_records_of_every_stream_are_as_its_schema_says(tmp_path: Path, ledger: Ledger, ledger_url: str) -> None:
+    fill(ledger)
+    ledger.write(NOW, [a_row("x", "open", value=None, currency=None, latency_ms=None, attempt_id=None)])
+    ledger.write(NOW, [a_row("x")])
+    ran = read(tmp_path, ledger_url)
+    schemas = {each["stream"]: each["schema"] for each in ran.messages if each["type"] == "SCHEMA"}
+    assert schemas.keys() == {*TABLES, "daily", "health"}
+    for stream, schema in schemas.items():
+        validator = jsonschema_rs.validator_for({**schema, "additionalProperties": False}, validate_formats=True)
+        assert ran.records(stream)
+        for record in ran.records(stream):
+            validator.validate(record)
+            assert record.keys() == schema["properties"].keys()
 
 
 def test_streams_and_columns_can_be_left_out(tmp_path: Path, ledger: Ledger, ledger_url: str) -> None:
@@ -167,7 +221,7 @@ def test_stream_maps_apply(tmp_path: Path, ledger: Ledger, ledger_url: str) -> N
 def test_before_the_first_send_there_are_schemas_and_no_file_is_made(tmp_path: Path) -> None:
     ran = read(tmp_path, f"sqlite:///{tmp_path}/none.db")
     assert ran.code == 0
-    assert [each["type"] for each in ran.messages if each["type"] != "STATE"] == ["SCHEMA"] * 4
+    assert [each["type"] for each in ran.messages if each["type"] != "STATE"] == ["SCHEMA"] * 6
     assert "no ledger at" in ran.stderr
     assert not (tmp_path / "none.db").exists()
 
@@ -259,7 +313,13 @@ def test_a_record_of_any_type_is_written_as_the_sdk_would(capfdbinary: pytest.Ca
 
 
 def test_no_private_method_of_the_sdk_is_overridden() -> None:
-    for mine, theirs in ((TapAdpostbacks, Tap), (LedgerStream, Stream), (Writer, SingerWriter)):
+    for mine, theirs in (
+        (TapAdpostbacks, Tap),
+        (LedgerStream, Stream),
+        (DailyStream, Stream),
+        (HealthStream, Stream),
+        (Writer, SingerWriter),
+    ):
         private = {name for name in vars(mine) if name.startswith("_") and not name.startswith("__")}
         assert private & {*dir(theirs)} <= {"_abc_impl"}
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import accumulate
 from typing import Any, NamedTuple
 
 from target_adpostbacks.cli._report.period import Period
 from target_adpostbacks.core.advice import advice
+from target_adpostbacks.core.latency import percentile
 from target_adpostbacks.core.learning import Milestone, most_in
 from target_adpostbacks.core.money import decimals
 from target_adpostbacks.core.postback import receiver_of_trial
@@ -148,16 +148,9 @@ def _latency(requests: Iterable[Requests]) -> Iterator[dict[str, Any]]:
             "network": _cut(network),
             "requests": times.total(),
             **{name: statuses[name.capitalize()] for name in ("success", "failed", "retried")},
-            **{f"p{percent}_ms": _percentile(times, percent) for percent in (50, 95, 99)},
+            **{f"p{percent}_ms": percentile(times, percent) for percent in (50, 95, 99)},
             "slowest_ms": max(times),
         }
-
-
-def _percentile(times: Counter[int], percent: int) -> int:
-    """The least time that so many percent do not exceed."""
-    ordered = sorted(times)
-    passed = accumulate(times[time] for time in ordered)
-    return next(time for time, count in zip(ordered, passed, strict=True) if 100 * count >= percent * times.total())
 
 
 def _match_keys(matched: Iterable[Matched]) -> Iterator[dict[str, Any]]:
