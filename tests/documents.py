@@ -29,6 +29,7 @@ from target_adpostbacks.core.columns import READERS
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion
 from target_adpostbacks.core.health import STATES
 from target_adpostbacks.core.learning import Milestone
+from target_adpostbacks.core.nested import HOLDERS
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.reasons import REASONS, STATUSES
 from target_adpostbacks.core.settings import INHERITED, Settings, examples, extras, secrets
@@ -88,6 +89,12 @@ def identifiers() -> str:
 
 def described(settings: type[Any]) -> dict[str, str]:
     return {name: schema["description"] for name, schema in config.described(settings).items()}
+
+
+def nested_objects() -> str:
+    """What is read from objects of which name."""
+    rows = [(code(names), code(columns)) for names, columns in HOLDERS]
+    return table(("in an object called", "are read"), [*rows, ("anything", "all other columns")])
 
 
 def settings_table(settings: type[Any], names: Iterable[str]) -> str:
@@ -499,7 +506,7 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "networks": matrix,
         "statuses": statuses,
     },
-    "docs/record.md": {"ids": identifiers},
+    "docs/record.md": {"ids": identifiers, "nested": nested_objects},
     "docs/settings.md": {
         "general": lambda: settings_table(config.General, {*described(config.General)} - {*INHERITED}),
         "inherited": lambda: settings_table(Settings, INHERITED),

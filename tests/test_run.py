@@ -394,6 +394,7 @@ def test_deliver_has_workers_where_its_config_says_so(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.INFO)
     monkeypatch.setattr(ahead, "WORKERS_AFTER", 10)
     started: list[int] = []
 
@@ -419,6 +420,8 @@ def test_deliver_has_workers_where_its_config_says_so(
                 yield {**told, "value": Decimal("1.5"), "currency": "EUR", "x": lambda: None}
             elif number % 50 == 23:
                 yield {**told, "event_time": datetime.fromisoformat(told["event_time"])}
+            elif number == 275:  # prepared by a worker, if there are some
+                yield {**told, "user": {"phone": "+4930123456"}}
             else:
                 yield told
         raise KeyError("canary")
@@ -429,3 +432,18 @@ def test_deliver_has_workers_where_its_config_says_so(
     assert len(sandbox.received) == 294
     assert len({event["event_id"] for event in sandbox.received}) == 294
     assert "worker process" not in caplog.text
+    assert told_of_nested(caplog) == ["Read from nested objects: user.phone."]
+
+
+def test_what_was_read_from_nested_objects_is_told_once_by_the_run(
+    config: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    records = [fresh(number, user={"email": f"canary{number}@example.com"}, a={"rdt_cid": "1"}) for number in range(9)]
+    assert deliver([*records, fresh(9)], config).accepted == 10
+    assert told_of_nested(caplog) == ["Read from nested objects: *.rdt_cid, user.email."]
+    assert "canary" not in caplog.text
+
+
+def told_of_nested(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.getMessage() for each in caplog.records if each.getMessage().startswith("Read from")]

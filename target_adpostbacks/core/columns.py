@@ -349,7 +349,9 @@ def read_item(line: Mapping[str, Any], unusable: list[str]) -> dict[str, Any]:
     return item
 
 
-DERIVED = frozenset({"event_spelling", "derived_ids", "ids", "unusable", "applied_rule", "ruled_columns", "is_renamed"})
+DERIVED = frozenset(
+    "event_spelling derived_ids ids unusable nested_columns applied_rule ruled_columns is_renamed".split()
+)
 """Fields of the conversion that are no columns of a record."""
 
 TIMES = frozenset({"event_time", "click_time", "view_time", "adjustment_time"})

@@ -122,6 +122,7 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     ids: Mapping[str, str] = {}  # click ids and cookies by native name: ttclid, rdt_cid, …
     derived_ids: tuple[str, ...] = ()  # an event id made of the stream's key, and what earlier versions made of it
     unusable: tuple[str, ...] = ()  # "value: not a number": left out, the conversion stays
+    nested_columns: tuple[str, ...] = ()  # "user.email": read from an object within the record
     applied_rule: str = ""  # the name of the user's rule that applied
     ruled_columns: Mapping[str, str] = {}  # those that the rule gave: "rule mine, compute.value"
     is_renamed: bool = False  # the rule named the event

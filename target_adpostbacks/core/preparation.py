@@ -37,6 +37,7 @@ class Prepared(msgspec.Struct, array_like=True, gc=False):
     unusable: tuple[str, ...] = ()  # "value: not a number": optional columns that were left out
     invalid: str = ""  # "event_time: missing": the record is no conversion
     mistakes: tuple[str, ...] = ()  # of ours or of a rule's: to be reported
+    nested: tuple[str, ...] = ()  # "user.email": columns that were read from objects within the record
 
     @property
     def outcomes(self) -> int:
@@ -105,7 +106,7 @@ class Preparation:
             return invalid(stream, line, digest(record, line), "record", "nested too deeply")
         if self.unmet:
             self._meet(record, conversion)
-        prepared = Prepared(stream, line, unusable=conversion.unusable)
+        prepared = Prepared(stream, line, unusable=conversion.unusable, nested=conversion.nested_columns)
         try:
             accounts = route(conversion, self.accounts, self.names)
         except Skip as skip:

@@ -32,6 +32,7 @@ from target_adpostbacks.core.conversion import (
 )
 from target_adpostbacks.core.events import canonical_event
 from target_adpostbacks.core.layout import Columns
+from target_adpostbacks.core.nested import Holder, holder_called, object_of, within
 from target_adpostbacks.core.placeholders import FIRST, HASHES, is_macro, is_placeholder
 from target_adpostbacks.core.properties import impersonal
 
@@ -98,7 +99,7 @@ def _at_once(record: Mapping[str, Any], columns: Columns) -> Conversion | None:
     if shape is None:
         return None
     text_values, text_columns, printable, others, unknown, ids = shape
-    if unknown and any(record[name].__class__ is dict or name == "address" for name in unknown):
+    if unknown and any(record[name].__class__ in _CONTAINERS and object_of(record[name]) for name in unknown):
         return None
     try:
         texts = text_values(record)
@@ -130,6 +131,7 @@ def _at_once(record: Mapping[str, Any], columns: Columns) -> Conversion | None:
     return c if all(map(_is_clean, c.contents)) else None
 
 
+_CONTAINERS = frozenset({dict, list})
 _strip = str.strip
 _first = itemgetter(0)
 
@@ -167,16 +169,21 @@ def _with_care(
     if constants:
         hidden = hidden.union(constants)
         record = {name: value for name, value in record.items() if COLUMN_ALIASES.get(name, name) not in constants}
-    out = _flat(record, columns, unusable, hidden)
+    places: dict[str, str] = {}
+    out = _flat(record, columns, unusable, places, hidden)
     for alias, column in COLUMN_ALIASES.items():
         if alias in out:
-            out.setdefault(column, out.pop(alias))
+            value, place = out.pop(alias), places.pop(alias, "")
+            if out.setdefault(column, value) is value and place:
+                places[column] = place
+    if places:
+        out["nested_columns"] = tuple(places.values())
     if columns.defaults:
         refused = {column.partition(":")[0] for column in unusable}
         lacking = {name: value for name, value in columns.defaults.items() if name not in out and name not in refused}
-        out |= _flat({name: value for name, value in lacking.items() if name not in constants}, columns, unusable)
+        out |= _flat({name: value for name, value in lacking.items() if name not in constants}, columns, unusable, {})
     if constants:
-        out |= _flat(constants, columns, unusable)
+        out |= _flat(constants, columns, unusable, {})
     spelling = out.get("event_name")
     if spelling is None:
         raise InvalidConversion("event_name", "missing; map the column that names the event")
@@ -204,20 +211,27 @@ def _flat(
     record: Mapping[str, Any],
     columns: Columns,
     unusable: list[str],
+    places: dict[str, str],
     hidden: Collection[str] = (),
+    holder: Holder | None = None,
     depth: int = DEPTH,
 ) -> dict[str, Any]:
     """The record's columns, read; those of nested objects (``{"user": {"email": …}}``) fill what the top lacks.
 
-    ``hidden``: columns that are not looked for in nested objects.
+    ``places``: gets the place of each that was nested; ``hidden``: columns that are not looked for in nested objects;
+    ``holder``: such an object, which says what is read from it.
     """
     out: dict[str, Any] = {}
-    nested: list[Mapping[str, Any]] = []
+    nested: list[tuple[Holder, Mapping[str, Any]]] = []
     get = columns.readers.get
     for field, value in record.items():
         reader = get(field)
-        if depth < DEPTH and COLUMN_ALIASES.get(field, field) in hidden:
-            continue  # it is where the setting says
+        if holder:
+            column = COLUMN_ALIASES.get(field, field)
+            if column in hidden:
+                continue  # it is where the setting says
+            if column in holder.refused:
+                reader = None
         if field == "ip_address" and value.__class__ is list:
             value = ", ".join(map(str, value))  # as a proxy writes it
         if reader is read_text and value.__class__ is str:  # most columns, without a call
@@ -227,10 +241,8 @@ def _flat(
         elif value is None:
             continue
         elif reader is None:
-            if field == "address" and value.__class__ in (dict, list) and depth:
-                nested.append(_address(value))
-            elif value.__class__ is dict and depth:
-                nested.append(value)
+            if depth and (inner := within(field, value)) is not None:
+                nested.append((holder_called(field), inner))
         elif value.__class__ is str and reader is not read_truth and is_macro(value.strip()):
             continue  # but a flag: what nobody knows is no consent
         else:
@@ -241,19 +253,14 @@ def _flat(
                 continue
             if clean is not None:
                 out[field] = clean
-    for inner in nested:
-        for field, value in _flat(columns.spelled(inner), columns, unusable, hidden, depth - 1).items():
-            out.setdefault(field, value)
+    if holder:
+        places |= {field: f"{holder.name}.{field}" for field in out}
+    for holder, inner in nested:
+        found = dict[str, str]()
+        for field, value in _flat(columns.spelled(inner), columns, unusable, found, hidden, holder, depth - 1).items():
+            if field not in out:
+                out[field], places[field] = value, found[field]
     return out
-
-
-def _address(value: Any) -> Mapping[str, Any]:
-    """Google's shape of a person's address: an object or a list of one, with a region for the state."""
-    if isinstance(value, list):
-        value = value[0] if len(value) == 1 else None
-    if not isinstance(value, dict):
-        return {}
-    return {"state": value["region"], **value} if value.get("region") and not value.get("state") else value
 
 
 def identified(

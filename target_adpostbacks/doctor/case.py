@@ -16,6 +16,7 @@ from target_adpostbacks.core.columns import COLUMN_ALIASES
 from target_adpostbacks.core.conversion import Conversion, query_value
 from target_adpostbacks.core.landing import Landing
 from target_adpostbacks.core.layout import Columns
+from target_adpostbacks.core.nested import holder_called, within
 from target_adpostbacks.core.network import Network, click_urls
 from target_adpostbacks.core.placeholders import FIRST
 from target_adpostbacks.core.postback import NotSent
@@ -160,22 +161,21 @@ def _members(value: Any) -> Iterator[str]:
 def written(record: Mapping[str, Any], columns: Columns) -> Written:
     """The record's values, found where the core finds them."""
     found, beside = dict[str, list[Any]](), dict[str, list[str]]()
-    level: list[Mapping[str, Any]] = [columns.spelled(columns.mapped(record))]
+    level: list[tuple[object, Mapping[str, Any]]] = [(None, columns.spelled(columns.mapped(record)))]
     for depth in range(DEPTH + 1):
-        inner: list[Mapping[str, Any]] = []
-        for names in level:
+        inner: list[tuple[object, Mapping[str, Any]]] = []
+        for around, names in level:
+            refused = holder_called(around).refused if depth else frozenset()
             for name, value in names.items():
                 column = COLUMN_ALIASES.get(name, name)
                 if depth and column in columns.mapped_columns:
                     continue  # it is where the setting says
-                if name in columns.readers:
+                if name in columns.readers and column not in refused:
                     if value is not None:
                         values = found.setdefault(column, [])
                         values.insert(0 if name == column and not depth else len(values), value)
-                elif isinstance(value, dict):
-                    inner.append(columns.spelled(value))
-                elif name == "address" and isinstance(value, list):
-                    inner += [columns.spelled(each) for each in value if isinstance(each, dict)]
+                elif (found_within := within(name, value)) is not None:
+                    inner.append((name, columns.spelled(found_within)))
                 elif isinstance(value, str) and _HASH(value.strip()):
                     _put_beside(str(name).lower(), value.strip(), beside)
         if not inner:

@@ -1,4 +1,4 @@
-"""What a run could not read, use or send of its records: said once, counted, and summed up at the end."""
+"""What a run could not read, use or send of its records, and what it found in objects: summed up at the end."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ class Noticed:
         self._unusable: Counter[str] = Counter()  # "value: not a number (stream orders)"
         self._unread: Counter[str] = Counter()  # lines of no stream: what they were to be is not known
         self._not_sent: Counter[str] = Counter()
+        self._nested: set[str] = set()  # "user.email"
 
     def take(self, prepared: Prepared, file: str) -> None:
         """Count what is wrong with a record, and say it where it is the first. ``file``: as in ``Run.take``."""
+        self._nested.update(prepared.nested)
         place = f"{file}, line {prepared.line}: " if file else f"Line {prepared.line}: "
         of_stream = f" (stream {prepared.stream})" if prepared.stream else ""
         if prepared.invalid:
@@ -36,6 +38,8 @@ class Noticed:
 
     def sum_up(self) -> None:
         """Log how often each came."""
+        if self._nested:
+            self._log.info("Read from nested objects: %s.", ", ".join(sorted(self._nested)))
         for column, count in self._unusable.items():
             self._log.warning("%s: left out of %s.", column, _several("conversion", count))
         for rule, count in self._unread.items():

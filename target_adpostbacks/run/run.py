@@ -178,7 +178,7 @@ class Run:
                 self._delivery.submit(batches.account, full)
         for not_sent in prepared.not_sent:
             self._skip(Skipped(row_of(not_sent), mark, not_sent.other_keys))
-        if prepared.unusable or prepared.invalid or prepared.mistakes:
+        if prepared.unusable or prepared.nested or prepared.invalid or prepared.mistakes:
             self._noticed.take(prepared, file)
         return outcomes
 

@@ -128,6 +128,7 @@ HEALTHY: list[Mapping[str, Any]] = [
     {"_sdc_deleted_at": "2026-11-20", "email": sha("")},
     {"event_source_url": "https://shop.dev/@ada?utm=a%40b"},
     {"event_name": "Pageview"},
+    {"customer": {"state": "enabled"}, "server": {"ip_address": "10.1.2.3"}},
 ]
 
 
