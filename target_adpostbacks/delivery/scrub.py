@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import re
 from collections.abc import Iterable
@@ -19,13 +20,10 @@ def scrubbed(text: str, secrets: Iterable[str], texts: Iterable[str] = (), *, ke
     ``texts``: what was sent, as ``texts_of`` gives it. ``keep_ids``: for codes and request ids, which look like hashes
     and numbers.
     """
-    text = text[:20_000]
-    for secret in secrets:
-        text = _without_pieces(_written(secret).sub("***", text), secret)
+    text = without_secrets(text[:20_000], secrets)
     text = "".join(char if char.isprintable() else " " for char in text[:4000])
-    readings = _readings(text)
-    echoed = (value for value in texts if any(value.lower() in reading for reading in readings))
-    for value in sorted(echoed, key=len, reverse=True):
+    text = _without_base64(text, texts)
+    for value in sorted(_echoed(texts, text), key=len, reverse=True):
         text = _written(value).sub("***", text)
     for pattern in _PERSONAL[:1] if keep_ids else _PERSONAL:
         text = pattern.sub("***", text)
@@ -49,10 +47,89 @@ _PERSONAL = [
 ]
 
 
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """A text with ``***`` for each secret, however it is written; a short one only where it stands by itself."""
+    known = [secret for secret in secrets if secret]
+    for secret in known:
+        text = _masked(secret).sub(r"\g<before>***", text)
+        text = _without_pieces(text, secret)
+    return _without_base64(text, [secret for secret in known if len(secret) >= SHORT])
+
+
+SHORT, LONG = 4, 8
+"""Characters. A secret below the second may be a piece of other words, one below the first may be a word of its own."""
+
+_APART = r"(?:(?<!\w)|(?<=%[0-9A-Fa-f]{2})|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4}))"
+"""Where a word begins, what stands before it may be encoded."""
+
+
+@lru_cache(maxsize=100)
+def _masked(secret: str) -> re.Pattern[str]:
+    """A secret where it is masked, with what stays ``before`` it."""
+    written = _written(secret).pattern
+    apart = _APART if secret[0].isalnum() else ""
+    ends = r"(?!\w)" if secret[-1].isalnum() else ""
+    if len(secret) >= LONG:
+        where = written
+    elif len(secret) >= SHORT:
+        where = f"{apart}(?:{written}){ends}"
+    else:
+        padded = base64.b64encode(secret.encode()).decode().replace("=", "(?:=|%3D)")
+        where = "|".join(
+            (
+                rf"(?<=[=:]){written}{ends}",
+                rf"(?<=%3[AD]){written}{ends}",
+                rf"(?<=[\"'`(\[{{/]){written}(?=[\"'`)\]}}/?])",
+                rf"(?<=: ){written}(?=\s*(?:$|[^\w\s]))",
+                rf"(?<=\b(?:key|sig) ){written}(?=\s*(?:$|[^\w\s]))",
+                rf"(?<=\b(?:token|basic) ){written}(?=\s*(?:$|[^\w\s]))",
+                rf"(?<=\b(?:secret|bearer) ){written}(?=\s*(?:$|[^\w\s]))",
+                rf"(?<=\bpassword ){written}(?=\s*(?:$|[^\w\s]))",
+                rf"{_APART}{padded}(?![\w=])",
+            )
+        )
+    return re.compile(f"(?P<before>)(?:{where})", re.IGNORECASE)
+
+
 @lru_cache(maxsize=100)
 def _written(secret: str) -> re.Pattern[str]:
     """A secret as it is, and as a URL, JSON or HTML would write any of its characters."""
     return re.compile("".join(f"(?:{'|'.join(_spellings(char))})" for char in secret), re.IGNORECASE)
+
+
+def _echoed(values: Iterable[str], text: str) -> list[str]:
+    """Those of the values that a text repeats, however it writes them."""
+    readings = _readings(text)
+    return [value for value in values if any(value.lower() in reading for reading in readings)]
+
+
+_RUN = re.compile(r"(?:[A-Za-z0-9+/_-]|%2[BbFf]|\\/){6,}(?:=|%3[Dd]){0,2}")
+_legible = re.compile(r"[^\x00-\x1f\x7f-\x9f\ufffd]{4,}").search
+
+
+def _without_base64(text: str, values: Iterable[str]) -> str:
+    """The text without pieces in base64, whole or cut, that repeat one of the values."""
+    decoded = {run: told for run in _RUN.findall(text) if (told := _decoded(run))}
+    if not decoded or not (echoed := _echoed(values, "\n".join(decoded.values()))):
+        return text
+    echoing = {run for run, told in decoded.items() if _echoed(echoed, told)}
+    return _RUN.sub(lambda run: "***" if run[0] in echoing else run[0], text)
+
+
+def _decoded(run: str) -> str:
+    """What a piece of base64 may say: it may begin anywhere in the piece, and end before its end."""
+    letters = unquote(run).replace("\\/", "/").rstrip("=").translate(_FROM_URLS)
+    told = []
+    for start in range(4):
+        whole = letters[start:]
+        whole = whole[:-1] if len(whole) % 4 == 1 else whole  # no group has one letter
+        written = base64.b64decode(whole + "=" * (-len(whole) % 4)).decode("utf-8", "replace")
+        if _legible(written):
+            told.append(written)
+    return "\n".join(told)
+
+
+_FROM_URLS = str.maketrans("-_", "+/")
 
 
 def _readings(text: str) -> set[str]:

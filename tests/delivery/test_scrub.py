@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 from urllib.parse import quote, quote_plus, urlencode
@@ -138,6 +139,80 @@ def test_a_secret_is_masked_however_it_is_written_and_in_part_too(written: str) 
 
 def test_what_only_resembles_a_secret_is_told() -> None:
     assert scrubbed("access_token is missing", ["access_token-of-account-1"]) == "access_token is missing"
+
+
+@pytest.mark.parametrize("secret", ["a", "is", "key", "1"])
+def test_a_tiny_secret_takes_no_word_out_of_a_message(secret: str) -> None:
+    for message in (
+        "a key is wrong: it is a key that is 1 of 1000",
+        "This (a token, a key) isn't alive: ask a person",
+        "read/write a-key is_a key.",
+    ):
+        assert scrubbed(message, [secret]) == message
+
+
+@pytest.mark.parametrize(
+    ("message", "kept"),
+    [
+        ("https://t.example.com/p?k=ab&x=abc", "https://t.example.com/p?k=***&x=abc"),
+        ("/ab/postback?cid=1 about", "/***/postback?cid=1 about"),
+        ("p%3Fk%3Dab%26x", "p%3Fk%3D***%26x"),
+        ('{"key":"ab"} and {"key": "AB"}', '{"key":"***"} and {"key": "***"}'),
+        ("unknown key ab.", "unknown key ***."),
+        ("token: ab", "token: ***"),
+        ("k=ab is about", "k=*** is about"),
+        ("Authorization:ab", "Authorization:***"),
+        ("'ab' and (ab)", "'***' and (***)"),
+        ("Basic YWI= refused", "Basic *** refused"),
+        ("k=YWI=, YWI%3D", "k=***, ***"),
+    ],
+)
+def test_a_tiny_secret_is_masked_where_values_stand(message: str, kept: str) -> None:
+    assert scrubbed(message, ["ab"]) == kept
+
+
+@pytest.mark.parametrize(
+    ("message", "kept"),
+    [
+        ("hush hushed shush", "*** hushed shush"),
+        ("k%3Dhush%26", "k%3D***%26"),
+        (r'"a\nhush\u0020hush"', r'"a\n***\u0020***"'),
+        ("x-hush/hush, HUSH", "x-***/***, ***"),
+        ("hush_1 1hush", "hush_1 1hush"),
+    ],
+)
+def test_a_short_secret_is_masked_as_a_word_of_its_own(message: str, kept: str) -> None:
+    assert scrubbed(message, ["hush"]) == kept
+
+
+def test_a_secret_of_nothing_masks_nothing() -> None:
+    assert scrubbed("all is well", ["", "x"]) == "all is well"
+
+
+BODY = json.dumps({"user": {"email": PERSON, "street": STREET}, "n": 1})
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *(base64.b64encode(text.encode()).decode() for text in (PERSON, BODY, f"{STREET}, Paris", f"x{PERSON}")),
+        base64.urlsafe_b64encode(BODY.encode()).decode().rstrip("="),
+        f"data/{base64.b64encode(BODY.encode()).decode()}",
+        quote(base64.b64encode(f"??>>{PERSON}".encode()).decode(), safe=""),
+        base64.b64encode(quote(PERSON + BODY).encode()).decode()[:-6],
+    ],
+)
+def test_an_echo_in_base64_is_masked(written: str) -> None:
+    texts = texts_of([msgspec.json.encode([PERSON, STREET, "purchase", "1234"])])
+    kept = scrubbed(f"Invalid request body: {written} was refused, see documentation", [], texts)
+    assert kept == "Invalid request body: *** was refused, see documentation"
+
+
+@pytest.mark.parametrize("secret", [AWKWARD, "hush", "s3cret/key"])
+def test_a_secret_in_base64_is_masked(secret: str) -> None:
+    for text in (secret, f"ada:{secret}", json.dumps({"key": secret})):
+        written = base64.b64encode(text.encode()).decode()
+        assert scrubbed(f"Authorization Basic {written} refused", [secret]) == "Authorization Basic *** refused"
 
 
 def test_an_echo_is_found_whatever_becomes_of_it_in_lower_case() -> None:
