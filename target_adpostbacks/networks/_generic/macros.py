@@ -9,6 +9,7 @@ from functools import partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from target_adpostbacks.core.columns import DERIVED
 from target_adpostbacks.core.conversion import Conversion
 from target_adpostbacks.core.match_keys import gaid, idfa
 
@@ -30,10 +31,7 @@ class View(NamedTuple):
 Read = Callable[[View], Any]
 """The value of a macro: text, a number, a flag, a time, a list or an object; None: it is missing."""
 
-_OWN = {
-    *("event_spelling", "event_id", "event_name", "properties", "ids", "derived_ids", "unusable", "applied_rule"),
-    *("ruled_columns", "is_renamed", "contents", "num_items"),
-}
+_OWN = DERIVED | {"event_id", "event_name", "properties", "contents", "num_items"}
 
 
 def _column(name: str, view: View) -> Any:
