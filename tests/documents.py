@@ -143,6 +143,7 @@ def page(name: str, network: Kind) -> str:
             f"## Further settings\n\nThey stand in the section `{name}`, beside those that every network has.",
             settings_table(network.settings_type, [setting for setting in names if setting not in places_known]),
             *([f"## Presets\n\n{OF_PRESETS}", own_presets(network)] if network.own_presets else []),
+            *told_links.of_network(network),
             "## Try it",
             attempts(network),
             "## Events",
@@ -522,7 +523,7 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/doctor.md": {"findings": doctor_findings},
     "docs/ledger.md": {"reasons": reasons},
     "docs/monitoring.md": {"states": states},
-    "docs/links.md": {"parameters": told_links.parameters},
+    "docs/links.md": {"parameters": told_links.parameters, "fields": told_links.fields},
     "docs/sandbox.md": {
         "config": sandbox_config,
         "networks": sandbox_networks,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
+import told_links
 from told import SOURCES, Kind, a_conversion, an_account_of, by_source, code, differing, duration, table, test_code
 
 from target_adpostbacks.core.answers import JSON, Skip
@@ -37,6 +38,10 @@ def matrix() -> str:
     parts = {
         "What each takes:": (("conversions", "click ids", "match keys", "events"), taken),
         "How much, and when:": (("in a request", "not older than", "same id counts once in", "corrections"), limits),
+        "What [links](docs/links.md) of its ads say:": (
+            ("campaign", "ad group", "ad", "placement, creative"),
+            told_links.macros,
+        ),
         "Consent, and how each is tried:": (("is told", "test code", "validated by", "OAuth"), tried),
     }
     return "\n".join(

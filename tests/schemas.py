@@ -10,6 +10,7 @@ import msgspec
 
 from target_adpostbacks.cli import _differences
 from target_adpostbacks.cli.preview import Previewed
+from target_adpostbacks.core.links import Link
 from target_adpostbacks.delivery.check import Checked
 from target_adpostbacks.ledger import Line
 
@@ -30,6 +31,7 @@ class Vector(msgspec.Struct, kw_only=True, rename={"beside": "with"}):
 
 
 ROWS: Mapping[str, Any] = {
+    "links": Link,
     "log": LogLine,
     "preview": Previewed,
     "preview --diff": _differences.Row,

@@ -70,7 +70,9 @@ class Network(ABC, Generic[S]):
     # Whom and what it takes.
     click_ids: ClassVar[tuple[str, ...]]  # what its ads put on the landing URL, the usual one first
     click_id_example: ClassVar[str]
-    links: ClassVar[Mapping[str, str]] = {}  # our name of a landing URL's parameter → its macro
+    links: ClassVar[Mapping[str, str]] = {}  # column of the ad, as a landing URL's parameter → the macro that fills it
+    link_field: ClassVar[str] = ""  # where its landing URLs are pasted; "": none is made for it
+    link_is_query: ClassVar[bool] = False  # that field takes a URL's parameters alone
     own_parameters: ClassVar[Mapping[str, str]] = {}  # a parameter that means an ad's column in its links alone → that
     click_id_form: ClassVar[str] = ""  # a pattern of how they begin, and no other network's do; "": they have no form
     ids: ClassVar[tuple[str, ...]]  # every identifier that it wants kept from the record, click ids too

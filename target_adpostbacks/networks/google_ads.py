@@ -75,6 +75,14 @@ class GoogleAds(Network[GoogleAdsSettings]):
         "ad_impression": None,
         "page_view": "PAGE_VIEW",
     }
+    links: ClassVar[Mapping[str, str]] = {
+        "campaign_id": "{campaignid}",
+        "ad_group_id": "{adgroupid}",
+        "ad_id": "{creative}",  # the ad's id
+        "placement": "{placement}",
+    }
+    link_field = "campaign settings > Campaign URL options > Final URL suffix"
+    link_is_query = True
     click_ids = ("gclid", "gbraid", "wbraid")
     click_id_example = "EAIaIQobChMI_example_"
     click_id_form = r"EAIaIQob|C[ij][0w]?KC|0AAAA"

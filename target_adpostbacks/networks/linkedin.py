@@ -69,6 +69,15 @@ class LinkedIn(Network[LinkedInSettings]):
     }
     event_kind = "suggested type of its conversion rule"
     standard_events = frozenset()
+    links: ClassVar[Mapping[str, str]] = {
+        # Its campaign is what others call an ad group.
+        "campaign_name": "CAMPAIGN_GROUP_NAME",
+        "campaign_id": "CAMPAIGN_GROUP_ID",
+        "ad_group_id": "CAMPAIGN_ID",
+        "ad_id": "CREATIVE_ID",
+    }
+    link_field = "campaign > Tracking parameters, each name with its value"
+    link_is_query = True
     click_ids = ids = ("li_fat_id",)
     click_id_example = "df5gf5-gh6t7-ph4j7h-"
     assets: ClassVar[Mapping[str, str]] = dict.fromkeys(EVENT_SOURCES, "conversion_rules")

@@ -240,6 +240,15 @@ class Meta(Network[MetaSettings]):
         "ad_impression": "ad_impression",
         "page_view": "PageView",
     }
+    links: ClassVar[Mapping[str, str]] = {
+        "campaign_name": "{{campaign.name}}",
+        "campaign_id": "{{campaign.id}}",
+        "ad_group_id": "{{adset.id}}",
+        "ad_id": "{{ad.id}}",
+        "placement": "{{placement}}",
+    }
+    link_field = "ad > Tracking > URL parameters"
+    link_is_query = True
     click_ids = ("fbclid",)
     click_id_example = "IwAR1"
     click_id_form = r"Iw[A-Z0-9][A-Za-z0-9]|fb\.[0-9]\.[0-9]{10,13}\."

@@ -52,6 +52,14 @@ class MicrosoftAds(Network[MicrosoftAdsSettings]):
         "ad_impression": None,
         "page_view": capi.PAGE_LOAD,
     }
+    links: ClassVar[Mapping[str, str]] = {
+        "campaign_name": "{Campaign}",
+        "campaign_id": "{CampaignId}",
+        "ad_group_id": "{AdGroupId}",
+        "ad_id": "{AdId}",
+    }
+    link_field = "campaign settings > Campaign URL options > Final URL suffix"
+    link_is_query = True
     click_ids = ("msclkid",)
     click_id_example = "cdd4afcccb1c9a4cad9544dd7e5006d5"
     ids = (*click_ids, "anonymous_id")

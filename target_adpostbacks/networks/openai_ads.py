@@ -138,6 +138,7 @@ class OpenAIAds(Network[OpenAIAdsSettings]):
         "game_launch": "app_opened",
     }
     standard_events = frozenset(DATA_TYPES)
+    link_field = "ad > Landing page URL"
     click_ids = ("oppref",)
     click_id_example = "oppref_"
     ids = ("oppref", "obref")

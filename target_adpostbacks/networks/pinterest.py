@@ -131,6 +131,14 @@ class Pinterest(Network[PinterestSettings]):
         "ad_impression": "custom",
         "page_view": "page_visit",
     }
+    links: ClassVar[Mapping[str, str]] = {
+        "campaign_name": "{campaignname}",
+        "campaign_id": "{campaignid}",
+        "ad_group_id": "{adgroupid}",
+        "ad_id": "{adid}",
+        "creative_id": "{creative_id}",
+    }
+    link_field = "ad > Destination URL"
     click_ids = ids = ("epik",)
     click_id_example = "dj0yJnU9"
     click_id_form = "dj0y"  # nearly always; Pinterest has no rule (unconfirmed)

@@ -113,6 +113,12 @@ class Reddit(Network[RedditSettings]):
         "ad_impression": None,
         "page_view": "PAGE_VISIT",
     }
+    links: ClassVar[Mapping[str, str]] = {
+        "campaign_id": "{{CAMPAIGN_ID}}",
+        "ad_group_id": "{{ADGROUP_ID}}",
+        "ad_id": "{{AD_ID}}",
+    }
+    link_field = "ad > Destination URL"
     click_ids = ("rdt_cid",)
     click_id_example = "3184742045291813272"
     click_id_form = r"[0-9]{17,20}\Z"

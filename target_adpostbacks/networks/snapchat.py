@@ -140,6 +140,13 @@ class Snapchat(Network[SnapchatSettings]):
         "ad_impression": "AD_VIEW",
         "page_view": "PAGE_VIEW",
     }
+    links: ClassVar[Mapping[str, str]] = {
+        "campaign_name": "{{campaign.name}}",
+        "campaign_id": "{{campaign.id}}",
+        "ad_group_id": "{{adSet.id}}",
+        "ad_id": "{{ad.id}}",
+    }
+    link_field = "ad > Website URL"
     click_ids = ("sc_click_id", "ScCid", "sccid")  # the column, then as the landing URL has it
     click_id_example = "9f86d081-884c-4d65-9a2f-eaa0c55ad015"
     ids = (*click_ids, "sc_cookie1")

@@ -239,6 +239,14 @@ class TikTok(Network[TikTokSettings]):
         "ad_impression": "ad_impression",
         "page_view": "Pageview",
     }
+    links: ClassVar[Mapping[str, str]] = {
+        "campaign_name": "__CAMPAIGN_NAME__",
+        "campaign_id": "__CAMPAIGN_ID__",
+        "ad_group_id": "__AID__",  # what TikTok calls AID is the ad group, and CID the ad
+        "ad_id": "__CID__",
+        "placement": "__PLACEMENT__",
+    }
+    link_field = "ad > Website URL, and not again under Tracking"
     own_parameters: ClassVar[Mapping[str, str]] = {"aid": "ad_group_id", "cid": "ad_id"}
     click_ids = ("ttclid",)
     click_id_example = "E.C.P.abc"

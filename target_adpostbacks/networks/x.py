@@ -79,6 +79,7 @@ class X(Network[XSettings]):
         "page_view": "SITE_VISIT",
     }
     event_kind = "type to choose for its event"
+    link_field = "ad > Website URL"
     click_ids = ids = ("twclid",)
     click_id_example = "23opevjt88psuo13lu8d020qk"
     standard_events = frozenset()

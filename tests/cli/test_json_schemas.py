@@ -59,6 +59,7 @@ def holds(command: str, rows: Any) -> None:
         ("preview", ["preview", "--config", "config.json", "--input", "data.jsonl"]),
         ("preview --diff", ["preview", "--config", "config.json", "--input", "data.jsonl", "--diff", "other.json"]),
         ("vectors", ["vectors"]),
+        ("links", ["links", "https://shop.example/"]),
     ],
 )
 def test_a_command_writes_what_its_schema_says(command: str, arguments: list[str], folder: Path) -> None:
