@@ -22,6 +22,7 @@ from plugin_definitions import about
 from told import SOURCES, Kind, a_conversion, an_account_of, by_source, code, differing, duration, table, test_code
 
 from target_adpostbacks import config
+from target_adpostbacks.config.notify import Conditions
 from target_adpostbacks.config.rules import RuleSettings
 from target_adpostbacks.core import answers as http
 from target_adpostbacks.core.answers import Skip, Verdict, by_status
@@ -37,6 +38,7 @@ from target_adpostbacks.doctor import FINDINGS, LEVELS, Diagnosis
 from target_adpostbacks.networks import NETWORKS, TITLES
 from target_adpostbacks.rules import presets
 from target_adpostbacks.rules.expressions import FUNCTIONS, METHODS
+from target_adpostbacks.run.notifying import Message
 from target_adpostbacks.sandbox.access import Access
 from target_adpostbacks.sandbox.network import Call, Refused
 from target_adpostbacks.sandbox.networks import SANDBOX_NETWORKS
@@ -452,6 +454,21 @@ def doctor_schema() -> str:
     return json.dumps({**top, **kinds.pop("Diagnosis"), "$defs": kinds}, indent=2, ensure_ascii=False) + "\n"
 
 
+def alert_schema() -> str:
+    """The JSON Schema of what a webhook is sent."""
+    top = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "What target-adpostbacks tells a webhook",
+    }
+    (_, kinds) = msgspec.json.schema_components([Message], ref_template="#/$defs/{name}")
+    for kind in kinds.values():
+        kind.pop("title")
+        kind["required"] = [*kind["properties"]]
+        for member in kind["properties"].values():
+            member.pop("default", None)
+    return json.dumps({**top, **kinds.pop("Message"), "$defs": kinds}, indent=2) + "\n"
+
+
 def config_schema() -> str:
     """The JSON Schema of the config, as ``target-adpostbacks --about`` prints it."""
     top = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "The config of target-adpostbacks"}
@@ -512,6 +529,10 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "general": lambda: settings_table(config.General, {*described(config.General)} - {*INHERITED}),
         "inherited": lambda: settings_table(Settings, INHERITED),
         "sections": lambda: settings_table(Settings, {*described(Settings)} - {*INHERITED}),
+    },
+    "docs/alerts.md": {
+        "notify": lambda: settings_table(config.Notify, described(config.Notify)),
+        "conditions": lambda: settings_table(Conditions, described(Conditions)),
     },
     "docs/rules.md": {
         "keys": lambda: settings_table(RuleSettings, described(RuleSettings)),

@@ -13,7 +13,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import schemas
 from conftest import NOW
-from documents import PARTS, config_schema, doctor_schema, filled, kept, keywords, page, sample_config
+from documents import PARTS, alert_schema, config_schema, doctor_schema, filled, kept, keywords, page, sample_config
 
 from target_adpostbacks import config
 from target_adpostbacks.core.columns import COLUMN_ALIASES, READERS
@@ -67,6 +67,10 @@ def test_editors_can_use_the_schema_of_the_config() -> None:
 
 def test_the_schema_of_the_doctors_json_is_committed(request: pytest.FixtureRequest) -> None:
     kept(ROOT / "docs" / "doctor.schema.json", doctor_schema(), request)
+
+
+def test_the_schema_of_a_notification_is_committed(request: pytest.FixtureRequest) -> None:
+    kept(ROOT / "docs" / "alert.schema.json", alert_schema(), request)
 
 
 @pytest.mark.parametrize("command", schemas.ROWS)

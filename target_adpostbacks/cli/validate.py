@@ -13,8 +13,9 @@ from rich.console import Console
 
 from target_adpostbacks.cli import _configs
 from target_adpostbacks.cli._tables import columns
+from target_adpostbacks.config import Notify
 from target_adpostbacks.core.accounts import Account
-from target_adpostbacks.delivery.check import Checked, check_all
+from target_adpostbacks.delivery.check import Checked, Result, check_all
 from target_adpostbacks.delivery.transport import HttpTransport
 from target_adpostbacks.run import utc_now
 
@@ -34,8 +35,9 @@ HEAD = ("Account", "Asset", "Result", "HTTP", "Code")
     help="Code of the network's test tool, in place of the config's; for one account of several: ACCOUNT=CODE."
     " It is kept nowhere.",
 )
+@click.option("--notify", "is_notified", is_flag=True, help="Post a test message to the webhook of `notify`, too.")
 @click.option("--format", "style", type=click.Choice(["table", "json"]), default="table")
-def validate(names: Sequence[str], paths: Sequence[str], codes: Sequence[str], style: str) -> None:
+def validate(names: Sequence[str], paths: Sequence[str], codes: Sequence[str], is_notified: bool, style: str) -> None:
     """Try the credentials of accounts, in a way that counts nothing.
 
     ACCOUNT is a section (`tiktok`: all its accounts) or one account (`tiktok.game_a`). Without one, all are tried.
@@ -51,16 +53,29 @@ def validate(names: Sequence[str], paths: Sequence[str], codes: Sequence[str], s
     \b
     Example: adpostbacks validate tiktok --config config.json --test-code TEST04030
     """
-    accounts = _configs.read(paths).chosen(names)
+    configured = _configs.read(paths)
+    accounts = configured.chosen(names)
+    if is_notified and configured.general.notify is None:
+        raise click.UsageError("--notify: the config has no `notify`")
     code_of = codes_by_account(codes, accounts)
     with closing(HttpTransport()) as transport:
         checked = [each for _, assets in check_all(accounts, transport, utc_now, code_of) for each in assets]
+    if is_notified and configured.general.notify:
+        checked.append(_notified(configured.general.notify))
     if style == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(checked)).decode())
     else:
         for line in _table(checked):
             click.echo(line)
     sys.exit(int(any(each.result == "failed" for each in checked)))
+
+
+def _notified(notify: Notify) -> Checked:
+    from target_adpostbacks.run.notifying import Trial, post
+
+    posted = post(notify.url, Trial())
+    result: Result = "failed" if posted.why else "ok"
+    return Checked(account="notify", asset="", result=result, http_status=posted.http_status, message=posted.why)
 
 
 def codes_by_account(codes: Iterable[str], accounts: Sequence[Account]) -> Mapping[str, str]:

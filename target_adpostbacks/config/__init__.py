@@ -2,6 +2,18 @@
 
 from target_adpostbacks.config.describing import described, schema
 from target_adpostbacks.config.general import General, SdkSettings
+from target_adpostbacks.config.notify import Notify
 from target_adpostbacks.config.reading import InvalidConfig, accounts, hints, read, trials
 
-__all__ = ["General", "InvalidConfig", "SdkSettings", "accounts", "described", "hints", "read", "schema", "trials"]
+__all__ = [
+    "General",
+    "InvalidConfig",
+    "Notify",
+    "SdkSettings",
+    "accounts",
+    "described",
+    "hints",
+    "read",
+    "schema",
+    "trials",
+]

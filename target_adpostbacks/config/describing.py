@@ -41,12 +41,18 @@ def schema() -> dict[str, Any]:
 
 def described(settings: type[msgspec.Struct]) -> dict[str, Any]:
     """A Settings type as JSON Schema properties, without defaults: the SDK would fill them into every account."""
-    (schema,) = msgspec.json.schema(settings)["$defs"].values()
-    return {name: _plain(property_) for name, property_ in schema["properties"].items()}
+    kinds = msgspec.json.schema(settings)["$defs"]
+    return {name: _plain(property_, kinds) for name, property_ in kinds[settings.__name__]["properties"].items()}
 
 
-def _plain(property_: Mapping[str, Any]) -> dict[str, Any]:
-    plain = {key: value for key, value in property_.items() if key not in ("default", "anyOf", "minimum", "maximum")}
+def _plain(property_: Mapping[str, Any], kinds: Mapping[str, Any]) -> dict[str, Any]:
+    left_out = ("default", "anyOf", "minimum", "maximum", "$ref")
+    plain = {key: value for key, value in property_.items() if key not in left_out}
+    for choice in (property_, *property_.get("anyOf", ())):
+        if "$ref" in choice:  # settings of its own
+            members = kinds[choice["$ref"].rpartition("/")[2]]["properties"]
+            inner = {name: _plain(member, kinds) for name, member in members.items()}
+            return {**plain, "type": "object", "properties": inner}
     if "anyOf" in property_:
         types = [choice.get("type") for choice in property_["anyOf"]]
         plain["type"] = [*dict.fromkeys(type_ for type_ in types if type_)]

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from target_adpostbacks.core.settings import Defaults, Preset, doc
+from target_adpostbacks.config.notify import Notify
+from target_adpostbacks.core.settings import Defaults, Percentage, Preset, doc
 
 Few = Annotated[int, msgspec.Meta(ge=0, le=32)]
-Percentage = Annotated[float, msgspec.Meta(ge=0, le=100)]
 
 
 class General(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +114,13 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
             " rejected, more than this percentage was rejected, or all were. null: never. Default: 100, if all were.",
         ),
     ] = 100
+    notify: Annotated[
+        Notify | None,
+        doc(
+            "Calls a webhook at the end of a run that finds credentials refused, too much rejected or too much money"
+            " open: `url` and `on`. docs/alerts.md explains it. Default: nobody is told."
+        ),
+    ] = None
 
     @property
     def zone(self) -> tzinfo:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfoNotFoundError
 from target_adpostbacks.config import persons
 from target_adpostbacks.config.assets import shared_assets, shared_token_files
 from target_adpostbacks.config.general import General, SdkSettings
+from target_adpostbacks.config.notify import read_notify
 from target_adpostbacks.config.rules import (
     Place,
     preset_level,
@@ -137,7 +138,9 @@ def trials(sections: Mapping[str, Iterable[Account]]) -> list[str]:
 
 
 def _general(config: Mapping[str, Any], mistakes: list[str]) -> General:
-    general = read_level("", General, config, mistakes).values
+    flat = {name: value for name, value in config.items() if name != "notify"}
+    general = read_level("", General, flat, mistakes).values
+    general["notify"] = read_notify(config.get("notify"), mistakes)
     names = config.get("fields")
     if isinstance(names, Mapping):
         mistakes += [f"fields.{name}: {problem}" for name in names if (problem := problem_of_name(name))]

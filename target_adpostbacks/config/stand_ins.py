@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
+from target_adpostbacks.config.notify import Notify
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.settings import examples, secrets
@@ -32,16 +35,16 @@ def _for_every_event(example: Any, network: type[Network[Any]]) -> Any:
 
 def with_secrets(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config with an example for each secret that a section lacks: the real one may come from the environment."""
+    types = {name: network.settings_type for name, network in NETWORKS.items()} | {"notify": Notify}
     return {
-        name: {**section, **_example_secrets(name, section)}
-        if name in NETWORKS and isinstance(section, Mapping)
+        name: {**section, **_example_secrets(types[name], section)}
+        if name in types and isinstance(section, Mapping) and (section or name in NETWORKS)
         else section
         for name, section in config.items()
     }
 
 
-def _example_secrets(name: str, section: Mapping[str, Any]) -> dict[str, str]:
+def _example_secrets(type_: type[msgspec.Struct], section: Mapping[str, Any]) -> dict[str, str]:
     """Those that the section lacks: empty and null are no secrets either."""
-    type_ = NETWORKS[name].settings_type
     lacking = {setting for setting in secrets(type_) if not section.get(setting)}
     return {setting: example for setting, example in examples(type_).items() if setting in lacking}

@@ -69,6 +69,7 @@ def secrets(settings: type[msgspec.Struct]) -> set[str]:
 
 
 Days = Annotated[int, msgspec.Meta(ge=1, le=3650)]
+Percentage = Annotated[float, msgspec.Meta(ge=0, le=100)]
 
 Preset = Annotated[
     str | None,

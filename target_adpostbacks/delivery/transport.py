@@ -35,11 +35,15 @@ HEADERS = {
 
 
 class Unreachable(Exception):
-    """No answer came. ``sent``: bytes went out, so that the network may have taken them."""
+    """No answer came. ``sent``: bytes went out, so that the network may have taken them.
 
-    def __init__(self, why: str, *, sent: bool, latency_ms: int = 0) -> None:
-        super().__init__(why)
-        self.why = why
+    ``why``: with the place that was not reached, where it is known; ``cause``: without it.
+    """
+
+    def __init__(self, cause: str, *, sent: bool, latency_ms: int = 0, place: str = "") -> None:
+        self.cause = cause
+        self.why = f"{cause}: {place}" if place else cause
+        super().__init__(self.why)
         self.sent = sent
         self.latency_ms = latency_ms
 
@@ -94,8 +98,8 @@ class HttpTransport:
                 raise  # our own mistake; once bytes are out, whatever breaks means that no answer was heard
             why = "timed out" if watched.overdue or _is_timeout(error) else _why(error)
             place, is_proxied = _place(request.url)
-            why = f"{why}: {place}" if is_proxied or not watched.sent else why
-            raise Unreachable(why, sent=watched.sent, latency_ms=_since(started)) from None
+            place = place if is_proxied or not watched.sent else ""
+            raise Unreachable(why, sent=watched.sent, latency_ms=_since(started), place=place) from None
         headers = {name.lower(): value for name, value in answer.headers.items()}
         return Response(
             status=answer.status,
@@ -180,7 +184,7 @@ def _unchecked(url: str) -> str:
     """What can't be checked of a host behind a proxy; empty: nothing. Raises Unreachable for an address on its face."""
     place, is_proxied = _place(url)
     if is_proxied and not is_public_name(urlsplit(url).hostname or ""):
-        raise Unreachable(f"{NOT_PUBLIC}: {place}", sent=False)
+        raise Unreachable(NOT_PUBLIC, sent=False, place=place)
     return f"{place}: the proxy finds the host's address, so that nobody checks that it is public" if is_proxied else ""
 
 

@@ -1,7 +1,7 @@
 """The database that says what became of each postback: SQLite by default, PostgreSQL by URL."""
 
 from target_adpostbacks.ledger.connections import NoLedger, UnusableLedger
-from target_adpostbacks.ledger.counts import UNKNOWN, Accepted
+from target_adpostbacks.ledger.counts import UNKNOWN, Accepted, Written
 from target_adpostbacks.ledger.filters import Only
 from target_adpostbacks.ledger.log import RETRIED, STATUSES, Line
 from target_adpostbacks.ledger.place import ledger_url
@@ -41,6 +41,7 @@ __all__ = [
     "Status",
     "Story",
     "UnusableLedger",
+    "Written",
     "key",
     "ledger_url",
     "schema",

@@ -1,4 +1,4 @@
-"""What networks made of requests afterwards: which are to be asked about, and what is shown of the answers."""
+"""Counts of a run, and what networks made of requests afterwards: which to ask about, what is shown of the answers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from target_adpostbacks.ledger.database import Database
+from target_adpostbacks.ledger.tables import DELIVERIES
 
 UNKNOWN = "unknown"
 """``processing`` of a request that its network no longer knows."""
@@ -22,6 +23,27 @@ class Accepted(NamedTuple):
     started_at: str
     events: int
     network_request_id: str
+
+
+class Written(NamedTuple):
+    """Deliveries that a run wrote and that are alike in all of this."""
+
+    network: str
+    account: str
+    status: str
+    reason: str
+    code: str
+    rows: int
+
+
+def written(database: Database, run_id: str, after: int) -> list[Written]:
+    """The deliveries of a run as they are now, the most first; tests aside. ``after``: the seq at its start."""
+    group = ", ".join(Written._fields[:-1])
+    query = f"""
+        SELECT {group}, COUNT(*) AS rows FROM {database.table(DELIVERIES)}
+        WHERE seq > :after AND run_id = :run_id AND NOT test GROUP BY {group} ORDER BY COUNT(*) DESC, {group}
+    """
+    return [Written(*row) for row in database.read(query, {"after": after, "run_id": run_id})]
 
 
 def uncounted(database: Database, network: str, asset: str, before: str) -> list[Accepted]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_adpostbacks.core.health import Activity
 from target_adpostbacks.ledger import log, story
+from target_adpostbacks.ledger.counts import Written, written
 from target_adpostbacks.ledger.database import Database
 from target_adpostbacks.ledger.filters import ALL, Only, known
 from target_adpostbacks.ledger.log import Line, Newest
@@ -65,6 +66,10 @@ class LedgerReader:
     def known(self, column: str) -> list[str]:
         """The values that deliveries have in a column, sorted."""
         return known(self._database, column)
+
+    def written(self, run_id: str, after: int) -> list[Written]:
+        """The deliveries of a run, counted. ``after``: the seq at its start."""
+        return written(self._database, run_id, after)
 
     def activities(self, now: datetime, quiet_hours: float = 24) -> list[Activity]:
         """What is known of every account, by name: the last 24 hours, the newest answers, and what is open.

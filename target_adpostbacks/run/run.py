@@ -81,7 +81,13 @@ class Run:
         self._noticed = Noticed(log)
         self._skipped: list[Skipped] = []
         self._skipped_since = 0.0
-        self.ledger = Ledger(ledger_url(os.environ, general.ledger_url), self.run_id)
+        url = ledger_url(os.environ, general.ledger_url)
+        self.ledger = Ledger(url, self.run_id)
+        self._notifier = None
+        if general.notify:
+            from target_adpostbacks.run.notifying import Notifier
+
+            self._notifier = Notifier(general.notify, accounts, url, clock, log)
         self._http = HttpTransport()
         self._delivery = Delivery(
             self.ledger,
@@ -272,6 +278,8 @@ class Run:
 
     def stop(self) -> None:
         """End waits: requests under way finish and are written down, everything else stays open."""
+        if self._notifier:
+            self._notifier.stop()
         self._delivery.stop()
 
     def settle(self, is_hurried: Callable[[], bool] = lambda: False) -> None:
@@ -282,9 +290,21 @@ class Run:
                 self._delivery.submit(batches.account, batch)
         for waiting in self._in_turn.values():
             self._send_in_turn(waiting)
-        if not self._delivery.settle(is_hurried):
+        if not self._delivery.settle(self._told_while(is_hurried)):
             self._delivery.abandon()
         self._is_settled = True
+
+    def _told_while(self, is_hurried: Callable[[], bool]) -> Callable[[], bool]:
+        """The same question; meanwhile the webhook of ``notify`` is called, if a signal leaves little time for it."""
+        if (notifier := self._notifier) is None:
+            return is_hurried
+
+        def asked() -> bool:
+            if notifier.is_due:
+                notifier.tell(self.run_id, self.ledger.started_at_seq, self.tally, None)
+            return is_hurried()
+
+        return asked
 
     def close(self, mistakes: Iterable[str] = (), signal_number: int = 0) -> int:
         """Log how the run ended and end its books; the exit code.
@@ -306,6 +326,8 @@ class Run:
         self._delivery.close()
         self._http.close()
         self.ledger.close()
+        if self._notifier:  # once other runs may have the assets
+            self._notifier.tell(self.run_id, self.ledger.started_at_seq, tally, code)
         self._log.info("Done in %.1f s: %s", time.monotonic() - self._started, summary(tally))
         return code
 

@@ -14,6 +14,7 @@ GENERAL = (
     *("ledger_url", "fields", "default_timezone", "max_batch_age_seconds", "lock_wait_seconds", "workers"),
     *("performance", "report"),
     *("validate", "results_path", "ledger_retention_days", "fail_above_invalid_percent", "fail_above_rejected_percent"),
+    "notify",
 )
 """The settings at the top, beside those that every network takes."""
 
