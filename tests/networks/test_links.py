@@ -55,6 +55,8 @@ def filled_in(url: str, name: str) -> str:
 @pytest.mark.parametrize("page", [PAGE, f"{PAGE}?color=red&q=a%20b#top", f"{PAGE}?", f"{PAGE}?x&", f"{PAGE}#a?b"])
 def test_what_a_network_fills_in_is_read_back(name: str, with_utm: bool, page: str) -> None:
     made = the_link(name, page, with_utm=with_utm).url
+    assert "?&" not in made
+    assert "&&" not in made
     assert read_back(filled_in(made, name), name) == {column: SAMPLES[column] for column in asked(name)}
 
 
