@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from typing import IO, Any
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import urlencode, urljoin
 
 import click
 import msgspec
@@ -19,6 +19,7 @@ from target_adpostbacks.core.postback import Postback
 from target_adpostbacks.core.preparation import Prepared
 from target_adpostbacks.core.settings import extras
 from target_adpostbacks.delivery.check import NEUTRAL_EVENTS, Recorder, Tested, assets, made_up, send, with_test_code
+from target_adpostbacks.delivery.scrub import without_secrets
 from target_adpostbacks.delivery.transport import HttpTransport
 from target_adpostbacks.run import preparation_of, utc_now
 from target_adpostbacks.singer.messages import BadLine, UnreadableInput
@@ -137,7 +138,8 @@ def _report(network: Network[Any], recorder: Recorder, tested: Tested) -> Iterat
 
 def _sent(request: Request, secrets: Sequence[str]) -> Iterator[str]:
     query = f"?{urlencode(request.query)}" if request.query else ""
-    yield _without(secrets, f"{request.method} {request.url}{query}")
+    url = urljoin(request.url, request.target) if request.target else request.url + query
+    yield _without(secrets, f"{request.method} {url}")
     for name, value in request.headers.items():
         yield _without(secrets, f"{name}: {value}")
     if request.body is not None:
@@ -163,7 +165,5 @@ def _indented(body: bytes) -> str:
 
 
 def _without(secrets: Sequence[str], text: str) -> str:
-    for secret in secrets:
-        for spelling in {secret, quote_plus(secret)}:
-            text = text.replace(spelling, "***")
+    text = without_secrets(text, secrets)
     return "".join(char if char.isprintable() or char == "\n" else "�" for char in text)

@@ -151,7 +151,7 @@ def with_test_code(account: Account, test_code: str = "", *, with_rules: bool = 
         changes |= network.with_test_code(test_code)
     settings = msgspec.structs.replace(network.settings, **changes)
     secrets = (*account.secrets, test_code) if len(test_code) >= KNOWN_AGAIN else account.secrets
-    return msgspec.structs.replace(account, network=type(network)(settings), secrets=secrets)
+    return msgspec.structs.replace(account, network=type(network)(settings, account=network.account), secrets=secrets)
 
 
 KEPT = frozenset({"base_url", "proxy", "request_timeout_seconds"})

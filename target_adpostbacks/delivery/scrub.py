@@ -80,6 +80,7 @@ def _masked(secret: str) -> re.Pattern[str]:
                 rf"(?<=[=:]){written}{ends}",
                 rf"(?<=%3[AD]){written}{ends}",
                 rf"(?<=[\"'`(\[{{/]){written}(?=[\"'`)\]}}/?])",
+                rf"(?<=/){written}$",
                 rf"(?<=: ){written}(?=\s*(?:$|[^\w\s]))",
                 rf"(?<=\b(?:key|sig) ){written}(?=\s*(?:$|[^\w\s]))",
                 rf"(?<=\b(?:token|basic) ){written}(?=\s*(?:$|[^\w\s]))",

@@ -153,6 +153,35 @@ def test_a_short_code_takes_no_piece_out_of_other_words(config: Path, sandbox: S
     assert "Content-Type: application/json" in result.stdout
 
 
+def test_what_a_postback_url_was_filled_with_is_printed_without_secrets(config: Path, sandbox: Sandbox) -> None:
+    sandbox.faults = []
+    own = {
+        "url": "https://t.example.com/postback?cid={click_id}&eid={event_id}&k={path_key}&n={pin}&test={test}",
+        "method": "POST",
+        "headers": {"X-Key": "hdr", "Accept": "text/plain", "X-Signed": "Token long-header-key"},
+        "json": {"cid": "{click_id}", "deep": {"key": "{body_key}", "pin": "{pin}"}},
+        "secrets": {"path_key": "canary/key+1", "pin": 77, "body_key": 'body "canary"'},
+        "auth": {"type": "basic", "username": "ada", "password": "pw"},
+        "send_test": True,
+        "base_url": sandbox.url,
+    }
+    sections = json.loads(config.read_text())
+    sections["generic"] = {"accounts": {"tracker": own}}
+    config.write_text(json.dumps(sections))
+    result = run(config, "generic.tracker")
+    assert result.exit_code == 0, result.output
+    first = result.stdout.splitlines()[0]
+    assert first.startswith(f"POST {sandbox.url}/postback?cid=click-")
+    assert first.endswith("&k=***&n=***&test=1")
+    assert "X-Key: ***\n" in result.stdout
+    assert "X-Signed: Token ***\n" in result.stdout
+    assert "Accept: text/plain\n" in result.stdout
+    assert '"key": "***"' in result.stdout
+    assert '"pin": ***' in result.stdout
+    for secret in ("canary", "77", "hdr", "long-header", "pw", "YWRhOnB3"):
+        assert secret not in result.stdout.partition("cid=")[2].partition("eid=")[2].partition("&k=")[2], secret
+
+
 def test_a_refusal_comes_with_the_advice_on_its_words(config: Path) -> None:
     sections = json.loads(config.read_text())
     sections["openai_ads"]["api_key"] = "sk-forbidden"

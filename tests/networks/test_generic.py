@@ -17,12 +17,13 @@ from conftest import COLUMNS, NOW
 from target_adpostbacks.config import InvalidConfig, accounts, hints, read
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import Request, Response, Skip, Verdict
+from target_adpostbacks.core.columns import READERS
 from target_adpostbacks.core.postback import Postback, prepare
 from target_adpostbacks.core.record import parse
 from target_adpostbacks.delivery.check import check
 from target_adpostbacks.delivery.scrub import scrubbed
 from target_adpostbacks.delivery.transport import HttpTransport
-from target_adpostbacks.networks import NETWORKS
+from target_adpostbacks.networks import IDS, NETWORKS
 from target_adpostbacks.networks._generic.filters import FILTERS
 from target_adpostbacks.networks._generic.macros import MACROS
 from target_adpostbacks.networks.generic import Generic
@@ -512,6 +513,11 @@ def test_the_page_tells_every_macro_and_every_filter() -> None:
     columns = {"event_time", "click_time"} | {name for name in MACROS if name in COLUMNS_OF_RECORD}
     assert {*FILTERS, "default", "raw"} <= named
     assert {*MACROS} - columns - {*NETWORKS["generic"].ids} <= named
+
+
+def test_every_column_of_a_record_is_a_macro() -> None:
+    other_spellings = {"sccid", "ScCid", "_gcl_aw", "_gcl_ag", "FPGCLAW"}
+    assert {*READERS, *IDS} - {*MACROS} == other_spellings
 
 
 COLUMNS_OF_RECORD = {

@@ -15,7 +15,7 @@ from target_adpostbacks.core.match_keys import gaid, idfa
 
 IDS = tuple(
     "ttclid ttp rdt_cid rdt_uuid fbclid fbc fbp gclid gbraid wbraid dclid sc_click_id sc_cookie1 epik li_fat_id twclid"
-    " msclkid oppref obref qclid ndclid yclid aleid alart axwrt tblci dicbo ldtag_cl aref".split()
+    " msclkid oppref obref qclid ndclid yclid aleid alart axwrt tblci dicbo ldtag_cl aref anonymous_id".split()
 )
 """Click ids and cookies that a template may ask for."""
 

@@ -32,8 +32,8 @@ SUCCESS = {"status": "a list", "body_contains": "a text", "body_regex": "a text"
 KEYS = ("token", "password", "secret")
 """What is secret in ``auth``."""
 NOT_PRINTABLE = "contains a line break or another control character; copy it again"
-LIKE_A_KEY = 8
-"""Characters of a header's word from which on it may be a key."""
+SCHEMES = frozenset({"bearer", "basic", "token", "key", "apikey", "digest"})
+"""Words of a header that are no key."""
 AUTH = {"bearer": ("token",), "basic": ("username", "password"), "hmac_sha256": ("secret", "header", "over")}
 
 _MACRO = re.compile(r"\{[^{}]*\}|\[[^\[\]]*\]")
@@ -146,7 +146,7 @@ class GenericSettings(PhoneSettings, frozen=True, kw_only=True):
         if "username" in auth and "password" in auth:
             keys.append(basic(auth["username"], auth["password"]).partition(" ")[2])
         headers = (_MACRO.sub(" ", text) for name, text in self.headers.items() if name.lower() not in OPEN_HEADERS)
-        words = [word for text in headers for word in text.split() if len(word) >= LIKE_A_KEY]
+        words = [word for text in headers for word in text.split() if word.lower() not in SCHEMES]
         return (*super().hidden(), *map(text_of, self.secrets.values()), *keys, *words)
 
     def problems(self) -> Iterable[str]:
