@@ -106,7 +106,7 @@ REASONS = {
         Reason(
             "by_rule",
             "skipped",
-            "One of your rules leaves it out: the message is its name.",
+            "One of your rules leaves it out: the message is its name. Or a source corrects what was never accepted.",
             "Nothing to do. Change the rule if it should be sent.",
         ),
         Reason(

@@ -39,6 +39,8 @@ TOO_EARLY = Outcome(
     Verdict.TRANSIENT, message="what goes before it is open: what it adjusts, or what the network takes for the same"
 )
 
+NO_ORIGINAL = "it corrects what the network has not accepted from this ledger"
+
 
 class Delivery:
     """One run's sending. ``submit``, ``skip``, ``settle`` and ``close`` belong to one thread; the rest is on others.
@@ -244,9 +246,12 @@ class Delivery:
             self._verdicts.store([(BUSY, batch)], None)
             return
         by_status = self._repeats.sort(batch, lane.network)
-        if too_early := self._repeats.too_early([*by_status.new, *by_status.refused], self._verdicts.left_open):
+        too_early, groundless = self._repeats.held_back([*by_status.new, *by_status.refused], self._verdicts.left_open)
+        if too_early:
             self._verdicts.store([(TOO_EARLY, too_early)], None)
-            by_status = by_status.without(too_early)
+        if groundless:
+            self._verdicts.skip(groundless, "by_rule", NO_ORIGINAL)
+        by_status = by_status.without([*too_early, *groundless])
         self._verdicts.release(by_status.accepted, "already accepted")
         self._verdicts.leave_open(by_status.unrecognized, Outcome(Verdict.NO_ANSWER, message=UNRECOGNIZED))
         if by_status.new:

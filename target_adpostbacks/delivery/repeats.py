@@ -81,18 +81,24 @@ class Repeats:
                 (by_status.new if is_recognized else by_status.unrecognized).append(queued)
         return by_status
 
-    def too_early(self, batch: Sequence[Queued], left_open: LeftOpen) -> list[Queued]:
-        """Those that would overtake what this run left open, or the conversion that they adjust, open in the ledger."""
+    def held_back(self, batch: Sequence[Queued], left_open: LeftOpen) -> tuple[list[Queued], list[Queued]]:
+        """Those that would overtake what this run left open, or the conversion that they adjust, open in the ledger.
+
+        And of the others those that are only sent where the ledger has what they adjust accepted, and it has not.
+        """
         adjusted = {id(queued): _adjusted(queued.postback) for queued in batch if queued.postback.key.adjustment}
         if not adjusted and not left_open:
-            return []
+            return [], []
         earlier = self._ledger.earlier([key for keys in adjusted.values() for key in keys])
-        is_open = {key for key, row in earlier.items() if row.status == "open"}
-        return [
-            queued
-            for queued in batch
-            if not is_open.isdisjoint(keys := adjusted.get(id(queued), ())) or left_open.is_before(queued, keys)
-        ]
+        too_early, groundless = [], []
+        for queued in batch:
+            keys = adjusted.get(id(queued), ())
+            statuses = {row.status for key in keys if (row := earlier.get(key))}
+            if "open" in statuses or left_open.is_before(queued, keys):
+                too_early.append(queued)
+            elif keys and queued.postback.needs_original and not queued.in_doubt_since and "accepted" not in statuses:
+                groundless.append(queued)
+        return too_early, groundless
 
     def _is_recognized(self, postback: Postback, row: Earlier, max_retry_seconds: float) -> bool:
         """Whether the network still takes a repetition for one: to the end of the retries that it may need."""

@@ -76,6 +76,17 @@ class Verdicts:
                 else:
                     self.leave_open(batch, outcome, sent and sent.http_status)
 
+    def skip(self, batch: Sequence[Queued], reason: str, message: str) -> None:
+        """These are not sent, for what the ledger has of others."""
+        status = Status("skipped", reason, "", message)
+        rows = [
+            Delivered(queued.postback.key, queued.postback.account_name, status, NO_REQUEST, queued.postback.facts)
+            for queued in batch
+        ]
+        with self._writing:
+            self._ledger.write(self.now(), rows)
+            self.release(batch, f"skipped {reason}")
+
     def keep(self, batch: Sequence[Queued], why: Outcome) -> None:
         """The ledger's refusal of these stands; what ``note_unanswered`` has overwritten stays open."""
         noted = [queued for queued in batch if queued.postback.key in self._noted]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import logging
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,9 @@ from conftest import SETTINGS, a_record
 
 from target_adpostbacks.config import read
 from target_adpostbacks.core.answers import Request, Response
+from target_adpostbacks.core.preparation import Prepared
 from target_adpostbacks.delivery.in_turn import MOST_WAITING
+from target_adpostbacks.delivery.transport import Unreachable
 from target_adpostbacks.run import Run
 
 NOW = datetime(2026, 11, 20, 13, tzinfo=timezone.utc)
@@ -56,10 +60,18 @@ def sent(event: Any) -> tuple[str, Any]:
     return event.get("transactionId") or event["orderId"], restated or event.get("conversionValue")
 
 
-def a_run(tmp_path: Path, google: Google, *, batch: int = 10, most: int = MOST_WAITING, **settings: Any) -> Run:
+def a_run(
+    tmp_path: Path,
+    google: Google,
+    *,
+    kind: type[Run] = Run,
+    batch: int = 10,
+    most: int = MOST_WAITING,
+    **settings: Any,
+) -> Run:
     section = {**SETTINGS["google_ads"], "max_attempts": 2, **settings}
     general, accounts = read({"google_ads": section, "ledger_url": f"sqlite:///{tmp_path}/ledger.db"})
-    run = Run(
+    run = kind(
         general,
         accounts,
         log=logging.getLogger("test"),
@@ -236,3 +248,63 @@ def test_a_conversion_is_not_kept_back_by_its_own_adjustment(tmp_path: Path) -> 
     run = finished(a_run(tmp_path, google), restated(1, 6), purchase(1, 5))
     assert values(google, 1)[0] == 5
     assert run.tally.rejected == 0
+
+
+class OfASource(Run):
+    """As if a source's row had made each adjustment."""
+
+    def take(self, prepared: Prepared, *args: Any) -> int:
+        prepared.postbacks = [msgspec.structs.replace(each, needs_original=True) for each in prepared.postbacks]
+        return super().take(prepared, *args)
+
+
+def skipped(tmp_path: Path) -> list[tuple[str, ...]]:
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
+        return connection.execute(
+            "SELECT event_id, adjustment, reason, message FROM deliveries WHERE status = 'skipped' ORDER BY event_id"
+        ).fetchall()
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_an_adjustment_of_a_source_leaves_only_if_its_original_was_accepted(tmp_path: Path, api: str) -> None:
+    google = Google(once_down())
+    run = finished(a_run(tmp_path, google, kind=OfASource, api=api), purchase(1, 5), restated(1, 6), restated(2, 6))
+    assert google.taken == [("evt-1", 5), ("evt-1", 6)]
+    assert (run.tally.accepted, run.tally.skipped, run.tally.open) == (2, {"by_rule": 1}, {})
+    said = ("evt-2", "restate:6 USD", "by_rule", "it corrects what the network has not accepted from this ledger")
+    assert skipped(tmp_path) == [said]
+    later = Google()
+    run = finished(a_run(tmp_path, later, kind=OfASource, api=api), restated(1, 7), restated(2, 6), restated(2, 6))
+    assert (later.taken, run.tally.skipped) == ([("evt-1", 7)], {"by_rule": 2})
+    assert skipped(tmp_path) == [said]
+    after = Google()
+    run = finished(a_run(tmp_path, after, kind=OfASource, api=api), purchase(2, 5), restated(2, 6))
+    assert (values(after, 2), run.tally.accepted) == ([5, 6], 2)
+
+
+def test_an_adjustment_of_a_source_stays_open_while_its_original_is(tmp_path: Path) -> None:
+    down = Google(lambda events: DOWN if ("evt-1", 5) in events else None)
+    first = finished(a_run(tmp_path, down, kind=OfASource), purchase(1, 5), restated(1, 6))
+    assert (down.taken, first.tally.open) == ([], {"transient": 2})
+    assert finished(a_run(tmp_path, Google(), kind=OfASource), restated(1, 6)).tally.open == {"transient": 1}
+    up = Google()
+    assert finished(a_run(tmp_path, up, kind=OfASource), purchase(1, 5), restated(1, 6)).tally.accepted == 2
+    assert values(up, 1) == [5, 6]
+
+
+def test_an_adjustment_of_a_source_is_not_sent_where_its_original_was_refused(tmp_path: Path) -> None:
+    refusal = Response(status=400, body={"error": {"code": 400, "status": "INVALID_ARGUMENT"}})
+    google = Google(lambda events: refusal if ("evt-1", 5) in events else None)
+    run = finished(a_run(tmp_path, google, kind=OfASource, batch=1), purchase(2, 5), purchase(1, 5), restated(1, 6))
+    assert (values(google, 1), run.tally.rejected, run.tally.skipped) == ([], 1, {"by_rule": 1})
+
+
+def test_an_adjustment_of_a_source_that_the_network_may_have_goes_on(tmp_path: Path) -> None:
+    def silent(_: list[tuple[str, Any]]) -> Response | None:
+        raise Unreachable("connection reset", sent=True)
+
+    first = finished(a_run(tmp_path, Google(silent), max_attempts=1), restated(1, 6))
+    assert first.tally.open == {"no_answer": 1}
+    google = Google()
+    run = finished(a_run(tmp_path, google, kind=OfASource), restated(1, 6))
+    assert (google.taken, run.tally.accepted) == ([("evt-1", 6)], 1)
