@@ -447,3 +447,8 @@ def test_what_was_read_from_nested_objects_is_told_once_by_the_run(
 
 def told_of_nested(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [each.getMessage() for each in caplog.records if each.getMessage().startswith("Read from")]
+
+
+def test_streams_of_statistics_are_nothing_to_a_caller_in_python(config: dict[str, Any]) -> None:
+    performance = {"conversions": {"preset": "tap-tiktok", "currency": "USD"}}
+    assert deliver([fresh(1)], {**config, "performance": performance}).accepted == 1

@@ -18,6 +18,7 @@ LOG = ("target_adpostbacks.cli", "adpostbacks log --ledger-url sqlite:///ledger.
 VERSION = ("target_adpostbacks.cli", "adpostbacks --version")
 
 HEAVY = {"sqlalchemy", "psycopg", "filelock", "pycountry", "rich.console"}
+HEAVY |= {"target_adpostbacks.core.performance", "target_adpostbacks.config.performance"}
 OF_A_RUN = {"singer_sdk", "requests", "urllib3", "target_adpostbacks.networks", "target_adpostbacks.config"}
 
 

@@ -46,6 +46,10 @@ class Fields:
             merged["properties"] = _without(merged.get("properties"), path)
         return merged
 
+    def roots(self, column: str) -> list[str]:
+        """The columns of records in which a column may be found, the first step of each path."""
+        return [path[0] for each, paths in self._paths if each == column for path in paths]
+
     def unmet(self, record: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
         """Those of the columns whose paths lead to nothing in the record."""
         return [column for column, paths in self._paths if column in columns and _first(record, paths) is _ABSENT]

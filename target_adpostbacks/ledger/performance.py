@@ -102,8 +102,8 @@ def _conflict() -> str:
     return f"ON CONFLICT ({', '.join(AD_PERFORMANCE.keys)}) DO UPDATE SET {newer}"
 
 
-FORGET_OTHERS = "DELETE FROM ad_performance WHERE stream = :stream AND seq <= :before"
-"""What a stream had before a run that has brought all of it anew."""
+FORGET_OTHERS = "DELETE FROM ad_performance WHERE stream = :stream AND day >= :day AND seq <= :before"
+"""What a stream had of these days before a run that has brought all of them anew."""
 
 
 def spend(database: Database, window: Window, network: str = "") -> list[Spend]:

@@ -115,12 +115,12 @@ class Ledger:
         with self._writing(len(rows)) as (connection, seqs):
             performance.write(connection, seqs, rows)
 
-    def forget_performance(self, stream: str) -> int:
-        """Delete what a stream of statistics had before this run; how many rows."""
+    def forget_performance(self, stream: str, day: str) -> int:
+        """Delete what a stream of statistics had before this run, from that day on; how many rows."""
         from target_adpostbacks.ledger.performance import FORGET_OTHERS
 
         with self._writing(0) as (connection, _):
-            return connection.run(FORGET_OTHERS, {"stream": stream, "before": self.started_at_seq})
+            return connection.run(FORGET_OTHERS, {"stream": stream, "day": day, "before": self.started_at_seq})
 
     def known(self, column: str) -> list[str]:
         """The values that deliveries have in a column, sorted."""

@@ -99,7 +99,7 @@ class CommandTarget(ConfiguredPlugin, Target):
         signal.signal(signal.SIGINT, self._on_signal)
         try:
             self.listen(file_input)
-        except (RecordsWithoutSchemaException, UnreadableInput) as error:
+        except (RecordsWithoutSchemaException, UnreadableInput, UnusableLedger) as error:
             self._end_early(str(error))
         except (StreamMapConfigError, MapExpressionError) as error:
             self._end_early(_map_mistake(self.config.get("stream_maps"), error))

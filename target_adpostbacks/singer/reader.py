@@ -68,6 +68,7 @@ class LineReader(GenericSingerReader[bytes]):
         self.workers: Workers | None = None
         self.workers_after = WORKERS_AFTER
         self.schema_came: Callable[[], None] = lambda: None
+        self.activated: Callback = lambda _message: None
         self.prepared: Callable[[Each], None] = lambda _each: None  # by a worker
         self.met: Callable[[list[str], list[str]], None] = lambda _unmet, _names: None
         self.stopped = False
@@ -183,7 +184,9 @@ class LineReader(GenericSingerReader[bytes]):
         if kind == "SCHEMA":
             properties = message["schema"].get("properties")
             self.columns[message["stream"]] = frozenset(properties if isinstance(properties, dict) else ())
-        if kind != "ACTIVATE_VERSION":  # conversions have no table versions
+        if kind == "ACTIVATE_VERSION":  # conversions have no table versions
+            self.activated(message)
+        else:
             callbacks[kind](message)
         if kind == "SCHEMA":
             self.schema_came()

@@ -39,6 +39,7 @@ class Records:
     ) -> None:
         self._config, self._take, self._refuse = config, take, refuse
         self._checked: set[str] = set()  # streams whose maps have met a record
+        self._statistics = config.get("performance") or ()  # streams that hold no conversions
         self._reader = LineReader()
         self._reader.bad_line = lambda _, bad: refuse(bad, self._reader.line)
         self._reader.tick = self._tick
@@ -82,6 +83,8 @@ class Records:
         if stream not in self._checked:
             self._check(stream, record)
         for stream_map in self._mapper.stream_maps[stream]:
+            if stream_map.stream_alias in self._statistics:
+                continue
             try:
                 mapped = stream_map.transform({**record})
             except Exception as error:  # noqa: BLE001 - an expression of the user's, on any value

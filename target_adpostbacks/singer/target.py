@@ -37,6 +37,7 @@ from target_adpostbacks.singer.reader import LineReader
 from target_adpostbacks.singer.results import Results, UnusablePath
 from target_adpostbacks.singer.sinks import ConversionSink
 from target_adpostbacks.singer.state import States
+from target_adpostbacks.singer.statistics import Statistics
 from target_adpostbacks.singer.streams import FULL
 from target_adpostbacks.workers.cores import default_workers, usable_cores
 from target_adpostbacks.workers.pool import Workers
@@ -115,6 +116,9 @@ class TargetAdpostbacks(CommandTarget):
             max_batch_rows=self.config.get("batch_size_rows"),
             delivered=self._time_batch,
         )
+        run = self.delivery_run
+        may_name_event = run.preparation.columns.may_name_event
+        self.statistics = Statistics(self.general, run.ledger, self.logger, self.now, may_name_event)
         self.results = self._open_results()  # once there is a ledger, whose file it may not be
         self.progress = Progress(lambda: summary(self.delivery_run.tally), self.logger.info)
         self.delivery_run.waiting = self._while_waiting
@@ -122,6 +126,7 @@ class TargetAdpostbacks(CommandTarget):
         self.message_reader.tick = self._tick
         self.message_reader.start_workers = self._start_workers
         self.message_reader.schema_came = self._schema_came
+        self.message_reader.activated = self._activated
         self.message_reader.prepared = self._take_prepared
         self.message_reader.met = self.delivery_run.meet
         self.delivery_run.begin()
@@ -182,7 +187,7 @@ class TargetAdpostbacks(CommandTarget):
         direct = self._direct.get(stream)
         if direct is None or direct[0] is not self.mapper.stream_maps.get(stream):
             if not self._is_direct(stream):
-                self._process_mapped(stream, message_dict["record"])
+                self._process_mapped(stream, message_dict["record"], message_dict.get("time_extracted"))
                 return
             direct = self._direct[stream]
         prepared = self._prepare(message_dict["record"], direct[1])
@@ -194,27 +199,33 @@ class TargetAdpostbacks(CommandTarget):
         maps = self.mapper.stream_maps.get(stream)
         if maps is None or len(maps) != 1 or type(maps[0]) is not SameRecordTransform or maps[0].flattening_enabled:
             return False
+        if self.statistics.has(maps[0]):
+            return False
         sink = self._conversion_sink(maps[0].stream_alias)
         self._direct[stream] = (maps, sink)
         self._know(stream, maps, [sink], direct=True)
         return True
 
-    def _process_mapped(self, stream: str, record: dict[str, Any]) -> None:
+    def _process_mapped(self, stream: str, record: dict[str, Any], extracted: Any) -> None:
         if stream not in self.mapper.stream_maps:
             raise RecordsWithoutSchemaException(
                 f"A record of stream '{stream}' came before its schema: the tap must send a SCHEMA message first."
             )
         if stream not in self._checked:
             self._check_maps(stream, record)
-        if not self.line_workers.knows(stream):
-            stream_maps = self.mapper.stream_maps[stream]
+        stream_maps: Sequence[Any] = self.mapper.stream_maps[stream]
+        if any(map(self.statistics.has, stream_maps)):
+            stream_maps = self.statistics.take(stream_maps, record, self.states.place, self._line, extracted)
+            if not stream_maps:
+                return
+        elif not self.line_workers.knows(stream):
             sinks = [self._conversion_sink(each.stream_alias) for each in stream_maps]
             self._know(stream, stream_maps, sinks, direct=False)
 
         def prepare(mapped: Mapping[str, Any], alias: str) -> Prepared:
             return self._prepare(mapped, self._conversion_sink(alias))
 
-        self._take(through(self.mapper.stream_maps[stream], record, prepare, stream=stream, line=self._line))
+        self._take(through(stream_maps, record, prepare, stream=stream, line=self._line))
 
     def _know(self, stream: str, stream_maps: Sequence[Any], sinks: Sequence[ConversionSink], *, direct: bool) -> None:
         """The workers, if there are some, read the stream's next records."""
@@ -225,7 +236,12 @@ class TargetAdpostbacks(CommandTarget):
         run, plain = self.delivery_run, bool(self.message_reader.plain)
         return self.line_workers.start(run.preparation, run.unmet, plain=plain)
 
+    def _activated(self, message: dict[str, Any]) -> None:
+        """A tap has sent all of a stream."""
+        self.statistics.activate(self.mapper.stream_maps.get(message.get("stream", ""), ()))
+
     def _schema_came(self) -> None:
+        self.statistics.schema_came()
         plain = bool(self.message_reader.plain)
         self.line_workers.schema_came(self.mapper.stream_maps, self._conversion_sink, plain=plain)
 
@@ -295,6 +311,8 @@ class TargetAdpostbacks(CommandTarget):
         try:
             record = self.message_reader.deserialize_json(line)
         except BadLine as bad:
+            if self.statistics.leave_out_line(stream, bad.field, bad.rule, self._line):
+                return
             told = hashlib.sha256(line).hexdigest(), bad.field, bad.rule, event_id(line)
             outcomes = self._invalid_line(stream, *told)
             self.delivery_run.count_read(outcomes)
@@ -316,6 +334,7 @@ class TargetAdpostbacks(CommandTarget):
     def _tick(self) -> None:
         """Between two lines: send what has waited long enough, write state, and say how far the run is."""
         self.delivery_run.tick()
+        self.statistics.tick(self.general.max_batch_age_seconds)
         self._while_waiting()
         if self.delivery_run.failed or self.states.failed:
             self.message_reader.stop()
@@ -336,10 +355,11 @@ class TargetAdpostbacks(CommandTarget):
     def process_endofpipe(self) -> None:
         """After the last line: send what is left, wait for every verdict, close the run."""
         super().process_endofpipe()
+        failed = [*self.statistics.end()]
         self.delivery_run.settle(self._is_hurried)
         self.states.end()
         self.progress.stop()
-        mistakes = [mistake for mistake in (self._why_stopped(), self._write_results()) if mistake]
+        mistakes = [mistake for mistake in (self._why_stopped(), *failed, self._write_results()) if mistake]
         streams = self.message_reader.columns
         for path in maps.unmet(self.config.get("stream_maps") or {}, streams) if streams else ():
             self.logger.warning("%s: no stream of the input has this name; nothing was mapped by it.", path)

@@ -97,12 +97,13 @@ def test_spend_is_of_the_days_and_the_network_that_are_asked_for(ledger: Ledger,
 
 
 def test_a_stream_that_came_anew_as_a_whole_has_no_rows_of_before(ledger: Ledger, ledger_url: str) -> None:
-    ledger.write_performance([a_statistic(), a_statistic(stream="other")])
+    ledger.write_performance([a_statistic(), a_statistic(stream="other"), a_statistic(day="2026-11-19")])
     with closing(Ledger(ledger_url, "run-2")) as later:
         later.start_run(NOW, "0.2.0")
         later.write_performance([a_statistic(ad_id="A2")])
-        assert later.forget_performance("ads") == 1
-    assert sorted(rows(ledger_url, "stream, ad_id", "ad_performance")) == [("ads", "A2"), ("other", "A1")]
+        assert later.forget_performance("ads", "2026-11-20") == 1
+    left = sorted(rows(ledger_url, "stream, day, ad_id", "ad_performance"))
+    assert left == [("ads", "2026-11-19", "A1"), ("ads", "2026-11-20", "A2"), ("other", "2026-11-20", "A1")]
 
 
 def test_conversions_are_grouped_by_quarter_hours_with_exact_values(ledger: Ledger, ledger_url: str) -> None:

@@ -84,3 +84,11 @@ def test_what_a_run_could_not_read_is_told() -> None:
         read({"a": 1}, stream_maps={"conversions": {"b": "c"}})
     with pytest.raises(UnreadableInput, match=r"stream_maps.conversions.b: an expression expected"):
         read({"a": 1}, stream_maps={"conversions": {"b": 3}})
+
+
+def test_rows_of_statistics_are_no_records() -> None:
+    ads = {"type": "SCHEMA", "stream": "ads", "schema": {"properties": {}}, "key_properties": []}
+    row = {"type": "RECORD", "stream": "ads", "record": {"spend": 1}}
+    sale = {"type": "RECORD", "stream": "orders", "record": {"id": 1}}
+    records, bad = read(SCHEMA, ads, row, sale, performance={"ads": {"preset": "tap-tiktok"}})
+    assert ([place.stream for _, place in records], bad) == (["orders"], [])
