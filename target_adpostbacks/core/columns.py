@@ -352,7 +352,7 @@ def read_item(line: Mapping[str, Any], unusable: list[str]) -> dict[str, Any]:
 DERIVED = frozenset(
     {
         *("event_spelling", "derived_ids", "ids", "unusable", "nested_columns"),
-        *("applied_rule", "ruled_columns", "is_renamed", "needs_original"),
+        *("applied_rule", "ruled_columns", "is_renamed", "awaits_original"),
     }
 )
 """Fields of the conversion that are no columns of a record."""

@@ -126,7 +126,7 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     applied_rule: str = ""  # the name of the user's rule that applied
     ruled_columns: Mapping[str, str] = {}  # those that the rule gave: "rule mine, compute.value"
     is_renamed: bool = False  # the rule named the event
-    needs_original: bool = False  # a source's row made the adjustment: sent only if its original was accepted
+    awaits_original: bool = False  # a correction that a source's rows make: sent only where what it corrects was
 
 
 def query_value(

@@ -64,7 +64,7 @@ class Postback(msgspec.Struct, frozen=True, array_like=True, gc=False):
     rule: str = ""  # the name of the user's rule that applied
     once: str = ""  # what the network takes for the same conversion, whatever its event id
     events: int = 1  # that the network counts it for
-    needs_original: bool = False  # a correction that is only sent where the ledger has its original accepted
+    awaits_original: bool = False  # a correction that is only sent where the ledger has its original accepted
 
     @property
     def spliced(self) -> msgspec.Raw:
@@ -155,7 +155,7 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
         conversion.applied_rule,
         network.once(payload),
         len(payload) if payload.__class__ is list else 1,
-        conversion.needs_original,
+        conversion.awaits_original,
     )
 
 

@@ -96,7 +96,7 @@ class Repeats:
             statuses = {row.status for key in keys if (row := earlier.get(key))}
             if "open" in statuses or left_open.is_before(queued, keys):
                 too_early.append(queued)
-            elif keys and queued.postback.needs_original and not queued.in_doubt_since and "accepted" not in statuses:
+            elif keys and queued.postback.awaits_original and not queued.in_doubt_since and "accepted" not in statuses:
                 groundless.append(queued)
         return too_early, groundless
 

@@ -54,11 +54,11 @@ def test_the_first_reason_in_order_is_the_one_given(reason: str, columns: dict[s
     assert skipped(**columns) == reason
 
 
-def test_what_needs_its_original_says_so() -> None:
-    correction = msgspec.structs.replace(a_conversion(), needs_original=True)
-    assert prepare(an_account(), correction, NOW).needs_original
-    assert not ready().needs_original
-    assert not a_conversion(needs_original=True).needs_original  # no column of a record
+def test_what_awaits_its_original_says_so() -> None:
+    correction = msgspec.structs.replace(a_conversion(), awaits_original=True)
+    assert prepare(an_account(), correction, NOW).awaits_original
+    assert not ready().awaits_original
+    assert not a_conversion(awaits_original=True).awaits_original  # no column of a record
 
 
 def test_an_event_that_is_off_is_skipped_before_its_age_is_looked_at() -> None:

@@ -254,7 +254,7 @@ class OfASource(Run):
     """As if a source's row had made each adjustment."""
 
     def take(self, prepared: Prepared, *args: Any) -> int:
-        prepared.postbacks = [msgspec.structs.replace(each, needs_original=True) for each in prepared.postbacks]
+        prepared.postbacks = [msgspec.structs.replace(each, awaits_original=True) for each in prepared.postbacks]
         return super().take(prepared, *args)
 
 
