@@ -70,6 +70,7 @@ class Network(ABC, Generic[S]):
     # Whom and what it takes.
     click_ids: ClassVar[tuple[str, ...]]  # what its ads put on the landing URL, the usual one first
     click_id_example: ClassVar[str]
+    click_match_keys: ClassVar[tuple[str, ...]] = ()  # what ``match_keys`` calls them, where not by these names
     links: ClassVar[Mapping[str, str]] = {}  # column of the ad, as a landing URL's parameter → the macro that fills it
     link_field: ClassVar[str] = ""  # where its landing URLs are pasted; "": none is made for it
     link_is_query: ClassVar[bool] = False  # that field takes a URL's parameters alone

@@ -17,7 +17,8 @@ from target_adpostbacks.ledger.story import Story
 from target_adpostbacks.ledger.tables import TABLES
 
 if TYPE_CHECKING:
-    from target_adpostbacks.core.performance.counting import Counting, Window
+    from target_adpostbacks.core.performance.counting import By, Counting, Window
+    from target_adpostbacks.core.reconciliation import Ours
     from target_adpostbacks.ledger.overview import Learned, Overview
     from target_adpostbacks.ledger.performance import Own, Spend
 
@@ -106,6 +107,19 @@ class LedgerReader:
         from target_adpostbacks.ledger import performance
 
         return performance.own(self._database, counting, window, named_by_account, network)
+
+    def recorded(
+        self,
+        window: Window,
+        by: By,
+        click_keys: Collection[str],
+        named_by_account: Collection[str] = (),
+        network: str | None = None,
+    ) -> list[Ours]:
+        """See ``reconciliation.recorded``."""
+        from target_adpostbacks.ledger import reconciliation
+
+        return reconciliation.recorded(self._database, window, by, click_keys, named_by_account, network)
 
     def networks_with_deliveries(self, named_by_account: Collection[str] = ()) -> set[str]:
         """See ``performance.networks_with_deliveries``."""

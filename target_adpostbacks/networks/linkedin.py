@@ -80,6 +80,7 @@ class LinkedIn(Network[LinkedInSettings]):
     link_is_query = True
     click_ids = ids = ("li_fat_id",)
     click_id_example = "df5gf5-gh6t7-ph4j7h-"
+    click_match_keys = ("LINKEDIN_FIRST_PARTY_ADS_TRACKING_UUID",)
     assets: ClassVar[Mapping[str, str]] = dict.fromkeys(EVENT_SOURCES, "conversion_rules")
     match_rules: ClassVar[Mapping[str, str]] = dict.fromkeys(EVENT_SOURCES, MATCH_RULE)
     match_columns: ClassVar[Mapping[str, str]] = {"email": "SHA256_EMAIL", "ip_address": "PLAINTEXT_IP_ADDRESS"}

@@ -251,6 +251,7 @@ class Meta(Network[MetaSettings]):
     link_is_query = True
     click_ids = ("fbclid",)
     click_id_example = "IwAR1"
+    click_match_keys = ("fbc",)
     click_id_form = r"Iw[A-Z0-9][A-Za-z0-9]|fb\.[0-9]\.[0-9]{10,13}\."
     ids = ("fbclid", "fbc", "fbp")
     standard_events = STANDARD

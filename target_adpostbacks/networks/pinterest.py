@@ -141,6 +141,7 @@ class Pinterest(Network[PinterestSettings]):
     link_field = "ad > Destination URL"
     click_ids = ids = ("epik",)
     click_id_example = "dj0yJnU9"
+    click_match_keys = ("click_id",)
     click_id_form = "dj0y"  # nearly always; Pinterest has no rule (unconfirmed)
     standard_events = EVENTS
     assets: ClassVar[Mapping[str, str]] = dict.fromkeys(EVENT_SOURCES, "ad_account_id")

@@ -121,6 +121,7 @@ class Reddit(Network[RedditSettings]):
     link_field = "ad > Destination URL"
     click_ids = ("rdt_cid",)
     click_id_example = "3184742045291813272"
+    click_match_keys = ("click_id",)
     click_id_form = r"[0-9]{17,20}\Z"
     ids = ("rdt_cid", "rdt_uuid")
     standard_events = TRACKING_TYPES

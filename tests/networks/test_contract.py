@@ -355,6 +355,19 @@ def test_identifiers_begin_with_the_click_ids_and_no_column_is_taken_twice(subje
 
 
 @every_network
+def test_a_click_id_is_told_among_the_match_keys_by_one_of_the_names_that_the_network_says(subject: Subject) -> None:
+    network = subject.network
+    names, nothing = {*network.click_ids, *network.click_match_keys}, dict.fromkeys((*network.ids, "lead_id"))
+    for column in network.click_ids:
+        conversion = subject.full_conversion("web", **{**nothing, column: network.click_id_example})
+        sent = prepare(subject.account, conversion, NOW).facts.match_keys.split(",")
+        assert len(names.intersection(sent)) == 1
+    if not network.accounts_are_networks:  # they may need one
+        without = prepare(subject.account, subject.full_conversion("web", **nothing), NOW)
+        assert names.isdisjoint(without.facts.match_keys.split(","))
+
+
+@every_network
 def test_a_column_that_cannot_be_used_is_told_and_a_good_one_is_not(subject: Subject) -> None:
     network = subject.network
     assert {"email"} <= network.match_columns.keys() <= READINGS.keys()
