@@ -72,13 +72,28 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def with_settings(config: Mapping[str, Any], section: str, account: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The config with these settings in the section, or in one of its accounts."""
+    """The config with these settings in the section, or in one of its accounts; ``secrets.key``: within an object."""
     old = config.get(section) or {}
     if not account:
-        return {**config, section: {**old, **settings}}
+        return {**config, section: _with(old, settings)}
     accounts = old.get("accounts") or {}
-    changed = {**accounts, account: {**(accounts.get(account) or {}), **settings}}
+    changed = {**accounts, account: _with(accounts.get(account) or {}, settings)}
     return {**config, section: {**old, "accounts": changed}}
+
+
+def _with(old: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    changed = {**old}
+    for path, value in settings.items():
+        name, _, member = path.partition(".")
+        changed[name] = {**(changed.get(name) or {}), member: value} if member else value
+    return changed
+
+
+def held(settings: Any, path: str) -> Any:
+    """What an account or a section holds at a path, ``access_token`` or ``secrets.key``; None: nothing."""
+    for name in path.split(".", 1):
+        settings = settings.get(name) if isinstance(settings, Mapping) else None
+    return settings
 
 
 def variable(section: str, setting: str) -> str:
@@ -88,11 +103,17 @@ def variable(section: str, setting: str) -> str:
 
 def variables(path: Path, section: str, account: str, settings: Mapping[str, str]) -> dict[str, str]:
     """The settings as variables; those of an account are members of the variable that holds all accounts."""
+    before = dotenv.dotenv_values(path)
     if not account:
-        return {variable(section, name): value for name, value in settings.items()}
+        objects = {name for name, _, member in (each.partition(".") for each in settings) if member}
+        old = {name: json.loads(before.get(variable(section, name)) or "{}") for name in objects}
+        return {
+            variable(section, name): json.dumps(value, ensure_ascii=False) if name in objects else value
+            for name, value in _with(old, settings).items()
+        }
     name = variable(section, "accounts")
-    accounts = json.loads(dotenv.dotenv_values(path).get(name) or "{}")
-    changed = {**accounts, account: {**(accounts.get(account) or {}), **settings}}
+    accounts = json.loads(before.get(name) or "{}")
+    changed = {**accounts, account: _with(accounts.get(account) or {}, settings)}
     return {name: json.dumps(changed, ensure_ascii=False)}
 
 

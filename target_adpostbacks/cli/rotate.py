@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -74,9 +75,9 @@ def rotate(name: str, paths: Sequence[str], setting: str | None, test_code: str,
 
 
 def _token_of(account: Account) -> str:
-    hidden = secrets(NETWORKS[account.section].settings_type)
-    if account.network:  # of several APIs, that of the account
-        hidden = {name for name in hidden if getattr(account.network.settings, name)}
+    known = NETWORKS[account.section].settings_type
+    # Of several APIs, that of the account.
+    hidden = set(account.network.settings.kept_secrets()) if account.network else secrets(known)
     for setting in TOKENS:
         if setting in hidden:
             return setting
@@ -103,27 +104,48 @@ def _kept(account: Account, setting: str, token: str) -> Iterator[None]:
 
 def _place(account: Account, setting: str, paths: Sequence[str]) -> Place:
     """Where the token comes from, as ``read`` finds it: the environment goes before the files."""
-    if setting not in secrets(NETWORKS[account.section].settings_type):
+    outer, _, inner = setting.partition(".")
+    if outer not in secrets(NETWORKS[account.section].settings_type):
         raise click.UsageError(f"--setting: {setting} is no secret of {account.section}")
+    if account.network and (inner or not isinstance(getattr(account.network.settings, outer), str | None)):
+        kept_secrets = account.network.settings.kept_secrets()
+        if setting not in kept_secrets:
+            raise click.UsageError(f"--setting: one of these expected: {', '.join(sorted(kept_secrets))}")
     named = [] if account.name == "default" else [(_settings_file.variable(account.section, "accounts"), account.name)]
     env_file = Path(dotenv.find_dotenv(usecwd=True) or ".env")
     kept = dotenv.dotenv_values(env_file) if env_file.exists() else {}
-    for variable, owner in (*named, (_settings_file.variable(account.section, setting), "")):
-        if not os.environ.get(variable, "").strip() or (owner and f'"{setting}"' not in os.environ[variable]):
+    for variable, owner in (*named, (_settings_file.variable(account.section, outer), "")):
+        if not _holds(os.environ.get(variable, ""), owner, setting if owner else inner):
             continue
         if kept.get(variable) != os.environ[variable]:
             raise click.ClickException(f"the token comes from the variable {variable}: replace it where that is set")
         return Place(env_file, owner)
     for path in reversed([path for path in paths if path != "ENV"]):
         section = _settings_file.read_json(Path(path)).get(account.section) or {}
-        accounts = section.get("accounts") or {}
-        if (accounts.get(account.name) or {}).get(setting):
+        if _is_there(_settings_file.held((section.get("accounts") or {}).get(account.name), setting)):
             return Place(Path(path), account.name)
-        if section.get(setting):
+        if _is_there(_settings_file.held(section, setting)):
             return Place(Path(path), "")
     raise click.ClickException(
         f"{account.label}: there is no {setting} to replace in {', '.join(paths) or 'the environment'}"
     )
+
+
+def _is_there(value: Any) -> bool:
+    return value not in (None, "")
+
+
+def _holds(variable: str, account: str, path: str) -> bool:
+    """Whether a variable's text holds something: at this path of the object in it, of an account's object there."""
+    if not path:
+        return bool(variable.strip())
+    try:
+        value = json.loads(variable)
+    except ValueError:
+        return False
+    if account:
+        value = value.get(account) if isinstance(value, dict) else None
+    return _is_there(_settings_file.held(value, path))
 
 
 def _new_token(setting: str) -> str:

@@ -242,11 +242,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         }
         return msgspec.structs.replace(self, **empty, base_url=self.trial_at or None)
 
+    def kept_secrets(self) -> Mapping[str, str]:
+        """Each secret that is set, by its path: ``"access_token"``, or ``"secrets.key"`` within an object."""
+        values = ((name, getattr(self, name)) for name in sorted(secrets(type(self))))
+        return {name: value for name, value in values if value and isinstance(value, str)}
+
     def hidden(self) -> tuple[str, ...]:
         """What no message may repeat: secrets; of a document, whatever in it is as long as a key."""
         known = extras(type(self))
-        texts = {name: value for name in sorted(secrets(type(self))) if isinstance(value := getattr(self, name), str)}
-        several = [_KEY.findall(text) if known[name].get("multiline") else [text] for name, text in texts.items()]
+        texts = [(known[path.partition(".")[0]], text) for path, text in self.kept_secrets().items()]
+        several = [_KEY.findall(text) if extra.get("multiline") else [text] for extra, text in texts]
         return tuple(text for each in several for text in each)
 
     def problems(self) -> Iterable[str]:

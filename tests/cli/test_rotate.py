@@ -124,6 +124,90 @@ def test_one_that_is_set_elsewhere_is_left_to_whoever_sets_it(
     assert f"comes from the variable {TOKEN}" in result.stderr
 
 
+GENERIC = "TARGET_ADPOSTBACKS_GENERIC"
+TRACKER = {
+    "url": "https://t.example.com/postback?cid={click_id}&eid={event_id}&key={key}&test={test}",
+    "secrets": {"key": OLD, "pin": 7},
+    "send_test": True,
+}
+
+
+def postbacks(sandbox: Sandbox, **section: Any) -> None:
+    sandbox.faults = []
+    Path("config.json").write_text(json.dumps({"generic": {"base_url": sandbox.url, **section}}))
+
+
+def kept() -> Any:
+    return json.loads(Path("config.json").read_text())["generic"]
+
+
+@pytest.mark.parametrize("setting", ["secrets.key", "auth.token"])
+def test_a_secret_within_an_object_is_replaced_alone(sandbox: Sandbox, setting: str) -> None:
+    auth = {"type": "bearer", "token": "old-bearer"}
+    postbacks(sandbox, accounts={"tracker": {**TRACKER, "auth": auth}, "other": TRACKER})
+    before = kept()
+    result = run("generic.tracker", "--setting", setting)
+    assert result.exit_code == 0, result.output
+    assert NEW not in result.output
+    outer, _, inner = setting.partition(".")
+    before["accounts"]["tracker"][outer][inner] = NEW
+    assert kept() == before
+
+
+def test_a_refused_one_within_an_object_changes_nothing(sandbox: Sandbox) -> None:
+    postbacks(sandbox, accounts={"tracker": TRACKER})
+    before = kept()
+    result = run("generic.tracker", "--setting", "secrets.key", token="invalid-key")
+    assert (result.exit_code, kept()) == (1, before)
+    assert "invalid-key" not in result.output
+
+
+def test_the_only_secret_need_not_be_named_and_of_several_one_has_to_be(sandbox: Sandbox) -> None:
+    postbacks(sandbox, accounts={"tracker": TRACKER, "one": {**TRACKER, "secrets": {"key": OLD}}})
+    result = run("generic.tracker")
+    assert (result.exit_code, "secrets.key, secrets.pin" in result.output) == (2, True)
+    assert run("generic.one").exit_code == 0
+    assert kept()["accounts"]["one"]["secrets"] == {"key": NEW}
+
+
+@pytest.mark.parametrize("setting", ["secrets", "secrets.none", "auth.type", "url.key", "url"])
+def test_what_is_no_secret_of_the_account_is_not_replaced(sandbox: Sandbox, setting: str) -> None:
+    auth = {"type": "bearer", "token": "old-bearer"}
+    postbacks(sandbox, accounts={"tracker": {**TRACKER, "auth": auth}})
+    before = kept()
+    result = run("generic.tracker", "--setting", setting)
+    assert (result.exit_code, kept()) == (2, before)
+    assert "secrets.key" in result.output or "no secret of generic" in result.output
+
+
+def test_one_that_all_accounts_share_is_replaced_beside_them(sandbox: Sandbox) -> None:
+    own = {name: value for name, value in TRACKER.items() if name != "secrets"}
+    postbacks(sandbox, secrets={"key": OLD}, accounts={"tracker": {**own, "secrets": {"pin": 7}}, "other": own})
+    result = run("generic.tracker", "--setting", "secrets.key")
+    assert result.exit_code == 0, result.output
+    assert "every account of generic" in result.stdout
+    assert (kept()["secrets"], kept()["accounts"]["tracker"]["secrets"]) == ({"key": NEW}, {"pin": 7})
+
+
+@pytest.mark.parametrize("of_account", [False, True])
+def test_one_within_an_object_of_the_env_file_is_replaced_there(
+    sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch, of_account: bool
+) -> None:
+    for name in ("SECRETS", "ACCOUNTS"):
+        monkeypatch.setenv(f"{GENERIC}_{name}", "")
+        monkeypatch.delenv(f"{GENERIC}_{name}")
+    secrets = {"key": OLD, "pin": 7}
+    own = {name: value for name, value in TRACKER.items() if name != "secrets"}
+    postbacks(sandbox, **({} if of_account else {"accounts": {"tracker": own}}))
+    name, value = ("ACCOUNTS", {"tracker": TRACKER, "b": TRACKER}) if of_account else ("SECRETS", secrets)
+    (folder / ".env").write_text(f"A=1\n{GENERIC}_{name}='{json.dumps(value)}'\n")
+    result = run("generic.tracker", "--config", "ENV", "--setting", "secrets.key")
+    assert result.exit_code == 0, result.output
+    told = json.loads(dotenv.dotenv_values(folder / ".env")[f"{GENERIC}_{name}"] or "")
+    changed = {"key": NEW, "pin": 7}
+    assert told == ({"tracker": {**TRACKER, "secrets": changed}, "b": TRACKER} if of_account else changed)
+
+
 def test_a_setting_that_is_no_secret_is_no_token(sandbox: Sandbox) -> None:
     config(sandbox)
     assert run("tiktok", "--setting", "pixel_code").exit_code == 2

@@ -140,14 +140,22 @@ class GenericSettings(PhoneSettings, frozen=True, kw_only=True):
         kept = {"headers": emptied, "secrets": dict.fromkeys(self.secrets, "")}
         return msgspec.structs.replace(super().without_secrets(), **kept)
 
+    def kept_secrets(self) -> Mapping[str, str]:
+        auth = self.auth or {}
+        return {
+            **super().kept_secrets(),
+            **{f"secrets.{name}": text_of(value) for name, value in self.secrets.items()},
+            **{f"auth.{name}": auth[name] for name in KEYS if name in auth},
+        }
+
     def hidden(self) -> tuple[str, ...]:
         auth = self.auth or {}
-        keys = [auth[name] for name in KEYS if name in auth]
+        keys = []
         if "username" in auth and "password" in auth:
             keys.append(basic(auth["username"], auth["password"]).partition(" ")[2])
         headers = (_MACRO.sub(" ", text) for name, text in self.headers.items() if name.lower() not in OPEN_HEADERS)
         words = [word for text in headers for word in text.split() if word.lower() not in SCHEMES]
-        return (*super().hidden(), *map(text_of, self.secrets.values()), *keys, *words)
+        return (*super().hidden(), *keys, *words)
 
     def problems(self) -> Iterable[str]:
         yield from super().problems()
