@@ -99,6 +99,28 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
             le=36_500,
         ),
     ] = 180
+    erasure_key: Annotated[
+        str | None,
+        doc(
+            "Key of the digests by which `adpostbacks erase` and `suppress` know people again: at least 32 characters,"
+            " kept for as long as the ledger is. `openssl rand -hex 32` makes one.",
+            secret=True,
+        ),
+    ] = None
+    erasure_index: Annotated[
+        bool,
+        doc(
+            "true: the ledger keeps keyed digests of e-mail, phone and external id of each delivery, so that"
+            " `adpostbacks erase` can tell which networks were told what. Needs `erasure_key`."
+        ),
+    ] = False
+    suppress: Annotated[
+        str | None,
+        doc(
+            "A CSV file of people about whom nothing is sent in this run, with the header `email`, `phone`,"
+            " `external_id`, or some of them: raw or SHA-256. Needs `erasure_key`."
+        ),
+    ] = None
     fail_above_invalid_percent: Annotated[
         Percentage | None,
         doc(

@@ -35,6 +35,7 @@ from target_adpostbacks.config.values import (
 from target_adpostbacks.core.accounts import NOBODY, Account
 from target_adpostbacks.core.columns import COLUMN_ALIASES
 from target_adpostbacks.core.conversion import InvalidConversion
+from target_adpostbacks.core.digests import SHORTEST_KEY
 from target_adpostbacks.core.disclosure import MATCH_KEYS
 from target_adpostbacks.core.health import THRESHOLDS
 from target_adpostbacks.core.settings import INHERITED, Settings, examples, extras, is_loopback, secrets
@@ -154,12 +155,22 @@ def _general(config: Mapping[str, Any], mistakes: list[str]) -> General:
 
         performance.problems_of_streams(general.get("performance", {}), mistakes)
         performance.problems_of_report(general.get("report", {}), mistakes)
+    mistakes += _erasure_problems(general)
     try:
         General(default_timezone=general.get("default_timezone", "UTC")).zone  # noqa: B018 - it raises
     except (ZoneInfoNotFoundError, ValueError, OSError):
         mistakes.append("default_timezone: not a time zone, for example `Europe/Berlin`")
         del general["default_timezone"]
     return General(**general)
+
+
+def _erasure_problems(general: Mapping[str, Any]) -> Iterable[str]:
+    key = general.get("erasure_key")
+    if key is not None and len(key) < SHORTEST_KEY:
+        yield f"erasure_key: shorter than {SHORTEST_KEY} characters; `openssl rand -hex 32` makes one"
+    for name in ("erasure_index", "suppress"):
+        if general.get(name) and key is None:
+            yield f"{name}: needs erasure_key, a secret of at least {SHORTEST_KEY} characters"
 
 
 def _section(section: str, config: Any, common: Level, top: Place, mistakes: list[str]) -> list[Account]:

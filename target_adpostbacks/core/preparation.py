@@ -12,11 +12,13 @@ import msgspec
 from target_adpostbacks.core.accounts import Account, route
 from target_adpostbacks.core.answers import Elsewhere, Skip
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion
+from target_adpostbacks.core.digests import KINDS, forms_of
 from target_adpostbacks.core.disclosure import disclosure
 from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.mistakes import located
 from target_adpostbacks.core.postback import Facts, Key, NotSent, Postback, TooLarge, facts, key, older_keys, prepare
 from target_adpostbacks.core.record import identified, is_deleted, parse
+from target_adpostbacks.core.settings import PhoneSettings
 
 Rule = Callable[[Mapping[str, Any], Conversion, Account], Conversion | Skip]
 """A user's rule for one account: the conversion, changed or not; or a Skip, Elsewhere if others are to get it."""
@@ -38,6 +40,7 @@ class Prepared(msgspec.Struct, array_like=True, gc=False):
     invalid: str = ""  # "event_time: missing": the record is no conversion
     mistakes: tuple[str, ...] = ()  # of ours or of a rule's: to be reported
     nested: tuple[str, ...] = ()  # "user.email": columns that were read from objects within the record
+    person: tuple[str, ...] = ()  # ``digests.forms_of`` whoever it is about, where that is asked for
 
     @property
     def outcomes(self) -> int:
@@ -50,6 +53,7 @@ class Preparation:
 
     A record's way, in this order; the first that refuses gives the reason. Once: ``fields``, parse, route. Then for
     each account: rules, what may leave, consent, adjustment, event name, asset, windows, age, payload.
+    ``identifies``: whether to say whom a record is about.
     """
 
     def __init__(
@@ -58,7 +62,10 @@ class Preparation:
         columns: Columns,
         names: Mapping[str, str],
         rules: Sequence[Rule] = (),
+        *,
+        identifies: bool = False,
     ) -> None:
+        self.identifies = identifies
         self.accounts = accounts
         self.columns = columns
         self.names = names
@@ -70,6 +77,13 @@ class Preparation:
             for account in section
             if account.network and (disclose := disclosure(account.network, columns.ids))
         }
+        by_country = {
+            (settings.default_phone_country_code, settings.phone_country_from_record): settings
+            for section in accounts.values()
+            for account in section
+            if account.network and isinstance(settings := account.network.settings, PhoneSettings)
+        }
+        self._phone_settings = [*by_country.values()]
         self._networks = {
             name: account.network
             for section in accounts.values()
@@ -85,7 +99,7 @@ class Preparation:
     def without_secrets(self) -> Preparation:
         """The same for a process that makes no requests."""
         accounts = {name: [account.without_secrets() for account in section] for name, section in self.accounts.items()}
-        return Preparation(accounts, self.columns, self.names, self.rules)
+        return Preparation(accounts, self.columns, self.names, self.rules, identifies=self.identifies)
 
     def meet(self, unmet: Collection[str]) -> None:
         """Another process has met names in rules, all but those that are ``unmet`` there."""
@@ -113,6 +127,8 @@ class Preparation:
             nobody, kept = _for_nobody(conversion), facts(conversion, stream, line)
             prepared.not_sent.append(_not_sent(nobody, "", conversion, kept, skip.reason, skip.message))
             return prepared
+        if self.identifies:
+            prepared.person = self._person(conversion)
         elsewhere = {}
         for account in accounts:
             if passed := self._for_account(record, conversion, account, now, prepared, key):
@@ -120,6 +136,15 @@ class Preparation:
         if elsewhere:
             _for_no_account(accounts, elsewhere, conversion, prepared)
         return prepared
+
+    @property
+    def country_codes(self) -> list[tuple[str, ...]]:
+        """What completes phone numbers that say no country, by account."""
+        return [settings.country_codes(None) for settings in self._phone_settings]
+
+    def _person(self, c: Conversion) -> tuple[str, ...]:
+        """The forms of whoever a conversion is about, with its phone numbers as any account completes them."""
+        return forms_of(c, [settings.country_codes(c.country) for settings in self._phone_settings])
 
     def unmet_names(self) -> list[str]:
         """A sentence for each name in rules that no record has had."""
@@ -158,6 +183,8 @@ class Preparation:
                 if ruled is not conversion:
                     if not ruled.event_id:
                         ruled = self._identified(record, conversion, ruled, prepared.stream, stream_key)
+                    if self.identifies and any(getattr(ruled, kind) != getattr(conversion, kind) for kind in KINDS):
+                        prepared.person = tuple(dict.fromkeys((*prepared.person, *self._person(ruled))))
                     conversion = ruled
                     _note(prepared, ruled.unusable, ruled.ruled_columns)
             if self.disclosures and (disclose := self.disclosures.get(account.label)):

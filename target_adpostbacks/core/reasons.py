@@ -104,6 +104,12 @@ REASONS = {
             "Nothing to do: it must not be sent. With `consent_required`, `consent` has to be mapped.",
         ),
         Reason(
+            "suppressed",
+            "skipped",
+            "The person was erased with `adpostbacks erase`, or is in the list that `suppress` names.",
+            "Nothing to do: nothing more is sent about them.",
+        ),
+        Reason(
             "by_rule",
             "skipped",
             "One of your rules leaves it out: the message is its name. Or a source corrects what was never accepted.",

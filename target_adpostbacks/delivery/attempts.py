@@ -164,6 +164,10 @@ class Attempts:
         tries = Tries(started + settings.max_retry_seconds)
         while True:
             tries, why = self._await_turn(tries)
+            if why is None and len(left := self.verdicts.without_erased(part.batch)) < len(part.batch):
+                if not left:
+                    return []
+                part = part._replace(batch=left)
             if why is None:
                 started_at = self._note_request(part.batch)
                 why = self.why_not()  # after the note: who cuts a run short stops it first

@@ -21,6 +21,7 @@ from target_adpostbacks.delivery.attempts import Attempts, pauses
 from target_adpostbacks.delivery.check import check_all
 from target_adpostbacks.delivery.exchange import Exchange
 from target_adpostbacks.delivery.lane import WAITING_BATCHES, Lane, Pace, Wait
+from target_adpostbacks.delivery.people import People
 from target_adpostbacks.delivery.queued import Queued, Skipped, WhyOpen, deadline
 from target_adpostbacks.delivery.repeats import UNRECOGNIZED, Repeats
 from target_adpostbacks.delivery.search import Search
@@ -47,6 +48,7 @@ class Delivery:
 
     ``clock``: an aware time; ``wait``: waits so many seconds or until the run is stopped, and returns whether it is;
     ``pauses``: seconds between the attempts of a batch; ``lock_wait_seconds``: how long another run is waited for.
+    ``people``: about whom nothing is sent; None: there is nobody.
     """
 
     def __init__(
@@ -61,12 +63,13 @@ class Delivery:
         pauses: Callable[[], Iterator[float]] = pauses,
         random: Random | None = None,
         lock_wait_seconds: float = 0,
+        people: People | None = None,
     ) -> None:
         self.failed: BaseException | None = None  # the ledger could not be written, or our own mistake
         self.idle: Callable[[], None] = lambda: None  # called now and then while ``submit`` waits
         self.delivered: Callable[[str, float], None] = lambda _label, _seconds: None  # a batch has its verdicts
         self._under_way = UnderWay()
-        self._verdicts = Verdicts(ledger, clock, self._under_way)
+        self._verdicts = Verdicts(ledger, clock, self._under_way, people)
         self._repeats = Repeats(ledger, clock)
         self._verdicts.came_together = self._repeats.compare_later
         self._transport, self._log, self._inform, self._clock = transport, log, inform, clock
@@ -253,7 +256,8 @@ class Delivery:
             self._verdicts.skip(groundless, "by_rule", NO_ORIGINAL)
         by_status = by_status.without([*too_early, *groundless])
         self._verdicts.release(by_status.accepted, "already accepted")
-        self._verdicts.leave_open(by_status.unrecognized, Outcome(Verdict.NO_ANSWER, message=UNRECOGNIZED))
+        unrecognized = by_status.unrecognized and self._verdicts.without_erased(by_status.unrecognized)
+        self._verdicts.leave_open(unrecognized, Outcome(Verdict.NO_ANSWER, message=UNRECOGNIZED))
         if by_status.new:
             self._search(lane).run(by_status.new)
         if by_status.refused:

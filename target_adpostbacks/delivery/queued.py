@@ -58,6 +58,7 @@ class Queued(msgspec.Struct, gc=False):
     requested_at: str | None = None
     unanswered_since: str | None = None
     earlier: Earlier | None = None  # what the ledger has of what was sent of it first
+    person: tuple[str, ...] = ()  # as in ``Prepared``
 
     @property
     def in_doubt_since(self) -> str | None:

@@ -12,12 +12,16 @@ from target_adpostbacks.core.answers import Outcome, Verdict
 from target_adpostbacks.core.money import TO_THE_MINUTE, Amount, Stake, stakes
 from target_adpostbacks.core.postback import Key, NotSent, milliseconds
 from target_adpostbacks.delivery.in_turn import LeftOpen
+from target_adpostbacks.delivery.people import SUPPRESSED, People, not_sent
 from target_adpostbacks.delivery.queued import Group, Queued, Skipped, WhyOpen
 from target_adpostbacks.delivery.under_way import UnderWay
 from target_adpostbacks.ledger import NO_REQUEST, NOTED, Delivered, Earlier, Ledger, Sent, Status, UnusableLedger
 
 CUT_SHORT = Outcome(Verdict.NO_ANSWER, message="the run ended before the answer came")
 STOPPED = Outcome(Verdict.NO_ANSWER, message=NOTED)
+ERASED = Outcome(
+    Verdict.NO_ANSWER, message="sent before the person was erased, and never answered; it is not sent again"
+)
 NEVER_SENT = Outcome(Verdict.TRANSIENT, message="the run ended before it was sent")
 
 
@@ -34,7 +38,9 @@ class Verdicts:
     row that was handed in, once the run is over. ``stopping``: set, nothing new is sent.
     """
 
-    def __init__(self, ledger: Ledger, clock: Callable[[], datetime], under_way: UnderWay) -> None:
+    def __init__(
+        self, ledger: Ledger, clock: Callable[[], datetime], under_way: UnderWay, people: People | None = None
+    ) -> None:
         self.counts: Counter[str] = Counter()
         self.why_open: Counter[WhyOpen] = Counter()
         self.stopping = threading.Event()
@@ -44,6 +50,7 @@ class Verdicts:
         self._open: dict[tuple[str, str, str], Amount] = {}  # account, currency, minute of the deadline
         self._clock = clock
         self._under_way = under_way
+        self._people = people
         self._lock = threading.Lock()
         self._writing = threading.Lock()  # a verdict and what is noted of it come one after the other
         self._noted: set[Key] = set()
@@ -69,7 +76,7 @@ class Verdicts:
         groups = [group for each in groups for group in _with_doubt(each)]
         rows = [row for outcome, batch in groups for row in _rows(batch, outcome, sent)]
         with self._writing:
-            self._ledger.write(self.now(), rows, [attempt] if attempt else [])
+            self._write(rows, groups, [attempt] if attempt else [])
             for outcome, batch in groups:
                 if outcome.verdict.final:
                     self.release(batch, outcome.verdict.value)
@@ -87,6 +94,33 @@ class Verdicts:
             self._ledger.write(self.now(), rows)
             self.release(batch, f"skipped {reason}")
 
+    def _write(
+        self, rows: Sequence[Delivered], groups: Iterable[Group], attempts: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
+        """Write rows of these, and whose they are where the ledger is to know."""
+        if self._people and self._people.has_index:
+            whose = self._people.whose(queued for _, batch in groups for queued in batch)
+            self._ledger.write(self.now(), rows, attempts, whose)
+        else:
+            self._ledger.write(self.now(), rows, attempts)
+
+    def without_erased(self, batch: list[Queued]) -> list[Queued]:
+        """Those of a batch that may be sent. The others are about people who are erased by now: they hold nothing back.
+
+        What the network may have stays unanswered. Whatever the ledger knows as that keeps its row.
+        """
+        if self._people is None:
+            return batch
+        left, erased = self._people.parted(batch)
+        if erased:
+            doubted = [queued for queued in erased if queued.in_doubt_since and queued.earlier is None]
+            rows = [row_of(not_sent(queued.postback)) for queued in erased if not queued.in_doubt_since]
+            rows += _rows(doubted, ERASED, None) if doubted else ()
+            with self._writing:
+                self._write(rows, [(ERASED, doubted)])
+                self.release(erased, f"skipped {SUPPRESSED}")
+        return left
+
     def keep(self, batch: Sequence[Queued], why: Outcome) -> None:
         """The ledger's refusal of these stands; what ``note_unanswered`` has overwritten stays open."""
         noted = [queued for queued in batch if queued.postback.key in self._noted]
@@ -102,7 +136,8 @@ class Verdicts:
         with self._writing:
             waiting = [same[0] for same in self._under_way.all() if same[0].in_doubt_since]
             self._noted.update(queued.postback.key for queued in waiting)
-            self._ledger.write(self.now(), [row for queued in waiting for row in _rows([queued], STOPPED, None)])
+            rows = [row for queued in waiting for row in _rows([queued], STOPPED, None)]
+            self._write(rows, [(STOPPED, waiting)])
         return len(waiting)
 
     def leave_open(self, batch: Sequence[Queued], outcome: Outcome, http_status: int | None = None) -> None:
@@ -192,13 +227,15 @@ class Verdicts:
             self._is_abandoned = True
             self.counts["open unwritten"] += self._unwritten_skips
         rows: list[Delivered] = []
+        groups: list[Group] = []
         for first, *later in self._under_way.all():
             outcome = CUT_SHORT if first.in_doubt_since else NEVER_SENT
             self.counts[_opened(outcome)] += 1 + len(later)
             self.why_open[WhyOpen(first.postback.account, outcome)] += 1 + len(later)
             self._count_money([first])
             rows += _rows([first], outcome, None)
-        return lambda: self._ledger.write(self.now(), rows)
+            groups.append((outcome, [first]))
+        return lambda: self._write(rows, groups)
 
 
 def _as_known(skipped: Skipped, known: Mapping[tuple[Any, ...], Earlier]) -> Delivered:

@@ -2,6 +2,7 @@
 
 from target_adpostbacks.ledger.connections import NoLedger, UnusableLedger
 from target_adpostbacks.ledger.counts import UNKNOWN, Accepted, Written
+from target_adpostbacks.ledger.erasure import Erasure
 from target_adpostbacks.ledger.filters import Only
 from target_adpostbacks.ledger.log import RETRIED, STATUSES, Line
 from target_adpostbacks.ledger.place import ledger_url
@@ -32,6 +33,7 @@ __all__ = [
     "Accepted",
     "Delivered",
     "Earlier",
+    "Erasure",
     "Ledger",
     "LedgerReader",
     "Line",

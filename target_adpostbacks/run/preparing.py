@@ -27,4 +27,5 @@ def preparation_of(
     columns = columns_of(
         accounts, Columns(IDS, fields, general.zone, general.defaults, exact=EXACT_IDS, landing=LANDING)
     )
-    return Preparation(accounts, columns, NAMES, (*rules_of(accounts, columns), *rules))
+    all_rules: Sequence[Rule] = (*rules_of(accounts, columns), *rules)
+    return Preparation(accounts, columns, NAMES, all_rules, identifies=general.erasure_key is not None)

@@ -31,6 +31,7 @@ from target_adpostbacks.delivery.transport import HttpTransport, Transport
 from target_adpostbacks.delivery.verdicts import row_of
 from target_adpostbacks.ledger import Ledger, UnusableLedger, ledger_url
 from target_adpostbacks.networks import NETWORKS
+from target_adpostbacks.run.erasing import people_of
 from target_adpostbacks.run.noticed import Noticed
 from target_adpostbacks.run.preparing import preparation_of, utc_now
 
@@ -49,9 +50,9 @@ class Run:
     """One run. Everything belongs to one thread but ``stop``, which a signal handler may call.
 
     ``begin`` opens the run's books, ``add`` takes records, ``tick`` lets time pass, ``settle`` waits for the verdicts,
-    ``close`` ends the books. Raises UnusableLedger. ``max_batch_rows``: fewer postbacks in a request than the network
-    takes; ``delivered``: is called on any thread with an account's label and the seconds that
-    each batch took from hand-over to its verdicts.
+    ``close`` ends the books. Raises UnusableLedger, and InvalidConfig where its key or its list of people is unusable.
+    ``max_batch_rows``: fewer postbacks in a request than the network takes; ``delivered``: is called on any thread with
+    an account's label and the seconds that each batch took from hand-over to its verdicts.
     """
 
     def __init__(
@@ -83,6 +84,8 @@ class Run:
         self._skipped_since = 0.0
         url = ledger_url(os.environ, general.ledger_url)
         self.ledger = Ledger(url, self.run_id)
+        codes = self.preparation.country_codes
+        self._people = people_of(general, self.ledger, codes, self._now(), log)
         self._notifier = None
         if general.notify:
             from target_adpostbacks.run.notifying import Notifier
@@ -97,6 +100,7 @@ class Run:
             clock=clock,
             pauses=pauses,
             lock_wait_seconds=general.lock_wait_seconds,
+            people=self._people,
         )
         self._delivery.delivered = delivered
         self._delivery.idle = self._idle
@@ -169,6 +173,8 @@ class Run:
 
         ``file``: where its line is, if not in the input.
         """
+        if prepared.person and self._people:
+            prepared = self._people.left_out(prepared)
         outcomes = prepared.outcomes
         mark.expect(outcomes)
         self.owed += outcomes
@@ -177,6 +183,8 @@ class Run:
             self._invalid += any(not_sent.reason == "invalid" for not_sent in prepared.not_sent)
         for postback in prepared.postbacks:
             batches, queued = self._batches[postback.account], Queued(postback, mark)
+            if prepared.person:
+                queued.person = prepared.person
             if postback.key.adjustment or (postback.once and not self._take_turn(queued)):
                 self._wait_in_turn(batches.account, queued)
                 continue

@@ -106,16 +106,7 @@ class TargetAdpostbacks(CommandTarget):
         self._sinks: dict[str, ConversionSink] = {}  # of records that workers prepare
         self._collected = time.monotonic()
         self.states = States(self._write_state, lambda kind: self.delivery_run.may_pass(kind))
-        self.delivery_run = Run(
-            self.general,
-            self.accounts,
-            log=self.logger,
-            transport=self.transport,
-            clock=self.now,
-            pauses=self.pauses,
-            max_batch_rows=self.config.get("batch_size_rows"),
-            delivered=self._time_batch,
-        )
+        self.delivery_run = self._open_run()
         run = self.delivery_run
         may_name_event = run.preparation.columns.may_name_event
         self.statistics = Statistics(self.general, run.ledger, self.logger, self.now, may_name_event)
@@ -149,6 +140,21 @@ class TargetAdpostbacks(CommandTarget):
             raise
         except Exception as error:  # noqa: BLE001 - whatever the SDK makes of a wrong shape
             raise _invalid(f"stream_maps: not of the shape that the SDK documents ({type(error).__name__})") from None
+
+    def _open_run(self) -> Run:
+        try:
+            return Run(
+                self.general,
+                self.accounts,
+                log=self.logger,
+                transport=self.transport,
+                clock=self.now,
+                pauses=self.pauses,
+                max_batch_rows=self.config.get("batch_size_rows"),
+                delivered=self._time_batch,
+            )
+        except configuration.InvalidConfig as error:
+            raise _invalid(*error.mistakes) from None
 
     def _open_results(self) -> Results | None:
         path = self.general.results_path

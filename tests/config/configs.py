@@ -15,6 +15,7 @@ GENERAL = (
     *("performance", "report"),
     *("validate", "results_path", "ledger_retention_days", "fail_above_invalid_percent", "fail_above_rejected_percent"),
     "notify",
+    *("erasure_key", "erasure_index", "suppress"),
 )
 """The settings at the top, beside those that every network takes."""
 
