@@ -11,6 +11,7 @@ import msgspec
 from target_adpostbacks.cli import _differences
 from target_adpostbacks.cli.preview import Previewed
 from target_adpostbacks.core.links import Link
+from target_adpostbacks.core.reconciliation import Row
 from target_adpostbacks.delivery.check import Checked
 from target_adpostbacks.ledger import Line
 
@@ -35,6 +36,7 @@ ROWS: Mapping[str, Any] = {
     "log": LogLine,
     "preview": Previewed,
     "preview --diff": _differences.Row,
+    "reconcile": Row,
     "validate": Checked,
     "vectors": Vector,
 }

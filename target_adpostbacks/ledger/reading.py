@@ -127,6 +127,12 @@ class LedgerReader:
 
         return performance.networks_with_deliveries(self._database, named_by_account)
 
+    def networks_with_statistics(self) -> set[str]:
+        """See ``reconciliation.networks_with_statistics``."""
+        from target_adpostbacks.ledger import reconciliation
+
+        return reconciliation.networks_with_statistics(self._database)
+
     def daily(self, after: int = 0) -> Iterator[dict[str, Any]]:
         """See ``daily.daily``: each day added up, as far as something of it has changed after that seq."""
         from target_adpostbacks.ledger.daily import daily

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from target_adpostbacks.core.performance.counting import By, Window
 from target_adpostbacks.core.reconciliation import Ours
 from target_adpostbacks.ledger.database import Database
-from target_adpostbacks.ledger.tables import DELIVERIES
+from target_adpostbacks.ledger.tables import AD_PERFORMANCE, DELIVERIES
 
 RANKS = "CASE status WHEN 'accepted' THEN 0 WHEN 'open' THEN 1 WHEN 'rejected' THEN 2 ELSE 3 END"
 """Of several deliveries of a conversion to one network, the first of these statuses is what became of it."""
@@ -62,3 +62,8 @@ def recorded(
     if network is None:
         del values["asked"]
     return [Ours(*row[:7], *map(int, row[7:])) for row in database.read(query, values)]
+
+
+def networks_with_statistics(database: Database) -> set[str]:
+    """The networks whose ads there are statistics of."""
+    return {row.network for row in database.read(f"SELECT DISTINCT network FROM {database.table(AD_PERFORMANCE)}")}

@@ -25,7 +25,7 @@ def test_modules_that_commands_share_are_no_commands() -> None:
     assert CliRunner().invoke(main, ["_options"]).exit_code == 2
 
 
-@pytest.mark.parametrize("command", ["doctor", "init", "links", "log", "report", "resolve", "vectors"])
+@pytest.mark.parametrize("command", ["doctor", "init", "links", "log", "reconcile", "report", "resolve", "vectors"])
 def test_the_help_of_a_command_has_an_example(command: str) -> None:
     shown = CliRunner().invoke(main, [command, "--help"]).stdout
     assert f"Example: adpostbacks {command} " in shown
