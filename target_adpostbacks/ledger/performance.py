@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from target_adpostbacks.core.performance.counting import Counting, Window
+from target_adpostbacks.core.performance.counting import Counting, Own, Spend, Window
 from target_adpostbacks.core.performance.statistics import Performance
 from target_adpostbacks.ledger.connections import Connection
 from target_adpostbacks.ledger.database import Database
@@ -28,42 +28,6 @@ NOT_COUNTED = (
 """Reasons of conversions that are nobody's, or that nobody was to count."""
 MOST_VALUE = 10**12
 """Values that are larger are no money; sums of them would be more than a database adds up."""
-
-
-class Spend(NamedTuple):
-    """What a campaign cost and brought on one day, as one stream says. Money and conversions in millionths."""
-
-    stream: str
-    network: str
-    account_id: str
-    day: str
-    campaign_id: str
-    campaign_name: str | None
-    currency: str
-    time_zone: str
-    spend: int
-    impressions: int | None
-    clicks: int | None
-    conversions: int | None
-    value: int | None
-    extracted_at: str  # of the newest row
-    seq: int  # of the newest row
-
-
-class Own(NamedTuple):
-    """Conversions of ours that are alike, and happened in the same quarter of an hour. Values in millionths."""
-
-    network: str
-    campaign_id: str  # empty: not known
-    event: str
-    currency: str | None
-    hour: str  # in UTC: "2026-11-01T20"
-    quarter: int
-    conversions: int
-    delivered: int  # that the network accepted
-    value: int
-    value_delivered: int
-    without_click_time: int  # counted on the day of the event, though the click's was asked for
 
 
 def write(connection: Connection, seqs: Iterator[int], rows: Collection[Performance]) -> None:

@@ -17,10 +17,9 @@ from target_adpostbacks.ledger.story import Story
 from target_adpostbacks.ledger.tables import TABLES
 
 if TYPE_CHECKING:
-    from target_adpostbacks.core.performance.counting import By, Counting, Window
+    from target_adpostbacks.core.performance.counting import By, Counting, Own, Spend, Window
     from target_adpostbacks.core.reconciliation import Ours
     from target_adpostbacks.ledger.overview import Learned, Overview
-    from target_adpostbacks.ledger.performance import Own, Spend
 
 
 def changes(database: Database, table: str, after: int = 0, **equal: Any) -> Iterator[dict[str, Any]]:

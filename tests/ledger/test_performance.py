@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 from ledger_rows import NOW, a_row, rows
 
-from target_adpostbacks.core.performance.counting import Counting, Window
+from target_adpostbacks.core.performance.counting import Counting, Own, Spend, Window
 from target_adpostbacks.core.performance.statistics import Performance
 from target_adpostbacks.ledger import Delivered, Ledger, LedgerReader
-from target_adpostbacks.ledger.performance import Own, Spend
 
 DAYS = Window(date(2026, 11, 20), date(2026, 11, 21))
 PURCHASES = Counting(conversions=("purchase",), revenue=("purchase",))

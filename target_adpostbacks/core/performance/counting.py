@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -44,3 +44,39 @@ class Window(msgspec.Struct, frozen=True):
     def has(self, day: str) -> bool:
         """Whether that day is one of them."""
         return self.since.isoformat() <= day <= self.until.isoformat()
+
+
+class Spend(NamedTuple):
+    """What a campaign cost and brought on one day, as one stream says. Money and conversions in millionths."""
+
+    stream: str
+    network: str
+    account_id: str
+    day: str
+    campaign_id: str
+    campaign_name: str | None
+    currency: str
+    time_zone: str
+    spend: int
+    impressions: int | None
+    clicks: int | None
+    conversions: int | None
+    value: int | None
+    extracted_at: str  # of the newest row
+    seq: int  # of the newest row
+
+
+class Own(NamedTuple):
+    """Conversions of ours that are alike, and happened in the same quarter of an hour. Values in millionths."""
+
+    network: str
+    campaign_id: str  # empty: not known
+    event: str
+    currency: str | None
+    hour: str  # in UTC: "2026-11-01T20"
+    quarter: int
+    conversions: int
+    delivered: int  # that the network accepted
+    value: int
+    value_delivered: int
+    without_click_time: int  # counted on the day of the event, though the click's was asked for
