@@ -211,6 +211,11 @@ def public_ip(raw: str) -> str | None:
     return next(filter(None, map(_public, _BETWEEN.split(raw))), None)
 
 
+def plain_ip(raw: str) -> str | None:
+    """The public address that a text is; None for one with a port, of a list, or in another of the proxies' forms."""
+    return raw if public_ip(raw) == raw else None
+
+
 def _public(written: str) -> str | None:
     text = written.strip("\"'")
     if text[:4].lower() == "for=":

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from target_adpostbacks.core import phones
+from target_adpostbacks.core import match_keys, phones
 from target_adpostbacks.core.answers import (
     JSON,
     Access,
@@ -120,7 +120,7 @@ class Network(ABC, Generic[S]):
         self.trial_at = settings.trial_at
         self.has_window = has_window(settings)
         self._triggers = None if settings.trigger_events is None else spellings(settings.trigger_events)
-        self._readings = {"phone": self._read_phone}
+        self._readings = {"phone": self._read_phone, "ip_address": self._read_ip_address}
         self._events: dict[tuple[str, str, bool, bool], tuple[str, Skip | None]] = {}
         self._clicked: tuple[Conversion | None, str | None] = (None, None)
 
@@ -239,6 +239,13 @@ class Network(ABC, Generic[S]):
     def phone(self, raw: str, country_codes: tuple[str, ...]) -> str | None:
         """A phone number as the network reads it; None where it can't be used."""
         return phones.e164(raw, country_codes)
+
+    def ip_address(self, raw: str) -> str | None:
+        """An IP address as the network reads it; None where it can't be used."""
+        return match_keys.public_ip(raw)
+
+    def _read_ip_address(self, raw: str, _: Conversion) -> str | None:
+        return self.ip_address(raw)
 
     def _read_phone(self, raw: str, conversion: Conversion) -> str | None:
         settings = self.settings

@@ -189,7 +189,8 @@ class LinkedIn(Network[LinkedInSettings]):
 
     def _user_ids(self, c: Conversion) -> list[JSON]:
         settings, version = self.settings, self.settings.linkedin_version
-        address = c.ip_address and ipv4(c.ip_address)
+        address = c.ip_address and self.ip_address(c.ip_address)
+        address = None if not address or ":" in address else address  # IPv6, which it would match to nobody
         kinds = {
             "SHA256_EMAIL": keys.first_hashed(c.email, email),
             "LINKEDIN_FIRST_PARTY_ADS_TRACKING_UUID": self.click_id(c),
@@ -202,6 +203,9 @@ class LinkedIn(Network[LinkedInSettings]):
             "ORACLE_MOAT_ID": as_text(c.properties.get("oracle_moat_id")) if version < NO_MORE_MOAT else None,
         }
         return [{"idType": kind, "idValue": value} for kind, value in kinds.items() if value]
+
+    def ip_address(self, raw: str) -> str | None:
+        return keys.plain_ip(raw)  # LinkedIn takes what is malformed without a word
 
     def match_keys(self, payload: Mapping[str, JSON] | Sequence[Mapping[str, JSON]]) -> Iterable[str]:
         user = (payload if isinstance(payload, Mapping) else payload[0])["user"]
@@ -249,12 +253,6 @@ class LinkedIn(Network[LinkedInSettings]):
 def email(raw: str) -> str | None:
     """``' Ada L+x@Example.com '`` -> ``'adal+x@example.com'``: no white space at all; None if it is no address."""
     return keys.email("".join(raw.split()))
-
-
-def ipv4(raw: str) -> str | None:
-    """The public IPv4 address; None for any other, which LinkedIn would take without a word and match to nobody."""
-    address = keys.public_ip(raw)
-    return address if address and ":" not in address else None
 
 
 def _value(c: Conversion) -> dict[str, JSON] | None:

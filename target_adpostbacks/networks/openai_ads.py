@@ -231,7 +231,7 @@ class OpenAIAds(Network[OpenAIAdsSettings]):
                 "regions": _listed(place(c.state)),
                 "postal_codes": _listed(postal_code(c.postal_code)),
                 "obref": c.ids.get("obref"),
-                "ip_address": c.ip_address and keys.public_ip(c.ip_address),
+                "ip_address": c.ip_address and self.ip_address(c.ip_address),
                 "user_agent": c.user_agent,
                 "android_advertising_id": gaid and keys.advertising_id(gaid),
             }
@@ -239,6 +239,9 @@ class OpenAIAds(Network[OpenAIAdsSettings]):
 
     def phone(self, raw: str, country_codes: tuple[str, ...]) -> str | None:
         return phone(raw, country_codes)
+
+    def ip_address(self, raw: str) -> str | None:
+        return keys.plain_ip(raw)
 
     def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
         return [*payload.get("user", ()), *(["oppref"] if "oppref" in payload else [])]

@@ -183,7 +183,7 @@ class X(Network[XSettings]):
             }
         )
         identifiers: list[dict[str, JSON]] = [{name: value} for name, value in strong.items()]
-        device = prune({"ip_address": _ipv4(c.ip_address), "user_agent": c.user_agent})
+        device = prune({"ip_address": self._ipv4(c), "user_agent": c.user_agent})
         if len(device) == 2:
             identifiers.append(device)
         elif identifiers:
@@ -191,6 +191,14 @@ class X(Network[XSettings]):
         else:
             raise Skip("no_match_key", f"needed: {MATCH_RULE}")
         return identifiers
+
+    def ip_address(self, raw: str) -> str | None:
+        return keys.plain_ip(raw)
+
+    def _ipv4(self, c: Conversion) -> str | None:
+        """The public IPv4 address; None for another one (unconfirmed: only the dotted form is documented)."""
+        address = self.ip_address(c.ip_address) if c.ip_address else None
+        return None if not address or ":" in address else address
 
     def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
         return [name for identifier in payload["identifiers"] for name in identifier]
@@ -269,12 +277,6 @@ def _out_of_cookie(written: str) -> str | None:
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     return click_id.strip() or None if isinstance(click_id, str) else None
-
-
-def _ipv4(raw: str | None) -> str | None:
-    """The public IPv4 address; None for another one (unconfirmed: only the dotted form is documented)."""
-    address = keys.public_ip(raw) if raw else None
-    return address if address and ":" not in address else None
 
 
 def price(number: int | float) -> str:
