@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 import pytest
+import source_documents
 import told_links
 import yaml  # type: ignore[import-untyped]
 from matrix import matrix
@@ -24,6 +25,7 @@ from told import SOURCES, Kind, a_conversion, an_account_of, by_source, code, di
 from target_adpostbacks import config
 from target_adpostbacks.config.notify import Conditions
 from target_adpostbacks.config.rules import RuleSettings
+from target_adpostbacks.config.source_settings import RowSettings
 from target_adpostbacks.core import answers as http
 from target_adpostbacks.core.answers import Skip, Verdict, by_status
 from target_adpostbacks.core.columns import READERS
@@ -539,6 +541,10 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "functions": lambda: code(FUNCTIONS),
         "methods": lambda: code(sorted(METHODS)),
         "presets": preset_tables,
+    },
+    "docs/sources.md": {
+        "sources": source_documents.table,
+        "row keys": lambda: settings_table(RowSettings, described(RowSettings)),
     },
     "docs/connect.md": {"connections": connections, "schemas": schema_links},
     "docs/doctor.md": {"findings": doctor_findings},

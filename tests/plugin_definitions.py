@@ -70,7 +70,8 @@ def _kind(schema: Mapping[str, Any]) -> dict[str, Any]:
     if choices := [choice for choice in schema.get("enum", ()) if choice is not None]:
         return {"kind": "options", "options": [{"label": choice, "value": choice} for choice in choices]}
     types = schema.get("type", "string")
-    (type_,) = {types} if isinstance(types, str) else {*types} - {"null"} or {"string"}
+    several = {types} if isinstance(types, str) else {*types} - {"null"} or {"string"}
+    type_ = "string" if "string" in several else min(several)
     kind = {"number": "decimal"}.get(type_, type_)
     return {"kind": kind} | ({"sensitive": True} if _is_secret(schema) else {})
 

@@ -54,7 +54,7 @@ def lines() -> list[Any]:
         a_purchase(5, **{**person, "value": "canary-value", "currency": "canary-currency"}),
         a_purchase(6, **{**person, "country": "canary-country", "num_items": "canary-items"}),
         a_purchase(7, **{**person, "test": "canary-truth"}),
-        a_purchase(8, **{**person, "contents": "canary-contents"}),
+        a_purchase(8, **{**person, "contents": "canary-contents", "properties": "canary-properties"}),
         a_purchase(9, **{**person, "email": {"canary-nested": 1}}),
         {**person, "event_name": "purchase"},
         *(

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from target_adpostbacks.config import source_settings
 from target_adpostbacks.config.notify import Notify
 from target_adpostbacks.core.settings import Defaults, Percentage, Preset, doc
 
@@ -26,13 +27,27 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
             secret=True,
         ),
     ] = None
-    fields: Annotated[
-        Mapping[str, str | list[str]],
+    source: Annotated[
+        str | Mapping[str, str] | None,
         doc(
-            'Maps columns to your own names for them: `{"event_time": "converted_at", "email": "customer.email"}`. Of a'
-            " list of names the first one that is there counts."
+            "What the rows of your tap are: a preset of docs/sources.md, or one of `sources`. Or a map of stream names,"
+            ' with `*`, to such a name or `none`: `{"*-orders": "shopify_orders"}`. Rows of other streams are skipped.'
         ),
+    ] = None
+    sources: Annotated[
+        Mapping[str, Mapping[str, Any]],
+        doc('Sources of your own, or what differs from a preset: `{"mine": {"extends": "shopify_orders"}}`.'),
     ] = {}
+    fields: source_settings.Fields = {}
+    only_fields: source_settings.OnlyFields = None
+    values: source_settings.Values = {}
+    rows: source_settings.Rows = ()
+    value_unit: source_settings.ValueUnit = None
+    minor_digits: source_settings.MinorDigits = {}
+    item_fields: source_settings.ItemFields = {}
+    id_columns: source_settings.IdColumns = ()
+    deleted: source_settings.Deleted = None
+    not_before: source_settings.NotBefore = None
     preset: Preset = None  # at the top, these two say how every record is read
     defaults: Defaults = {}
     default_timezone: Annotated[

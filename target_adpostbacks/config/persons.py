@@ -8,8 +8,11 @@ from typing import Any, NamedTuple
 
 from target_adpostbacks.core.columns import COLUMN_ALIASES
 from target_adpostbacks.core.disclosure import MATCH_KEYS, OTHER_CLICK_IDS
+from target_adpostbacks.core.paths import BadPath, Path
 from target_adpostbacks.core.properties import folded, is_personal
 from target_adpostbacks.networks import NETWORKS
+from target_adpostbacks.rules.expressions import Expression
+from target_adpostbacks.rules.rows import Asked
 from target_adpostbacks.rules.rule import IDS, Rule
 
 PERSON = MATCH_KEYS - {"click_id"}
@@ -65,7 +68,7 @@ def names(fields: Any) -> Names:
     for column, where in fields.items() if isinstance(fields, Mapping) else ():
         if column in PERSON or column in CLICK_IDS:
             for path in where if isinstance(where, list) else [where]:
-                parts = tuple(path.lower().split(".")) if isinstance(path, str) else ("",)
+                parts = _parts(path)
                 columns.setdefault(parts[-1], set()).add(column)
                 for length in range(1, len(parts)):
                     objects.setdefault(parts[:length], set()).add(column)
@@ -73,6 +76,13 @@ def names(fields: Any) -> Names:
         {name: frozenset(held) for name, held in columns.items()},
         {path: frozenset(held) for path, held in objects.items()},
     )
+
+
+def _parts(path: Any) -> tuple[str, ...]:
+    try:
+        return tuple(name.lower() for name in Path(path, every=True).names) if isinstance(path, str) else ("",)
+    except BadPath:
+        return ("",)
 
 
 def _by_words(name: str) -> frozenset[str]:
@@ -84,12 +94,19 @@ def _by_words(name: str) -> frozenset[str]:
 
 def misplaced(rule: Rule, person: Names, leaves: Callable[[str], bool] = lambda _: True) -> Iterator[str]:
     """What a rule computes from the person and may not. ``leaves``: whether the settings let a column leave."""
-    for column, expression in rule.computed.items():
-        if problem := _problem(column, expression.tree, person, leaves):
-            yield f"compute.{column}: {problem}"
+    yield from misplaced_columns(rule.computed, person, leaves)
     for name, expression in rule.computed_properties.items():
         if problem := _problem("properties", expression.tree, person, leaves):
             yield f"compute.properties.{name}: {problem}"
+
+
+def misplaced_columns(
+    computed: Mapping[str, Expression], person: Names, leaves: Callable[[str], bool] = lambda _: True
+) -> Iterator[str]:
+    """The same of columns and the expressions that give them their values."""
+    for column, expression in computed.items():
+        if problem := _problem(column, expression.tree, person, leaves):
+            yield f"compute.{column}: {problem}"
 
 
 def leaving(settings: Mapping[str, Any]) -> Callable[[str], bool] | None:
@@ -132,6 +149,8 @@ def _used(node: ast.AST, *, asks: bool, hashed: bool = False) -> Iterator[tuple[
         hashed = hashed or (not is_method and isinstance(node.func, ast.Name) and node.func.id == "sha256")
     elif isinstance(node, ast.IfExp) and asks:
         parts = [node.body, node.orelse]
+    elif isinstance(node, ast.Name) and (asked := Asked.of(node.id)):
+        yield from ((_parts(path), hashed) for path in asked.paths)
     elif isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
         path, parts = _path(node)
         yield path, hashed

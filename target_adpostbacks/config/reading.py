@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfoNotFoundError
 
 from target_adpostbacks.config import persons
 from target_adpostbacks.config.assets import shared_assets, shared_token_files
@@ -16,12 +15,12 @@ from target_adpostbacks.config.notify import read_notify
 from target_adpostbacks.config.rules import (
     Place,
     preset_level,
-    problem_of_name,
     problems_of_route,
     read_rules,
     rules_for_nobody,
     withheld,
 )
+from target_adpostbacks.config.sources import all_fields, is_zone, read_sources, unanswered, used, whole
 from target_adpostbacks.config.values import (
     Level,
     Merged,
@@ -91,7 +90,7 @@ def accounts(config: Mapping[str, Any]) -> dict[str, list[Account]]:
     """Section → its accounts, of the networks that the config has. Raises InvalidConfig with all mistakes at once."""
     mistakes: list[str] = []
     inherited = {name: config[name] for name in INHERITED if name in config}
-    top = Place(person=persons.names(config.get("fields")))
+    top = Place(person=persons.names(all_fields(config)))
     common = _checked(top, Settings, inherited, mistakes)
     sections = {
         section: _section(section, config[section], common, top, mistakes)
@@ -140,28 +139,24 @@ def trials(sections: Mapping[str, Iterable[Account]]) -> list[str]:
 
 def _general(config: Mapping[str, Any], mistakes: list[str]) -> General:
     flat = {name: value for name, value in config.items() if name != "notify"}
-    general = read_level("", General, flat, mistakes).values
+    level = read_level("", General, flat, mistakes)
+    general = level.values
     general["notify"] = read_notify(config.get("notify"), mistakes)
-    names = config.get("fields")
-    if isinstance(names, Mapping):
-        mistakes += [f"fields.{name}: {problem}" for name in names if (problem := problem_of_name(name))]
-    mistakes += [
-        f"fields.{name}: empty; the path of your column expected, or a list of paths"
-        for name, where in general.get("fields", {}).items()
-        if "" in ([where] if isinstance(where, str) else where or [""])
-    ]
+    read_sources(level, mistakes)
     if general.get("performance") or general.get("report"):
         from target_adpostbacks.config import performance  # most configs have neither
 
         performance.problems_of_streams(general.get("performance", {}), mistakes)
         performance.problems_of_report(general.get("report", {}), mistakes)
     mistakes += _erasure_problems(general)
-    try:
-        General(default_timezone=general.get("default_timezone", "UTC")).zone  # noqa: B018 - it raises
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+    if not is_zone(general.get("default_timezone", "UTC")):
         mistakes.append("default_timezone: not a time zone, for example `Europe/Berlin`")
         del general["default_timezone"]
-    return General(**general)
+    read = General(**general)
+    if not mistakes:
+        for name in used(read):
+            mistakes += unanswered(whole(read, name), name)
+    return read
 
 
 def _erasure_problems(general: Mapping[str, Any]) -> Iterable[str]:

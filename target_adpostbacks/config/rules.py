@@ -156,7 +156,7 @@ def _problems_of_defaults(place: Place, defaults: Mapping[str, Any]) -> Iterator
             yield f"{column}: {problem}"
         elif place.path and column in READ_ONCE:
             yield f"{column}: only at the top of the config, since it is read once for all networks"
-        elif value is not None and (problem := _unreadable(column, value)):
+        elif value is not None and (problem := unreadable(column, value)):
             yield f"{column}: {problem}"
 
 
@@ -177,7 +177,8 @@ def problems_of_route(defaults: Mapping[str, Any], accounts: Mapping[str, Collec
         yield unknown("defaults.account", account.strip(), names, what="account", otherwise=known)
 
 
-def _unreadable(column: str, value: Any) -> str:
+def unreadable(column: str, value: Any) -> str:
+    """Why a column can't have a value, whatever the record; empty: it can."""
     reader: Reader = READERS.get(column, read_key)
     try:
         clean = reader(column, value)
@@ -205,7 +206,7 @@ def _rule(place: Place, path: str, raw: Any, mistakes: list[str]) -> Rule | None
     if not raw:
         mistakes.append(f"{path}: empty; docs/rules.md has the keys of a rule")
         return None
-    found = [f"{path}.{problem}" for problem in _problems_of_keys(raw)]
+    found = [f"{path}.{problem}" for problem in problems_of_keys(raw, RuleSettings)]
     values = read_level(f"{path}.", RuleSettings, raw, found).values
     rule = Rule(
         path,
@@ -240,8 +241,9 @@ def _rule(place: Place, path: str, raw: Any, mistakes: list[str]) -> Rule | None
     return None if found else rule
 
 
-def _problems_of_keys(raw: Mapping[str, Any]) -> Iterator[str]:
-    names = sorted(field.name for field in struct_fields(RuleSettings))
+def problems_of_keys(raw: Mapping[str, Any], settings: type[msgspec.Struct]) -> Iterator[str]:
+    """What is wrong with the keys of an object of the config that is one of a list."""
+    names = sorted(field.name for field in struct_fields(settings))
     for name, value in raw.items():
         if name not in names:
             yield unknown(name, str(name), names, what="key of a rule", otherwise=f"there are {', '.join(names)}")
@@ -293,7 +295,7 @@ def _problems_of_columns(set_: Mapping[str, Any], compute: Mapping[str, Any]) ->
             yield f"set.{column}: `compute` gives it a value, too; keep one of them"
         if column == "event_time" and value is None:
             yield "set.event_time: a conversion always has one"
-        elif column in columns() and value is not None and (problem := _unreadable(column, value)):
+        elif column in columns() and value is not None and (problem := unreadable(column, value)):
             yield f"set.{column}: {problem}"
     for column, text in compute.items():
         if (column == "properties") is isinstance(text, str):
@@ -317,5 +319,5 @@ def _problems_of_constants(rule: Rule) -> Iterator[str]:
         value = expression.value({})
         if value is None and column == "event_id":
             yield "compute.event_id: empty; it identifies the conversion"
-        elif value is not None and (problem := _unreadable(column, value)):
+        elif value is not None and (problem := unreadable(column, value)):
             yield f"compute.{column}: {problem}"

@@ -296,14 +296,16 @@ def _empty(value: Any) -> bool:
 
 def _contents(field: str, value: Any) -> list[dict[str, Any]] | None:
     if isinstance(value, str):
-        value = _decoded(field, value)
+        try:
+            value = _decoded(field, value)
+        except InvalidConversion as error:
+            raise Unusable(error.rule) from None
     if value is None:
         return None
-    if not isinstance(value, list):
-        raise InvalidConversion(field, "a list of objects expected")
-    for line in value:
-        if not isinstance(line, dict):
-            raise InvalidConversion(field, "a list of objects expected")
+    if isinstance(value, dict):
+        value = [value]
+    if not isinstance(value, list) or not all(isinstance(line, dict) for line in value):
+        raise Unusable("a list of objects expected")
     if any(not ITEM_ALIASES.keys().isdisjoint(line) for line in value):
         return [_canonical(line) for line in value]
     return value

@@ -53,21 +53,25 @@ class Columns:
     ``exact``: identifiers that are kept byte for byte, each with the names of the network whose click id it is: in a
     record of that network, ``click_id`` is kept so, too.
     ``landing``: how the URLs of ads are read.
+    ``minor_digits``: a record's money is in minor units, with so many digits of a currency where ISO 4217 has others.
     """
 
     def __init__(
         self,
         ids: Iterable[str] = (),
-        fields: Mapping[str, str | Sequence[str]] | None = None,
+        fields: Mapping[str, str | Sequence[str] | None] | None = None,
         zone: tzinfo = timezone.utc,
         defaults: Mapping[str, Any] | None = None,
         constants: Mapping[str, Any] | None = None,
         exact: Mapping[str, Iterable[str]] | None = None,
         landing: Landing = Landing(),  # noqa: B008 - it is a constant
+        minor_digits: Mapping[str, int] | None = None,
     ) -> None:
+        self.minor_digits = minor_digits
         self.ids = frozenset(ids)
         self.fields = Fields(fields, self.ids) if fields else None
-        self.mapped_columns = frozenset(COLUMN_ALIASES.get(column, column) for column in fields or ())
+        mapped = self.fields.columns if self.fields else ()
+        self.mapped_columns = frozenset(COLUMN_ALIASES.get(column, column) for column in mapped)
         self.zone = zone
         self.landing = landing
         self.defaults = {name: value for name, value in (defaults or {}).items() if value is not None}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import NamedTuple
 
 WITHOUT_DECIMALS = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split())
@@ -83,3 +84,18 @@ def money(value: float, currency: str) -> str:
 def decimals(currency: str) -> int:
     """How many a currency has."""
     return 0 if currency in WITHOUT_DECIMALS else 3 if currency in THREE_DECIMALS else 2
+
+
+def in_major(amount: float | None, currency: str | None, digits: Mapping[str, int] | None = None) -> float | None:
+    """An amount in minor units as one in major units; ``digits``: of currencies that have others here.
+
+    None without a currency: nobody knows how many minor units it has.
+
+    >>> in_major(1999, "EUR"), in_major(500, "JPY"), in_major(1999, "ISK", {"ISK": 2})
+    (19.99, 500, 19.99)
+    """
+    if amount is None or currency is None:
+        return None
+    places = (digits or {}).get(currency, decimals(currency))
+    major = Decimal(str(amount)).scaleb(-places)
+    return int(major) if major == major.to_integral_value() else float(major)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,13 +18,9 @@ from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.mistakes import located
 from target_adpostbacks.core.postback import Facts, Key, NotSent, Postback, TooLarge, facts, key, older_keys, prepare
 from target_adpostbacks.core.record import identified, is_deleted, parse
+from target_adpostbacks.core.rows import Row, raw_of
 from target_adpostbacks.core.settings import PhoneSettings
-
-Rule = Callable[[Mapping[str, Any], Conversion, Account], Conversion | Skip]
-"""A user's rule for one account: the conversion, changed or not; or a Skip, Elsewhere if others are to get it."""
-
-Make = Callable[[Account, Conversion, datetime, str, int], Postback]
-"""Makes a postback, once the rules are applied; raises Skip and TooLarge."""
+from target_adpostbacks.core.ways import Make, Rule, Sources, Way
 
 FOR_NOBODY = Key("", "", "", "", "", False)
 
@@ -41,6 +37,7 @@ class Prepared(msgspec.Struct, array_like=True, gc=False):
     mistakes: tuple[str, ...] = ()  # of ours or of a rule's: to be reported
     nested: tuple[str, ...] = ()  # "user.email": columns that were read from objects within the record
     person: tuple[str, ...] = ()  # ``digests.forms_of`` whoever it is about, where that is asked for
+    conversions: int = 1  # a source may make several of a record; 0: no source reads its stream
 
     @property
     def outcomes(self) -> int:
@@ -53,6 +50,7 @@ class Preparation:
 
     A record's way, in this order; the first that refuses gives the reason. Once: ``fields``, parse, route. Then for
     each account: rules, what may leave, consent, adjustment, event name, asset, windows, age, payload.
+    ``sources``: how the records of each stream are read, where the config says more than ``fields``.
     ``identifies``: whether to say whom a record is about.
     """
 
@@ -62,6 +60,7 @@ class Preparation:
         columns: Columns,
         names: Mapping[str, str],
         rules: Sequence[Rule] = (),
+        sources: Sources | None = None,
         *,
         identifies: bool = False,
     ) -> None:
@@ -70,6 +69,8 @@ class Preparation:
         self.columns = columns
         self.names = names
         self.rules = rules
+        self.sources = sources
+        self._usual = Way(columns, rules)
         self.make: Make = prepare  # a preview looks at what goes in and comes out
         self.disclosures = {
             account.label: disclose
@@ -93,35 +94,85 @@ class Preparation:
         }
         self.unmet: dict[str, Sequence[str]] = {}
         """Names in rules that no record has had yet, and where they stand; of several processes what all have left."""
-        for rule in rules:
+        for rule in (*rules, *(each for way in (sources.ways() if sources else ()) for each in way.rules)):
             self.unmet |= getattr(rule, "names", {})
+        self.unmet_paths: dict[str, str] = sources.unmet() if sources else {}
+        """Settings whose paths no record has met yet, and what to say of each."""
 
     def without_secrets(self) -> Preparation:
         """The same for a process that makes no requests."""
         accounts = {name: [account.without_secrets() for account in section] for name, section in self.accounts.items()}
-        return Preparation(accounts, self.columns, self.names, self.rules, identifies=self.identifies)
+        return Preparation(accounts, self.columns, self.names, self.rules, self.sources, identifies=self.identifies)
 
     def meet(self, unmet: Collection[str]) -> None:
-        """Another process has met names in rules, all but those that are ``unmet`` there."""
+        """Another process has met names in rules and paths of sources, all but those that are ``unmet`` there."""
         self.unmet = {name: places for name, places in self.unmet.items() if name in unmet}
+        self.unmet_paths = {name: told for name, told in self.unmet_paths.items() if name in unmet}
 
     def prepare(
         self, record: Mapping[str, Any], now: datetime, *, stream: str, key: Sequence[str] = (), line: int = 0
     ) -> Prepared:
         """One record of a stream whose key properties are ``key``. Never raises for data."""
+        if self.sources is None:
+            return self._prepare(record, self._usual, now, stream, key, line)
+        way = self.sources.way(stream)
+        if way is None:
+            return Prepared(stream, line, conversions=0)
+        if self.unmet_paths:
+            self.meet_paths(record, stream)
+        rows = self.rows(record, way)
+        if isinstance(rows, InvalidConversion):
+            return invalid(stream, line, digest(record, line), rows.field, rows.rule)
+        first, *others = (self._prepare(row, way, now, stream, key, line) for row in rows)
+        return _together(first, others) if others else first
+
+    def rows(self, record: Mapping[str, Any], way: Way) -> Sequence[Mapping[str, Any]] | InvalidConversion:
+        """What a way of reading makes of a record: often the one row, never none; or why it can't be read."""
+        if way.rows is None:
+            return (record,)
+        try:
+            return way.rows(record)
+        except InvalidConversion as error:
+            return error
+        except RecursionError:
+            return InvalidConversion("record", "nested too deeply")
+
+    def meet_paths(self, record: Mapping[str, Any], stream: str) -> None:
+        """A record of a stream has come, and met what it meets."""
+        if self.sources:
+            for name in self.sources.met(record, stream, [*self.unmet_paths]):
+                del self.unmet_paths[name]
+
+    def prepare_row(
+        self, row: Mapping[str, Any], way: Way, now: datetime, *, stream: str, key: Sequence[str], line: int
+    ) -> Prepared:
+        """One of the ``rows`` of a record."""
+        return self._prepare(row, way, now, stream, key, line)
+
+    def _prepare(
+        self, record: Mapping[str, Any], way: Way, now: datetime, stream: str, key: Sequence[str], line: int
+    ) -> Prepared:
+        columns = way.columns
         try:
             if is_deleted(record):
-                return self._deleted(record, stream, key, line)
-            conversion = parse(record, self.columns, key, stream)
+                return self._left_out(record, columns, stream, key, line, "deleted")
+            if isinstance(record, Row) and record.left_out:
+                reason, message = record.left_out
+                if reason == "invalid":
+                    raise InvalidConversion(*message.split(": ", 1))
+                return self._left_out(record, columns, stream, key, line, reason, message)
+            conversion = parse(record, columns, key, stream)
         except InvalidConversion as error:
-            own_id = self.columns.own_id(record)
-            return invalid(stream, line, digest(record, line), error.field, error.rule, own_id)
+            own_id = columns.own_id(record)
+            return invalid(stream, line, digest(raw_of(record), line), error.field, error.rule, own_id)
         except RecursionError:
-            return invalid(stream, line, digest(record, line), "record", "nested too deeply")
+            return invalid(stream, line, digest(raw_of(record), line), "record", "nested too deeply")
         if self.unmet:
             self._meet(record, conversion)
         prepared = Prepared(stream, line, unusable=conversion.unusable, nested=conversion.nested_columns)
         try:
+            if way.rows is not None:
+                conversion = way.admitted(record, conversion)
             accounts = route(conversion, self.accounts, self.names)
         except Skip as skip:
             nobody, kept = _for_nobody(conversion), facts(conversion, stream, line)
@@ -131,7 +182,7 @@ class Preparation:
             prepared.person = self._person(conversion)
         elsewhere = {}
         for account in accounts:
-            if passed := self._for_account(record, conversion, account, now, prepared, key):
+            if passed := self._for_account(record, conversion, account, now, prepared, key, way):
                 elsewhere[account.label] = passed
         if elsewhere:
             _for_no_account(accounts, elsewhere, conversion, prepared)
@@ -147,15 +198,16 @@ class Preparation:
         return forms_of(c, [settings.country_codes(c.country) for settings in self._phone_settings])
 
     def unmet_names(self) -> list[str]:
-        """A sentence for each name in rules that no record has had."""
-        return [
+        """A sentence for each name in rules that no record has had, and for each path of a source."""
+        names = [
             f"{', '.join(places)}: no record of the run had a column {name}; check its spelling."
             for name, places in self.unmet.items()
         ]
+        return [*names, *dict.fromkeys(self.unmet_paths.values())]
 
     def _meet(self, record: Mapping[str, Any], conversion: Conversion) -> None:
         for name in [*self.unmet]:
-            is_there = name in record or name in conversion.ids
+            is_there = name in record or name in conversion.ids or name in raw_of(record)
             if is_there or getattr(conversion, name, None) not in (None, (), {}) or self._clicked(name, conversion):
                 del self.unmet[name]
 
@@ -173,16 +225,17 @@ class Preparation:
         now: datetime,
         prepared: Prepared,
         stream_key: Sequence[str],
+        way: Way,
     ) -> Elsewhere | None:
         """What an account gets is added; the answer says why a rule leaves it to others."""
         try:
-            for rule in self.rules:
+            for rule in way.rules:
                 ruled = rule(record, conversion, account)
                 if isinstance(ruled, Skip):
                     raise ruled
                 if ruled is not conversion:
                     if not ruled.event_id:
-                        ruled = self._identified(record, conversion, ruled, prepared.stream, stream_key)
+                        ruled = _identified(record, conversion, ruled, way.columns, prepared.stream, stream_key)
                     if self.identifies and any(getattr(ruled, kind) != getattr(conversion, kind) for kind in KINDS):
                         prepared.person = tuple(dict.fromkeys((*prepared.person, *self._person(ruled))))
                     conversion = ruled
@@ -213,32 +266,60 @@ class Preparation:
         _refuse(prepared, account, conversion, Skip(reason, message, applied or conversion.applied_rule))
         return None
 
-    def _identified(
+    def _left_out(
         self,
         record: Mapping[str, Any],
-        before: Conversion,
-        ruled: Conversion,
+        columns: Columns,
         stream: str,
         key: Sequence[str],
-    ) -> Conversion:
-        """What a rule made of a conversion, when it took the event id away. Raises Skip."""
+        line: int,
+        reason: str,
+        message: str = "",
+    ) -> Prepared:
+        """A row that is known as the conversion that it would be, else by its ids."""
         try:
-            return identified(ruled, record, self.columns, key, stream, before.event_spelling)
-        except InvalidConversion as error:
-            raise Skip("invalid", f"rule {ruled.applied_rule}, set.{error}", ruled.applied_rule) from None
-
-    def _deleted(self, record: Mapping[str, Any], stream: str, key: Sequence[str], line: int) -> Prepared:
-        try:
-            conversion = parse(record, self.columns, key, stream)
+            conversion = parse(record, columns, key, stream)
         except (InvalidConversion, RecursionError):
-            columns = self.columns.mapped(record)
-            identity = [columns.get(name) for name in (*key, "event_id")]
-            nobody = FOR_NOBODY._replace(event_id=f"{stream[:200]}-{digest(identity, line)[:32]}")
-            not_sent = NotSent(nobody, "", Facts(stream, line, None), "deleted")
+            known = columns.own_id(record) if isinstance(record, Row) else ""
+            if not known:
+                mapped = columns.mapped(record)
+                keyed = record.raw if isinstance(record, Row) else mapped
+                identity = [*(keyed.get(name) for name in key), mapped.get("event_id")]
+                known = f"{stream[:200]}-{digest(identity, line)[:32]}"
+            not_sent = NotSent(FOR_NOBODY._replace(event_id=known), "", Facts(stream, line, None), reason, message)
         else:
             kept = facts(conversion, stream, line)
-            not_sent = _not_sent(_for_nobody(conversion), "", conversion, kept, "deleted")
+            not_sent = _not_sent(_for_nobody(conversion), "", conversion, kept, reason, message)
         return Prepared(stream, line, not_sent=[not_sent])
+
+
+def _together(first: Prepared, others: Iterable[Prepared]) -> Prepared:
+    """The conversions of one record."""
+    for other in others:
+        first.postbacks += other.postbacks
+        first.not_sent += other.not_sent
+        first.unusable = tuple(dict.fromkeys((*first.unusable, *other.unusable)))
+        first.mistakes = tuple(dict.fromkeys((*first.mistakes, *other.mistakes)))
+        first.invalid = first.invalid or other.invalid
+        first.person = tuple(dict.fromkeys((*first.person, *other.person)))
+        first.nested = tuple(dict.fromkeys((*first.nested, *other.nested)))
+        first.conversions += 1
+    return first
+
+
+def _identified(
+    record: Mapping[str, Any],
+    before: Conversion,
+    ruled: Conversion,
+    columns: Columns,
+    stream: str,
+    key: Sequence[str],
+) -> Conversion:
+    """What a rule made of a conversion, when it took the event id away. Raises Skip."""
+    try:
+        return identified(ruled, record, columns, key, stream, before.event_spelling)
+    except InvalidConversion as error:
+        raise Skip("invalid", f"rule {ruled.applied_rule}, set.{error}", ruled.applied_rule) from None
 
 
 def _for_no_account(

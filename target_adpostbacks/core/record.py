@@ -35,6 +35,7 @@ from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.nested import Holder, holder_called, object_of, within
 from target_adpostbacks.core.placeholders import FIRST, HASHES, is_macro, is_placeholder
 from target_adpostbacks.core.properties import impersonal
+from target_adpostbacks.core.rows import Row, in_major_units, raw_of
 
 NO_EVENT_ID = "missing, or a word for nothing such as null; map event_id or order_id, or give the stream a key property"
 MOST_VARIED = 3
@@ -61,6 +62,7 @@ def parse(
     """
     if columns.fields:
         record = columns.mapped(record)
+    row = record
     if not all(record.values()):
         record = {name: value for name, value in record.items() if value is not None and value != ""}
     is_completed = over or columns.completes
@@ -68,9 +70,11 @@ def parse(
     if c is None:
         spelled, constants = columns.spelled(record), {**columns.constants, **over}
         c = _completed(spelled, columns, constants) if is_completed or spelled is not record else None
-        c = c or _with_care(spelled, columns, partial(_derived_ids, record, key, stream), constants)
+        c = c or _with_care(spelled, columns, partial(_derived_ids, row, key, stream), constants)
     if c.network in columns.exact_click_ids and c.click_id and c.click_id != record.get("click_id"):
         _keep_exactly(c, columns.spelled(record), columns, over)
+    if columns.minor_digits is not None:
+        c = in_major_units(c, record, columns, over)
     if columns.default_properties and "properties" not in over and "properties" not in columns.constants:
         msgspec.structs.force_setattr(c, "properties", {**columns.default_properties, **c.properties})
     if c.properties:
@@ -282,6 +286,10 @@ def _derived_ids(record: Mapping[str, Any], key: Sequence[str], stream: str, eve
     Neither the order in which a tap lists its key nor the type of a whole number changes it. The ids that earlier
     versions derived otherwise come behind it: a ledger may have them.
     """
+    if isinstance(record, Row) and record.identity:
+        name, values = record.identity
+        return (_id_of_source(name or stream, values, event_name),)
+    record = raw_of(record)
     values = [record.get(name) for name in key]
     if not values or any(value is None or (isinstance(value, str) and not value.strip()) for value in values):
         raise InvalidConversion("event_id", NO_EVENT_ID)
@@ -296,6 +304,18 @@ def _derived_ids(record: Mapping[str, Any], key: Sequence[str], stream: str, eve
         raise InvalidConversion("event_id", "missing; the stream's key can't be written as JSON") from None
     digests = (hashlib.sha256(form).hexdigest() for form in encoded)
     return tuple(dict.fromkeys(f"{stream}-{digest[:DERIVED_DIGITS]}" for digest in digests))
+
+
+def _id_of_source(name: str, values: Sequence[Any], event_name: str) -> str:
+    """The name of a source, a dash and a digest as above of the values of its own columns, in their order."""
+    told = [None if isinstance(value, str) and not value.strip() else _as_whole(value) for value in values]
+    if all(value is None for value in told):
+        raise InvalidConversion("event_id", "missing, and all of id_columns are empty; map event_id or order_id")
+    try:
+        encoded = msgspec.json.encode([told, event_name])
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+        raise InvalidConversion("event_id", "missing; what id_columns lead to can't be written as JSON") from None
+    return f"{name}-{hashlib.sha256(encoded).hexdigest()[:DERIVED_DIGITS]}"
 
 
 def _once_typed(values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:

@@ -22,10 +22,14 @@ class Tally(msgspec.Struct, frozen=True):
     skipped: dict[str, int] = {}
     open: dict[str, int] = {}
     filtered: int = 0  # that a stream map dropped
+    conversions: int = 0  # that the records were, where a source has made several of one; else 0
 
 
-def counted(read: int, owed: int, filtered: int, delivered: Mapping[str, int]) -> Tally:
-    """The outcomes that records were owed, and how ``Delivery.counts`` says that it ended for each."""
+def counted(read: int, owed: int, filtered: int, delivered: Mapping[str, int], several: int = 0) -> Tally:
+    """The outcomes that records were owed, and how ``Delivery.counts`` says that it ended for each.
+
+    ``several``: conversions that records were, beyond one each.
+    """
     return Tally(
         read=read,
         outcomes=owed,
@@ -35,6 +39,7 @@ def counted(read: int, owed: int, filtered: int, delivered: Mapping[str, int]) -
         skipped=_by_reason("skipped ", delivered),
         open=_by_reason("open ", delivered),
         filtered=filtered,
+        conversions=read + several if several else 0,
     )
 
 
@@ -83,11 +88,17 @@ class Share(NamedTuple):
 
 
 def summary(tally: Tally) -> str:
-    """``read 7, accepted 4, already accepted 0, rejected 1, skipped 2 (organic 1, too_old 1), open 0``."""
-    usual = {"outcomes": tally.read, "filtered": 0}  # and then not worth a word
+    """``read 7, accepted 4, already accepted 0, rejected 1, skipped 2 (organic 1, too_old 1), open 0``.
+
+    Where records were several conversions: ``read 10 (12 conversions)``.
+    """
+    conversions = tally.conversions or tally.read
+    usual = {"outcomes": conversions, "filtered": 0, "conversions": tally.conversions}  # and then not worth a word
     parts = []
     for name, count in msgspec.structs.asdict(tally).items():
-        if isinstance(count, dict):
+        if name == "read" and tally.conversions:
+            parts.append(f"read {count} ({conversions} conversions)")
+        elif isinstance(count, dict):
             reasons = ", ".join(f"{reason} {number}" for reason, number in count.items())
             parts.append(f"{name} {sum(count.values())}" + (f" ({reasons})" if reasons else ""))
         elif count != usual.get(name):

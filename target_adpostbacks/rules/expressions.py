@@ -41,10 +41,13 @@ class Expression:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.tree = _parsed(text)
+        self.tree = self._parsed(text)
         self.names = frozenset(node.id for node in _operands(self.tree) if isinstance(node, ast.Name))
         self._evaluator = _Evaluator()
         self._try_constants(self.tree)
+
+    def _parsed(self, text: str) -> ast.expr:
+        return tree_of(text)
 
     @property
     def is_constant(self) -> bool:
@@ -71,7 +74,7 @@ class Expression:
         return self._evaluator.value(self.tree, columns)
 
     def __reduce__(self) -> tuple[type[Expression], tuple[str]]:
-        return Expression, (self.text,)
+        return type(self), (self.text,)
 
 
 def plain(value: Any) -> Any:
@@ -208,7 +211,7 @@ OPERATORS: Mapping[type[ast.AST], Callable[..., Any]] = {
 
 
 class _Evaluator(SimpleEval):  # type: ignore[misc]
-    """Evaluates what ``_parsed`` lets through, and nothing else."""
+    """Evaluates what ``tree_of`` lets through, and nothing else."""
 
     nodes: dict[Any, Any]
 
@@ -262,7 +265,7 @@ class _Evaluator(SimpleEval):  # type: ignore[misc]
         values = [self._eval(value) for value in node.args]
         if isinstance(node.func, ast.Name):
             return _bounded(FUNCTIONS[node.func.id](*values))
-        assert isinstance(node.func, ast.Attribute)  # noqa: S101 - _parsed has looked
+        assert isinstance(node.func, ast.Attribute)  # noqa: S101 - tree_of has looked
         text = self._eval(node.func.value)
         if not isinstance(text, str):
             raise TypeError
@@ -284,14 +287,17 @@ NODES = frozenset(
 _BESIDE = (ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context)
 
 
-def _parsed(text: str) -> ast.expr:
+def tree_of(text: str, replace: Callable[[ast.expr], ast.expr] = lambda tree: tree) -> ast.expr:
+    """The tree of an expression; ``replace``: puts other parts into it before they are looked at. Raises Refused."""
     if len(text) > MAX_TEXT:
         raise Refused(f"longer than {MAX_TEXT} characters; split it into several rules")
     line = _line(text)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(line.strip(), mode="eval").body
+            tree = replace(ast.parse(line.strip(), mode="eval").body)
+    except Refused:
+        raise
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise Refused("not an expression; docs/rules.md has examples") from None
     level: list[ast.AST] = [tree]

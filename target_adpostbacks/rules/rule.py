@@ -16,6 +16,7 @@ from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.properties import tells_of
 from target_adpostbacks.core.record import NO_CONSTANTS, parse
+from target_adpostbacks.core.rows import Row
 from target_adpostbacks.core.settings import Settings
 from target_adpostbacks.rules import presets
 from target_adpostbacks.rules.expressions import Expression, plain
@@ -75,12 +76,12 @@ class Saying(NamedTuple):
     constants: Mapping[str, Any]
 
 
-def columns_of(accounts: Accounts, columns: Columns) -> Columns:
-    """How every record is read: with the defaults and constants that all accounts share.
+def columns_of(accounts: Accounts, columns: Columns, defaults: Mapping[str, Any] = NO_CONSTANTS) -> Columns:
+    """How every record is read: with the defaults and constants that all accounts share, over these ``defaults``.
 
     A column that is constant for some accounts alone is left to these: nobody else's record is refused for it.
     """
-    sayings = [*_sayings(accounts)]
+    sayings = [*_sayings(accounts, defaults)]
     if not sayings:
         return columns
     first, *others = sayings
@@ -93,10 +94,10 @@ def columns_of(accounts: Accounts, columns: Columns) -> Columns:
     return columns.completed(first.defaults if is_shared else columns.defaults, constants)
 
 
-def rules_of(accounts: Accounts, columns: Columns) -> list[Rules]:
+def rules_of(accounts: Accounts, columns: Columns, defaults: Mapping[str, Any] = NO_CONSTANTS) -> list[Rules]:
     """What the accounts' settings say, for a ``Preparation`` that reads records with these columns; often nothing."""
     policies = {}
-    for said in _sayings(accounts):
+    for said in _sayings(accounts, defaults):
         is_common = (said.defaults, said.constants) == (columns.defaults, columns.constants)
         if said.rules or not is_common:
             own = columns if is_common else columns.completed(said.defaults, said.constants)
@@ -104,14 +105,16 @@ def rules_of(accounts: Accounts, columns: Columns) -> list[Rules]:
     return [Rules(policies, columns)] if policies else []
 
 
-def _sayings(accounts: Accounts) -> Iterator[Saying]:
+def _sayings(accounts: Accounts, defaults: Mapping[str, Any]) -> Iterator[Saying]:
     for section in accounts.values():
         for account in section:
             if account.network:
                 settings: Settings = account.network.settings
                 preset = presets.for_network(settings.preset, account.section)
                 constants = preset.constants if preset else {}
-                yield Saying(account.label, tuple(settings.rules), settings.record_defaults, constants)
+                left = {column: value for column, value in defaults.items() if column not in settings.defaults}
+                own = {**left, **settings.record_defaults}
+                yield Saying(account.label, tuple(settings.rules), own, constants)
 
 
 class Rules:
@@ -264,7 +267,8 @@ class Values(dict[str, Any]):
 
     def _raw(self, name: str) -> Any:
         if self._mapped is None:
-            self._mapped = self.columns.mapped(self.record)
+            record = self.record
+            self._mapped = record.raw if isinstance(record, Row) else self.columns.mapped(record)
         return plain(self._mapped.get(name))
 
 

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -19,7 +20,8 @@ from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.advice import advice
 from target_adpostbacks.core.mistakes import located
 from target_adpostbacks.core.money import told
-from target_adpostbacks.core.preparation import Prepared, Rule
+from target_adpostbacks.core.preparation import Prepared
+from target_adpostbacks.core.ways import Rule
 from target_adpostbacks.delivery import refresh_tokens
 from target_adpostbacks.delivery.attempts import pauses
 from target_adpostbacks.delivery.balance import Share, Tally, counted, summary, unbalanced
@@ -72,8 +74,11 @@ class Run:
         self.preparation = preparation_of(general, accounts, rules)
         self.run_id = uuid.uuid4().hex
         self.read = self.owed = self.filtered = 0
-        self.unmet: Sequence[str] = list(general.fields)  # columns whose path in ``fields`` has met nothing yet
+        fields = () if self.preparation.sources else general.fields  # sources know for themselves what they met
+        self.unmet: Sequence[str] = list(fields)  # columns whose path in ``fields`` has met nothing yet
         self._prepared = self._invalid = 0  # records, of which a message may give several or none
+        self._several = 0  # conversions that records were, beyond one each
+        self._other_streams: Counter[str] = Counter()  # records that no source reads
         self._is_settled = False
         self._without_outcome = 0  # records
         self._log = log
@@ -165,7 +170,7 @@ class Run:
         """Elsewhere, records have met every path in ``fields`` and every name in rules but these."""
         if self.unmet:
             self.unmet = [column for column in self.unmet if column in unmet]
-        if self.preparation.unmet:
+        if self.preparation.unmet or self.preparation.unmet_paths:
             self.preparation.meet(unmet_names)
 
     def take(self, prepared: Prepared, mark: Mark = UNMARKED, file: str = "") -> int:
@@ -176,6 +181,11 @@ class Run:
         if prepared.person and self._people:
             prepared = self._people.left_out(prepared)
         outcomes = prepared.outcomes
+        if prepared.conversions != 1:
+            if not prepared.conversions:
+                return self._pass_by(prepared.stream)
+            self._several += prepared.conversions - 1
+            self._without_outcome += max(0, prepared.conversions - outcomes)
         mark.expect(outcomes)
         self.owed += outcomes
         self._prepared += outcomes > 0
@@ -195,6 +205,14 @@ class Run:
         if prepared.unusable or prepared.nested or prepared.invalid or prepared.mistakes:
             self._noticed.take(prepared, file)
         return outcomes
+
+    def _pass_by(self, stream: str) -> int:
+        """Count a record of a stream that no source reads: it has no row in the ledger."""
+        if stream not in self._other_streams:
+            self._log.info("Stream %s: no source of the config reads it; its records are skipped, by_rule.", stream)
+        self._other_streams[stream] += 1
+        self.owed += 1
+        return 1
 
     def count_read(self, outcomes: int) -> None:
         """Count one record of the input, and the number of its outcomes."""
@@ -264,7 +282,11 @@ class Run:
     @property
     def tally(self) -> Tally:
         """What became of the records so far."""
-        return counted(self.read, self.owed, self.filtered, dict(self._delivery.counts))
+        delivered = dict(self._delivery.counts)
+        if self._other_streams:
+            passed = "skipped by_rule"
+            delivered[passed] = delivered.get(passed, 0) + self._other_streams.total()
+        return counted(self.read, self.owed, self.filtered, delivered, self._several)
 
     def may_pass(self, kind: str) -> bool:
         """Whether state may be written past what is ``invalid``, or ``rejected``. Any thread may ask.
@@ -341,9 +363,11 @@ class Run:
 
     def _report_counts(self) -> None:
         self._noticed.sum_up()
+        for stream, count in self._other_streams.items():
+            self._log.info("Stream %s: %d records skipped, for no source of the config reads it.", stream, count)
         for column in self.unmet if self._prepared else ():
             self._log.warning("fields.%s: its path was in no record of the run; check how it is spelled.", column)
-        for warning in self.preparation.unmet_names() if self._prepared else ():
+        for warning in self.preparation.unmet_names() if self.read else ():
             self._log.warning(warning)
         for column, count in self._delivery.differences.items():
             self._log.warning(

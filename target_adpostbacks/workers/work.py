@@ -47,7 +47,7 @@ class Preparing:
 
     def packed(self, members: list[Each | None]) -> bytes:
         """The ``Answer``; what can't be written is left to the parent."""
-        unmet = self.unmet, [*self.preparation.unmet]
+        unmet = self.unmet, [*self.preparation.unmet, *self.preparation.unmet_paths]
         try:
             return _encode(Answer(members, *unmet))
         except UNWRITABLE:

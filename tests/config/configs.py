@@ -13,6 +13,8 @@ from target_adpostbacks.networks.tiktok import TikTokSettings
 GENERAL = (
     *("ledger_url", "fields", "default_timezone", "max_batch_age_seconds", "lock_wait_seconds", "workers"),
     *("performance", "report"),
+    *("source", "sources", "only_fields", "values", "rows", "value_unit", "minor_digits", "item_fields", "id_columns"),
+    *("deleted", "not_before"),
     *("validate", "results_path", "ledger_retention_days", "fail_above_invalid_percent", "fail_above_rejected_percent"),
     "notify",
     *("erasure_key", "erasure_index", "suppress"),

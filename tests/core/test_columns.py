@@ -43,15 +43,26 @@ def test_contents_are_a_list_or_its_json(form: Any) -> None:
     assert (item.id, item.name, item.quantity, item.price) == ("1", "Sword", 2, 9.99)
 
 
-@pytest.mark.parametrize("contents", [7, True, {"id": "1"}, ["x"], [None], '"x"', "7", "{}", '["x"]'])
-def test_contents_of_another_shape_are_refused(contents: Any) -> None:
-    assert refusal(contents=contents) == "contents: a list of objects expected"
+@pytest.mark.parametrize("contents", [7, True, ["x"], [None], '"x"', "7", '["x"]'])
+def test_contents_of_another_shape_are_left_out(contents: Any) -> None:
+    conversion = a_conversion(contents=contents)
+    assert (conversion.contents, conversion.unusable) == ((), ("contents: a list of objects expected",))
 
 
-@pytest.mark.parametrize("column", ["contents", "properties"])
+@pytest.mark.parametrize("form", [dict, json.dumps], ids=["object", "JSON text"])
+def test_contents_that_are_an_object_are_a_list_of_one(form: Any) -> None:
+    (item,) = a_conversion(contents=form({"id": "1"})).contents
+    assert item.id == "1"
+
+
+@pytest.mark.parametrize("text", ["[", "no json", "[" * 100_000, "[507f1, 505bd]"], ids=["cut", "none", "deep", "bare"])
+def test_contents_that_are_no_json_are_left_out(text: str) -> None:
+    assert a_conversion(contents=text).unusable == ("contents: not JSON",)
+
+
 @pytest.mark.parametrize("text", ["[", "no json", "[" * 100_000, "\ud800"], ids=["cut", "none", "deep", "surrogate"])
-def test_json_text_that_is_none_is_refused(column: str, text: str) -> None:
-    assert refusal(**{column: text}) == f"{column}: not JSON"
+def test_json_text_that_is_none_is_refused(text: str) -> None:
+    assert refusal(properties=text) == "properties: not JSON"
 
 
 def test_a_mistake_in_contents_names_the_column() -> None:

@@ -77,4 +77,4 @@ def test_money_has_the_decimals_of_its_currency(value: float, currency: str, sho
 
 def test_the_examples_hold() -> None:
     failed, tried = doctest.testmod(money)
-    assert (failed, tried) == (0, 1)
+    assert (failed, tried) == (0, 2)
