@@ -87,9 +87,14 @@ def read(paths: Iterable[str], *, with_secrets: bool = True) -> Configured:
 def of_context() -> Configured | None:
     """The same for a command with ``_options.ledger_url`` that sends nothing; None: nothing says what is configured."""
     said_in_files = click.get_current_context().meta[_options.__name__]
-    said = _said(said_in_files)
+    said = said_of_context()
     is_configured = said_in_files or said.config.keys() & NETWORKS.keys()
     return _checked(said, with_secrets=False) if is_configured else None
+
+
+def said_of_context() -> environment.Settings:
+    """What files and environment say, unchecked, for a command with ``_options.ledger_url``."""
+    return _said(click.get_current_context().meta[_options.__name__])
 
 
 def _said(said_in_files: Mapping[str, Any]) -> environment.Settings:

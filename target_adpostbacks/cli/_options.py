@@ -21,7 +21,10 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 STATUS_WORDS = {**STATUSES, **{shown.lower(): shown for shown in (*STATUSES.values(), RETRIED)}}
 """A verdict in the ledger's words, and in the log's, to the log's."""
-CONFIG_DECIDES = dict.fromkeys(("health", "report"), "`ledger_url`, accounts and limits")
+CONFIG_DECIDES = {
+    **dict.fromkeys(("health", "report"), "`ledger_url`, accounts and limits"),
+    "erase": "`ledger_url` and `erasure_key`",
+}
 """What commands take from ``--config`` beyond the ledger's place."""
 MOST_NAMES = 50
 """Known names that are told, at most."""

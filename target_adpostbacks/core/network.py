@@ -62,6 +62,7 @@ class Network(ABC, Generic[S]):
     name: ClassVar[str]
     title: ClassVar[str]  # its name as people write it
     docs: ClassVar[str]
+    deletion: ClassVar[str] = ""  # where it deletes what it was told of a person; empty: whoever asks has its docs
     aliases: ClassVar[tuple[str, ...]] = ()  # what a record's `network` may call it
     own_presets: ClassVar[Mapping[str, OwnPreset]] = {}  # what a setting `preset` of its accounts may name, too
     accounts_are_networks: ClassVar[bool] = False  # a record's `network` may be an account's name, and is that one

@@ -47,6 +47,7 @@ class Generic(Network[GenericSettings]):
     title = "Postback URL"
     aliases = ("postback url", "postback")
     docs = "docs/networks/generic.md"
+    deletion = "the partner itself, whose postback URL the account has"
     settings_type = GenericSettings
     own_presets = PRESETS
     accounts_are_networks = True

@@ -85,6 +85,7 @@ class Reddit(Network[RedditSettings]):
     title = "Reddit"
     aliases = ("reddit ads", "reddit_ads")
     docs = "https://business.reddithelp.com/s/article/Conversions-API"
+    deletion = "POST https://ads-api.reddit.com/api/v3/pixels/{pixel_id}/data_deletion_jobs"
     settings_type = RedditSettings
     events: ClassVar[Mapping[str, str | None]] = {
         "purchase": "PURCHASE",
