@@ -15,8 +15,13 @@ from target_adpostbacks.cli._output import as_json, printable, replacing
 from target_adpostbacks.cli._report.figures import LEARNING_DAYS, Answers, Figures, figures
 from target_adpostbacks.cli._report.period import Period, period
 from target_adpostbacks.cli._tables import columns
+from target_adpostbacks.cli.reconcile import reconciliation
+from target_adpostbacks.config import General
+from target_adpostbacks.config.performance import counting
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.money import money, stakes, told
+from target_adpostbacks.core.performance.counting import Window
+from target_adpostbacks.core.reconciliation import Row
 from target_adpostbacks.ledger import LedgerReader, NoLedger, UnusableLedger
 from target_adpostbacks.ledger.healths import row
 from target_adpostbacks.networks import NETWORKS
@@ -59,7 +64,7 @@ def report(ledger_url: str, since: str, zone: str | None, output: Path | None, s
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--since") from None
     try:
-        made = gathered(ledger_url, days, now, accounts)
+        made = gathered(ledger_url, days, now, accounts, configured.general if configured else None)
     except UnusableLedger as error:
         raise click.ClickException(str(error)) from None
     if style != "html":
@@ -72,7 +77,11 @@ def report(ledger_url: str, since: str, zone: str | None, output: Path | None, s
 
 
 def gathered(
-    url: str, days: Period, now: datetime, configured: Mapping[str, Sequence[Account]] | None = None
+    url: str,
+    days: Period,
+    now: datetime,
+    configured: Mapping[str, Sequence[Account]] | None = None,
+    general: General | None = None,
 ) -> Figures:
     """What the report says of these days. Raises UnusableLedger; no ledger yet counts as an empty one."""
     at = now.isoformat(timespec="milliseconds")
@@ -88,10 +97,20 @@ def gathered(
                 ledger.overview(days.starts, days.end),
                 ledger.learned(learning, month.starts, month.end),
                 ledger.newest(LINES).lines,
+                _reconciliation(ledger, days, now, general or General()),
             )
     except NoLedger:
         answers = Answers()
     return figures(answers, accounts, days, now)
+
+
+def _reconciliation(ledger: LedgerReader, days: Period, now: datetime, general: General) -> list[Row]:
+    """Why networks show other numbers, by day; nothing where no network's are known."""
+    window = Window(days.days[0], days.days[-1])
+    if not ledger.networks_with_statistics():
+        return []
+    rows = reconciliation(ledger, general, counting(general.report), window, now)
+    return sorted(rows, key=lambda row: row.day)
 
 
 def table(made: Figures) -> Iterator[str]:

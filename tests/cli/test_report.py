@@ -20,6 +20,7 @@ from target_adpostbacks.cli import main
 from target_adpostbacks.cli._report.figures import LONGEST, Answers, figures
 from target_adpostbacks.cli._report.page import page
 from target_adpostbacks.cli._report.period import MOST_DAYS, period
+from target_adpostbacks.core.performance.statistics import Performance
 from target_adpostbacks.ledger import Delivered, Ledger, Line
 from target_adpostbacks.ledger.overview import Learned, Matched, Outcome, Overview, Requests, Why
 
@@ -265,3 +266,27 @@ def test_a_long_period_has_a_bar_for_each_week() -> None:
     text = page(figures(Answers(Overview(outcomes=outcomes)), [], days, NOW))
     assert "Conversions by week and status" in text
     assert "accepted 7" in text
+
+
+def test_numbers_that_networks_report_are_explained(tmp_path: Path) -> None:
+    day = ago(days=3)
+    installs = [a_row(str(number), event_name="install", event_time=day) for number in range(3)]
+    refused = a_row("3", "rejected", event_name="install", event_time=day, code=HOSTILE)
+    fill(f"sqlite:///{tmp_path}/ledger.db", *installs, refused)
+    assert as_json(tmp_path)["reconciliation"] == []
+    assert run(tmp_path).exit_code == 0
+    assert "Why networks show other numbers" not in (tmp_path / "report.html").read_text()
+    told = {**dict.fromkeys(Performance._fields, ""), "stream": "ads", "network": "tiktok", "day": day[:10]}
+    figures = dict.fromkeys(("impressions", "clicks", "conversions_micros", "value_micros"))
+    row = Performance(**{**told, **figures, "currency": "USD", "spend_micros": 1, "extracted_at": ago()})  # type: ignore[arg-type]
+    with closing(Ledger(f"sqlite:///{tmp_path}/ledger.db", "run-2")) as ledger:
+        silent = row._replace(network="reddit")
+        ledger.write_performance([row._replace(conversions_micros=1_000_000), silent])
+    (known,) = as_json(tmp_path)["reconciliation"]
+    assert (known["network"], known["event"], known["day"]) == ("tiktok", "install", day[:10])
+    assert (known["recorded"], known["accepted"], known["reported"], known["unexplained"]) == (4, 3, 1, 2)
+    assert run(tmp_path).exit_code == 0
+    shown = (tmp_path / "report.html").read_text()
+    assert "Why networks show other numbers" in shown
+    assert "2 unexplained: the day is not closed yet" in shown
+    assert len(Elements(shown).scripts) == 2

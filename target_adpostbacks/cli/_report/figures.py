@@ -14,13 +14,14 @@ from target_adpostbacks.core.learning import Milestone, most_in
 from target_adpostbacks.core.money import decimals
 from target_adpostbacks.core.postback import receiver_of_trial
 from target_adpostbacks.core.reasons import REASONS, STATUSES
+from target_adpostbacks.core.reconciliation import Row, as_row
 from target_adpostbacks.ledger import Line
 from target_adpostbacks.ledger.overview import Learned, Matched, Outcome, Overview, Requests, Why
 from target_adpostbacks.networks import NETWORKS
 
 Figures = dict[str, Any]
 
-MOST_REASONS, MOST_LEARNERS = 100, 60
+MOST_REASONS, MOST_LEARNERS, MOST_RECONCILED = 100, 60, 200
 LEARNING_DAYS = 30
 """What networks learn from is counted for so many days, however short the report's period is."""
 LONGEST = 180
@@ -33,6 +34,7 @@ class Answers(NamedTuple):
     overview: Overview = Overview()
     learned: Sequence[Learned] = ()
     lines: Sequence[Line] = ()
+    reconciliation: Sequence[Row] = ()  # by day, the newest last
 
 
 def figures(answers: Answers, healths: Sequence[Mapping[str, Any]], period: Period, now: datetime) -> Figures:
@@ -55,6 +57,9 @@ def figures(answers: Answers, healths: Sequence[Mapping[str, Any]], period: Peri
         "reasons": _reasons(overview.reasons)[:MOST_REASONS],
         "latency": [*_latency(overview.requests)],
         "match_keys": [*_match_keys(overview.match_keys)],
+        "reconciliation": [_short(as_row(row)) for row in reversed(answers.reconciliation) if row.reported is not None][
+            :MOST_RECONCILED
+        ],
         "learning": _learning(answers.learned)[:MOST_LEARNERS],
         "health": [*healths],
         "log": [_short(line._asdict()) for line in reversed(answers.lines)],

@@ -18,8 +18,10 @@ from target_adpostbacks.cli._output import as_json, printable
 from target_adpostbacks.cli._report import charts
 from target_adpostbacks.cli._report.charts import Chart
 from target_adpostbacks.cli._report.figures import Figures
+from target_adpostbacks.cli.reconcile import explanation, number
 from target_adpostbacks.core.money import money
 from target_adpostbacks.core.reasons import STATUSES
+from target_adpostbacks.core.reconciliation import Row
 from target_adpostbacks.networks import NETWORKS
 
 FOLDER = Path(__file__).parent
@@ -40,6 +42,7 @@ def page(figures: Figures) -> str:
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
     environment.filters |= {"money": _moneys, "title": _title, "day": _day, "marked": _marked}
+    environment.filters |= {"explained": _explained, "number": number}
     environment.filters["time"] = _Zone(figures["timezone"]).time
     return environment.get_template("page.html").render(
         **figures,
@@ -107,6 +110,10 @@ def _by_network(figures: Figures) -> dict[str, dict[str, int]]:
 def _title(network: str) -> str:
     known = NETWORKS.get(network)
     return known.title if known else network or "no network"
+
+
+def _explained(row: Mapping[str, Any]) -> list[str]:
+    return [*explanation(Row(**row))]
 
 
 def _moneys(amounts: Mapping[str, float]) -> list[str]:
