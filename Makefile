@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DBT := $(VENV)/dbt
 
-.PHONY: setup demo pgbouncer test-browser picture test test-all test-kills compare lint format lock benchmark release-check clean
+.PHONY: setup setup-dbt demo pgbouncer test-browser picture test test-all test-kills compare lint format lock benchmark release-check clean
 
 setup: $(READY)
 
@@ -13,6 +14,14 @@ $(READY): requirements-dev.txt pyproject.toml
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	touch $@
+
+# dbt has an environment of its own: it asks for other versions of what Meltano needs.
+setup-dbt: setup $(DBT)/.ready
+
+$(DBT)/.ready: requirements-dbt.txt
+	$(BIN)/python -m venv $(DBT)
+	$(BIN)/uv pip install --quiet --python $(DBT)/bin/python --require-hashes -r requirements-dbt.txt
 	touch $@
 
 demo: setup
@@ -39,7 +48,7 @@ lint: setup
 test: lint
 	$(BIN)/pytest -n 4 -m "not slow"
 
-test-all: lint pgbouncer test-browser
+test-all: lint setup-dbt pgbouncer test-browser
 	$(BIN)/pytest -n 4
 
 # What runs at night: kills the process at random moments: KILLS times, at those of SEED.
@@ -72,6 +81,8 @@ release-check: setup
 lock: setup
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header --all-extras --group dev pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-header requirements-dbt.in -o requirements-dbt.txt
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache

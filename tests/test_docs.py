@@ -172,7 +172,7 @@ def test_every_column_that_is_read_is_in_the_table_of_the_record() -> None:
 
 
 def test_no_document_names_a_place_on_somebodys_machine() -> None:
-    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "requirements-dev.txt"):
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("requirements-*.txt")):
         assert not re.search(r"/work/|/root/|/home/\w|file://|https?://[^\s]*(pypi|registry)", path.read_text()), (
             path.name
         )
@@ -187,3 +187,15 @@ def test_every_link_to_a_file_or_heading_of_ours_leads_somewhere(path: Path) -> 
             headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
             slugs = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
             assert anchor in slugs, f"{target}#{anchor}"
+
+
+def test_the_milestones_of_the_dbt_package_are_those_of_the_networks(request: pytest.FixtureRequest) -> None:
+    lines = ["network,event,events,unlocks,needed,days"]
+    for name, network in sorted(NETWORKS.items()):
+        for milestone in network.milestones:
+            events = ", ".join(sorted(milestone.events))
+            lines += [
+                f'{name},{event},"{events}",{milestone.unlocks},{milestone.conversions},{milestone.days}'
+                for event in sorted(milestone.events) or [""]
+            ]
+    kept(ROOT / "dbt" / "seeds" / "adpostbacks_milestones.csv", "\n".join([*lines, ""]), request)

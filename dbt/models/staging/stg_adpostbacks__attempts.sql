@@ -1,0 +1,26 @@
+{{ adpostbacks.staged(
+  'attempts',
+  ['attempt_id'],
+  {
+    'attempt_id': 'text',
+    'seq': 'integer',
+    'parent_id?': 'text',
+    'run_id': 'text',
+    'network': 'text',
+    'account': 'text',
+    'asset': 'text',
+    'started_at': 'time',
+    'latency_ms': 'integer',
+    'http_status': 'integer',
+    'attempt': 'integer',
+    'events': 'integer',
+    'status': 'text',
+    'code': 'text',
+    'message': 'text',
+    'network_request_id': 'text',
+    'processing?': 'text',
+    'counted': 'integer',
+    'not_counted?': 'text',
+    'checked_at': 'time',
+  }
+) }}
