@@ -29,9 +29,9 @@ def deliver(
 
     ``records``: mappings of columns, as the target reads them; a generator is read as it comes. ``config``: the
     target's settings, or the path of a JSON file that holds them; those that only Singer applies are refused
-    (``stream_maps``, ``flattening_enabled``, ``results_path``). Of the environment only the ledger's place is read, if
-    the config has no ``ledger_url``. ``stream``: the name that the ledger keeps of where
-    they came from; ``key``: the columns that make a record one record, for records without ``event_id``.
+    (``stream_maps``, ``flattening_enabled``, ``results_path``). Of the environment the ledger's place is read, if the
+    config has no ``ledger_url``, and the variables of OpenTelemetry. ``stream``: the name that the ledger keeps of
+    where they came from; ``key``: the columns that make a record one record, for records without ``event_id``.
 
     The tally has ``read``, ``accepted``, ``already_accepted`` and ``rejected`` as numbers, ``skipped`` and ``open`` by
     reason. What is open is sent by the next call with the same records, and nothing accepted is sent twice.

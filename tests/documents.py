@@ -41,6 +41,7 @@ from target_adpostbacks.networks import NETWORKS, TITLES
 from target_adpostbacks.rules import presets
 from target_adpostbacks.rules.expressions import FUNCTIONS, METHODS
 from target_adpostbacks.run.notifying import Message
+from target_adpostbacks.run.telemetry import METRICS, SPANS
 from target_adpostbacks.sandbox.access import Access
 from target_adpostbacks.sandbox.network import Call, Refused
 from target_adpostbacks.sandbox.networks import SANDBOX_NETWORKS
@@ -128,6 +129,24 @@ def reasons() -> str:
     """What happened and what to do, for each reason."""
     rows = [(f"`{reason.status}`", f"`{reason.name}`", reason.sentence, reason.advice) for reason in REASONS.values()]
     return table(("status", "reason", "what happened", "what to do"), rows)
+
+
+def spans() -> str:
+    """Each span that a run exports, and its attributes."""
+    rows = [(f"`{name}`", f"`{each.name}`", each.what) for name, attributes in SPANS.items() for each in attributes]
+    return table(("span", "attribute", ""), rows)
+
+
+def metrics() -> str:
+    """Each metric that a run exports, and its attributes."""
+    head = ("metric", "", "unit", "", "attributes")
+    return table(
+        head,
+        (
+            (f"`{name}`", each.kind, f"`{each.unit}`", each.what, code(attribute.name for attribute in each.attributes))
+            for name, each in METRICS.items()
+        ),
+    )
 
 
 # A page for each network.
@@ -536,6 +555,7 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "notify": lambda: settings_table(config.Notify, described(config.Notify)),
         "conditions": lambda: settings_table(Conditions, described(Conditions)),
     },
+    "docs/opentelemetry.md": {"spans": spans, "metrics": metrics},
     "docs/rules.md": {
         "keys": lambda: settings_table(RuleSettings, described(RuleSettings)),
         "functions": lambda: code(FUNCTIONS),

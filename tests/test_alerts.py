@@ -48,6 +48,13 @@ def one_sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
+def sandbox(one_sandbox: Sandbox) -> Sandbox:
+    one_sandbox.reset()
+    one_sandbox.faults = []
+    return one_sandbox
+
+
+@pytest.fixture
 def webhook() -> Iterator[LocalServer]:
     with local_server() as server:
         server.answer = lambda _: Answer(200, b"ok")

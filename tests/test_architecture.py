@@ -41,6 +41,7 @@ ONLY_IN = {
     "simpleeval": "rules",
     "click": "cli singer",
     "aiohttp": "sandbox",
+    "opentelemetry": "run/telemetry.py run/exporting.py",
     "jinja2": "cli",
     "pygal": "cli",
 }

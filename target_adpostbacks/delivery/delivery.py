@@ -21,6 +21,7 @@ from target_adpostbacks.delivery.attempts import Attempts, pauses
 from target_adpostbacks.delivery.check import check_all
 from target_adpostbacks.delivery.exchange import Exchange
 from target_adpostbacks.delivery.lane import WAITING_BATCHES, Lane, Pace, Wait
+from target_adpostbacks.delivery.observing import NOBODY, Observer
 from target_adpostbacks.delivery.people import People
 from target_adpostbacks.delivery.queued import Queued, Skipped, WhyOpen, deadline
 from target_adpostbacks.delivery.repeats import UNRECOGNIZED, Repeats
@@ -64,14 +65,16 @@ class Delivery:
         random: Random | None = None,
         lock_wait_seconds: float = 0,
         people: People | None = None,
+        observer: Observer = NOBODY,
     ) -> None:
         self.failed: BaseException | None = None  # the ledger could not be written, or our own mistake
         self.idle: Callable[[], None] = lambda: None  # called now and then while ``submit`` waits
         self.delivered: Callable[[str, float], None] = lambda _label, _seconds: None  # a batch has its verdicts
         self._under_way = UnderWay()
-        self._verdicts = Verdicts(ledger, clock, self._under_way, people)
+        self._verdicts = Verdicts(ledger, clock, self._under_way, people, observer)
         self._repeats = Repeats(ledger, clock)
         self._verdicts.came_together = self._repeats.compare_later
+        self._observer = observer
         self._transport, self._log, self._inform, self._clock = transport, log, inform, clock
         self._lock_wait_seconds = lock_wait_seconds
         self._given_up_at: dict[tuple[str, str], float] = {}  # monotonic: an asset is no longer waited for
@@ -125,6 +128,7 @@ class Delivery:
     def submit(self, account: Account, batch: Sequence[Queued]) -> None:
         """Send a batch (one account, one envelope) in the background; waits while too many are under way."""
         fresh, _ = self._under_way.claim(batch)
+        self._observer.queued(account.label, len(batch))
         if fresh:
             lane = self._lanes.get(account.label) or self._lane(account)
             handed_over = time.monotonic()
@@ -281,6 +285,6 @@ class Delivery:
         return True
 
     def _search(self, lane: Lane, *, refused_before: bool = False) -> Search:
-        exchange = Exchange(lane, lane.signed_in or self._transport, self._clock, self._random)
+        exchange = Exchange(lane, lane.signed_in or self._transport, self._clock, self._random, self._observer)
         attempts = Attempts(lane, exchange, self._verdicts, self._pauses, refused_before=refused_before)
         return Search(attempts, self._random)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from target_adpostbacks.core.answers import NoAccess, Outcome, Response, Verdict
 from target_adpostbacks.delivery.lane import Lane, seconds
+from target_adpostbacks.delivery.observing import NOBODY, Observer
 from target_adpostbacks.delivery.queued import Queued
 from target_adpostbacks.delivery.scrub import scrubbed, scrubbed_code, texts_of
 from target_adpostbacks.delivery.transport import Transport, Unreachable
@@ -43,7 +44,12 @@ class Exchange:
     """Sends the requests of one batch and counts them."""
 
     def __init__(
-        self, lane: Lane, transport: Transport, clock: Callable[[], datetime], random: Random | None = None
+        self,
+        lane: Lane,
+        transport: Transport,
+        clock: Callable[[], datetime],
+        random: Random | None = None,
+        observer: Observer = NOBODY,
     ) -> None:
         self.requests = 0
         self._lane = lane
@@ -51,9 +57,16 @@ class Exchange:
         self._transport = transport
         self._clock = clock
         self._random = random or Random()  # noqa: S311 - no secret
+        self._observer = observer
 
     def send(self, batch: Sequence[Queued], started_at: str, attempt: int, parent: Sent | None) -> Answer:
         """One request. ``started_at``: the clock as the ledger writes it; ``parent``: the request that it repeats."""
+        with self._observer.exchange(self._lane.account, len(batch), attempt) as answered:
+            answer = self._send(batch, started_at, attempt, parent)
+            answered(answer.outcomes)
+        return answer
+
+    def _send(self, batch: Sequence[Queued], started_at: str, attempt: int, parent: Sent | None) -> Answer:
         self.requests += 1
         network = self._network
         payloads = [queued.postback.spliced for queued in batch]

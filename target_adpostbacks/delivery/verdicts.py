@@ -12,6 +12,7 @@ from target_adpostbacks.core.answers import Outcome, Verdict
 from target_adpostbacks.core.money import TO_THE_MINUTE, Amount, Stake, stakes
 from target_adpostbacks.core.postback import Key, NotSent, milliseconds
 from target_adpostbacks.delivery.in_turn import LeftOpen
+from target_adpostbacks.delivery.observing import NOBODY, Observer
 from target_adpostbacks.delivery.people import SUPPRESSED, People, not_sent
 from target_adpostbacks.delivery.queued import Group, Queued, Skipped, WhyOpen
 from target_adpostbacks.delivery.under_way import UnderWay
@@ -39,7 +40,12 @@ class Verdicts:
     """
 
     def __init__(
-        self, ledger: Ledger, clock: Callable[[], datetime], under_way: UnderWay, people: People | None = None
+        self,
+        ledger: Ledger,
+        clock: Callable[[], datetime],
+        under_way: UnderWay,
+        people: People | None = None,
+        observer: Observer = NOBODY,
     ) -> None:
         self.counts: Counter[str] = Counter()
         self.why_open: Counter[WhyOpen] = Counter()
@@ -51,6 +57,7 @@ class Verdicts:
         self._clock = clock
         self._under_way = under_way
         self._people = people
+        self._observer = observer
         self._lock = threading.Lock()
         self._writing = threading.Lock()  # a verdict and what is noted of it come one after the other
         self._noted: set[Key] = set()
@@ -156,9 +163,11 @@ class Verdicts:
                     self.came_together(same)
             marks = Counter([queued.mark for same in released for queued in same])
             total = marks.total()
-            self.counts[count_as] += len(batch)
+            account = batch[0].postback.account
+            self._count(account, count_as, len(batch))
             if total > len(batch):
-                self.counts["already accepted" if count_as == "accepted" else count_as] += total - len(batch)
+                self._count(account, "already accepted" if count_as == "accepted" else count_as, total - len(batch))
+            self._observer.queued(account, -total)
             if why_open:
                 self.why_open[why_open] += total
             is_open = count_as.startswith("open ")
@@ -169,6 +178,10 @@ class Verdicts:
             if count_as == "rejected":
                 mark.flag(count_as)
             (mark.hold if is_open else mark.settle)(count)
+
+    def _count(self, account: str, count_as: str, count: int) -> None:
+        self.counts[count_as] += count
+        self._observer.ended(account, count_as, count)
 
     def _count_money(self, batch: Iterable[Queued]) -> None:
         for queued in batch:
@@ -203,13 +216,13 @@ class Verdicts:
             if self._is_abandoned:
                 return
             self._unwritten_skips -= len(rows)
-            for skipped in rows:
-                status = skipped.row.status
-                self.counts[f"skipped {status.reason}" if status.status == "skipped" else status.status] += 1
+            alike = Counter((row.key.network, row.account, *row.status[:2]) for row, *_ in rows)
+            for (network, account, status, reason), count in alike.items():
+                self._count(f"{network}.{account}", f"skipped {reason}" if status == "skipped" else status, count)
         for skipped in rows:
-            status = skipped.row.status
-            if status.reason == "invalid" or status.status == "rejected":
-                skipped.mark.flag("invalid" if status.reason == "invalid" else "rejected")
+            known_as = skipped.row.status
+            if known_as.reason == "invalid" or known_as.status == "rejected":
+                skipped.mark.flag("invalid" if known_as.reason == "invalid" else "rejected")
         for mark, count in Counter(skipped.mark for skipped in rows).items():
             mark.settle(count)
 
@@ -217,7 +230,7 @@ class Verdicts:
         """Keep open what could not be written to the ledger."""
         with self._lock:
             self._unwritten_skips -= len(rows)
-            self.counts["open unwritten"] += len(rows)
+            self._count("", "open unwritten", len(rows))
         for skipped in rows:
             skipped.mark.hold(1)
 
@@ -225,13 +238,15 @@ class Verdicts:
         """Count what is under way as open, and listen to nothing more; the function that writes the ledger's rows."""
         with self._lock:
             self._is_abandoned = True
-            self.counts["open unwritten"] += self._unwritten_skips
+            self._count("", "open unwritten", self._unwritten_skips)
         rows: list[Delivered] = []
         groups: list[Group] = []
         for first, *later in self._under_way.all():
             outcome = CUT_SHORT if first.in_doubt_since else NEVER_SENT
-            self.counts[_opened(outcome)] += 1 + len(later)
-            self.why_open[WhyOpen(first.postback.account, outcome)] += 1 + len(later)
+            account = first.postback.account
+            self._count(account, _opened(outcome), 1 + len(later))
+            self._observer.queued(account, -1 - len(later))
+            self.why_open[WhyOpen(account, outcome)] += 1 + len(later)
             self._count_money([first])
             rows += _rows([first], outcome, None)
             groups.append((outcome, [first]))

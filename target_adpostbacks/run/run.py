@@ -35,12 +35,15 @@ from target_adpostbacks.ledger import Ledger, UnusableLedger, ledger_url
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.run.erasing import people_of
 from target_adpostbacks.run.noticed import Noticed
+from target_adpostbacks.run.observers import observer
 from target_adpostbacks.run.preparing import preparation_of, utc_now
 
 SKIPPED_ROWS = 500
 """Rows of conversions that are not sent, before they are written to the ledger."""
 WHY_OPEN = 20
 """Reasons why postbacks are open that are logged, the most frequent first."""
+OBSERVER_SECONDS, HURRIED_SECONDS = 10, 5
+"""At the end, for handing over spans and metrics; where a signal has come there is less time."""
 TOO_MANY = {
     "invalid": ("records were invalid", "skipped"),
     "rejected": ("conversions were rejected", "failed"),
@@ -79,7 +82,7 @@ class Run:
         self._prepared = self._invalid = 0  # records, of which a message may give several or none
         self._several = 0  # conversions that records were, beyond one each
         self._other_streams: Counter[str] = Counter()  # records that no source reads
-        self._is_settled = False
+        self._is_settled = self._is_stopped = False
         self._without_outcome = 0  # records
         self._log = log
         self._clock = clock
@@ -97,15 +100,17 @@ class Run:
 
             self._notifier = Notifier(general.notify, accounts, url, clock, log)
         self._http = HttpTransport()
+        self._observer = observer(self.run_id, os.environ, log)
         self._delivery = Delivery(
             self.ledger,
-            transport or self._http,
+            self._observer.watching(transport or self._http),
             log=log.error,
             inform=log.info,
             clock=clock,
             pauses=pauses,
             lock_wait_seconds=general.lock_wait_seconds,
             people=self._people,
+            observer=self._observer,
         )
         self._delivery.delivered = delivered
         self._delivery.idle = self._idle
@@ -308,6 +313,7 @@ class Run:
 
     def stop(self) -> None:
         """End waits: requests under way finish and are written down, everything else stays open."""
+        self._is_stopped = True
         if self._notifier:
             self._notifier.stop()
         self._delivery.stop()
@@ -356,8 +362,11 @@ class Run:
         self._delivery.close()
         self._http.close()
         self.ledger.close()
+        self._observer.close(code)
         if self._notifier:  # once other runs may have the assets
             self._notifier.tell(self.run_id, self.ledger.started_at_seq, tally, code)
+        if said := self._observer.wait(HURRIED_SECONDS if self._is_stopped else OBSERVER_SECONDS):
+            self._log.warning("OpenTelemetry: %s.", said)
         self._log.info("Done in %.1f s: %s", time.monotonic() - self._started, summary(tally))
         return code
 
