@@ -73,13 +73,26 @@ def _names(section: str, settings: Any) -> Iterator[str]:
         yield from (f"{section}.{name}" for name in names if name.isidentifier())
 
 
-def read(paths: Iterable[str], *, with_secrets: bool = True) -> Configured:
+def source_option(command: Command) -> Command:
+    """``--source``: the command gets what stands in place of the config's ``source``."""
+    return click.option(
+        "--source",
+        metavar="NAME",
+        help="What the rows are, in place of the config's `source`: a preset of docs/sources.md, or one of `sources`.",
+    )(command)
+
+
+def read(paths: Iterable[str], *, with_secrets: bool = True, source: str | None = None) -> Configured:
     """The config of files and environment; every mistake ends the command.
 
-    ``with_secrets``: False for what sends nothing: an example stands in for each that is missing.
+    ``with_secrets``: False for what sends nothing: an example stands in for each that is missing. ``source``: in place
+    of the config's.
     """
     try:
-        return _checked(_said(files.read(paths)), with_secrets=with_secrets)
+        said = _said(files.read(paths))
+        if source is not None:
+            said = said._replace(config={**said.config, "source": source})
+        return _checked(said, with_secrets=with_secrets)
     except files.UnreadableConfig as error:
         raise click.ClickException(str(error)) from None
 

@@ -19,11 +19,12 @@ import msgspec
 from rich.console import Console
 
 from target_adpostbacks import config as configuration
-from target_adpostbacks.cli import _options
+from target_adpostbacks.cli import _configs, _options
 from target_adpostbacks.cli._configs import PREFIX
 from target_adpostbacks.cli._output import as_json, write_csv
 from target_adpostbacks.cli._tables import columns
 from target_adpostbacks.config import environment, files
+from target_adpostbacks.config import sources as configured
 from target_adpostbacks.config.stand_ins import every_network, with_secrets
 from target_adpostbacks.doctor import FINDINGS, LEVELS, Diagnosis, Examination, FileMemory, Found, Row
 from target_adpostbacks.networks import NETWORKS
@@ -54,9 +55,10 @@ LONG = 40
     help="The config of target-adpostbacks: fields, accounts, time zone, stream maps. No token is needed. ENV reads"
     " `.env`. Without it: every network, and columns called as docs/record.md says.",
 )
+@_configs.source_option
 @_options.output("table", "json", "csv")
 @click.option("--fail-on", type=click.Choice(["warning", "error"]), help="Exit 1 if there is one; a warning or worse.")
-def doctor(file: IO[bytes], paths: Sequence[str], style: str, fail_on: str | None) -> None:
+def doctor(file: IO[bytes], paths: Sequence[str], source: str | None, style: str, fail_on: str | None) -> None:
     """Say what is wrong with conversions before the networks do.
 
     Nothing is sent. Each finding says in how many records it is, where it is first, what it costs, and what to change.
@@ -71,8 +73,8 @@ def doctor(file: IO[bytes], paths: Sequence[str], style: str, fail_on: str | Non
     Example: adpostbacks doctor --input conversions.jsonl --config config.json --fail-on error
     """
     try:
-        config = _config(paths)
-        general, accounts = configuration.read(config) if paths else (configuration.General(), every_network())
+        config = {**_config(paths), **({"source": source} if source else {})}
+        general, accounts = configuration.read(config) if paths else (configuration.of_top(config), every_network())
     except (configuration.InvalidConfig, files.UnreadableConfig) as error:
         raise click.ClickException(str(error)) from None
     with closing(FileMemory()) as memory:
@@ -80,8 +82,8 @@ def doctor(file: IO[bytes], paths: Sequence[str], style: str, fail_on: str | Non
             preparation_of(general, accounts),
             NETWORKS.values(),
             memory,
-            fields=general.fields,
-            is_zone_known="default_timezone" in config,
+            fields=() if configured.names_of(general.source) else general.fields,
+            is_zone_known="default_timezone" in config or configured.has_zone(general),
         )
         is_whole = _examine(file, config, examination)
         diagnosis = examination.diagnosis()

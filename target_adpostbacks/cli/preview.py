@@ -137,6 +137,7 @@ class Preview:
 
 @click.command()
 @_configs.option
+@_configs.source_option
 @click.option(
     "--input", "file", type=click.File("rb"), required=True, help="Conversions: JSON lines or Singer; - for stdin."
 )
@@ -147,6 +148,7 @@ class Preview:
 @click.option("--diff", "others", metavar="FILE", multiple=True, help="Another config: show what it would change.")
 def preview(
     paths: Sequence[str],
+    source: str | None,
     file: IO[bytes],
     limit: int | None,
     network: str,
@@ -174,7 +176,7 @@ def preview(
         )
     now = utc_now()
     previews = [
-        Preview(_configs.read(each, with_secrets=False), now, raw=raw, network=chosen)
+        Preview(_configs.read(each, with_secrets=False, source=source), now, raw=raw, network=chosen)
         for each in ((paths, others) if others else (paths,))
     ]
     try:

@@ -3,7 +3,7 @@
 from target_adpostbacks.config.describing import described, schema
 from target_adpostbacks.config.general import General, SdkSettings
 from target_adpostbacks.config.notify import Notify
-from target_adpostbacks.config.reading import InvalidConfig, accounts, hints, read, trials
+from target_adpostbacks.config.reading import InvalidConfig, accounts, hints, of_top, read, trials
 
 __all__ = [
     "General",
@@ -13,6 +13,7 @@ __all__ = [
     "accounts",
     "described",
     "hints",
+    "of_top",
     "read",
     "schema",
     "trials",

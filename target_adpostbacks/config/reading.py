@@ -77,6 +77,15 @@ def read(config: Mapping[str, Any]) -> tuple[General, dict[str, list[Account]]]:
     return general, sections
 
 
+def of_top(config: Mapping[str, Any]) -> General:
+    """The general settings alone, of a config without networks. Raises InvalidConfig."""
+    mistakes: list[str] = []
+    general = _general(config, mistakes)
+    if mistakes:
+        raise InvalidConfig(mistakes)
+    return general
+
+
 def _account_names(config: Mapping[str, Any]) -> dict[str, list[str]]:
     """Section → the names of its accounts, whatever else is wrong there."""
     sections = {name: config[name] for name in NETWORKS if isinstance(config.get(name), Mapping)}

@@ -330,3 +330,14 @@ def whole(general: Any, name: str) -> Source:
 def used(general: Any) -> Iterable[str]:
     """The sources that a config reads by, each once."""
     return dict.fromkeys(names_of(general.source))
+
+
+def has_zone(general: Any) -> bool:
+    """Whether each source that the config reads by says in which zone its naive times are."""
+    names = [*used(general)]
+    return bool(names) and all(whole(general, name).default_timezone for name in names)
+
+
+def warnings(general: Any) -> list[str]:
+    """What the sources that a config reads by have to say at the start of a run."""
+    return [f"source {name}: {warning}" for name in used(general) for warning in whole(general, name).warns]

@@ -115,33 +115,30 @@ class Preparation:
         """One record of a stream whose key properties are ``key``. Never raises for data."""
         if self.sources is None:
             return self._prepare(record, self._usual, now, stream, key, line)
-        way = self.sources.way(stream)
-        if way is None:
+        read = self.read(record, stream)
+        if read is None:
             return Prepared(stream, line, conversions=0)
-        if self.unmet_paths:
-            self.meet_paths(record, stream)
-        rows = self.rows(record, way)
-        if isinstance(rows, InvalidConversion):
-            return invalid(stream, line, digest(record, line), rows.field, rows.rule)
+        way, rows = read
         first, *others = (self._prepare(row, way, now, stream, key, line) for row in rows)
         return _together(first, others) if others else first
 
-    def rows(self, record: Mapping[str, Any], way: Way) -> Sequence[Mapping[str, Any]] | InvalidConversion:
-        """What a way of reading makes of a record: often the one row, never none; or why it can't be read."""
-        if way.rows is None:
-            return (record,)
-        try:
-            return way.rows(record)
-        except InvalidConversion as error:
-            return error
-        except RecursionError:
-            return InvalidConversion("record", "nested too deeply")
+    def read(self, record: Mapping[str, Any], stream: str) -> tuple[Way, Sequence[Mapping[str, Any]]] | None:
+        """How a record of a stream is read, and what that makes of it: often the one row, never none.
 
-    def meet_paths(self, record: Mapping[str, Any], stream: str) -> None:
-        """A record of a stream has come, and met what it meets."""
-        if self.sources:
+        None: no source reads the stream.
+        """
+        if self.sources is None:
+            return self._usual, (record,)
+        way = self.sources.way(stream)
+        if way is None:
+            return None
+        if self.unmet_paths:
             for name in self.sources.met(record, stream, [*self.unmet_paths]):
                 del self.unmet_paths[name]
+        try:
+            return way, (record,) if way.rows is None else way.rows(record)
+        except RecursionError:
+            return way, (Row({}, record, left_out=("invalid", "record: nested too deeply")),)
 
     def prepare_row(
         self, row: Mapping[str, Any], way: Way, now: datetime, *, stream: str, key: Sequence[str], line: int

@@ -38,6 +38,11 @@ class Row(dict[str, Any]):
         self.awaits_original = awaits_original
 
 
+def is_left_out(record: Mapping[str, Any]) -> bool:
+    """Whether a source says that it is no conversion."""
+    return isinstance(record, Row) and record.left_out is not None
+
+
 def raw_of(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """The record as it came."""
     return record.raw if isinstance(record, Row) else record

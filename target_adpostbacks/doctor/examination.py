@@ -14,6 +14,8 @@ from target_adpostbacks.core.conversion import Conversion, InvalidConversion
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.preparation import Preparation, Prepared
 from target_adpostbacks.core.record import parse
+from target_adpostbacks.core.rows import is_left_out as is_no_conversion
+from target_adpostbacks.core.ways import Way
 from target_adpostbacks.doctor.case import Case, ClickIdForm, Memory, written
 from target_adpostbacks.doctor.coverage import Coverage, Row
 from target_adpostbacks.doctor.findings import CHECKS, FINDINGS, LEVELS, Level, Spot
@@ -102,18 +104,28 @@ class Examination:
         self.records += 1
         if self._unmet:
             self._unmet = self._preparation.columns.unmet(record, self._unmet)
-        prepared = self._preparation.prepare(record, now, stream=stream, key=key, line=line)
-        conversion = self._conversion(record, key, stream)
+        read = self._preparation.read(record, stream)
+        if read is None:
+            return  # of a stream that no source reads
+        way, rows = read
+        for row in rows:
+            prepared = self._preparation.prepare_row(row, way, now, stream=stream, key=key, line=line)
+            self._look(row, way, prepared, key)
+
+    def _look(self, row: Mapping[str, Any], way: Way, prepared: Prepared, key: Sequence[str]) -> None:
+        """Look at what a record is read as, one of several conversions perhaps."""
+        conversion = _conversion(row, way, key, prepared.stream)
         case = Case(
-            written(record, self._preparation.columns),
+            written(row, way.columns),
             conversion,
             prepared,
             self._accounts(conversion, prepared),
             self._forms,
             self._memory,
             self._is_zone_known,
-            self._preparation.columns.landing,
+            way.columns.landing,
         )
+        line = prepared.line
         where = Where(line, _event_id(case))
         self._begun = self._begun or where
         networks = {postback.key.network for postback in prepared.postbacks}
@@ -128,12 +140,6 @@ class Examination:
         self._coverage.see(case)
         self._repeated.see(case, where)
         self._lengths.see(case, where)
-
-    def _conversion(self, record: Mapping[str, Any], key: Sequence[str], stream: str) -> Conversion | None:
-        try:
-            return parse(record, self._preparation.columns, key, stream)
-        except (InvalidConversion, RecursionError):
-            return None
 
     def _accounts(self, conversion: Conversion | None, prepared: Prepared) -> Sequence[Account]:
         """Those that get the conversion, or would if nothing were wrong with it."""
@@ -159,6 +165,10 @@ class Examination:
         sums += [*self._repeated.sums(), *self._lengths.sums()]
         if self._begun:
             sums += [Sum("unmet_field", Spot(column), self.records, self._begun) for column in self._unmet]
+            sums += [
+                Sum("unmet_field", Spot(setting, None, told), self.records, self._begun)
+                for setting, told in self._preparation.unmet_paths.items()
+            ]
             rules = self._preparation.unmet.items()
             sums += [
                 Sum("unmet_rule", Spot(name, None, ", ".join(places)), self.records, self._begun)
@@ -180,6 +190,15 @@ class Examination:
         advice = f"{_sentence(spot.words)} {finding.advice}".lstrip()
         example = Example(each.where.line, each.where.event_id)
         return Found(each.slug, finding.level, spot.column, spot.network, each.records, share, example, advice)
+
+
+def _conversion(row: Mapping[str, Any], way: Way, key: Sequence[str], stream: str) -> Conversion | None:
+    if is_no_conversion(row):
+        return None
+    try:
+        return parse(row, way.columns, key, stream)
+    except (InvalidConversion, RecursionError):
+        return None
 
 
 def _spots(case: Case) -> list[tuple[str, Spot]]:

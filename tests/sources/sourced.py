@@ -52,13 +52,10 @@ def records(top: Mapping[str, Any], row: Mapping[str, Any], stream: str = "", ke
     made = preparation(top)
     named = top.get("source")
     stream = stream or (shipped(named).streams[:1] or ["rows"])[0] if isinstance(named, str) else stream
-    assert made.sources
-    way = made.sources.way(stream)
-    if way is None:
+    read_as = made.read(row, stream)
+    if read_as is None:
         return ["a stream of no source"]
-    rows = made.rows(row, way)
-    if isinstance(rows, InvalidConversion):
-        return [{"invalid": str(rows)}]
+    way, rows = read_as
     return [record(each, way.columns, stream, key) for each in rows]
 
 
