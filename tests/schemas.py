@@ -11,9 +11,46 @@ import msgspec
 from target_adpostbacks.cli import _differences
 from target_adpostbacks.cli.preview import Previewed
 from target_adpostbacks.core.links import Link
+from target_adpostbacks.core.performance.rows import Source
 from target_adpostbacks.core.reconciliation import Row
 from target_adpostbacks.delivery.check import Checked
 from target_adpostbacks.ledger import Line
+
+
+class PerformanceRow(msgspec.Struct, kw_only=True):
+    """A line of the table. Names, ids and a day are null where the grouping does not have them."""
+
+    network: str | None  # "total": of a currency
+    account_id: str | None
+    campaign_id: str | None
+    campaign_name: str | None
+    day: str | None
+    currency: str | None
+    spend: int | float | None
+    impressions: int | None
+    cpm: int | float | None
+    clicks: int | None
+    cpc: int | float | None
+    ctr: int | float | None
+    conversions_ours: int | None
+    conversions_delivered: int | None
+    conversions_network: int | float | None
+    conversions_used: int | float | None
+    conversions_source: Source | None
+    cpa: int | float | None
+    ipm: int | float | None
+    cti: int | float | None
+    revenue_ours: int | float | None
+    revenue_delivered: int | float | None
+    revenue_network: int | float | None
+    revenue_used: int | float | None
+    revenue_source: Source | None
+    revenue_other: dict[str, int | float] | None
+    roas: int | float | None
+    time_zone: str | None
+    provisional: bool
+    spend_as_of: str | None
+
 
 LogLine = msgspec.defstruct("LogLine", [*get_type_hints(Line).items(), ("advice", str)])
 
@@ -34,6 +71,7 @@ class Vector(msgspec.Struct, kw_only=True, rename={"beside": "with"}):
 ROWS: Mapping[str, Any] = {
     "links": Link,
     "log": LogLine,
+    "performance": PerformanceRow,
     "preview": Previewed,
     "preview --diff": _differences.Row,
     "reconcile": Row,

@@ -101,7 +101,7 @@ def of_context() -> Configured | None:
     """The same for a command with ``_options.ledger_url`` that sends nothing; None: nothing says what is configured."""
     said_in_files = click.get_current_context().meta[_options.__name__]
     said = said_of_context()
-    is_configured = said_in_files or said.config.keys() & NETWORKS.keys()
+    is_configured = said_in_files or said.config.keys() & {*NETWORKS, "performance"}
     return _checked(said, with_secrets=False) if is_configured else None
 
 

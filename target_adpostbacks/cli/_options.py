@@ -24,6 +24,7 @@ STATUS_WORDS = {**STATUSES, **{shown.lower(): shown for shown in (*STATUSES.valu
 CONFIG_DECIDES = {
     **dict.fromkeys(("health", "report"), "`ledger_url`, accounts and limits"),
     "erase": "`ledger_url` and `erasure_key`",
+    **dict.fromkeys(("performance", "reconcile"), "`ledger_url`, `performance` and `report`"),
 }
 """What commands take from ``--config`` beyond the ledger's place."""
 MOST_NAMES = 50

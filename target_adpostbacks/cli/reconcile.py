@@ -63,7 +63,7 @@ def reconcile(ledger_url: str, since: str, until: str, network: str, event: str,
     window = _days.window(since, until, counting.window_days, now.astimezone(general.zone))
     try:
         with LedgerReader(ledger_url) as ledger:
-            asked = network and _network(ledger, network)
+            asked = network and asked_network(ledger, network)
             of_event = canonical_event(event) if event else ""
             rows = reconciliation(ledger, general, counting, window, now, asked, of_event)
     except UnusableLedger as error:
@@ -86,7 +86,7 @@ def reconciliation(
     return reconciled(ours, theirs, counting, window, general.default_timezone, now, event)
 
 
-def _network(ledger: LedgerReader, text: str) -> str:
+def asked_network(ledger: LedgerReader, text: str) -> str:
     """A network by any of its names: ours, an account's that is one, or one of which there are statistics."""
     if name := NAMES.get(text.strip().lower()):
         return name
