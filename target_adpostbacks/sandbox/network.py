@@ -86,6 +86,10 @@ class SandboxNetwork(ABC):
     def owns(self, path: str) -> bool:
         """Whether a request for ``path`` is for this network."""
 
+    def takes(self, method: str, path: str) -> bool:
+        """``owns``, where two networks have one path and differ in the method."""
+        return self.owns(path)
+
     @abstractmethod
     def receive(self, call: Call) -> Batch | Answer:
         """The events of an acceptable request, or the answer of an endpoint without events; raises ``Refused``."""

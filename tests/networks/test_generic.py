@@ -432,6 +432,59 @@ def test_every_preset_makes_a_call(name: str) -> None:
     assert sent.url.startswith("https://")
 
 
+CLICKED = {"click_id": "c-1", "value": 20, "currency": "EUR", "order_id": "o-1", "email": "ada@example.com"}
+PLAYED: dict[str, dict[str, Any]] = {
+    "taboola": {},
+    "outbrain": {},
+    "voluum": {"host": "t.example.com"},
+    "everflow": {"host": "t.example.com", "constants": {"nid": 1234}},
+    "tune": {"host": "t.example.com"},
+    "keitaro": {"host": "t.example.com", "secrets": {"key": "good-key"}},
+    "unity": {"constants": {"game_id": "1234567"}, "params": {"event": "{event_name}"}},
+    "quora": {"constants": {"account_id": 7}, "secrets": {"token": "good-key"}},
+    "nextdoor": {"constants": {"client_id": "c", "pixel_id": "p"}, "secrets": {"api_key": "good-key"}},
+    "applovin": {"constants": {"pixel_id": "p"}, "secrets": {"key": "good-key"}},
+}
+
+
+def answered(sandbox: Sandbox, settings: dict[str, Any], **columns: Any) -> str:
+    account = mine(**settings, base_url=sandbox.url)
+    whole = {**CLICKED, "ip_address": "203.0.113.7", "user_agent": "U/1", "event_source_url": "https://a.example/"}
+    device = {"gaid": "aaaaaaaa-0000-4000-8000-00000000cafe"}
+    postback = ready(account, **{**whole, **device, **columns})
+    request = network_of(account).request(postback.envelope, [msgspec.Raw(postback.payload)])
+    (outcome,) = network_of(account).outcomes(HttpTransport()(request, 5), 1)
+    return outcome.verdict.name
+
+
+@pytest.mark.parametrize("name", NETWORKS["generic"].own_presets)
+def test_the_sandbox_plays_every_preset(name: str) -> None:
+    settings = {"preset": name, **PLAYED[name]}
+    with Sandbox() as sandbox:
+        assert answered(sandbox, settings) == "ACCEPTED"
+        assert answered(sandbox, settings, value=None, order_id=None) == "ACCEPTED"
+        first, *_ = sandbox.received
+        assert first["event_id"] in ("e1", "o-1", None)
+        lacking = {**settings, "required": []}
+        nobody = dict.fromkeys(("click_id", "gaid", "email"))
+        assert answered(sandbox, lacking, **nobody) == ("ACCEPTED" if name in ("quora", "nextdoor") else "REJECTED")
+        if "secrets" in settings:
+            refused = {**settings, "secrets": dict.fromkeys(settings["secrets"], "invalid-key")}
+            assert answered(sandbox, refused) == "CREDENTIALS"
+
+
+def test_the_sandbox_knows_what_nextdoor_takes() -> None:
+    nextdoor = {"preset": "nextdoor", **PLAYED["nextdoor"]}
+    with Sandbox() as sandbox:
+        for columns in ({"event_source": "crm"}, {"event_source": "offline"}, {"event_source": "app"}):
+            assert answered(sandbox, nextdoor, **columns) == "ACCEPTED"
+        assert answered(sandbox, nextdoor, value=None, currency="EUR") == "ACCEPTED"
+        own = {**nextdoor, "event_map": {"purchase": "Purchase"}}
+        assert answered(sandbox, own) == "REJECTED"
+        assert answered(sandbox, {**nextdoor, "send_test": True}, test=True) == "ACCEPTED"
+        assert [event["event_id"] for event in sandbox.test_events] == ["e1"]
+
+
 def test_what_an_account_sets_itself_goes_before_its_preset() -> None:
     settings = {
         "preset": "quora",

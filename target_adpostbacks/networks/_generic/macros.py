@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from target_adpostbacks.core.columns import DERIVED
 from target_adpostbacks.core.conversion import Conversion
 from target_adpostbacks.core.match_keys import gaid, idfa
+from target_adpostbacks.core.payloads import decimal_text
 
 IDS = tuple(
     "ttclid ttp rdt_cid rdt_uuid fbclid fbc fbp gclid gbraid wbraid dclid sc_click_id sc_cookie1 epik li_fat_id twclid"
@@ -70,6 +71,12 @@ def _item(item: Any) -> dict[str, Any]:
     return {name: value for name in item.__struct_fields__ if (value := getattr(item, name)) is not None}
 
 
+def _currency_value(view: View) -> str | None:
+    """``EUR19.9``; None without either."""
+    c = view.conversion
+    return None if c.value is None or c.currency is None else f"{c.currency}{decimal_text(c.value)}"
+
+
 def _digits(view: View) -> str:
     """Sixteen of them, the same each time that the event is sent."""
     return f"{int(sha256(view.conversion.event_id.encode()).hexdigest(), 16) % 10**16:016d}"
@@ -85,6 +92,7 @@ MACROS: Mapping[str, Read] = {
     "event_id": lambda view: view.conversion.event_id,
     "transaction_id": lambda view: view.conversion.order_id or view.conversion.event_id,
     **dict.fromkeys(("value", "payout", "revenue", "amount"), _VALUE),
+    "currency_value": _currency_value,
     "timestamp": partial(_seconds, "event_time", 1),
     "timestamp_ms": partial(_seconds, "event_time", 1000),
     "click_timestamp": partial(_seconds, "click_time", 1),
