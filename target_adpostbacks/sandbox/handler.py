@@ -41,7 +41,7 @@ class Handler:
         self.calls = 0
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        network = network_of(request.method, request.path)
+        network = network_of(request.path, request.method)
         if network is None:
             self.records.blame("none", "404")
             return web.json_response({"error": "no network of the sandbox has this path"}, status=404)

@@ -15,6 +15,6 @@ SANDBOX_NETWORKS: dict[str, SandboxNetwork] = {
 }
 
 
-def network_of(method: str, path: str) -> SandboxNetwork | None:
+def network_of(path: str, method: str = "POST") -> SandboxNetwork | None:
     """The network that a request for ``path`` is for."""
     return next((network for network in SANDBOX_NETWORKS.values() if network.takes(method, path)), None)

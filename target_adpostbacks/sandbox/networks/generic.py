@@ -48,12 +48,12 @@ class Generic(SandboxNetwork):
     dedup_window = timedelta(days=1)
     paths = (*PIXELS, APPLOVIN, QUORA, NEXTDOOR)
     refusal = (
-        "HTTP 400 with a text; AppLovin's and Nextdoor's are JSON. Quora answers HTTP 200 with `events_errored`, TUNE with "
-        "`success=false`. A success is `OK`, of TUNE `success=true`, of the JSON endpoints their own answer."
+        "HTTP 400 with a text; AppLovin's and Nextdoor's are JSON. Quora answers HTTP 200 with `events_errored`, TUNE "
+        "with `success=false`. A success is `OK`, of TUNE `success=true`, of the JSON endpoints their own answer."
     )
     stricter = (
-        "Requests without the partner's click id or device, and AppLovin's, Quora's and Nextdoor's keys that they do not "
-        "document. Unity's path is OpenAI's, too: its events come by GET."
+        "Requests without the partner's click id or device, and AppLovin's, Quora's and Nextdoor's keys that they do "
+        "not document. Unity's path is OpenAI's, too: its events come by GET."
     )
     deduplication = (
         "Within a day, the same event and id are one event, whichever came first: of a query `eid`, else `txid`, "
