@@ -111,7 +111,7 @@ def test_workers_prepare_the_same() -> None:
 def _identified(prepared: Prepared | None) -> Any:
     """What it comes to, but for the age at which it is judged."""
     assert prepared
-    keys = [each.key for each in (*prepared.postbacks, *prepared.not_sent)]
+    keys = [*(each.key for each in prepared.postbacks), *(each.key for each in prepared.not_sent)]
     return prepared.conversions, prepared.unusable, prepared.invalid, {key[2:5] for key in keys}
 
 
