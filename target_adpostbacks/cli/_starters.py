@@ -16,6 +16,7 @@ from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.settings import extras
 from target_adpostbacks.demo.project import project
 from target_adpostbacks.networks import NETWORKS
+from target_adpostbacks.rules import sources
 
 CONFIG, SECRETS, MELTANO, FRAGMENT = "config.json", ".env.example", "meltano.yml", "adpostbacks.meltano.yml"
 PLUGIN = "target-adpostbacks"
@@ -61,11 +62,11 @@ def values(network: Kind) -> dict[str, Any]:
     }
 
 
-def config(networks: Sequence[Kind], preset: str | None) -> str:
-    """A config without secrets, as JSON."""
-    top = f"A name that begins with {COMMENT} is a comment. Secrets come from the environment: {SECRETS} names them."
+def config(networks: Sequence[Kind], top: Mapping[str, Any]) -> str:
+    """A config without secrets, as JSON; ``top``: settings at its top."""
+    about = f"A name that begins with {COMMENT} is a comment. Secrets come from the environment: {SECRETS} names them."
     sections = {network.name: dict(_commented(network)) for network in networks}
-    whole = {COMMENT: top, **({"preset": preset} if preset else {}), **sections}
+    whole = {COMMENT: about, **top, **sections}
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -121,16 +122,16 @@ def comment(text: str, indent: str = "") -> str:
     )
 
 
-def meltano(networks: Sequence[Kind], preset: str | None, *, is_fragment: bool) -> str:
+def meltano(networks: Sequence[Kind], top: Mapping[str, Any], *, is_fragment: bool) -> str:
     """A Meltano project with the target, or a fragment for a project that there is."""
     if is_fragment:
         head = f"For {MELTANO}, which reads it with the line `include_paths: [{FRAGMENT}]`."
-        return comment(f"{head} {IN_ENV}") + _plugin(networks, preset)
+        return comment(f"{head} {IN_ENV}") + _plugin(networks, top)
     head = f"A Meltano project with {PLUGIN}. docs/meltano.md goes on with your tap."
-    return f"{comment(f'{head} {IN_ENV}')}project_id: {uuid.uuid4()}\n{_plugin(networks, preset)}"
+    return f"{comment(f'{head} {IN_ENV}')}project_id: {uuid.uuid4()}\n{_plugin(networks, top)}"
 
 
-def _plugin(networks: Sequence[Kind], preset: str | None) -> str:
+def _plugin(networks: Sequence[Kind], top: Mapping[str, Any]) -> str:
     """The loader as the repository's project declares it, without the settings of other networks."""
     (declared,) = re.findall(
         rf"^(  - name: {PLUGIN}\n    namespace: .*?)^    # /generated", project(), re.MULTILINE | re.DOTALL
@@ -141,16 +142,36 @@ def _plugin(networks: Sequence[Kind], preset: str | None) -> str:
     origin = "Meltano starts the program on the PATH. To let Meltano install it, say from where:"
     return "".join(
         [
-            "plugins:\n  loaders:\n",
+            "plugins:\n",
+            *_extractor(top.get("source")),
+            "  loaders:\n",
             *lines[:2],
             comment(origin, "    "),
             f"    # pip_url: ../{PLUGIN}[google,postgres,sandbox]\n",
             *lines[2:],
             "    config:\n",
-            *([f"      preset: {preset}\n"] if preset else []),
+            *(f"      {name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in top.items()),
             *(line for network in networks for line in _yaml_section(network)),
         ]
     )
+
+
+def _extractor(source: str | None) -> Iterator[str]:
+    """The tap whose rows a source reads, with the settings that matter."""
+    tap = dict(sources.shipped(source).taps) if source else {}
+    if not tap:
+        return
+    yield "  extractors:\n"
+    yield comment("The values are examples: put your own in their place, and give the tap its secrets.", "    ")
+    settings = tap.pop("config", {})
+    start = "  - "
+    for name, value in tap.items():
+        yield f"{start}{name}: {json.dumps(value, ensure_ascii=False)}\n"
+        start = "    "
+    if settings:
+        yield "    config:\n"
+    for name, value in settings.items():
+        yield f"      {name}: {json.dumps(value, ensure_ascii=False)}\n"
 
 
 def _yaml_section(network: Kind) -> Iterator[str]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from target_adpostbacks.cli import _starters
+from target_adpostbacks.cli import _answers, _starters
 from target_adpostbacks.cli._output import printable
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.networks import NAMES, NETWORKS
-from target_adpostbacks.rules import presets
+from target_adpostbacks.rules import presets, sources
 
 NO_PRESET = "none"
 
@@ -20,12 +20,14 @@ NO_PRESET = "none"
 @click.command()
 @click.option("--network", "names", metavar="NAME", multiple=True, help="A network, by any of its names. Repeatable.")
 @click.option("--preset", type=click.Choice([NO_PRESET, *presets.names()]), help="What a program calls its events.")
+@click.option("--source", type=click.Choice(sources.names()), help="What the rows of your tap are: docs/sources.md.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
-def init(names: Sequence[str], preset: str | None, *, yes: bool) -> None:
+def init(names: Sequence[str], preset: str | None, source: str | None, *, yes: bool) -> None:
     """Write a config, a Meltano project and the names of its secrets into this folder.
 
     Each setting has a comment that says what it is and where it is found. The values are examples, and there are no
-    secrets among them. A file that exists is kept. Beside a `meltano.yml`, a fragment for it is written.
+    secrets among them. A file that exists is kept. Beside a `meltano.yml`, a fragment for it is written. With
+    `--source`, it asks what nobody but you knows of the rows.
 
     \b
     Example: adpostbacks init --network tiktok --network reddit --yes
@@ -33,10 +35,12 @@ def init(names: Sequence[str], preset: str | None, *, yes: bool) -> None:
     if yes and not names:
         raise click.UsageError(f"--yes: name one --network at least; known: {', '.join(NETWORKS)}")
     networks = _networks(names) if names else _asked_networks()
-    if preset is None and not yes:
+    if preset is None and not yes and source is None:
         preset = click.prompt("Preset", type=click.Choice([NO_PRESET, *presets.names()]), default=NO_PRESET)
-    chosen = None if preset == NO_PRESET else preset
-    files = _files(networks, chosen)
+    top: dict[str, Any] = {"preset": preset} if preset and preset != NO_PRESET else {}
+    if source:
+        top |= {"source": source, **_answers.asked(sources.shipped(source), ask=not yes)}
+    files = _files(networks, top)
     if not yes:
         click.confirm(f"Write {', '.join(files)} into {printable(str(Path.cwd()))}?", default=True, abort=True)
     written = [name for name, text in files.items() if _write(Path(name), text)]
@@ -65,14 +69,14 @@ def _asked_networks() -> list[type[Network[Any]]]:
     return chosen
 
 
-def _files(networks: Sequence[type[Network[Any]]], preset: str | None) -> dict[str, str]:
-    """Name → text of every file that there is to be."""
-    files = {_starters.CONFIG: _starters.config(networks, preset), _starters.SECRETS: _starters.secrets(networks)}
+def _files(networks: Sequence[type[Network[Any]]], top: Mapping[str, Any]) -> dict[str, str]:
+    """Name → text of every file that there is to be; ``top``: settings at the top of the config."""
+    files = {_starters.CONFIG: _starters.config(networks, top), _starters.SECRETS: _starters.secrets(networks)}
     project = Path(_starters.MELTANO)
     if not project.exists():
-        files[_starters.MELTANO] = _starters.meltano(networks, preset, is_fragment=False)
+        files[_starters.MELTANO] = _starters.meltano(networks, top, is_fragment=False)
     elif _starters.PLUGIN not in _read(project):
-        files[_starters.FRAGMENT] = _starters.meltano(networks, preset, is_fragment=True)
+        files[_starters.FRAGMENT] = _starters.meltano(networks, top, is_fragment=True)
     return files
 
 
