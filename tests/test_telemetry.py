@@ -389,10 +389,10 @@ def test_a_dead_collector_costs_a_warning_and_little_time(target: Target, kind: 
             "OTEL_BSP_EXPORT_TIMEOUT": "2000",
             "OTEL_METRIC_EXPORT_TIMEOUT": "2000",
         }
-        began = time.monotonic()
         ran = target.run(LINES, env=env)
     assert ran.code == 0
-    assert time.monotonic() - began < 12
+    (seconds,) = re.findall(r"Done in ([\d.]+) s", ran.stderr)
+    assert float(seconds) < 9  # the exporter itself would go on for ten
     warnings = [line for line in ran.stderr.splitlines() if "OpenTelemetry" in line or "opentelemetry" in line]
     assert len(warnings) == 1
     assert "| WARNING " in warnings[0]
