@@ -177,10 +177,6 @@ class Fields:
             merged["properties"] = _without(merged.get("properties"), path)
         return merged, taken
 
-    def roots(self, column: str) -> list[str]:
-        """The columns of records in which a column may be found, the first step of each path."""
-        return [path.first for path in self._paths.get(column, ())]
-
     def unmet(self, record: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
         """Those of the columns whose paths lead to nothing in the record."""
         plan = self.plan(record)

@@ -158,12 +158,6 @@ class Columns:
             pass
         return ""
 
-    def may_name_event(self, names: Iterable[str]) -> bool:
-        """Whether one of a stream's columns may say what a conversion's event is called."""
-        known = {"event_name", *(alias for alias, column in COLUMN_ALIASES.items() if column == "event_name")}
-        known |= {*self.fields.roots("event_name")} if self.fields else {*()}
-        return bool(self.defaults.get("event_name")) or not {*map(str.lower, known)}.isdisjoint(map(str.lower, names))
-
     def unmet(self, record: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
         """Those of the columns whose path in ``fields`` leads to nothing in the record."""
         return self.fields.unmet(record, columns) if self.fields else []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 
 from target_adpostbacks import config as configuration
 from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.core.columns import COLUMN_ALIASES
 from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.preparation import Preparation
 from target_adpostbacks.core.ways import Rule
@@ -19,6 +21,21 @@ from target_adpostbacks.run import sourced
 def utc_now() -> datetime:
     """The clock."""
     return datetime.now(timezone.utc)
+
+
+def may_be_conversions(
+    general: configuration.General, preparation: Preparation, stream: str, columns: Iterable[str]
+) -> bool:
+    """Whether a stream with these columns may be one of conversions: something of it names their event."""
+    if general.source is not None and preparation.sources and preparation.sources.way(stream) is not None:
+        return True
+    if general.defaults.get("event_name") or general.rows:
+        return True
+    where = {**presets.columns(general.preset), **general.fields}.get("event_name") or ()
+    roots = {re.split(r"[.\[]", path)[0] for path in ([where] if isinstance(where, str) else where)}
+    aliases = {alias for alias, column in COLUMN_ALIASES.items() if column == "event_name"}
+    known = map(str.lower, {"event_name", *aliases, *roots})
+    return not {*known}.isdisjoint(map(str.lower, columns))
 
 
 def preparation_of(

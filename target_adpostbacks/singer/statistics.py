@@ -31,8 +31,8 @@ SIGNS = frozenset({"spend", "cost_micros", "stat_time_day"})
 class Statistics:
     """What ``performance`` names. Belongs to the reading thread; raises UnusableLedger.
 
-    ``clock``: the time of arrival, aware; ``may_name_event``: whether a stream with these columns may be one of
-    conversions. A row holds its place in the input until it is committed, and no longer.
+    ``clock``: the time of arrival, aware; ``may_be_conversions``: whether a stream with these columns may
+    be one of them. A row holds its place in the input until it is committed, and no longer.
     """
 
     def __init__(
@@ -41,9 +41,9 @@ class Statistics:
         ledger: Ledger,
         log: logging.Logger,
         clock: Callable[[], datetime],
-        may_name_event: Callable[[Iterable[str]], bool],
+        may_be_conversions: Callable[[str, Iterable[str]], bool],
     ) -> None:
-        self._ledger, self._log, self._clock, self._may_name_event = ledger, log, clock, may_name_event
+        self._ledger, self._log, self._clock, self._may_be_conversions = ledger, log, clock, may_be_conversions
         self._specs: Mapping[str, Spec] = {}
         if general.performance:
             from target_adpostbacks.config.performance import specs  # most configs have none
@@ -68,7 +68,7 @@ class Statistics:
             return True
         if name not in self._strange:
             columns = {*((stream_map.transformed_schema or {}).get("properties") or {})}
-            self._strange[name] = bool(SIGNS & columns) and not self._may_name_event(columns)
+            self._strange[name] = bool(SIGNS & columns) and not self._may_be_conversions(name, columns)
             if self._strange[name] and name not in self._told:
                 self._told.add(name)
                 self._log.warning(

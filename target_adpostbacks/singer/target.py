@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import IO, Any, ClassVar
 
 import msgspec
@@ -25,6 +25,7 @@ from target_adpostbacks.delivery.balance import summary
 from target_adpostbacks.delivery.transport import Transport
 from target_adpostbacks.ledger import UnusableLedger
 from target_adpostbacks.run import Run, utc_now
+from target_adpostbacks.run.preparing import may_be_conversions
 from target_adpostbacks.singer import maps
 from target_adpostbacks.singer.batch_files import batch_lines
 from target_adpostbacks.singer.command import CommandTarget
@@ -108,8 +109,8 @@ class TargetAdpostbacks(CommandTarget):
         self.states = States(self._write_state, lambda kind: self.delivery_run.may_pass(kind))
         self.delivery_run = self._open_run()
         run = self.delivery_run
-        may_name_event = run.preparation.columns.may_name_event
-        self.statistics = Statistics(self.general, run.ledger, self.logger, self.now, may_name_event)
+        may_be = partial(may_be_conversions, self.general, run.preparation)
+        self.statistics = Statistics(self.general, run.ledger, self.logger, self.now, may_be)
         self.results = self._open_results()  # once there is a ledger, whose file it may not be
         self.progress = Progress(lambda: summary(self.delivery_run.tally), self.logger.info)
         self.delivery_run.waiting = self._while_waiting

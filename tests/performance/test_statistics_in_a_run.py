@@ -98,6 +98,13 @@ def test_a_stream_that_looks_like_statistics_is_told_once_and_not_sent(target: T
         ({"EVENT_NAME": {}}, {}),
         ({"kind": {}}, {"fields": {"event_name": "kind"}}),
         ({}, {"defaults": {"event_name": "lead"}}),
+        (
+            {"kind": {}},
+            {
+                "sources": {"mine": {"fields": {"event_name": "kind"}, "only_fields": False}},
+                "source": {"orders": "mine"},
+            },
+        ),
     ],
 )
 def test_a_conversion_may_have_a_spend(target: Target, columns: dict[str, Any], config: dict[str, Any]) -> None:
