@@ -1,35 +1,44 @@
-{# A stream of the tap as its loader left it: the newest row of each key, with every column and its type.
-
-   columns: name → text, integer, number, boolean or time. A text is never null, unless its name ends with "?".
-   A column that was not loaded is null; a table that is not there is an empty one. #}
+{# A stream of the tap as its loader left it: the newest row of each key, with every column and its type. #}
 {% macro staged(stream, key, columns, newest='seq') %}
-{%- set loaded = {} -%}
-{%- set relation = source('adpostbacks', stream) -%}
+{{- adpostbacks.typed(source('adpostbacks', stream), columns, key, newest) -}}
+{% endmacro %}
+
+
+{# A relation with these columns and their types.
+
+   columns: name → text, integer, number, boolean, time or date. A text is never null, unless its name ends with "?".
+   A column that is not there is null; a relation that is not there is an empty one.
+   key: only the row that is greatest in `newest` counts of those that are alike in these columns. #}
+{% macro typed(relation, columns, key=[], newest='') %}
+{%- set there = {} -%}
 {%- if execute -%}
-  {%- set there = load_relation(relation) -%}
-  {%- for column in (adapter.get_columns_in_relation(there) if there else []) -%}
-    {%- do loaded.update({column.name | lower: column}) -%}
+  {%- set found = load_relation(relation) -%}
+  {%- for column in (adapter.get_columns_in_relation(found) if found else []) -%}
+    {%- do there.update({column.name | lower: column}) -%}
   {%- endfor -%}
 {%- endif -%}
 select
   {%- for name, kind in columns.items() %}
-  {{ adpostbacks.column_staged(loaded.get(name | replace('?', '')), kind, name.endswith('?')) }} as {{ name | replace('?', '') }}{{ ',' if not loop.last }}
+  {%- set bare = name | replace('?', '') %}
+  {{ adpostbacks.column_staged(there.get(bare), kind, name.endswith('?')) }} as {{ bare }}{{ ',' if not loop.last }}
   {%- endfor %}
 from
-{%- if loaded %}
+{%- if not there %}
+  (select 1 as adpostbacks_place) as loaded
+where adpostbacks_place = 0
+{%- elif key %}
   (
     select
       *,
       row_number() over (
-        partition by {% for name in key %}{{ adapter.quote(loaded[name].name) }}{{ ', ' if not loop.last }}{% endfor %}
-        order by {{ adapter.quote(loaded[newest].name) }} desc
+        partition by {% for name in key %}{{ adapter.quote(there[name].name) }}{{ ', ' if not loop.last }}{% endfor %}
+        order by {{ adapter.quote(there[newest].name) }} desc
       ) as adpostbacks_place
     from {{ relation }}
   ) as loaded
 where adpostbacks_place = 1
 {%- else %}
-  (select 1 as adpostbacks_place) as loaded
-where adpostbacks_place = 0
+  {{ relation }}
 {%- endif %}
 {% endmacro %}
 

@@ -44,6 +44,8 @@ class Project:
         }
         for name, content in files.items():
             (folder / name).write_text(yaml.safe_dump(content))
+        for part in ("seeds", "tests"):
+            shutil.copytree(HERE / "golden" / part, folder / part)
         repository = folder / "repository"
         shutil.copytree(ROOT / "dbt", repository / "dbt", ignore=shutil.ignore_patterns("target", "logs"))
         for words in (["init", "-q", "-b", "main"], ["add", "."], [*IDENTITY, "commit", "-qm", "All of it"]):

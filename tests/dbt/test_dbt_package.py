@@ -142,6 +142,22 @@ def test_the_models_on_postgresql_have_them_too(run: Path, tmp_path: Path, postg
         assert_like_the_report(lambda query: it.execute(query.encode()).fetchall(), run, "UTC")
 
 
+def test_clicks_are_joined_to_conversions_as_the_golden_cases_say(tmp_path: Path) -> None:
+    """Days 0 and on begin on 2026-11-01. The SQL is in golden/tests, the cases are in golden/seeds."""
+    project = Project(tmp_path)
+    said = project.dbt(
+        "build",
+        "--select",
+        "+adpostbacks__stitched",
+        "expected_stitched+",
+        adpostbacks_stitching=True,
+        adpostbacks_identities="ad_identities",
+    )
+    assert "ERROR=0 SKIP=0" in said
+    assert project.rows("SELECT count(*), count(ttclid) FROM adpostbacks__stitched") == [(9, 6)]
+    assert [column for column in undescribed(project) if "stitched." in column and "expected" not in column] == []
+
+
 def test_streams_that_were_not_loaded_leave_empty_models(tmp_path: Path) -> None:
     project = Project(tmp_path)
     key = {"type": "SCHEMA", "stream": "deliveries", "key_properties": ["delivery_id"]}
