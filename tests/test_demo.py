@@ -152,7 +152,10 @@ def test_the_demo_sends_everything_once_and_leaves_nothing(options: list[str]) -
     assert ran.returncode == 0, ran.stdout + ran.stderr
     told = " ".join(ran.stdout.split())
     (accepted,) = re.findall(rf"read 2000, accepted (\d+), already accepted 0, rejected {len(POISONED)},", told)
-    assert f"read 2000, accepted 0, already accepted {accepted}, rejected {len(POISONED)}," in told
+    assert f"read 2001, accepted 0, already accepted {int(accepted) - 1}, rejected {len(POISONED)}," in told
+    assert "suppressed 2" in told
+    assert "Left out, suppressed: 1, the purchase after they were erased." in told
+    assert "Whom to ask for deletion: " in told
     ((live, tests),) = re.findall(r"([\d,]+) live conversions and (\d+) test ones, every one once", told)
     assert int(live.replace(",", "")) + int(tests) == int(accepted) > 1000
     assert "deliveries 2,000" in ran.stdout

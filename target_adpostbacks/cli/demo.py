@@ -7,12 +7,13 @@ import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta, timezone
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,7 +25,7 @@ from target_adpostbacks.cli._report.period import period
 from target_adpostbacks.cli._tables import Layout
 from target_adpostbacks.core.settings import examples
 from target_adpostbacks.demo import summary
-from target_adpostbacks.demo.conversions import FAULTS, conversions, singer
+from target_adpostbacks.demo.conversions import FAULTS, conversions, later, singer
 from target_adpostbacks.demo.programs import Failed, Programs
 from target_adpostbacks.demo.project import project
 from target_adpostbacks.demo.story import Story
@@ -131,15 +132,20 @@ def _scheduled(story: Story, folder: Path) -> None:
             counts = ", ".join(f"{table} {count:,}" for table, count in warehouse.came_back(server).items())
             story.say(f"Schema adpostbacks: {counts} rows. What was delivered can be set beside what the ads cost:")
             story.show(summary.plain(warehouse.by_campaign(server)))
-        with story.step("Sending again, every row from the first: nothing goes out twice"):
+        with story.step("A person asks to be deleted, and buys once more"):
+            words = ("--ledger-url", "sqlite:///demo.db")
+            warehouse.add(server, [_erased(story, programs, folder / "demo.db", rows, *words)])
+        with story.step("Sending again, every row from the first: nothing goes out twice, and nothing about them"):
             meltano("run", "--full-refresh", "tap-postgres", "target-adpostbacks")
             _received(story, sandbox)
+            _left_out(story, folder / "demo.db")
         _health(story, folder / "demo.db", "adpostbacks health --ledger-url sqlite:///demo.db")
 
 
 def _settings(server: Postgres, sandbox: Sandbox) -> dict[str, str]:
     """What the project leaves to the environment."""
     settings = {f"TARGET_ADPOSTBACKS_{network.upper()}_BASE_URL": sandbox.url for network in NETWORKS}
+    settings |= {"TARGET_ADPOSTBACKS_ERASURE_KEY": token_hex(32), "TARGET_ADPOSTBACKS_ERASURE_INDEX": "true"}
     for plugin in ("TAP_POSTGRES", "TARGET_POSTGRES"):
         settings |= {f"{plugin}_PORT": str(server.port), f"{plugin}_PASSWORD": server.password}
     return settings
@@ -169,16 +175,20 @@ def _piped(story: Story, folder: Path) -> None:
             messages = map(json.loads, (folder / "results.jsonl").read_text().splitlines())
             counts = Counter(message["stream"] for message in messages if message["type"] == "RECORD")
             story.say(", ".join(f"{stream} {count:,}" for stream, count in sorted(counts.items())) + " records.")
-        with story.step("Sending the same file again: nothing goes out twice"):
+        with story.step("A person asks to be deleted, and buys once more"):
+            rows.append(_erased(story, programs, folder / "adpostbacks.db", rows, "--config", "config.json"))
+            (folder / "conversions.jsonl").write_text("".join(f"{line}\n" for line in singer(rows)))
+        with story.step("Sending the file again: nothing goes out twice, and nothing about them"):
             send()
             _received(story, sandbox)
+            _left_out(story, folder / "adpostbacks.db")
         _health(story, folder / "adpostbacks.db", "adpostbacks health")
 
 
 def _config(sandbox: Sandbox) -> Mapping[str, Any]:
     """With a ledger of its own, wherever the demo's folder is: in a Meltano project it would be the project's."""
     sections = {name: {"base_url": sandbox.url, **examples(kind.settings_type)} for name, kind in NETWORKS.items()}
-    return {"ledger_url": "sqlite:///adpostbacks.db", **sections}
+    return {"ledger_url": "sqlite:///adpostbacks.db", "erasure_key": token_hex(32), "erasure_index": True, **sections}
 
 
 def _sandbox(story: Story, stack: ExitStack) -> Sandbox:
@@ -240,6 +250,33 @@ def _report(kept: Path | None, file: Path) -> str:
     page = (kept or Path(tempfile.mkdtemp(prefix="adpostbacks-report-"))) / "report.html"
     report.write(page, made)
     return f"A page of it all, as adpostbacks report makes it:\n{page}"
+
+
+def _erased(
+    story: Story, programs: Programs, file: Path, rows: Sequence[Mapping[str, Any]], *words: str
+) -> dict[str, Any]:
+    """Erase the first buyer of whom a network was told, and say what the document says; a later purchase of theirs."""
+    with LedgerReader(f"sqlite:///{file}") as ledger:
+        told = {row["event_id"] for row in ledger.changes("deliveries") if row["status"] == "accepted"}
+    buyers = [row for row in rows if row["email"] and row["event_name"] == "purchase" and not row["test"]]
+    person = next(row for row in buyers if row["network"] in NETWORKS and row["event_id"] in told)
+    (file.parent / "person.txt").write_text(f"email {person['email']}\n")
+    story.command("adpostbacks erase -", *words, "--format json < person.txt > erased.json")
+    words = (*words, "--format", "json")
+    programs.run("adpostbacks", "erase", "-", *words, read="person.txt", write="erased.json")
+    made = json.loads((file.parent / "erased.json").read_text())
+    for each in made["told"]:
+        what = f"{each['event_name']} {each['event_id']} with {' and '.join(each['match_keys'])}"
+        story.say(f"{each['network']} was told of {what}: {each['outcome']}.")
+    for each in made["recipients"]:
+        story.say(f"Whom to ask for deletion: {each['contact']}")
+    return later(person, datetime.now(timezone.utc))
+
+
+def _left_out(story: Story, file: Path) -> None:
+    with LedgerReader(f"sqlite:///{file}") as ledger:
+        left_out = [row for row in ledger.changes("deliveries") if row["reason"] == "suppressed"]
+    story.say(f"Left out, suppressed: {len(left_out)}, the purchase after they were erased.", "bold green")
 
 
 def _received(story: Story, sandbox: Sandbox) -> None:

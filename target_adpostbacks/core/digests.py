@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hmac
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from hashlib import sha256
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from hashlib import blake2b, sha256
 
 from target_adpostbacks.core import match_keys as keys
 from target_adpostbacks.core import phones
@@ -38,8 +38,13 @@ def digests(kind: str, value: str, key: str, country_codes: tuple[str, ...] = ()
 
 
 def keyed(form: str, key: str) -> str:
-    """The digest of one of ``forms``."""
-    return hmac.digest(key.encode(), form.encode(), "sha256")[:_BYTES].hex()
+    """The digest of one of ``forms``: BLAKE2b with a key, which takes a third of HMAC-SHA256's time."""
+    return blake2b(form.encode(), digest_size=_BYTES, key=_key_of(key)).hexdigest()
+
+
+@lru_cache(maxsize=4)
+def _key_of(key: str) -> bytes:
+    return sha256(key.encode()).digest()  # a key of BLAKE2b has 64 bytes at most
 
 
 def fingerprint(key: str) -> str:
@@ -50,12 +55,13 @@ def fingerprint(key: str) -> str:
 def forms(kind: str, value: str, country_codes: tuple[str, ...] = ()) -> tuple[str, ...]:
     """``"email:<SHA-256>"`` for each form in which a network may be sent a value; none for what is no such value."""
     text = value.strip()
-    if digest := _digest_of(text):
+    if len(text) >= 44 and (digest := _digest_of(text)):
         return () if digest in HASHES else (f"{kind}:{digest}",)
     if not text or is_placeholder(text):
         return ()
-    written = dict.fromkeys(FORMS.get(kind, _as_it_is)(text, country_codes))
-    return tuple([f"{kind}:{sha256(form.encode()).hexdigest()}" for form in written if form])
+    written = FORMS.get(kind, _as_it_is)(text, country_codes)
+    distinct = written if len(written) == 1 else dict.fromkeys(written)
+    return tuple([f"{kind}:{sha256(form.encode()).hexdigest()}" for form in distinct if form])
 
 
 def forms_of(c: Conversion, country_codes: Iterable[tuple[str, ...]] = ((),)) -> tuple[str, ...]:
@@ -77,39 +83,39 @@ def _digest_of(text: str) -> str | None:
     return keys.digest_of(text) if len(text) >= 64 else None
 
 
-def _emails(text: str, _: tuple[str, ...]) -> Iterator[str | None]:
+def _emails(text: str, _: tuple[str, ...]) -> Sequence[str | None]:
     """As most networks write an address; without white space; without what a plus and dots add before the @."""
-    address = keys.email(text)
-    yield address
-    bare = keys.email("".join(text.split()))
-    yield bare
-    for each in dict.fromkeys(filter(None, (address, bare))):
-        local, _at, domain = each.rpartition("@")
-        untagged = local.partition("+")[0]
-        for shorter in (untagged.replace(".", ""), keys.letters_and_digits(untagged)):
-            if shorter:
-                yield f"{shorter}@{domain}"
+    address, bare = keys.email(text), "".join(text.split())
+    addresses = (address,) if bare == text else (address, keys.email(bare))
+    shorter = []
+    for each in addresses:
+        local, _at, domain = each.rpartition("@") if each else ("", "", "")
+        if not local.isalnum():
+            untagged = local.partition("+")[0]
+            shorter += [
+                f"{each}@{domain}" for each in (untagged.replace(".", ""), keys.letters_and_digits(untagged)) if each
+            ]
+    return [*addresses, *shorter] if shorter else addresses
 
 
-def _phones(text: str, country_codes: tuple[str, ...]) -> Iterator[str | None]:
+def _phones(text: str, country_codes: tuple[str, ...]) -> Sequence[str | None]:
     """E.164 with its plus and without; the digits alone, of a national number too."""
-    yield phones.e164(text, country_codes)
-    yield phones.digits(text, country_codes)
-    yield phones.digits_by_groups(text, country_codes)
+    if phones.is_e164(text):
+        return text, text[1:]
+    written = phones.e164(text, country_codes), phones.digits(text, country_codes)
+    return *written, phones.digits_by_groups(text, country_codes)
 
 
-def _external_ids(text: str, _: tuple[str, ...]) -> Iterator[str]:
+def _external_ids(text: str, _: tuple[str, ...]) -> Sequence[str]:
     """As it is, in small letters, and without white space."""
-    yield text
-    yield text.lower()
-    yield "".join(text.split()).lower()
+    return text, text.lower(), "".join(text.split()).lower()
 
 
-def _as_it_is(text: str, _: tuple[str, ...]) -> Iterator[str]:
-    yield text
+def _as_it_is(text: str, _: tuple[str, ...]) -> Sequence[str]:
+    return (text,)
 
 
-FORMS: Mapping[str, Callable[[str, tuple[str, ...]], Iterator[str | None]]] = {
+FORMS: Mapping[str, Callable[[str, tuple[str, ...]], Sequence[str | None]]] = {
     "email": _emails,
     "phone": _phones,
     "external_id": _external_ids,

@@ -183,6 +183,12 @@ def _person(number: int, kind: Kind, country: str, chance: random.Random) -> dic
     }
 
 
+def later(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Another conversion of the same person, just now."""
+    happened = {"event_time": now, "click_time": None, "updated_at": now}
+    return {**row, **happened, "conversion_id": 200_000, "event_id": "evt-later", "order_id": None}
+
+
 def singer(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """The rows as a tap would write them: a schema, records, and state now and then."""
     properties = {column: {"type": ["null", _json_type(kind)]} for column, kind in COLUMNS.items()}
