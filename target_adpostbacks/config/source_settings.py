@@ -77,7 +77,8 @@ class SourceSettings(msgspec.Struct, kw_only=True):
     streams: Annotated[
         Sequence[str],
         doc(
-            "Streams that it reads where `source` names it alone, also behind a schema: `orders` is `shop-orders` too."
+            "Streams that it reads where `source` names it alone, also behind a schema: `orders` is `shop-orders` too,"
+            " and `!tracks` all but that."
         ),
     ] = ()
     fields: Fields = {}

@@ -344,6 +344,9 @@ def read_item(line: Mapping[str, Any], unusable: list[str]) -> dict[str, Any]:
         except Unusable as reason:
             unusable.append(f"contents.{field}: {reason}")
             continue
+        except InvalidConversion as error:
+            unusable.append(f"contents.{field}: {error.rule}")
+            continue
         if clean is not None:
             item[field] = clean
     if not item and any(value not in (None, "") for name, value in line.items() if name not in ITEM_READERS):

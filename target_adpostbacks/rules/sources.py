@@ -126,9 +126,14 @@ def whole(name: str, own: Mapping[str, Source], top: Source) -> Source:
 
 
 def reads(stream: str, patterns: Sequence[str]) -> bool:
-    """Whether a source of these streams reads one, also behind a schema, or plain lines."""
-    return (
-        not patterns
-        or stream == PLAIN_LINES
-        or any(fnmatchcase(stream, pattern) or fnmatchcase(stream, f"*-{pattern}") for pattern in patterns)
-    )
+    """Whether a source of these streams reads one, also behind a schema, or plain lines; ``!tracks``: all but that."""
+    if stream == PLAIN_LINES:
+        return True
+    if any(_fits(stream, pattern[1:]) for pattern in patterns if pattern.startswith("!")):
+        return False
+    wanted = [pattern for pattern in patterns if not pattern.startswith("!")]
+    return not wanted or any(_fits(stream, pattern) for pattern in wanted)
+
+
+def _fits(stream: str, pattern: str) -> bool:
+    return fnmatchcase(stream, pattern) or fnmatchcase(stream, f"*-{pattern}")

@@ -65,8 +65,10 @@ def test_json_text_that_is_none_is_refused(text: str) -> None:
     assert refusal(properties=text) == "properties: not JSON"
 
 
-def test_a_mistake_in_contents_names_the_column() -> None:
-    assert refusal(contents=[{"name": ["x"]}]) == "contents.name: text expected"
+def test_a_mistake_in_contents_is_left_out_with_the_name_of_its_column() -> None:
+    conversion = a_conversion(contents=[{"id": ["x", "y"], "name": "Lamp", "quantity": ["2"]}])
+    assert [(item.id, item.name, item.quantity) for item in conversion.contents] == [(None, "Lamp", None)]
+    assert conversion.unusable == ("contents.id: text expected", "contents.quantity: a number expected")
 
 
 def test_what_cannot_be_used_in_contents_is_left_out_with_a_note() -> None:

@@ -17,7 +17,7 @@ from target_adpostbacks.core.conversion import Conversion, InvalidConversion
 from target_adpostbacks.core.preparation import Preparation
 from target_adpostbacks.core.record import parse
 from target_adpostbacks.core.rows import Row
-from target_adpostbacks.rules.sources import shipped
+from target_adpostbacks.rules.sources import names, shipped
 from target_adpostbacks.run import preparation_of
 
 ROWS = Path(__file__).parent / "rows"
@@ -47,11 +47,17 @@ def preparation(top: Mapping[str, Any], **tiktok: Any) -> Preparation:
     return preparation_of(*read({**top, "tiktok": section}))
 
 
+def stream_of(name: str) -> str:
+    """One of the streams that a preset reads."""
+    streams = shipped(name).streams if name in names() else ()
+    return next((stream.replace("*", "1") for stream in streams if not stream.startswith("!")), "rows")
+
+
 def records(top: Mapping[str, Any], row: Mapping[str, Any], stream: str = "", key: tuple[str, ...] = ("id",)) -> Any:
     """What a row becomes: records in our words, or why there is none."""
     made = preparation(top)
     named = top.get("source")
-    stream = stream or (shipped(named).streams[:1] or ["rows"])[0] if isinstance(named, str) else stream
+    stream = stream or (stream_of(named) if isinstance(named, str) else "rows")
     read_as = made.read(row, stream)
     if read_as is None:
         return ["a stream of no source"]

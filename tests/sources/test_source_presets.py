@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from canaries import canaries_in, left_behind
 from conftest import NOW, SETTINGS, TEST_CODES
-from sourced import ROWS, Case, cases, records
+from sourced import ROWS, Case, cases, records, stream_of
 
 from target_adpostbacks.config import read
 from target_adpostbacks.config.sources import rows_of
@@ -100,7 +100,7 @@ def test_every_network_takes_what_comes_of_the_rows(
         run.begin()
         for case in cases(name):
             if not case.config:
-                run.add(case.row, stream=case.stream or (sources.shipped(name).streams or ["rows"])[0], key=("id",))
+                run.add(case.row, stream=case.stream or stream_of(name), key=("id",))
         run.settle()
         tally = run.tally
         assert (tally.rejected, tally.open) == (0, {})
