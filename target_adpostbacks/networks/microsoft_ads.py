@@ -9,8 +9,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
+import msgspec
+
 from target_adpostbacks.core.answers import JSON, Access, Flow, Outcome, Request, Response, Send, Skip, Verdict
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion
+from target_adpostbacks.core.disclosure import Disclosure
 from target_adpostbacks.core.events import ByEvent, EventTable
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.networks._microsoft_ads import capi, offline, person
@@ -114,6 +117,8 @@ class MicrosoftAds(Network[MicrosoftAdsSettings]):
         tells_denied = not (self._is_offline or settings.skip_denied)
         self.takes_denied = frozenset({"ad_storage"}) if tells_denied else frozenset()
         self.denials = () if tells_denied else ("limited_data_use", "opt_out")
+        hidden = msgspec.structs.replace(settings, match_keys=capi.KEPT_IF_DENIED, ip_address="drop")
+        self._denied = Disclosure(hidden, (), self.ids)
         self._goals = ByEvent({event: goal.strip() for event, goal in settings.conversion_names.items()})
 
     @classmethod
@@ -172,8 +177,11 @@ class MicrosoftAds(Network[MicrosoftAdsSettings]):
     def payload(self, conversion: Conversion) -> JSON:
         c, settings = conversion, self.settings
         event, click_id = self.event(c), self._click_id(c)
-        made = offline.payload if self._is_offline else capi.payload
-        return made(c, settings, event, click_id)
+        if self._is_offline:
+            return offline.payload(c, settings, event, click_id)
+        if capi.consent(c, settings) == "D":
+            c, click_id = self._denied(c), None
+        return capi.payload(c, settings, event, click_id)
 
     def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
         return offline.match_keys(payload) if self._is_offline else capi.match_keys(payload)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import stat
+from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from click.testing import CliRunner
@@ -18,6 +20,7 @@ from ledger_rows import rows
 from target_adpostbacks.cli.rotate import rotate
 from target_adpostbacks.config import InvalidConfig, accounts, hints, read
 from target_adpostbacks.core.answers import NoAccess, Request, Response, Skip, Verdict
+from target_adpostbacks.core.match_keys import sha256
 from target_adpostbacks.core.postback import Postback, prepare
 from target_adpostbacks.delivery.check import Checked, check
 from target_adpostbacks.delivery.transport import HttpTransport
@@ -143,6 +146,50 @@ def test_a_click_id_in_another_form_is_left_out_and_told() -> None:
     assert left_out({**OFFLINE}, msclkid="click-1", email="a@example.com") == ["msclkid: not 32 hexadecimal digits"]
     assert left_out(msclkid="N") == []
     assert left_out(msclkid=CLICK) == []
+
+
+DEVICE = "aaaaaaaa-0000-4000-8000-00000000cafe"
+TELLING = (
+    f"em={sha256('ada@example.com')}&ph={sha256('+14155550123')}&mail=ada%40example.com&tel=%2B14155550123"
+    f"&e={b64encode(b'x').decode()}&idfa={DEVICE}&aid={DEVICE}&msclkid={CLICK}&_uetmsclkid=_uet{CLICK}&ip=203.0.113.7"
+)
+PERSON: dict[str, Any] = {
+    "email": "ada@example.com",
+    "phone": "+14155550123",
+    "ip_address": "203.0.113.7",
+    "advertising_id": DEVICE,
+    "platform": "ios",
+    "external_id": "user-1",
+    "user_agent": "U/1",
+}
+
+
+@pytest.mark.parametrize("denied", [{"ad_storage": False}, {"opt_out": True}, {}])
+def test_no_url_and_no_text_tells_what_a_denied_event_does_not(denied: dict[str, Any]) -> None:
+    section = {**CAPI, "skip_denied": False, "ad_storage_consent": None if denied else "D"}
+    page = f"https://shop.example.com/done?order=7&{TELLING}&color=red#{TELLING}"
+    properties = {"page_title": "Thank you, ada@example.com", "keywords": "lamp", "event_label": CLICK}
+    sent = json.loads(
+        ready(
+            section,
+            **{**PERSON, **denied},
+            event_source_url=page,
+            referrer_url=f"https://www.bing.com/?{TELLING}",
+            search_query="call +14155550123",
+            properties=properties,
+        ).payload
+    )
+    assert sent["eventSourceUrl"].startswith("https://shop.example.com/done?order=7")
+    assert "color=red" in sent["eventSourceUrl"]
+    assert (sent["keywords"], sent["userData"]) == ("lamp", {"externalId": "user-1", "clientUserAgent": "U/1"})
+    told = unquote(json.dumps(sent))
+    for value in (*PERSON.values(), sha256("ada@example.com"), sha256("+14155550123"), CLICK, DEVICE.upper()):
+        assert value in ("ios", "user-1", "U/1") or value.lstrip("+") not in told, value
+
+
+def test_the_url_of_an_event_that_is_not_denied_is_as_it_is() -> None:
+    page = f"https://shop.example.com/done?{TELLING}"
+    assert json.loads(ready(**PERSON, event_source_url=page).payload)["eventSourceUrl"] == page
 
 
 def test_of_a_denied_event_nothing_is_told_to_be_missing() -> None:

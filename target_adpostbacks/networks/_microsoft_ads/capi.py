@@ -34,11 +34,12 @@ PAGE_TYPES: Mapping[str, str] = {
 }
 """What the page of a canonical event is to dynamic remarketing."""
 WITH_A_TOTAL = frozenset({"cart", "purchase"})
+KEPT_IF_DENIED = ("external_id", "anonymous_id", "user_agent")
+"""Of whom ad storage is denied, columns that are told all the same."""
 MATCH_RULE = "msclkid, email, phone, external_id, anonymous_id or advertising_id"
 
 _UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}").fullmatch
 _DATE = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])").fullmatch
-_CLICK_IN_URL = re.compile(r"(?<=[?&])msclkid=[^&#]*&?", re.IGNORECASE)
 
 
 def consent(c: Conversion, settings: MicrosoftAdsSettings) -> str | None:
@@ -49,12 +50,11 @@ def consent(c: Conversion, settings: MicrosoftAdsSettings) -> str | None:
 
 
 def payload(c: Conversion, settings: MicrosoftAdsSettings, event: str, click_id: str | None) -> dict[str, JSON]:
-    """May raise Skip."""
+    """May raise Skip. A denied conversion comes here with what may be told of it alone."""
     storage = consent(c, settings)
     is_page_load = event == PAGE_LOAD
     if is_page_load and not c.event_source_url:
         raise Skip("unsupported", "a page load needs event_source_url; map the column")
-    denied = storage == "D"
     page_load_id = (as_text(c.properties.get("page_load_id")) or "").lower()
     return prune(
         {
@@ -62,13 +62,13 @@ def payload(c: Conversion, settings: MicrosoftAdsSettings, event: str, click_id:
             "eventId": c.event_id,
             "eventName": None if is_page_load else event,
             "eventTime": int(c.event_time.timestamp()),
-            "eventSourceUrl": _url(c.event_source_url, denied=denied),
-            "referrerUrl": _url(c.referrer_url, denied=denied),
+            "eventSourceUrl": c.event_source_url,
+            "referrerUrl": c.referrer_url,
             "pageTitle": as_text(c.properties.get("page_title")),
             "keywords": as_text(c.properties.get("keywords")),
             "pageLoadId": page_load_id if _UUID4(page_load_id) else None,
             "adStorageConsent": storage,
-            "userData": _user_data(c, settings, None if denied else click_id, denied=denied),
+            "userData": _user_data(c, settings, click_id, denied=storage == "D"),
             "customData": _custom_data(c),
         }
     )
@@ -76,29 +76,22 @@ def payload(c: Conversion, settings: MicrosoftAdsSettings, event: str, click_id:
 
 def _user_data(c: Conversion, settings: MicrosoftAdsSettings, click_id: str | None, *, denied: bool) -> dict[str, JSON]:
     pseudonyms = {"externalId": person.external_id(c), "anonymousId": c.ids.get("anonymous_id")}
-    contacts: dict[str, JSON] = {}
-    if not denied:
-        contacts = {
-            "em": keys.first_hashed(c.email, person.email),
-            "ph": keys.first_hashed(c.phone, phones.e164, settings.country_codes(c.country)),
-            "idfa": _idfa(c),
-            "gaid": keys.advertising_id(mobile.gaid(c) or ""),
-        }
+    contacts = {
+        "em": keys.first_hashed(c.email, person.email),
+        "ph": keys.first_hashed(c.phone, phones.e164, settings.country_codes(c.country)),
+        "idfa": _idfa(c),
+        "gaid": keys.advertising_id(mobile.gaid(c) or ""),
+    }
     found = prune({"msclkid": click_id, **contacts, **pseudonyms})
     if not found:
         raise Skip("no_match_key", "needed: external_id or anonymous_id" if denied else f"needed: {MATCH_RULE}")
-    ip_address = None if denied or not c.ip_address else keys.public_ip(c.ip_address)
+    ip_address = c.ip_address and keys.public_ip(c.ip_address)
     return prune({**found, "clientUserAgent": c.user_agent, "clientIpAddress": ip_address})
 
 
 def _idfa(c: Conversion) -> str | None:
     refused = (c.att_status or "").lower() in mobile.REFUSED
     return None if refused else keys.advertising_id(mobile.idfa(c) or "")
-
-
-def _url(url: str | None, *, denied: bool) -> str | None:
-    """The URL; of whom nothing is to be known, without the click id."""
-    return _CLICK_IN_URL.sub("", url).rstrip("?&") if url and denied else url
 
 
 def _custom_data(c: Conversion) -> dict[str, JSON]:
