@@ -302,13 +302,14 @@ def _contents(field: str, value: Any) -> list[dict[str, Any]] | None:
             raise Unusable(error.rule) from None
     if value is None:
         return None
-    if isinstance(value, dict):
-        value = [value]
-    if not isinstance(value, list) or not all(isinstance(line, dict) for line in value):
-        raise Unusable("a list of objects expected")
+    if not isinstance(value, list):
+        value = [value]  # an object is a list of one
+    for line in value:
+        if not isinstance(line, dict):
+            raise Unusable("a list of objects expected")
     if any(not ITEM_ALIASES.keys().isdisjoint(line) for line in value):
         return [_canonical(line) for line in value]
-    return value
+    return cast("list[dict[str, Any]]", value)
 
 
 def _canonical(line: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from target_adpostbacks.core.columns import ITEM_READERS, Unusable
+from target_adpostbacks.core.conversion import InvalidConversion
 from target_adpostbacks.core.fields import Fields
 from target_adpostbacks.core.paths import decoded
 
 IDS = frozenset({"id", "group_id"})
+TYPES: Mapping[str, type] = {"id": str, "group_id": str, "quantity": int, "price": float}
+"""Columns that sources often write in another type."""
 
 
 class Items:
@@ -34,11 +38,24 @@ class Items:
         return {**self._read(entry), **{name: mapped.get(name) for name in IDS}}
 
     def _read(self, entry: Mapping[str, Any]) -> dict[str, Any]:
-        if not self._only:
-            return self._fields.applied(entry)
         read: dict[str, Any] = {}
-        self._fields.only_mapped(entry, read)
+        if self._only:
+            self._fields.only_mapped(entry, read)
+        else:
+            read = self._fields.applied(entry)
+        for field, value in read.items():
+            if value.__class__ is not TYPES.get(field, value.__class__):
+                read[field] = _converted(field, value)
         return read
+
+
+def _converted(field: str, value: Any) -> Any:
+    """The value as it is wanted, which spares a second look at the whole record; what can't be read stays."""
+    try:
+        clean = ITEM_READERS[field](field, value)
+    except (Unusable, InvalidConversion):
+        return value
+    return value if clean is None else clean
 
 
 def _is_no_id(value: Any) -> bool:

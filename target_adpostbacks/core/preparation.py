@@ -153,7 +153,7 @@ class Preparation:
         try:
             if is_deleted(record):
                 return self._left_out(record, columns, stream, key, line, "deleted")
-            if isinstance(record, Row) and record.left_out:
+            if way.rows is not None and isinstance(record, Row) and record.left_out:
                 reason, message = record.left_out
                 if reason == "invalid":
                     raise InvalidConversion(*message.split(": ", 1))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from target_adpostbacks.core.columns import read_truth
 from target_adpostbacks.core.conversion import InvalidConversion
-from target_adpostbacks.core.fields import Fields
+from target_adpostbacks.core.fields import MAX_SHAPES, Fields
 from target_adpostbacks.core.items import Items
 from target_adpostbacks.core.paths import spellings_of
 from target_adpostbacks.core.record import is_deleted
@@ -145,11 +145,12 @@ class Watched(NamedTuple):
     column: str = ""  # a mapped one
     asked: Asked | None = None  # what expressions read
 
-    def is_met(self, record: Mapping[str, Any], reading: Reading) -> bool:
-        """Whether a row has it."""
+    def is_met(self, record: Mapping[str, Any], reading: Reading, spellings: Mapping[str, str] | None) -> bool:
+        """Whether a row has it. ``spellings``: of its columns, by their lower case; None: they are no news."""
         if self.asked is None:
             return reading.met(record, self.column)
-        spellings = spellings_of(tuple(record))
+        if spellings is None:
+            return False
         return any(path.first.lower() in spellings or path.text in record for path in self.asked.parsed())
 
 
@@ -173,6 +174,7 @@ class StreamSources:
     def __init__(self, streams: Sequence[Stream]) -> None:
         self._streams = streams
         self._of: dict[str, Stream | None] = {}
+        self._met: set[tuple[str, tuple[str, ...]]] = set()  # streams with columns that records have had
 
     def _reads(self, stream: str) -> Stream | None:
         try:
@@ -210,8 +212,12 @@ class StreamSources:
             yield name
         reading = taken.way.rows
         if isinstance(reading, Reading):
+            names = tuple(record)
+            spellings = None if (stream, names) in self._met else spellings_of(names)
+            if len(self._met) < MAX_SHAPES:
+                self._met.add((stream, names))
             for watched in taken.watched:
-                if watched.setting in unmet and watched.is_met(record, reading):
+                if watched.setting in unmet and watched.is_met(record, reading, spellings):
                     yield watched.setting
 
 
