@@ -14,7 +14,7 @@ from target_adpostbacks.core.postback import Key, NotSent, milliseconds
 from target_adpostbacks.delivery.in_turn import LeftOpen
 from target_adpostbacks.delivery.observing import NOBODY, Observer
 from target_adpostbacks.delivery.people import SUPPRESSED, People, not_sent
-from target_adpostbacks.delivery.queued import Group, Queued, Skipped, WhyOpen
+from target_adpostbacks.delivery.queued import Group, Queued, Skipped, WhyOpen, deadline
 from target_adpostbacks.delivery.under_way import UnderWay
 from target_adpostbacks.ledger import NO_REQUEST, NOTED, Delivered, Earlier, Ledger, Sent, Status, UnusableLedger
 
@@ -23,6 +23,7 @@ STOPPED = Outcome(Verdict.NO_ANSWER, message=NOTED)
 ERASED = Outcome(
     Verdict.NO_ANSWER, message="sent before the person was erased, and never answered; it is not sent again"
 )
+TOO_LATE = Outcome(Verdict.NO_ANSWER, message="no answer came before it was too old to be sent again")
 NEVER_SENT = Outcome(Verdict.TRANSIENT, message="the run ended before it was sent")
 
 
@@ -128,6 +129,19 @@ class Verdicts:
                 self.release(erased, f"skipped {SUPPRESSED}")
         return left
 
+    def in_time(self, batch: list[Queued], advice: str = "") -> list[Queued]:
+        """Those of a batch that are not too old by now. What the network may have stays unanswered."""
+        now = self._clock()
+        if deadline(batch) >= now:
+            return batch
+        late = [queued for queued in batch if queued.postback.deadline < now]
+        doubted = [queued for queued in late if queued.in_doubt_since]
+        if doubted:
+            self.store([(TOO_LATE, doubted)], None)
+        if unsent := [queued for queued in late if not queued.in_doubt_since]:
+            self.skip(unsent, "too_old", advice)
+        return [queued for queued in batch if queued.postback.deadline >= now]
+
     def keep(self, batch: Sequence[Queued], why: Outcome) -> None:
         """The ledger's refusal of these stands; what ``note_unanswered`` has overwritten stays open."""
         noted = [queued for queued in batch if queued.postback.key in self._noted]
@@ -188,10 +202,10 @@ class Verdicts:
             postback, facts = queued.postback, queued.postback.facts
             if facts.value is None or facts.currency is None or postback.key.test:
                 continue
-            deadline = milliseconds(postback.deadline)
-            minute = (postback.account, facts.currency, deadline[:TO_THE_MINUTE])
-            *_, first, value = self._open.get(minute, ("", "", deadline, 0.0))
-            self._open[minute] = Amount(*minute[:2], min(deadline, first or ""), value + facts.value)
+            until = milliseconds(postback.deadline)
+            minute = (postback.account, facts.currency, until[:TO_THE_MINUTE])
+            *_, first, value = self._open.get(minute, ("", "", until, 0.0))
+            self._open[minute] = Amount(*minute[:2], min(until, first or ""), value + facts.value)
 
     def at_stake(self) -> list[Stake]:
         """The value of what stayed open, tests aside."""
@@ -304,8 +318,8 @@ def _rows(batch: Sequence[Queued], outcome: Outcome, sent: Sent | None) -> Itera
             row_status = shared._replace(message=message)
         if is_unanswered and queued.in_doubt_since:
             row_request = request._replace(sent_at=queued.in_doubt_since)
-        deadline = None if is_final else milliseconds(postback.deadline)
-        yield _new(Delivered, (postback.key, account, row_status, row_request, postback.facts, deadline))
+        until = None if is_final else milliseconds(postback.deadline)
+        yield _new(Delivered, (postback.key, account, row_status, row_request, postback.facts, until))
 
 
 _new = tuple.__new__  # a NamedTuple's own call takes twice as long

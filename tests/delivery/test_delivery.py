@@ -193,6 +193,42 @@ def test_what_stays_open_says_until_when_it_can_be_sent(scene: Make) -> None:
     assert scene(OK).deliver("a", account=account).rows("status, deadline") == [("accepted", None)]
 
 
+def aging(made: Scene, *answers: Said) -> Callable[[list[str]], Said]:
+    """Answers in turn; with the first, an hour passes."""
+    said = iter(answers)
+
+    def answer(event_ids: list[str]) -> Said:
+        made.clock = lambda: NOW + timedelta(hours=1)
+        return next(said)
+
+    return answer
+
+
+def test_what_grows_too_old_between_two_tries_is_not_sent_again_with_the_others(scene: Make) -> None:
+    account = an_account(max_event_age_days=2)
+    made = scene(OK, is_patient=True)
+    made.answers._script[0] = aging(made, DOWN, OK)
+    times = {"old": NOW - timedelta(days=2) + timedelta(minutes=30), "young": NOW}
+    batch = [made.queued(account, name, event_time=time.isoformat()) for name, time in times.items()]
+    made.delivery.submit(account, batch)
+    assert made.delivery.settle()
+    assert made.answers.batches == [["old", "young"], ["young"]]
+    assert sorted(made.rows()) == [("old", "skipped", "too_old"), ("young", "accepted", "")]
+    assert (made.place.settled, made.place.held) == (2, 0)
+
+
+def test_what_grows_too_old_and_the_network_may_have_stays_open(scene: Make) -> None:
+    account = an_account(max_event_age_days=2)
+    made = scene(OK, is_patient=True)
+    made.answers._script[0] = aging(made, RESET, OK)
+    old = NOW - timedelta(days=2) + timedelta(minutes=30)
+    made.delivery.submit(account, [made.queued(account, "old", event_time=old.isoformat())])
+    assert made.delivery.settle()
+    assert made.answers.batches == [["old"]]
+    assert made.rows() == [("old", "open", "no_answer")]
+    assert made.place.held == 1
+
+
 def test_of_what_waits_the_batch_with_the_earliest_deadline_is_sent_first(scene: Make) -> None:
     account = an_account(concurrency=1)
     is_sending, is_queued = threading.Event(), threading.Event()
