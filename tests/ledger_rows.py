@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from target_adpostbacks.core.performance.statistics import Performance
 from target_adpostbacks.core.postback import Facts, Key
 from target_adpostbacks.ledger import Delivered, LedgerReader, NoLedger, Sent, Status
 from target_adpostbacks.ledger.tables import WRITTEN, columns_of
@@ -59,6 +60,33 @@ def a_row(event_id: str = "evt-1", status: str = "accepted", **changes: Any) -> 
         return kind(**{name: columns[name] for name in kind._fields})
 
     return Delivered(group(Key), columns["account"], group(Status), group(Sent), group(Facts), columns["deadline"])
+
+
+def a_statistic(**changes: Any) -> Performance:
+    """A row of ad_performance, with ``changes``."""
+    values: dict[str, Any] = {
+        "stream": "ads",
+        "network": "tiktok",
+        "account_id": "7",
+        "day": "2026-11-20",
+        "campaign_id": "111",
+        "ad_group_id": "",
+        "ad_id": "A1",
+        "segment": "",
+        "campaign_name": "Spring",
+        "ad_group_name": None,
+        "ad_name": None,
+        "currency": "USD",
+        "time_zone": "",
+        "spend_micros": 10_000_001,
+        "impressions": 100,
+        "clicks": None,
+        "conversions_micros": 500_000,
+        "value_micros": None,
+        "extracted_at": NOW,
+        **changes,
+    }
+    return Performance(**values)
 
 
 def values_of(row: Delivered) -> dict[str, Any]:

@@ -120,7 +120,7 @@ def test_the_readmes_way_by_hand_gives_the_result_that_it_shows(tmp_path: Path) 
     assert "evt_9f1c2d" in ran.stdout
     catalog = json.loads(ran.stdout[ran.stdout.index("\n{") :])
     streams = [stream["stream"] for stream in catalog["streams"]]
-    assert streams == ["attempts", "daily", "deliveries", "health", "history", "runs"]
+    assert streams == ["attempts", "daily", "deliveries", "health", "history", "performance", "runs"]
 
 
 def test_the_readmes_lines_of_python_deliver_to_the_sandbox(tmp_path: Path) -> None:

@@ -247,8 +247,11 @@ FORGOTTEN: Mapping[str, Any] = {
 }
 """What a row of deliveries becomes when its time is over: its identity, account, status and reason stay."""
 
-TABLES: Mapping[str, Table] = {table.name: table for table in (DELIVERIES, ATTEMPTS, HISTORY, RUNS)}
-"""What others read."""
+TABLES: Mapping[str, Table] = {
+    **{table.name: table for table in (DELIVERIES, ATTEMPTS, HISTORY, RUNS)},
+    "performance": AD_PERFORMANCE,
+}
+"""What others read, by the names of the tap's streams."""
 TIMES = frozenset(
     {
         *("event_time", "adjustment_time", "click_time", "checked_at", "deadline", "sent_at", "updated_at"),

@@ -569,5 +569,5 @@ def test_a_query_of_the_document_works(ledger: Ledger, ledger_url: str, query: s
 
 @pytest.mark.parametrize("table", TABLES)
 def test_the_document_names_every_column(table: str) -> None:
-    part = DOCUMENT.partition(f"## `{table}`")[2].partition("\n## ")[0]
+    part = DOCUMENT.partition(f"## `{TABLES[table].name}`")[2].partition("\n## ")[0]
     assert {column.name for column in TABLES[table].columns} <= {*re.findall(r"`(\w+)`", part)}

@@ -8,40 +8,13 @@ from datetime import date
 from typing import Any
 
 import pytest
-from ledger_rows import NOW, a_row, rows
+from ledger_rows import NOW, a_row, a_statistic, rows
 
 from target_adpostbacks.core.performance.counting import Counting, Own, Spend, Window
-from target_adpostbacks.core.performance.statistics import Performance
 from target_adpostbacks.ledger import Delivered, Ledger, LedgerReader
 
 DAYS = Window(date(2026, 11, 20), date(2026, 11, 21))
 PURCHASES = Counting(conversions=("purchase",), revenue=("purchase",))
-
-
-def a_statistic(**changes: Any) -> Performance:
-    values: dict[str, Any] = {
-        "stream": "ads",
-        "network": "tiktok",
-        "account_id": "7",
-        "day": "2026-11-20",
-        "campaign_id": "111",
-        "ad_group_id": "",
-        "ad_id": "A1",
-        "segment": "",
-        "campaign_name": "Spring",
-        "ad_group_name": None,
-        "ad_name": None,
-        "currency": "USD",
-        "time_zone": "",
-        "spend_micros": 10_000_001,
-        "impressions": 100,
-        "clicks": None,
-        "conversions_micros": 500_000,
-        "value_micros": None,
-        "extracted_at": NOW,
-        **changes,
-    }
-    return Performance(**values)
 
 
 @pytest.fixture

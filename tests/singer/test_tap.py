@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import jsonschema_rs
 import pytest
 from click.testing import CliRunner
-from ledger_rows import NOW, a_row, an_attempt, values_of
+from ledger_rows import NOW, a_row, a_statistic, an_attempt, values_of
 from singer_sdk import Stream, Tap
 from singer_sdk.io_base import SingerWriter
 from singer_sdk.singerlib import RecordMessage
@@ -26,7 +26,9 @@ from singer_sdk.testing.suites import tap_stream_attribute_tests, tap_stream_tes
 from singer_sdk.testing.templates import AttributeTestTemplate
 
 from target_adpostbacks.cli import main
+from target_adpostbacks.core.performance.statistics import Performance
 from target_adpostbacks.ledger import TABLES, Ledger, LedgerReader
+from target_adpostbacks.ledger.tables import AD_PERFORMANCE
 from target_adpostbacks.singer.summaries import DailyStream, HealthStream
 from target_adpostbacks.singer.tap import LedgerStream, TapAdpostbacks, Writer
 
@@ -131,6 +133,7 @@ def test_the_catalog_names_keys_and_the_replication_key() -> None:
         "attempts": ["attempt_id"],
         "history": ["seq"],
         "runs": ["run_id"],
+        "performance": [*AD_PERFORMANCE.key],
         "daily": ["network", "account", "event", "day", "currency"],
         "health": ["account"],
     }
@@ -141,6 +144,15 @@ def test_the_catalog_names_keys_and_the_replication_key() -> None:
     assert properties["updated_at"] == {"type": ["string"], "format": "date-time"}
     assert properties["value"] == {"type": ["number", "null"]}
     assert properties["test"] == {"type": ["boolean"]}
+
+
+def test_statistics_of_ads_come_again_when_they_are_restated(tmp_path: Path, ledger: Ledger, ledger_url: str) -> None:
+    ledger.write_performance([a_statistic(), a_statistic(ad_id="A2")])
+    first = read(tmp_path, ledger_url)
+    assert [row["ad_id"] for row in first.records("performance")] == ["A1", "A2"]
+    ledger.write_performance([a_statistic(spend_micros=7)])
+    (row,) = read(tmp_path, ledger_url, first.state).records("performance")
+    assert {name: row[name] for name in Performance._fields} == a_statistic(spend_micros=7)._asdict()
 
 
 def test_a_day_comes_again_when_something_of_it_changed(tmp_path: Path, ledger: Ledger, ledger_url: str) -> None:
@@ -176,6 +188,7 @@ def test_records_of_every_stream_are_as_its_schema_says(tmp_path: Path, ledger: 
     fill(ledger)
     ledger.write(NOW, [a_row("x", "open", value=None, currency=None, latency_ms=None, attempt_id=None)])
     ledger.write(NOW, [a_row("x")])
+    ledger.write_performance([a_statistic(campaign_name=None)])
     ran = read(tmp_path, ledger_url)
     schemas = {each["stream"]: each["schema"] for each in ran.messages if each["type"] == "SCHEMA"}
     assert schemas.keys() == {*TABLES, "daily", "health"}
@@ -221,7 +234,7 @@ def test_stream_maps_apply(tmp_path: Path, ledger: Ledger, ledger_url: str) -> N
 def test_before_the_first_send_there_are_schemas_and_no_file_is_made(tmp_path: Path) -> None:
     ran = read(tmp_path, f"sqlite:///{tmp_path}/none.db")
     assert ran.code == 0
-    assert [each["type"] for each in ran.messages if each["type"] != "STATE"] == ["SCHEMA"] * 6
+    assert [each["type"] for each in ran.messages if each["type"] != "STATE"] == ["SCHEMA"] * 7
     assert "no ledger at" in ran.stderr
     assert not (tmp_path / "none.db").exists()
 
@@ -401,6 +414,7 @@ def _ledger_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     )
     ledger.write(NOW, [a_row("evt-10", "open", reason="transient")], [an_attempt("a2", "a1")])
     ledger.write(NOW, [a_row("evt-10")])
+    ledger.write_performance([a_statistic(clicks=3, value_micros=5)])
     ledger.close()
     values = vars(AttributeTestTemplate)["non_null_attribute_values"].func
     with pytest.MonkeyPatch.context() as patch:
