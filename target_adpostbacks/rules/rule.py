@@ -225,6 +225,8 @@ def read_again(
     kept = conversion.derived_ids
     if kept and again.event_id == kept[0]:
         again = msgspec.structs.replace(again, derived_ids=kept)
+    if conversion.awaits_original:
+        again = msgspec.structs.replace(again, awaits_original=True)
     return msgspec.structs.replace(again, event_id="") if loses_id else again
 
 

@@ -1,0 +1,85 @@
+"""What a source's rows correct is sent only if the ledger has what they correct accepted."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import NOW, SETTINGS
+
+from target_adpostbacks.config import read
+from target_adpostbacks.run import Run
+from target_adpostbacks.sandbox import Sandbox
+
+Rows = list[tuple[str, str, str, str]]
+
+
+@pytest.fixture
+def google() -> Iterator[Sandbox]:
+    with Sandbox(now=lambda: NOW) as sandbox:
+        yield sandbox
+
+
+def order(number: int, status: str = "paid", **changes: Any) -> dict[str, Any]:
+    return {
+        "id": number,
+        "processed_at": "2026-11-20T09:00:00Z",
+        "total_price": 59.9,
+        "currency": "USD",
+        "financial_status": status,
+        "email": "ada@example.com",
+        "landing_site": "/p?gclid=EAIaIQob",
+        **changes,
+    }
+
+
+PART = {"current_total_price": "49.90", "refunds": [{"created_at": "2026-11-20T11:00:00Z"}]}
+
+
+def delivered(google: Sandbox, place: Path, *orders: dict[str, Any], **settings: Any) -> Rows:
+    """What the ledger has after a run with these orders: id, adjustment, status, reason."""
+    section = {**SETTINGS["google_ads"], "api": "google_ads", "send": "all", "base_url": google.url}
+    config = {"source": "shopify_orders", "google_ads": section, "ledger_url": f"sqlite:///{place}/ledger.db"}
+    run = Run(*read(config | settings), log=logging.getLogger("sourced"), clock=lambda: NOW)
+    run.begin()
+    for each in orders:
+        run.add(each, stream="orders", key=("id",))
+    run.settle()
+    assert run.close() == 0
+    with closing(sqlite3.connect(place / "ledger.db")) as connection:
+        return connection.execute(
+            "SELECT event_id, adjustment, status, reason FROM deliveries ORDER BY event_id, adjustment"
+        ).fetchall()
+
+
+def test_a_refund_retracts_what_an_earlier_run_sent_and_nothing_else(google: Sandbox, tmp_path: Path) -> None:
+    delivered(google, tmp_path, order(1))
+    assert delivered(google, tmp_path, order(1, "refunded"), order(2, "refunded")) == [
+        ("1", "", "accepted", ""),
+        ("1", "retract", "accepted", ""),
+        ("2", "retract", "skipped", "by_rule"),
+    ]
+
+
+def test_an_order_that_is_new_and_refunded_in_part_is_sent_and_restated(google: Sandbox, tmp_path: Path) -> None:
+    assert delivered(google, tmp_path, order(1, "partially_refunded", **PART)) == [
+        ("1", "", "accepted", ""),
+        ("1", "restate:49.9 USD", "accepted", ""),
+    ]
+
+
+def test_a_rule_that_changes_columns_sends_no_refund_of_what_was_not_sent(google: Sandbox, tmp_path: Path) -> None:
+    rules = [{"name": "shop", "set": {"description": "shop"}}]
+    assert delivered(google, tmp_path, order(2, "refunded"), rules=rules) == [("2", "retract", "skipped", "by_rule")]
+
+
+def test_a_correction_that_a_record_asks_for_itself_is_sent(google: Sandbox, tmp_path: Path) -> None:
+    rows = [{"name": "orders", "event": "purchase"}]
+    fields = {"adjustment": "correction"}
+    taken = delivered(google, tmp_path, order(3, correction="retract"), rows=rows, fields=fields)
+    assert taken == [("3", "retract", "accepted", "")]
