@@ -26,3 +26,21 @@ min(case when 100 * place >= {{ percent }} * requests then latency_ms end)
 {% macro default__type_double() %}double precision{% endmacro %}
 
 {% macro bigquery__type_double() %}float64{% endmacro %}
+
+{# The sum of millionths, in units; null where none is known. #}
+{% macro units(micros) -%}
+cast(sum({{ micros }}) as {{ adpostbacks.type_double() }}) / 1000000
+{%- endmacro %}
+
+{# Sums in other currencies as the text of a JSON object: {"EUR": 25}. #}
+{% macro revenue_other(currency, value) -%}
+concat(
+  '{',
+  {{ dbt.listagg(
+    "concat('\"', " ~ currency ~ ", '\": ', cast(" ~ value ~ " as " ~ dbt.type_string() ~ "))",
+    "', '",
+    "order by " ~ currency
+  ) }},
+  '}'
+)
+{%- endmacro %}

@@ -15,8 +15,8 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 from filelock import FileLock
 
-ROOT = Path(__file__).parents[2]
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parent.parent
+HERE = Path(__file__).parent / "dbt"
 DBT = Path(sys.prefix, "dbt")
 SCHEMA = "adpostbacks"
 

@@ -1,0 +1,26 @@
+{{ adpostbacks.staged(
+  'performance',
+  ['stream', 'network', 'account_id', 'day', 'campaign_id', 'ad_group_id', 'ad_id', 'segment'],
+  {
+    'stream': 'text',
+    'network': 'text',
+    'account_id': 'text',
+    'day': 'date',
+    'campaign_id': 'text',
+    'ad_group_id': 'text',
+    'ad_id': 'text',
+    'segment': 'text',
+    'seq': 'integer',
+    'campaign_name?': 'text',
+    'ad_group_name?': 'text',
+    'ad_name?': 'text',
+    'currency': 'text',
+    'time_zone': 'text',
+    'spend_micros': 'integer',
+    'impressions': 'integer',
+    'clicks': 'integer',
+    'conversions_micros': 'integer',
+    'value_micros': 'integer',
+    'extracted_at': 'time',
+  }
+) }}
