@@ -9,6 +9,7 @@ import msgspec
 
 from target_adpostbacks.config.general import General
 from target_adpostbacks.config.rules import RuleSettings
+from target_adpostbacks.config.source_settings import RowSettings, SourceSettings
 from target_adpostbacks.core.settings import INHERITED
 from target_adpostbacks.networks import NETWORKS
 
@@ -20,6 +21,10 @@ def schema() -> dict[str, Any]:
     properties = described(General)
     properties["performance"]["additionalProperties"] = {"type": "object", "properties": described(StreamSettings)}
     properties["report"]["properties"] = described(ReportSettings)
+    described_source = described(SourceSettings)
+    for settings in (properties, described_source):
+        settings["rows"]["items"] = {"type": "object", "properties": described(RowSettings)}
+    properties["sources"]["additionalProperties"] = {"type": "object", "properties": described_source}
     inherited = {}
     for name, network in NETWORKS.items():
         settings = described(network.settings_type)
