@@ -112,8 +112,8 @@ REASONS = {
         Reason(
             "by_rule",
             "skipped",
-            "One of your rules, or of a source's `rows`, leaves it out: the message is its name. Or a source corrects what"
-            " was never accepted.",
+            "One of your rules, or of a source's `rows`, leaves it out: the message is its name. Or a source corrects"
+            " what was never accepted.",
             "Nothing to do. Change the rule if it should be sent.",
         ),
         Reason(

@@ -21,7 +21,7 @@ PAID = {"id": 1, "processed_at": "2026-11-20T10:00:00Z", "financial_status": "pa
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: next(iter(block)))
 def test_every_example_is_a_config_without_mistakes(block: dict[str, Any]) -> None:
-    sources = {"mine": {}} if "mine" in str(block.get("source")) else {}
+    sources: dict[str, Any] = {"mine": {}} if "mine" in str(block.get("source")) else {}
     assert read({"sources": sources, **block, "tiktok": SETTINGS["tiktok"]})
 
 
