@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -26,9 +26,9 @@ NO_CAMPAIGN = "(no campaign)"
 class Answer(NamedTuple):
     """The table, and what has to be said about it: a sentence or two each."""
 
-    rows: Sequence[Row]
-    notes: Sequence[str]
-    warnings: Sequence[str]
+    rows: Sequence[Row] = ()
+    notes: Sequence[str] = ()
+    warnings: Sequence[str] = ()
 
 
 def answer(
@@ -42,20 +42,40 @@ def answer(
     network: str = "",
 ) -> Answer:
     """Spend beside conversions on these days. ``network``: of this one alone."""
+    (made,) = answers(ledger, general, counting, window, now, [by], network)
+    return made
+
+
+def answers(
+    ledger: LedgerReader,
+    general: General,
+    counting: Counting,
+    window: Window,
+    now: datetime,
+    groupings: Sequence[Grouping],
+    network: str = "",
+) -> list[Answer]:
+    """The same in each of these groupings."""
     days = general.ledger_retention_days
     forgotten = (now - timedelta(days=days)).date().isoformat() if days else ""
     asked = Asked(
         counting,
         window,
         now.astimezone(general.zone).date(),
-        by,
+        "campaign",
         general.default_timezone,
         [*general.performance],
         ledger.networks_with_deliveries(BY_ACCOUNT),
         forgotten if window.has(forgotten) or forgotten > window.until.isoformat() else "",
     )
-    made = table(ledger.spend(window, network), ledger.own(counting, window, BY_ACCOUNT, network), asked)
-    return Answer(made.rows, [*_notes(made, asked)], [*_warnings(made, asked, days, now)])
+    spend, own = ledger.spend(window, network), ledger.own(counting, window, BY_ACCOUNT, network)
+    made = []
+    for by in groupings:
+        question = asked._replace(by=by)
+        of_table = table(spend, own, question)
+        notes, warnings = _notes(of_table, question), _warnings(of_table, question, days, now)
+        made.append(Answer(of_table.rows, [*notes], [*warnings]))
+    return made
 
 
 def _notes(made: Table, asked: Asked) -> Iterator[str]:
@@ -217,9 +237,3 @@ def decimal(number: Decimal | None, places: int) -> str:
 def mark(source: Source | None) -> str:
     """What stands behind a number that is not ours alone."""
     return f" ({source})" if source in ("network", "mixed") else ""
-
-
-def window_of(counting: Counting, now: datetime, general: General) -> Window:
-    """The days that ``report.window`` says, until today."""
-    today: date = now.astimezone(general.zone).date()
-    return Window(today - timedelta(days=counting.window_days - 1), today)

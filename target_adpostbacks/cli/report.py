@@ -12,6 +12,7 @@ import click
 
 from target_adpostbacks.cli import _configs, _options, health
 from target_adpostbacks.cli._output import as_json, printable, replacing
+from target_adpostbacks.cli._performance import Answer, answers
 from target_adpostbacks.cli._report.figures import LEARNING_DAYS, Answers, Figures, figures
 from target_adpostbacks.cli._report.period import Period, period
 from target_adpostbacks.cli._tables import columns
@@ -20,7 +21,7 @@ from target_adpostbacks.config import General
 from target_adpostbacks.config.performance import counting
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.money import money, stakes, told
-from target_adpostbacks.core.performance.counting import Window
+from target_adpostbacks.core.performance.counting import Counting, Window
 from target_adpostbacks.core.reconciliation import Row
 from target_adpostbacks.ledger import LedgerReader, NoLedger, UnusableLedger
 from target_adpostbacks.ledger.healths import row
@@ -98,6 +99,7 @@ def gathered(
                 ledger.learned(learning, month.starts, month.end),
                 ledger.newest(LINES).lines,
                 _reconciliation(ledger, days, now, general or General()),
+                *_spend(ledger, days, now, general or General()),
             )
     except NoLedger:
         answers = Answers()
@@ -111,6 +113,14 @@ def _reconciliation(ledger: LedgerReader, days: Period, now: datetime, general: 
         return []
     rows = reconciliation(ledger, general, counting(general.report), window, now)
     return sorted(rows, key=lambda row: row.day)
+
+
+def _spend(ledger: LedgerReader, days: Period, now: datetime, general: General) -> tuple[list[Answer], Counting]:
+    """What ads cost beside what came of them; nothing where no statistics are known."""
+    counted, window = counting(general.report), Window(days.days[0], days.days[-1])
+    if not ledger.networks_with_statistics():
+        return [], counted
+    return answers(ledger, general, counted, window, now, ["campaign", "day"]), counted
 
 
 def table(made: Figures) -> Iterator[str]:

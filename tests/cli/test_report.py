@@ -14,7 +14,7 @@ import jsonschema_rs
 import pytest
 from click.testing import CliRunner, Result
 from conftest import SETTINGS
-from ledger_rows import a_row, an_attempt
+from ledger_rows import a_row, a_statistic, an_attempt
 
 from target_adpostbacks.cli import main
 from target_adpostbacks.cli._report.figures import LONGEST, Answers, figures
@@ -290,3 +290,38 @@ def test_numbers_that_networks_report_are_explained(tmp_path: Path) -> None:
     assert "Why networks show other numbers" in shown
     assert "2 unexplained: the day is not closed yet" in shown
     assert len(Elements(shown).scripts) == 2
+
+
+def test_spend_stands_beside_what_came_of_it(tmp_path: Path) -> None:
+    url, day = f"sqlite:///{tmp_path}/ledger.db", ago(days=3)
+    fill(url, a_row("i", event_name="install", event_time=day, campaign_id="111"))
+    assert as_json(tmp_path)["performance"]["rows"] == []
+    assert run(tmp_path).exit_code == 0
+    assert "Spend and what came of it" not in (tmp_path / "report.html").read_text()
+    told = {"day": day[:10], "campaign_name": HOSTILE, "spend_micros": 12_345_000, "extracted_at": ago()}
+    with closing(Ledger(url, "run-2")) as ledger:
+        ledger.write_performance([a_statistic(**told)])
+    said = as_json(tmp_path)["performance"]
+    assert [(row["network"], row["spend"], row["conversions_ours"], row["cpa"]) for row in said["rows"]] == [
+        ("tiktok", 12.345, 1, 12.345),
+        ("total", 12.345, 1, 12.345),
+    ]
+    assert [(row["day"], row["spend"]) for row in said["days"]] == [(day[:10], 12.345)]
+    assert run(tmp_path).exit_code == 0
+    shown = (tmp_path / "report.html").read_text()
+    assert "Spend and revenue by day in USD" in shown
+    assert ">12.35<" in shown
+    assert len(Elements(shown).scripts) == 2
+
+
+def test_the_campaigns_that_cost_most_are_shown_and_totals_have_all(tmp_path: Path) -> None:
+    day = ago(days=3)[:10]
+    with closing(Ledger(f"sqlite:///{tmp_path}/ledger.db", "run-1")) as ledger:
+        costs = [a_statistic(day=day, campaign_id=f"c{number}", spend_micros=number * 10**6) for number in range(203)]
+        ledger.write_performance(costs)
+    said = as_json(tmp_path)["performance"]
+    assert (len(said["rows"]), said["left_out"]) == (201, 3)
+    assert said["rows"][-1]["spend"] == sum(range(203))
+    assert "c2" not in {row["campaign_id"] for row in said["rows"]}
+    assert run(tmp_path).exit_code == 0
+    assert "3 campaigns that cost less are left out here" in (tmp_path / "report.html").read_text()

@@ -7,11 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from target_adpostbacks.cli._performance import Answer
 from target_adpostbacks.cli._report.period import Period
 from target_adpostbacks.core.advice import advice
 from target_adpostbacks.core.latency import percentile
 from target_adpostbacks.core.learning import Milestone, most_in
 from target_adpostbacks.core.money import decimals
+from target_adpostbacks.core.performance.counting import Counting
+from target_adpostbacks.core.performance.rows import TOTAL, plain
 from target_adpostbacks.core.postback import receiver_of_trial
 from target_adpostbacks.core.reasons import REASONS, STATUSES
 from target_adpostbacks.core.reconciliation import Row, as_row
@@ -21,7 +24,7 @@ from target_adpostbacks.networks import NETWORKS
 
 Figures = dict[str, Any]
 
-MOST_REASONS, MOST_LEARNERS, MOST_RECONCILED = 100, 60, 200
+MOST_REASONS, MOST_LEARNERS, MOST_RECONCILED, MOST_CAMPAIGNS = 100, 60, 200, 200
 LEARNING_DAYS = 30
 """What networks learn from is counted for so many days, however short the report's period is."""
 LONGEST = 180
@@ -35,6 +38,8 @@ class Answers(NamedTuple):
     learned: Sequence[Learned] = ()
     lines: Sequence[Line] = ()
     reconciliation: Sequence[Row] = ()  # by day, the newest last
+    spend: Sequence[Answer] = ()  # by campaign, and by day; nothing where no statistics are known
+    counting: Counting = Counting()
 
 
 def figures(answers: Answers, healths: Sequence[Mapping[str, Any]], period: Period, now: datetime) -> Figures:
@@ -57,12 +62,28 @@ def figures(answers: Answers, healths: Sequence[Mapping[str, Any]], period: Peri
         "reasons": _reasons(overview.reasons)[:MOST_REASONS],
         "latency": [*_latency(overview.requests)],
         "match_keys": [*_match_keys(overview.match_keys)],
+        "performance": _performance(answers),
         "reconciliation": [_short(as_row(row)) for row in reversed(answers.reconciliation) if row.reported is not None][
             :MOST_RECONCILED
         ],
         "learning": _learning(answers.learned)[:MOST_LEARNERS],
         "health": [*healths],
         "log": [_short(line._asdict()) for line in reversed(answers.lines)],
+    }
+
+
+def _performance(answers: Answers) -> dict[str, Any]:
+    """What ads cost beside what came of them: the campaigns that cost most, and totals of all."""
+    campaigns, days = answers.spend or (Answer(), Answer())
+    lines = [row for row in campaigns.rows if row.network != TOTAL]
+    kept = {id(row) for row in sorted(lines, key=lambda row: -(row.figures.spend or 0))[:MOST_CAMPAIGNS]}
+    return {
+        "conversions": [*answers.counting.conversions],
+        "revenue": [*answers.counting.revenue],
+        "rows": [_short(plain(row)) for row in campaigns.rows if row.network == TOTAL or id(row) in kept],
+        "left_out": len(lines) - len(kept),
+        "days": [plain(row) for row in days.rows if row.network != TOTAL],
+        "notes": [*campaigns.warnings, *campaigns.notes],
     }
 
 

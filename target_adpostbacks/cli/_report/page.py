@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
@@ -15,11 +16,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from target_adpostbacks.cli._output import as_json, printable
+from target_adpostbacks.cli._performance import cells, heads
 from target_adpostbacks.cli._report import charts
 from target_adpostbacks.cli._report.charts import Chart
 from target_adpostbacks.cli._report.figures import Figures
 from target_adpostbacks.cli.reconcile import explanation, number
 from target_adpostbacks.core.money import money
+from target_adpostbacks.core.performance.counting import Counting
+from target_adpostbacks.core.performance.rows import row_of
 from target_adpostbacks.core.reasons import STATUSES
 from target_adpostbacks.core.reconciliation import Row
 from target_adpostbacks.networks import NETWORKS
@@ -42,11 +46,13 @@ def page(figures: Figures) -> str:
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
     environment.filters |= {"money": _moneys, "title": _title, "day": _day, "marked": _marked}
+    environment.filters |= {"cells": lambda row: cells(row_of(row), "campaign")}
     environment.filters |= {"explained": _explained, "number": number}
     environment.filters["time"] = _Zone(figures["timezone"]).time
     return environment.get_template("page.html").render(
         **figures,
         statuses=STATUSES,
+        spend_heads=heads(Counting(conversions=figures["performance"]["conversions"]), "campaign"),
         sent=sum(total["conversions"] for total in figures["totals"] if total["status"] in ("accepted", "rejected")),
         charts={name: [*map(Markup, drawn)] for name, drawn in _charts(figures)},
         style=Markup((FOLDER / "page.css").read_text("utf-8")),  # noqa: S704 - ours
@@ -83,10 +89,27 @@ def _charts(figures: Figures) -> Iterator[tuple[str, list[str]]]:
     if networks:
         series = {status: [counts[status] for counts in networks.values()] for status in STATUSES}
         yield "networks", charts.bars(Chart("Conversions by network and status", [*networks], series))
+    yield from _of_spend(figures)
     if latency := figures["latency"]:
         series = {name: [row[f"{name}_ms"] for row in latency] for name in ("p50", "p95")}
         names = [_title(row["network"]) for row in latency]
         yield "latency", charts.bars(Chart("Latency of requests by network", names, series, "ms", stacked=False))
+
+
+def _of_spend(figures: Figures) -> Iterator[tuple[str, list[str]]]:
+    """Spend and revenue by day, in the currencies that are spent most often."""
+    rows, days = figures["performance"]["days"], figures["days"]
+    spans = [days[start : start + _step(days)] for start in range(0, len(days), _step(days))]
+    labels = [_day(span[0]["day"], year=False) for span in spans]
+    currencies = Counter(row["currency"] for row in rows if row["spend"] is not None)
+    for currency, _ in currencies.most_common(MOST_CURRENCIES):
+        of = {row["day"]: row for row in rows if row["currency"] == currency}
+        series = {
+            word: [sum(of.get(day["day"], {}).get(name) or 0 for day in span) for span in spans]
+            for word, name in (("Spend", "spend"), ("Revenue", "revenue_used"))
+        }
+        title = f"Spend and revenue by {'day' if _step(days) == 1 else 'week'} in {currency}"
+        yield f"spend {currency}", charts.columns(Chart(title, labels, series, currency, stacked=False))
 
 
 def _step(days: list[Any]) -> int:

@@ -113,6 +113,18 @@ def plain(row: Row) -> dict[str, Any]:
     return {name: members[name] for name in NAMES}
 
 
+def row_of(members: Mapping[str, Any]) -> Row:
+    """The row that ``plain`` has written so."""
+    figures = {name: _counted(members[name], 1 if name in COUNTS else MICROS) for name in Figures._fields}
+    other = {currency: _counted(value, MICROS) or 0 for currency, value in (members["revenue_other"] or {}).items()}
+    told = {name: members[name] for name in Row._fields if name not in ("figures", "revenue_other")}
+    return Row(**told, figures=Figures(**figures), revenue_other=other)
+
+
+def _counted(number: int | float | None, factor: int) -> int | None:
+    return None if number is None else int((Decimal(str(number)) * factor).to_integral_value(ROUND_HALF_UP))
+
+
 def _number(value: int | None, *, exact: bool = False) -> int | float | None:
     return value if value is None or exact else _shortest(Decimal(value) / MICROS)
 
