@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]
@@ -22,12 +22,12 @@ def table() -> str:
 def page(name: str) -> str:
     """docs/sources/<name>.md."""
     preset = shipped(name)
-    streams = f" It reads the streams {_code(preset.streams)}, also behind a schema." if preset.streams else ""
+    streams = f" It reads {_streams(preset.streams)}, also behind a schema." if preset.streams else ""
     parts = [
         f"# {preset.title}",
         "<!-- generated: pytest tests/sources --update-docs -->",
         f"{preset.reads} `source: {name}` says what its rows mean.{streams} {OTHERS}",
-        *_tap(preset),
+        *_tap(name, preset),
         "## What becomes of a row",
         _json(preset.example),
         "becomes the record",
@@ -47,6 +47,12 @@ def page(name: str) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
+def _streams(patterns: Sequence[str]) -> str:
+    if all(pattern.startswith("!") for pattern in patterns):
+        return f"all streams but {_code(pattern[1:] for pattern in patterns)}"
+    return f"the streams {_code(patterns)}"
+
+
 def _code(listed: Any) -> str:
     return ", ".join(f"`{each}`" for each in listed)
 
@@ -59,10 +65,11 @@ def _json(value: Any) -> str:
     return f"```json\n{{\n{lines}\n}}\n```"
 
 
-def _tap(preset: Shipped) -> Iterator[str]:
+def _tap(name: str, preset: Shipped) -> Iterator[str]:
     if preset.taps:
-        fragment = {"plugins": {"extractors": [preset.taps]}}
-        yield "In `meltano.yml`, with the tap's settings that matter:"
+        ours = {"name": "target-adpostbacks", "config": {"source": name, **preset.target}}
+        fragment = {"plugins": {"extractors": [preset.taps], **({"loaders": [ours]} if preset.target else {})}}
+        yield "In `meltano.yml`, with the settings that matter:"
         yield f"```yaml\n{yaml.safe_dump(fragment, sort_keys=False, allow_unicode=True, width=110).strip()}\n```"
 
 

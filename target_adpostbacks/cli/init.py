@@ -39,7 +39,8 @@ def init(names: Sequence[str], preset: str | None, source: str | None, *, yes: b
         preset = click.prompt("Preset", type=click.Choice([NO_PRESET, *presets.names()]), default=NO_PRESET)
     top: dict[str, Any] = {"preset": preset} if preset and preset != NO_PRESET else {}
     if source:
-        top |= {"source": source, **_answers.asked(sources.shipped(source), ask=not yes)}
+        chosen = sources.shipped(source)
+        top |= {"source": source, **chosen.target, **_answers.asked(chosen, ask=not yes)}
     files = _files(networks, top)
     if not yes:
         click.confirm(f"Write {', '.join(files)} into {printable(str(Path.cwd()))}?", default=True, abort=True)

@@ -33,6 +33,8 @@ def test_what_it_writes_unasked_reads_the_source(name: str, tmp_path: Path, monk
     assert read(stand_ins.with_secrets(config))
     (target,) = yaml.safe_load((tmp_path / "meltano.yml").read_text())["plugins"]["loaders"]
     assert target["config"]["source"] == name
+    for setting, value in sources.shipped(name).target.items():  # GA4's filter on events, for example
+        assert target["config"][setting] == config[setting] == value
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(case.row) + "\n" for case in cases(name)))
     ran = CliRunner().invoke(preview, ["--config", "config.json", "--input", "rows.jsonl", "--format", "jsonl"])
     assert ran.exit_code == 0
