@@ -20,6 +20,9 @@ SECRET_SETTINGS = {
 }
 """Network → the settings that hold its token."""
 
+ERASURE_KEY = "canary-erasure-key-0123456789abcdef"
+"""Of digests, where a run has one."""
+
 PERSONAL: dict[str, Any] = {
     "email": "canary.mail@example.com",
     "phone": "+14155550199",
@@ -52,6 +55,7 @@ PERSONAL: dict[str, Any] = {
 }
 CANARIES = [
     *SECRETS.values(),
+    ERASURE_KEY,
     *(value for value in PERSONAL.values() if isinstance(value, str)),
     "CanaryLanding",
     "canary-property",

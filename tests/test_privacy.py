@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from itertools import product
@@ -12,7 +14,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
-from canaries import PERSONAL, SECRET_SETTINGS, SECRETS, canaries_in, left_behind
+from canaries import ERASURE_KEY, PERSONAL, SECRET_SETTINGS, SECRETS, canaries_in, left_behind
 from conftest import slow
 from eager import command
 from local_server import Answer, LocalServer, Received, accepted, local_server, refused
@@ -157,6 +159,36 @@ def test_a_token_in_the_query_is_in_nothing_that_a_run_leaves_behind(tmp_path: P
     assert "connectionpool" in ran.stderr or "reset" in fault  # urllib3 did log its requests
     for form in (token, quote(token, safe=""), quote(token), token[:16], token[-16:]):
         assert form.lower() not in left
+
+
+@pytest.mark.parametrize("workers", [0, *slow(2)])
+def test_nobody_who_is_erased_and_no_key_is_left_behind(target: tuple[Target, LocalServer], workers: int) -> None:
+    made, server = target
+    log = {"TARGET_ADPOSTBACKS_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"}
+    made.config |= {"erasure_key": ERASURE_KEY, "erasure_index": True, "max_attempts": 1}
+    names = {name: PERSONAL[name] for name in ("email", "phone", "external_id")}
+    said: list[str] = []
+
+    def erase(*lines: str) -> int:
+        words = [str(Path(COMMAND).with_name("adpostbacks")), "erase", "-", "--config", "config.json"]
+        text = "\n".join(lines).encode()
+        ran = subprocess.run(
+            words, cwd=made.folder, input=text, capture_output=True, env={**os.environ, **log}, timeout=60
+        )
+        said.extend((ran.stdout.decode(), ran.stderr.decode()))
+        return ran.returncode
+
+    for answer in (down, accepted):
+        server.answer = answer
+        ran = made.run(lines(), env=log, command=command(workers) if workers else (COMMAND,))
+        said.extend((ran.stdout, ran.stderr))
+        assert erase("canary-no-kind", "email canary") == 2
+        assert erase(*(f"{kind} {value}" for kind, value in names.items())) == 0
+    assert "suppressed" in "".join(said)
+    made.config |= {"suppress": "listed", "erasure_key": f"{ERASURE_KEY}-another"}
+    ran = made.run(lines(), env=log)
+    assert ran.code == 1
+    assert canaries_in(left_behind(made.folder, *said, ran.stdout, ran.stderr)) == []
 
 
 def test_a_crash_shows_no_value(target: tuple[Target, LocalServer]) -> None:

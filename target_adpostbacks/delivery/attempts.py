@@ -164,7 +164,7 @@ class Attempts:
         tries = Tries(started + settings.max_retry_seconds)
         while True:
             tries, why = self._await_turn(tries)
-            if why is None and len(left := self._to_send(part.batch)) < len(part.batch):
+            if why is None and len(left := self._to_send(part)) < len(part.batch):
                 if not left:
                     return []
                 part = part._replace(batch=left)
@@ -196,9 +196,9 @@ class Attempts:
             if decision.pause:
                 self.lane.wait(decision.pause)
 
-    def _to_send(self, batch: list[Queued]) -> list[Queued]:
-        """Those of a batch that may be sent now: of persons who are not erased, and none that has grown too old."""
-        left = self.verdicts.without_erased(batch)
+    def _to_send(self, part: Part) -> list[Queued]:
+        """Those of a part that may be sent now: of persons who are not erased, and none that has grown too old."""
+        left = self.verdicts.without_erased(part.batch, part.sent)
         return self.verdicts.in_time(left, self.lane.network.too_old) if left else left
 
     def why_not(self) -> Outcome | None:

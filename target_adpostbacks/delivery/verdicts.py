@@ -10,7 +10,7 @@ from typing import Any
 
 from target_adpostbacks.core.answers import Outcome, Verdict
 from target_adpostbacks.core.money import TO_THE_MINUTE, Amount, Stake, stakes
-from target_adpostbacks.core.postback import Key, NotSent, milliseconds
+from target_adpostbacks.core.postback import Key, NotSent, Postback, milliseconds
 from target_adpostbacks.delivery.in_turn import LeftOpen
 from target_adpostbacks.delivery.observing import NOBODY, Observer
 from target_adpostbacks.delivery.people import SUPPRESSED, People, not_sent
@@ -112,20 +112,21 @@ class Verdicts:
         else:
             self._ledger.write(self.now(), rows, attempts)
 
-    def without_erased(self, batch: list[Queued]) -> list[Queued]:
+    def without_erased(self, batch: list[Queued], sent: Sent | None = None) -> list[Queued]:
         """Those of a batch that may be sent. The others are about people who are erased by now: they hold nothing back.
 
-        What the network may have stays unanswered. Whatever the ledger knows as that keeps its row.
+        What the network may have stays unanswered. Whatever the ledger knows as that keeps its row. ``sent``: the
+        newest request that they were in.
         """
         if self._people is None:
             return batch
         left, erased = self._people.parted(batch)
         if erased:
             doubted = [queued for queued in erased if queued.in_doubt_since and queued.earlier is None]
-            rows = [row_of(not_sent(queued.postback)) for queued in erased if not queued.in_doubt_since]
-            rows += _rows(doubted, ERASED, None) if doubted else ()
+            rows = [_erased(queued.postback, sent) for queued in erased if not queued.in_doubt_since]
+            rows += _rows(doubted, ERASED, sent) if doubted else ()
             with self._writing:
-                self._write(rows, [(ERASED, doubted)])
+                self._write(rows, [(ERASED, erased)])
                 self.release(erased, f"skipped {SUPPRESSED}")
         return left
 
@@ -265,6 +266,12 @@ class Verdicts:
             rows += _rows([first], outcome, None)
             groups.append((outcome, [first]))
         return lambda: self._write(rows, groups)
+
+
+def _erased(postback: Postback, sent: Sent | None) -> Delivered:
+    """The row of a postback about an erased person; with the request that the network did not take it in."""
+    row = row_of(not_sent(postback))
+    return row._replace(sent=sent, facts=postback.facts) if sent else row
 
 
 def _as_known(skipped: Skipped, known: Mapping[tuple[Any, ...], Earlier]) -> Delivered:
