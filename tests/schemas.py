@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from target_adpostbacks.cli import _differences
+from target_adpostbacks.cli._erasure import Document
 from target_adpostbacks.cli.preview import Previewed
 from target_adpostbacks.core.links import Link
 from target_adpostbacks.core.performance.rows import Source
@@ -79,6 +80,8 @@ ROWS: Mapping[str, Any] = {
     "vectors": Vector,
 }
 """A command to the type of each member of the list that it writes."""
+OBJECTS: Mapping[str, Any] = {"erase": Document}
+"""A command to the type of the one object that it writes."""
 OPTIONAL = frozenset({"with", "settings"})
 """Of the vectors; every other name is always there."""
 
@@ -90,10 +93,12 @@ def file_of(command: str) -> str:
 
 def schema_of(command: str) -> str:
     """Its JSON Schema: every object has all the names that there are, and no others."""
-    ((row,), kinds) = msgspec.json.schema_components([ROWS[command]], ref_template="#/$defs/{name}")
+    written = OBJECTS.get(command) or ROWS[command]
+    ((row,), kinds) = msgspec.json.schema_components([written], ref_template="#/$defs/{name}")
     top = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"adpostbacks {command} --format json"}
     closed = {name: _closed(kind) for name, kind in kinds.items()}
-    return json.dumps({**top, "type": "array", "items": row, "$defs": closed}, indent=2) + "\n"
+    of_it = row if command in OBJECTS else {"type": "array", "items": row}
+    return json.dumps({**top, **of_it, "$defs": closed}, indent=2) + "\n"
 
 
 def _closed(kind: Mapping[str, Any]) -> dict[str, Any]:

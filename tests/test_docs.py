@@ -73,7 +73,7 @@ def test_the_schema_of_a_notification_is_committed(request: pytest.FixtureReques
     kept(ROOT / "docs" / "alert.schema.json", alert_schema(), request)
 
 
-@pytest.mark.parametrize("command", schemas.ROWS)
+@pytest.mark.parametrize("command", [*schemas.ROWS, *schemas.OBJECTS])
 def test_the_schema_of_a_commands_json_is_committed(command: str, request: pytest.FixtureRequest) -> None:
     kept(ROOT / "docs" / "schemas" / schemas.file_of(command), schemas.schema_of(command), request)
 

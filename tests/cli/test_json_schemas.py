@@ -17,6 +17,7 @@ from conftest import SETTINGS, a_record
 from ledger_rows import a_row, an_attempt
 
 from target_adpostbacks.cli import main
+from target_adpostbacks.core.digests import digests
 from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.sandbox import Sandbox
 
@@ -64,6 +65,18 @@ def holds(command: str, rows: Any) -> None:
 )
 def test_a_command_writes_what_its_schema_says(command: str, arguments: list[str], folder: Path) -> None:
     holds(command, written(*arguments))
+
+
+def test_erase_writes_what_its_schema_says(folder: Path) -> None:
+    key = "0123456789abcdef0123456789abcdef"
+    with closing(Ledger("sqlite:///ledger.db", "run-2")) as ledger:
+        row, digest = a_row("e4"), digests("email", "ada@example.com", key)
+        ledger.write(NOW, [row], people={row.key: digest})
+    (folder / "config.json").write_text(json.dumps({"erasure_key": key, "ledger_url": "sqlite:///ledger.db"}))
+    made = written("erase", "--email", "ada@example.com", "--config", "config.json")
+    assert made["told"]
+    assert made["before_the_index"]
+    holds("erase", made)
 
 
 def test_validate_writes_what_its_schema_says(folder: Path) -> None:
