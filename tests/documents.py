@@ -24,6 +24,7 @@ from told import SOURCES, Kind, a_conversion, an_account_of, by_source, code, di
 
 from target_adpostbacks import config
 from target_adpostbacks.config.notify import Conditions
+from target_adpostbacks.config.performance import ReportSettings, StreamSettings
 from target_adpostbacks.config.rules import RuleSettings
 from target_adpostbacks.config.source_settings import RowSettings
 from target_adpostbacks.core import answers as http
@@ -34,6 +35,7 @@ from target_adpostbacks.core.health import STATES
 from target_adpostbacks.core.learning import Milestone
 from target_adpostbacks.core.nested import HOLDERS
 from target_adpostbacks.core.network import Network
+from target_adpostbacks.core.performance import presets as statistics_presets
 from target_adpostbacks.core.reasons import REASONS, STATUSES
 from target_adpostbacks.core.settings import INHERITED, Settings, examples, extras, secrets
 from target_adpostbacks.doctor import FINDINGS, LEVELS, Diagnosis
@@ -539,6 +541,23 @@ def of_network(network: str, said: presets.ForNetwork) -> str:
     return table(("event", f"at {NETWORKS[network].title}", ""), rows) + rest
 
 
+def tap_presets() -> str:
+    """The presets of ``performance``: whose tap each is for, and which of its streams."""
+    found = ((name, statistics_presets.preset(name)) for name in statistics_presets.names())
+    return table(
+        ("preset", "", "stream", "conversions and value that it takes"),
+        (
+            (f"`{name}`", preset.title, f"`{preset.stream}`", ", ".join(f"`{each}`" for each in reported(preset)))
+            for name, preset in found
+        ),
+    )
+
+
+def reported(preset: statistics_presets.Preset) -> list[str]:
+    dated = preset.by_conversion
+    return [*(dated.conversions or preset.conversions), *(dated.values or preset.values)]
+
+
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {
         "titles": lambda: TITLES,
@@ -568,6 +587,11 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     },
     "docs/connect.md": {"connections": connections, "schemas": schema_links},
     "docs/doctor.md": {"findings": doctor_findings},
+    "docs/spend.md": {
+        "presets": tap_presets,
+        "keys": lambda: settings_table(StreamSettings, described(StreamSettings)),
+        "report": lambda: settings_table(ReportSettings, described(ReportSettings)),
+    },
     "docs/ledger.md": {"reasons": reasons},
     "docs/monitoring.md": {"states": states},
     "docs/links.md": {"parameters": told_links.parameters, "fields": told_links.fields},
