@@ -4,8 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DBT := $(VENV)/dbt
+ENGINES := $(VENV)/engines
 
-.PHONY: setup setup-dbt demo pgbouncer test-browser picture test test-all test-kills compare lint format lock benchmark release-check clean
+.PHONY: setup setup-dbt setup-engines demo pgbouncer test-browser picture test test-all test-kills compare lint format lock benchmark release-check clean
 
 setup: $(READY)
 
@@ -22,6 +23,15 @@ setup-dbt: setup $(DBT)/.ready
 $(DBT)/.ready: requirements-dbt.txt
 	$(BIN)/python -m venv $(DBT)
 	$(BIN)/uv pip install --quiet --python $(DBT)/bin/python --require-hashes -r requirements-dbt.txt
+	touch $@
+
+# Airflow, Dagster, Prefect, dlt and Dask, with the package, for the examples of docs/engines.md.
+setup-engines: setup $(ENGINES)/.ready
+
+$(ENGINES)/.ready: requirements-engines.txt
+	$(BIN)/python -m venv $(ENGINES)
+	$(BIN)/uv pip install --quiet --python $(ENGINES)/bin/python --require-hashes -r requirements-engines.txt
+	$(BIN)/uv pip install --quiet --python $(ENGINES)/bin/python --no-deps -e .
 	touch $@
 
 demo: setup
@@ -48,7 +58,7 @@ lint: setup
 test: lint
 	$(BIN)/pytest -n 4 -m "not slow"
 
-test-all: lint setup-dbt pgbouncer test-browser
+test-all: lint setup-dbt setup-engines pgbouncer test-browser
 	$(BIN)/pytest -n 4
 
 # What runs at night: kills the process at random moments: KILLS times, at those of SEED.
@@ -83,6 +93,8 @@ lock: setup
 		--no-emit-find-links --no-header --all-extras --group dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header requirements-dbt.in -o requirements-dbt.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-header requirements-engines.in pyproject.toml -o requirements-engines.txt
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache

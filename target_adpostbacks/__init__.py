@@ -27,7 +27,8 @@ def deliver(
 ) -> Tally:
     """Deliver conversion records and return what became of them.
 
-    ``records``: mappings of columns, as the target reads them; a generator is read as it comes. ``config``: the
+    ``records``: mappings of columns, as the target reads them; a generator is read as it comes. Values may be those of
+    pandas or NumPy, and what is missing there counts as left out. ``config``: the
     target's settings, or the path of a JSON file that holds them; those that only Singer applies are refused
     (``stream_maps``, ``flattening_enabled``, ``results_path``). Of the environment the ledger's place is read, if the
     config has no ``ledger_url``, and the variables of OpenTelemetry. ``stream``: the name that the ledger keeps of

@@ -18,6 +18,7 @@ from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.preparation import digest, invalid
 from target_adpostbacks.delivery.balance import Tally
 from target_adpostbacks.run.ahead import Ahead
+from target_adpostbacks.run.plain import plain
 from target_adpostbacks.run.run import Run
 
 TICK_SECONDS = 0.5
@@ -96,7 +97,7 @@ def _add_all(run: Run, records: Iterable[Any], stream: str, key: Sequence[str], 
             if run.failed:
                 return
             if isinstance(record, Mapping):
-                ahead.add(record, line)
+                ahead.add(plain(record), line)
             else:
                 ahead.take(invalid(stream, line, digest(record, line), "record", "not a mapping of columns"))
             if time.monotonic() - ticked >= TICK_SECONDS:

@@ -1,0 +1,53 @@
+"""Rows of pandas, NumPy and their like as Python's own types, for a caller may hand over what its library has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from operator import ne
+from typing import Any
+
+OWN = frozenset({str, int, float, bool, type(None), datetime, date, Decimal, dict, list})
+"""Types of columns that are read as they are."""
+
+
+def plain(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record, where all its values are Python's own; else one whose values are. NaN is None."""
+    kinds = {*map(type, record.values())}
+    if OWN.issuperset(kinds) and (float not in kinds or not any(map(ne, record.values(), record.values()))):
+        return record
+    return {name: _plain(value) for name, value in record.items()}
+
+
+def _plain(value: Any) -> Any:
+    """What is missing in another library's words (NaT, NA) is None."""
+    kind = type(value)
+    if kind in (dict, list):
+        return {name: _plain(each) for name, each in value.items()} if kind is dict else [*map(_plain, value)]
+    if kind in OWN:
+        return value if value == value else None
+    if callable(to_list := getattr(value, "tolist", None)):  # an array, or one of its numbers
+        return _plain_of_library(value, to_list)
+    if _is_missing(value):
+        return None
+    if isinstance(value, datetime):
+        at = datetime.combine(date(value.year, value.month, value.day), value.time(), value.tzinfo)
+        return at.replace(fold=value.fold)
+    for own in (str, int, float):
+        if isinstance(value, own):
+            return own.__add__(value, own())  # type: ignore[operator]
+    return value
+
+
+def _plain_of_library(value: Any, to_list: Any) -> Any:
+    made = to_list()
+    return _plain(made) if type(made) is not type(value) else value
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether it is like nothing, itself included; asking may be a mistake."""
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):
+        return True
