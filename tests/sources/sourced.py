@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,6 +48,12 @@ def preparation(top: Mapping[str, Any], **tiktok: Any) -> Preparation:
     return preparation_of(*read({**top, "tiktok": section}))
 
 
+@lru_cache(maxsize=16)
+def _prepared(top: str) -> Preparation:
+    """One for all rows of a fixture that have the same config."""
+    return preparation(json.loads(top))
+
+
 def stream_of(name: str) -> str:
     """One of the streams that a preset reads."""
     streams = shipped(name).streams if name in names() else ()
@@ -55,7 +62,7 @@ def stream_of(name: str) -> str:
 
 def records(top: Mapping[str, Any], row: Mapping[str, Any], stream: str = "", key: tuple[str, ...] = ("id",)) -> Any:
     """What a row becomes: records in our words, or why there is none."""
-    made = preparation(top)
+    made = _prepared(json.dumps(top))
     named = top.get("source")
     stream = stream or (stream_of(named) if isinstance(named, str) else "rows")
     read_as = made.read(row, stream)
