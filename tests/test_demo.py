@@ -18,18 +18,21 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from conftest import COLUMNS, NOW, an_account
+from conftest import COLUMNS, NOW, SETTINGS, an_account
 from rich.console import Console
 
 from target_adpostbacks.cli.demo import demo
+from target_adpostbacks.config import read
 from target_adpostbacks.core.conversion import InvalidConversion
 from target_adpostbacks.core.preparation import Preparation
 from target_adpostbacks.core.record import parse
 from target_adpostbacks.core.settings import examples
+from target_adpostbacks.demo import orders
 from target_adpostbacks.demo.conversions import POISONED, conversions, singer
 from target_adpostbacks.demo.story import Story
 from target_adpostbacks.demo.summary import outcomes
 from target_adpostbacks.networks import NETWORKS
+from target_adpostbacks.run import preparation_of
 
 COMMAND = str(Path(sys.executable).with_name("adpostbacks"))
 MISLEADING = {
@@ -160,6 +163,33 @@ def test_the_demo_sends_everything_once_and_leaves_nothing(options: list[str]) -
     assert int(live.replace(",", "")) + int(tests) == int(accepted) > 1000
     assert "deliveries 2,000" in ran.stdout
     assert max(map(len, ran.stdout.splitlines())) <= 80
+
+
+@pytest.mark.slow
+def test_the_same_story_is_told_from_the_rows_of_a_shop() -> None:
+    with a_folder_that_stays_empty("report.html") as folder:
+        environ = {**os.environ, **MISLEADING, "TMPDIR": folder}
+        options = ["--source", "shopify_orders"]
+        ran = subprocess.run([COMMAND, "demo", *options], capture_output=True, text=True, env=environ, timeout=200)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    told = " ".join(ran.stdout.split())
+    (accepted,) = re.findall(r"read 2000 \(2100 conversions\), accepted (\d+), already accepted 0,", told)
+    assert re.search(rf"read 2001 \(2101 conversions\), accepted 0, already accepted {int(accepted) - 1},", told)
+    assert "Left out, suppressed: 1, the purchase after they were erased." in told
+    assert "every one once. 10 of them were corrected, each once." in told
+
+
+def test_the_shops_orders_are_of_every_kind() -> None:
+    rows = orders.ordered(conversions(NOW))
+    made = [orders.order(row) for row in rows]
+    assert len({row["event_id"] for row in rows}) == len({str(each["id"]) for each in made}) == 2000
+    preparation = preparation_of(*read({**orders.SETTINGS, **{name: SETTINGS[name] for name in ("tiktok", "meta")}}))
+    prepared = [preparation.prepare(each, NOW, stream="orders", key=["id"]) for each in made]
+    assert sum(each.conversions for each in prepared) == 2100
+    assert {each.reason for one in prepared for each in one.not_sent} >= {"by_rule", "not_attributed", "no_adjustments"}
+    assert {each.key.network for one in prepared for each in one.postbacks} == {"tiktok", "meta"}
+    messages = [json.loads(line) for line in orders.singer(rows)]
+    assert Counter(message["type"] for message in messages) == {"SCHEMA": 1, "RECORD": 2000, "STATE": 1}
 
 
 @pytest.mark.slow

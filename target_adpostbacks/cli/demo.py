@@ -7,14 +7,14 @@ import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta, timezone
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from rich.console import Console
@@ -24,7 +24,7 @@ from target_adpostbacks.cli import health, report
 from target_adpostbacks.cli._report.period import period
 from target_adpostbacks.cli._tables import Layout
 from target_adpostbacks.core.settings import examples
-from target_adpostbacks.demo import summary
+from target_adpostbacks.demo import orders, summary
 from target_adpostbacks.demo.conversions import FAULTS, conversions, later, singer
 from target_adpostbacks.demo.programs import Failed, Programs
 from target_adpostbacks.demo.project import project
@@ -47,13 +47,15 @@ DAYS_OF_REPORT = timedelta(days=13)
 
 @click.command()
 @click.option("--no-postgres", is_flag=True, help="Pipe a Singer file into the target: no PostgreSQL, no Meltano.")
+@click.option("--source", type=click.Choice([orders.SOURCE]), help="Such rows, in a Singer file: docs/sources.md.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep config and ledger in this folder.")
 @click.option("--verbose", is_flag=True, help="Show every line that the programs log.")
-def demo(*, no_postgres: bool, keep: Path | None, verbose: bool) -> None:
+def demo(*, no_postgres: bool, source: str | None, keep: Path | None, verbose: bool) -> None:
     """Send 2,000 fictional conversions from a warehouse to the networks' sandbox, and load the results back.
 
     Nothing leaves this machine, and nothing is left running.
     """
+    no_postgres = no_postgres or source is not None
     extra = "sandbox" if no_postgres else "demo"
     if not all(map(find_spec, (*NEEDED["sandbox"], *NEEDED[extra]))):
         raise click.ClickException(f"the demo needs its extra: pip install 'target-adpostbacks[{extra}]'")
@@ -63,7 +65,10 @@ def demo(*, no_postgres: bool, keep: Path | None, verbose: bool) -> None:
     try:
         with _folder(keep) as folder:
             _introduce(console)
-            (_piped if no_postgres else _scheduled)(story, folder)
+            if no_postgres:
+                _piped(story, folder, _OF_SHOP if source else _AS_THEY_ARE)
+            else:
+                _scheduled(story, folder)
             page = _report(folder if keep else None, folder / ("adpostbacks.db" if no_postgres else "demo.db"))
     except Failed as error:
         raise click.ClickException(str(error)) from None
@@ -137,7 +142,7 @@ def _scheduled(story: Story, folder: Path) -> None:
             warehouse.add(server, [_erased(story, programs, folder / "demo.db", rows, *words)])
         with story.step("Sending again, every row from the first: nothing goes out twice, and nothing about them"):
             meltano("run", "--full-refresh", "tap-postgres", "target-adpostbacks")
-            _received(story, sandbox)
+            _received(story, sandbox, folder / "demo.db")
             _left_out(story, folder / "demo.db")
         _health(story, folder / "demo.db", "adpostbacks health --ledger-url sqlite:///demo.db")
 
@@ -151,15 +156,27 @@ def _settings(server: Postgres, sandbox: Sandbox) -> dict[str, str]:
     return settings
 
 
-def _piped(story: Story, folder: Path) -> None:
+class _Rows(NamedTuple):
+    """What the Singer file is made of."""
+
+    settings: Mapping[str, Any]  # at the top of the config
+    made: Callable[[datetime], list[dict[str, Any]]]
+    written: Callable[[Sequence[Mapping[str, Any]]], Iterator[str]]
+
+
+_AS_THEY_ARE = _Rows({}, conversions, singer)
+_OF_SHOP = _Rows(orders.SETTINGS, lambda now: orders.ordered(conversions(now)), orders.singer)
+
+
+def _piped(story: Story, folder: Path, kind: _Rows) -> None:
     """A Singer file → target-adpostbacks → sandbox, and the ledger → a Singer file."""
     with ExitStack() as stack:
         with story.step("A Singer file, as a tap would write it"):
-            rows = conversions(datetime.now(timezone.utc))
-            (folder / "conversions.jsonl").write_text("".join(f"{line}\n" for line in singer(rows)))
+            rows = kind.made(datetime.now(timezone.utc))
+            (folder / "conversions.jsonl").write_text("".join(f"{line}\n" for line in kind.written(rows)))
             story.say(f"conversions.jsonl has {len(rows):,} records.")
         sandbox = _sandbox(story, stack)
-        (folder / "config.json").write_text(json.dumps(_config(sandbox), indent=2))
+        (folder / "config.json").write_text(json.dumps({**kind.settings, **_config(sandbox)}, indent=2))
         programs = Programs(folder, story.line)
 
         def send() -> None:
@@ -177,10 +194,10 @@ def _piped(story: Story, folder: Path) -> None:
             story.say(", ".join(f"{stream} {count:,}" for stream, count in sorted(counts.items())) + " records.")
         with story.step("A person asks to be deleted, and buys once more"):
             rows.append(_erased(story, programs, folder / "adpostbacks.db", rows, "--config", "config.json"))
-            (folder / "conversions.jsonl").write_text("".join(f"{line}\n" for line in singer(rows)))
+            (folder / "conversions.jsonl").write_text("".join(f"{line}\n" for line in kind.written(rows)))
         with story.step("Sending the file again: nothing goes out twice, and nothing about them"):
             send()
-            _received(story, sandbox)
+            _received(story, sandbox, folder / "adpostbacks.db")
             _left_out(story, folder / "adpostbacks.db")
         _health(story, folder / "adpostbacks.db", "adpostbacks health")
 
@@ -279,8 +296,13 @@ def _left_out(story: Story, file: Path) -> None:
     story.say(f"Left out, suppressed: {len(left_out)}, the purchase after they were erased.", "bold green")
 
 
-def _received(story: Story, sandbox: Sandbox) -> None:
+def _received(story: Story, sandbox: Sandbox, file: Path) -> None:
     live, test = sandbox.received, sandbox.test_events
-    most = max(event["times"] for event in (*live, *test))
-    often = "every one once" if most == 1 else f"some of them up to {most} times"
-    story.say(f"The sandbox has {len(live):,} live conversions and {len(test):,} test ones, {often}.", "bold green")
+    with LedgerReader(f"sqlite:///{file}") as ledger:
+        taken = [row for row in ledger.changes("deliveries") if row["status"] == "accepted"]
+    corrected = sum(bool(row["adjustment"]) for row in taken)
+    again = sum(event["times"] - 1 for event in (*live, *test)) - corrected
+    often = "every one once" if not again else f"{again} more than once"
+    corrections = f" {corrected} of them were corrected, each once." if corrected and not again else ""
+    counts = f"The sandbox has {len(live):,} live conversions and {len(test):,} test ones, {often}.{corrections}"
+    story.say(counts, "bold green")
