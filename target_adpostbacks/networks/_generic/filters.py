@@ -14,9 +14,11 @@ import msgspec
 
 from target_adpostbacks.core import match_keys as keys
 from target_adpostbacks.core import phones
+from target_adpostbacks.core.columns import Unusable
+from target_adpostbacks.core.conversion import InvalidConversion
 from target_adpostbacks.core.money import THREE_DECIMALS, WITHOUT_DECIMALS
 from target_adpostbacks.core.payloads import decimal_text
-from target_adpostbacks.core.times import EPOCH
+from target_adpostbacks.core.times import EPOCH, moment
 
 
 class Around(NamedTuple):
@@ -100,15 +102,22 @@ def _on_text(make: Callable[[str], str | None]) -> Filter:
 
 
 def _moment(value: Any) -> datetime | None:
-    """A time, or epoch seconds or milliseconds, by their size."""
+    """A time, also one that a text has, or epoch seconds or milliseconds, by their size."""
     if isinstance(value, datetime):
         return value
     number = _number(value)
     if number is None:
-        return None
+        return _written_moment(value)
     try:
         return datetime.fromtimestamp(float(number) / (1000 if abs(number) >= 10**11 else 1), timezone.utc)
     except (OverflowError, ValueError, OSError):
+        return None
+
+
+def _written_moment(value: Any) -> datetime | None:
+    try:
+        return moment("", value) if isinstance(value, str) else None
+    except (InvalidConversion, Unusable):
         return None
 
 
