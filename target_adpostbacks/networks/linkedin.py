@@ -160,49 +160,53 @@ class LinkedIn(Network[LinkedInSettings]):
         c = conversion
         if len(c.event_id) > MAX_EVENT_ID:
             raise Skip("unsupported", f"event_id: longer than {MAX_EVENT_ID} characters; map a shorter one")
-        element = prune(
-            {
-                "conversionHappenedAt": int(c.event_time.timestamp()) * 1000 + c.event_time.microsecond // 1000,
-                "conversionValue": _value(c),
-                "eventId": c.event_id,
-                "user": self._user(c),
-            }
-        )
+        element: dict[str, JSON] = {
+            "conversionHappenedAt": int(c.event_time.timestamp()) * 1000 + c.event_time.microsecond // 1000
+        }
+        if c.value is not None and c.currency is not None:
+            element["conversionValue"] = {"currencyCode": c.currency, "amount": decimal_text(c.value)}
+        element["eventId"] = c.event_id
+        element["user"] = self._user(c)
         elements = [{"conversion": f"{RULE}{rule}", **element} for rule in self._rules_of(c)]
         return elements[0] if len(elements) == 1 else elements
 
     def _user(self, c: Conversion) -> dict[str, JSON]:
-        user = {
-            "userIds": self._user_ids(c),  # also when it is empty
-            **prune(
-                {
-                    "userInfo": _user_info(c) if self.settings.send_user_info else None,
-                    "externalIds": c.external_id[:1],  # LinkedIn reads one
-                    "lead": c.lead_id and (c.lead_id if c.lead_id.startswith("urn:li:") else f"{LEAD}{c.lead_id}"),
-                }
-            ),
-        }
+        user: dict[str, JSON] = {"userIds": self._user_ids(c)}  # also when it is empty
+        if self.settings.send_user_info and (info := _user_info(c)):
+            user["userInfo"] = info
+        if c.external_id:
+            user["externalIds"] = c.external_id[:1]  # LinkedIn reads one
+        if c.lead_id:
+            user["lead"] = c.lead_id if c.lead_id.startswith("urn:li:") else f"{LEAD}{c.lead_id}"
         has_lead = "lead" in user and self.settings.linkedin_version >= LEAD_ALONE
         if not (user["userIds"] or "userInfo" in user or "externalIds" in user or has_lead):
             raise Skip("no_match_key", f"needed: {MATCH_RULE}")
         return user
 
     def _user_ids(self, c: Conversion) -> list[JSON]:
-        settings, version = self.settings, self.settings.linkedin_version
-        address = c.ip_address and self.ip_address(c.ip_address)
-        address = None if not address or ":" in address else address  # IPv6, which it would match to nobody
-        kinds = {
-            "SHA256_EMAIL": keys.first_hashed(c.email, email),
-            "LINKEDIN_FIRST_PARTY_ADS_TRACKING_UUID": self.click_id(c),
-            "PLAINTEXT_IP_ADDRESS": address if settings.send_ip == "plaintext" and version >= PLAINTEXT_IP else None,
-            "SHA256_IP_ADDRESS": keys.sha256(address)
-            if settings.send_ip == "sha256" and version >= SHA256_IP
-            else None,
-            "GOOGLE_AID": keys.gaid(mobile.gaid(c) or "") if version >= GOOGLE_AID else None,
-            "ACXIOM_ID": as_text(c.properties.get("acxiom_id")),
-            "ORACLE_MOAT_ID": as_text(c.properties.get("oracle_moat_id")) if version < NO_MORE_MOAT else None,
-        }
-        return [{"idType": kind, "idValue": value} for kind, value in kinds.items() if value]
+        version = self.settings.linkedin_version
+        ids: list[tuple[str, JSON]] = []
+        if c.email and (digest := keys.first_hashed(c.email, email)):
+            ids.append(("SHA256_EMAIL", digest))
+        if click_id := self.click_id(c):
+            ids.append(("LINKEDIN_FIRST_PARTY_ADS_TRACKING_UUID", click_id))
+        # IPv6 it would take, and match to nobody.
+        if c.ip_address and (address := self.ip_address(c.ip_address)) and ":" not in address:
+            ids += self._addresses(address)
+        if version >= GOOGLE_AID and (raw := mobile.gaid(c)) and (gaid := keys.gaid(raw)):
+            ids.append(("GOOGLE_AID", gaid))
+        if c.properties and (acxiom := as_text(c.properties.get("acxiom_id"))):
+            ids.append(("ACXIOM_ID", acxiom))
+        if c.properties and version < NO_MORE_MOAT and (moat := as_text(c.properties.get("oracle_moat_id"))):
+            ids.append(("ORACLE_MOAT_ID", moat))
+        return [{"idType": kind, "idValue": value} for kind, value in ids]
+
+    def _addresses(self, address: str) -> Iterable[tuple[str, JSON]]:
+        send_ip, version = self.settings.send_ip, self.settings.linkedin_version
+        if send_ip == "plaintext" and version >= PLAINTEXT_IP:
+            yield "PLAINTEXT_IP_ADDRESS", address
+        if send_ip == "sha256" and version >= SHA256_IP:
+            yield "SHA256_IP_ADDRESS", keys.sha256(address)
 
     def ip_address(self, raw: str) -> str | None:
         return keys.plain_ip(raw)  # LinkedIn takes what is malformed without a word
@@ -253,12 +257,6 @@ class LinkedIn(Network[LinkedInSettings]):
 def email(raw: str) -> str | None:
     """``' Ada L+x@Example.com '`` -> ``'adal+x@example.com'``: no white space at all; None if it is no address."""
     return keys.email("".join(raw.split()))
-
-
-def _value(c: Conversion) -> dict[str, JSON] | None:
-    if c.value is None or c.currency is None:
-        return None
-    return {"currencyCode": c.currency, "amount": decimal_text(c.value)}
 
 
 def _user_info(c: Conversion) -> dict[str, JSON] | None:

@@ -199,43 +199,52 @@ class OpenAIAds(Network[OpenAIAdsSettings]):
         event, oppref, user = self.event(c), self.click_id(c), self._user(c)
         if self.settings.require_strong_id and not (oppref or STRONG_KEYS & user.keys()):
             raise Skip("no_match_key", f"needed: {MATCH_RULE}")
-        is_custom = event not in DATA_TYPES
-        return prune(
-            {
-                "id": c.event_id,
-                "type": "custom" if is_custom else event,
-                "custom_event_name": event if is_custom else None,
-                "timestamp_ms": int(c.event_time.timestamp()) * 1000 + c.event_time.microsecond // 1000,
-                "action_source": ACTION_SOURCES[c.event_source],
-                "source_url": _page(c) if c.event_source == "web" else None,
-                "oppref": oppref,
-                "opt_out": bool(c.opt_out or c.limited_data_use) or None,
-                "user": user,
-                "data": _data(c, DATA_TYPES.get(event, "custom")),
-            }
-        )
+        data_type = DATA_TYPES.get(event, "custom")
+        payload: dict[str, JSON] = {"id": c.event_id, "type": event}
+        if data_type == "custom":
+            payload |= {"type": data_type, "custom_event_name": event}
+        payload["timestamp_ms"] = int(c.event_time.timestamp()) * 1000 + c.event_time.microsecond // 1000
+        payload["action_source"] = ACTION_SOURCES[c.event_source]
+        if c.event_source == "web":
+            payload["source_url"] = _page(c)
+        if oppref:
+            payload["oppref"] = oppref
+        if c.opt_out or c.limited_data_use:
+            payload["opt_out"] = True
+        if user:
+            payload["user"] = user
+        payload["data"] = _data(c, data_type)
+        return payload
 
     def _user(self, c: Conversion) -> dict[str, JSON]:
-        gaid = mobile.gaid(c)
-        return prune(
-            {
-                "emails_sha256": keys.distinct_hashed(c.email, keys.email)[:MOST_VALUES],
-                "phone_numbers_sha256": keys.distinct_hashed(c.phone, phone, self.settings.country_codes(c.country))[
-                    :MOST_VALUES
-                ],
-                "external_ids_sha256": keys.distinct_hashed(c.external_id, keys.trimmed)[:MOST_VALUES],
-                "first_names_sha256": name_hashes(c.first_name),
-                "last_names_sha256": name_hashes(c.last_name),
-                "countries": _listed(keys.unhashed(c.country)),
-                "cities": _listed(place(c.city)),
-                "regions": _listed(place(c.state)),
-                "postal_codes": _listed(postal_code(c.postal_code)),
-                "obref": c.ids.get("obref"),
-                "ip_address": c.ip_address and self.ip_address(c.ip_address),
-                "user_agent": c.user_agent,
-                "android_advertising_id": gaid and keys.advertising_id(gaid),
-            }
-        )
+        user: dict[str, JSON] = {}
+        if c.email and (hashes := keys.distinct_hashed(c.email, keys.email)):
+            user["emails_sha256"] = hashes[:MOST_VALUES]
+        if c.phone and (hashes := keys.distinct_hashed(c.phone, phone, self.settings.country_codes(c.country))):
+            user["phone_numbers_sha256"] = hashes[:MOST_VALUES]
+        if c.external_id and (hashes := keys.distinct_hashed(c.external_id, keys.trimmed)):
+            user["external_ids_sha256"] = hashes[:MOST_VALUES]
+        if c.first_name and (digests := name_hashes(c.first_name)):
+            user["first_names_sha256"] = digests
+        if c.last_name and (digests := name_hashes(c.last_name)):
+            user["last_names_sha256"] = digests
+        if c.country and (country := keys.unhashed(c.country)):
+            user["countries"] = [country]
+        if c.city and (city := place(c.city)):
+            user["cities"] = [city]
+        if c.state and (region := place(c.state)):
+            user["regions"] = [region]
+        if c.postal_code and (code := postal_code(c.postal_code)):
+            user["postal_codes"] = [code]
+        if obref := c.ids.get("obref"):
+            user["obref"] = obref
+        if c.ip_address and (address := self.ip_address(c.ip_address)):
+            user["ip_address"] = address
+        if c.user_agent:
+            user["user_agent"] = c.user_agent
+        if (raw := mobile.gaid(c)) and (gaid := keys.advertising_id(raw)):
+            user["android_advertising_id"] = gaid
+        return user
 
     def phone(self, raw: str, country_codes: tuple[str, ...]) -> str | None:
         return phone(raw, country_codes)
@@ -346,10 +355,6 @@ def minor_units(major: float | None, currency: str | None) -> int | None:
     return int(Decimal(repr(major)).scaleb(decimals(currency)).to_integral_value(ROUND_HALF_UP))
 
 
-def _listed(value: str | None) -> list[str]:
-    return [value] if value else []
-
-
 def _page(c: Conversion) -> str:
     """Without query and fragment, in which others may have put what is the person's."""
     if not c.event_source_url:
@@ -358,33 +363,33 @@ def _page(c: Conversion) -> str:
 
 
 def _data(c: Conversion, type_: str) -> dict[str, JSON]:
-    amount = minor_units(c.value, c.currency)
-    properties = passed_on(c.properties, TAKEN) if c.properties and type_ == "custom" else {}
-    return prune(
-        {
-            **properties,
-            "type": type_,
-            "amount": amount,
-            "currency": None if amount is None else c.currency,
-            "contents": [_content(item, c) for item in c.contents] if type_ in WITH_CONTENTS else None,
-            "plan_id": as_text(c.properties.get("plan_id")) if type_ in WITH_PLAN else None,
-        }
-    )
+    data: dict[str, JSON] = {}
+    if c.properties and type_ == "custom":
+        data = prune(passed_on(c.properties, TAKEN))
+    data["type"] = type_
+    if (amount := minor_units(c.value, c.currency)) is not None:
+        data |= {"amount": amount, "currency": c.currency}
+    if c.contents and type_ in WITH_CONTENTS:
+        data["contents"] = [_content(item, c) for item in c.contents]
+    if c.properties and type_ in WITH_PLAN and (plan := as_text(c.properties.get("plan_id"))):
+        data["plan_id"] = plan
+    return data
 
 
 def _content(item: Item, c: Conversion) -> dict[str, JSON]:
-    amount = minor_units(item.price, c.currency)
-    return prune(
-        {
-            "id": item.id,
-            "name": item.name,
-            "group_id": item.group_id,
-            "content_type": c.content_type or "product",
-            "quantity": item.quantity,
-            "amount": amount,
-            "currency": None if amount is None else c.currency,
-        }
-    )
+    content: dict[str, JSON] = {}
+    if item.id:
+        content["id"] = item.id
+    if item.name:
+        content["name"] = item.name
+    if item.group_id:
+        content["group_id"] = item.group_id
+    content["content_type"] = c.content_type or "product"
+    if item.quantity is not None:
+        content["quantity"] = item.quantity
+    if (amount := minor_units(item.price, c.currency)) is not None:
+        content |= {"amount": amount, "currency": c.currency}
+    return content
 
 
 NETWORK = OpenAIAds

@@ -17,7 +17,7 @@ from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Sk
 from target_adpostbacks.core.conversion import Conversion, Item
 from target_adpostbacks.core.events import ByEvent, EventTable
 from target_adpostbacks.core.network import Limits, Network
-from target_adpostbacks.core.payloads import decimal_text, item_count, prune
+from target_adpostbacks.core.payloads import decimal_text, item_count
 from target_adpostbacks.core.postback import milliseconds
 from target_adpostbacks.core.revenue import completed, paired
 from target_adpostbacks.networks._x.settings import XSettings
@@ -159,31 +159,38 @@ class X(Network[XSettings]):
 
     def payload(self, conversion: Conversion) -> JSON:
         c = conversion
-        is_order = self.settings.conversion_id_from == "order_id"
-        return prune(
-            {
-                "conversion_time": milliseconds(c.event_time).replace("+00:00", "Z"),
-                "event_id": self.event(c),
-                "identifiers": self._identifiers(c),
-                "value": c.value if c.value is None else price(c.value),
-                "price_currency": c.currency,
-                "number_items": item_count(c) or None,
-                "conversion_id": (is_order and c.order_id) or c.event_id,
-                "description": c.description,
-                "contents": [item for item in map(_content, c.contents) if item],
-            }
-        )
+        payload: dict[str, JSON] = {
+            "conversion_time": milliseconds(c.event_time).replace("+00:00", "Z"),
+            "event_id": self.event(c),
+            "identifiers": self._identifiers(c),
+        }
+        if c.value is not None:
+            payload["value"] = price(c.value)
+        if c.currency:
+            payload["price_currency"] = c.currency
+        if count := item_count(c):
+            payload["number_items"] = count
+        is_order = c.order_id and self.settings.conversion_id_from == "order_id"
+        payload["conversion_id"] = c.order_id if is_order else c.event_id
+        if c.description:
+            payload["description"] = c.description
+        if c.contents and (contents := [item for item in map(_content, c.contents) if item]):
+            payload["contents"] = contents
+        return payload
 
     def _identifiers(self, c: Conversion) -> list[dict[str, JSON]]:
-        strong = prune(
-            {
-                "twclid": self.click_id(c),
-                "hashed_email": keys.first_hashed(c.email, keys.email),
-                "hashed_phone_number": keys.first_hashed(c.phone, phones.e164, self.settings.country_codes(c.country)),
-            }
-        )
-        identifiers: list[dict[str, JSON]] = [{name: value} for name, value in strong.items()]
-        device = prune({"ip_address": self._ipv4(c), "user_agent": c.user_agent})
+        identifiers: list[dict[str, JSON]] = []
+        if click_id := self.click_id(c):
+            identifiers.append({"twclid": click_id})
+        if c.email and (digest := keys.first_hashed(c.email, keys.email)):
+            identifiers.append({"hashed_email": digest})
+        if c.phone and (digest := keys.first_hashed(c.phone, phones.e164, self.settings.country_codes(c.country))):
+            identifiers.append({"hashed_phone_number": digest})
+        device: dict[str, JSON] = {}
+        if c.ip_address and (address := self._ipv4(c.ip_address)):
+            device["ip_address"] = address
+        if c.user_agent:
+            device["user_agent"] = c.user_agent
         if len(device) == 2:
             identifiers.append(device)
         elif identifiers:
@@ -195,9 +202,9 @@ class X(Network[XSettings]):
     def ip_address(self, raw: str) -> str | None:
         return keys.plain_ip(raw)
 
-    def _ipv4(self, c: Conversion) -> str | None:
+    def _ipv4(self, raw: str) -> str | None:
         """The public IPv4 address; None for another one (unconfirmed: only the dotted form is documented)."""
-        address = self.ip_address(c.ip_address) if c.ip_address else None
+        address = self.ip_address(raw)
         return None if not address or ":" in address else address
 
     def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
@@ -286,16 +293,20 @@ def price(number: int | float) -> str:
 
 
 def _content(item: Item) -> dict[str, JSON]:
-    return prune(
-        {
-            "content_id": item.id,
-            "content_group_id": item.group_id,
-            "content_name": item.name,
-            "content_type": item.category,
-            "content_price": None if item.price is None else price(item.price),
-            "num_items": item.quantity,
-        }
-    )
+    content: dict[str, JSON] = {}
+    if item.id:
+        content["content_id"] = item.id
+    if item.group_id:
+        content["content_group_id"] = item.group_id
+    if item.name:
+        content["content_name"] = item.name
+    if item.category:
+        content["content_type"] = item.category
+    if item.price is not None:
+        content["content_price"] = price(item.price)
+    if item.quantity is not None:
+        content["num_items"] = item.quantity
+    return content
 
 
 def _data(body: Any) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from target_adpostbacks.core import match_keys as keys
 from target_adpostbacks.core import mobile, phones
 from target_adpostbacks.core.answers import JSON, Flow, Outcome, Request, Response, Skip, Verdict, by_status
-from target_adpostbacks.core.conversion import Conversion
+from target_adpostbacks.core.conversion import Conversion, Item
 from target_adpostbacks.core.network import Limits
 from target_adpostbacks.core.payloads import as_integer, as_number, as_text, prune
 from target_adpostbacks.networks._microsoft_ads import person
@@ -55,67 +55,111 @@ def payload(c: Conversion, settings: MicrosoftAdsSettings, event: str, click_id:
     is_page_load = event == PAGE_LOAD
     if is_page_load and not c.event_source_url:
         raise Skip("unsupported", "a page load needs event_source_url; map the column")
-    page_load_id = (as_text(c.properties.get("page_load_id")) or "").lower()
+    payload: dict[str, JSON] = {"eventType": PAGE_LOAD if is_page_load else "custom", "eventId": c.event_id}
+    if not is_page_load:
+        payload["eventName"] = event
+    payload["eventTime"] = int(c.event_time.timestamp())
+    if c.event_source_url:
+        payload["eventSourceUrl"] = c.event_source_url
+    if c.referrer_url:
+        payload["referrerUrl"] = c.referrer_url
+    if c.properties:
+        payload |= _page(c.properties)
+    if storage:
+        payload["adStorageConsent"] = storage
+    payload["userData"] = _user_data(c, settings, click_id, denied=storage == "D")
+    if custom_data := _custom_data(c):
+        payload["customData"] = custom_data
+    return payload
+
+
+def _page(properties: Mapping[str, JSON]) -> dict[str, JSON]:
+    page_load_id = (as_text(properties.get("page_load_id")) or "").lower()
     return prune(
         {
-            "eventType": PAGE_LOAD if is_page_load else "custom",
-            "eventId": c.event_id,
-            "eventName": None if is_page_load else event,
-            "eventTime": int(c.event_time.timestamp()),
-            "eventSourceUrl": c.event_source_url,
-            "referrerUrl": c.referrer_url,
-            "pageTitle": as_text(c.properties.get("page_title")),
-            "keywords": as_text(c.properties.get("keywords")),
+            "pageTitle": as_text(properties.get("page_title")),
+            "keywords": as_text(properties.get("keywords")),
             "pageLoadId": page_load_id if _UUID4(page_load_id) else None,
-            "adStorageConsent": storage,
-            "userData": _user_data(c, settings, click_id, denied=storage == "D"),
-            "customData": _custom_data(c),
         }
     )
 
 
 def _user_data(c: Conversion, settings: MicrosoftAdsSettings, click_id: str | None, *, denied: bool) -> dict[str, JSON]:
-    pseudonyms = {"externalId": person.external_id(c), "anonymousId": c.ids.get("anonymous_id")}
-    contacts = {
-        "em": keys.first_hashed(c.email, person.email),
-        "ph": keys.first_hashed(c.phone, phones.e164, settings.country_codes(c.country)),
-        "idfa": _idfa(c),
-        "gaid": keys.advertising_id(mobile.gaid(c) or ""),
-    }
-    found = prune({"msclkid": click_id, **contacts, **pseudonyms})
-    if not found:
+    user: dict[str, JSON] = {}
+    if click_id:
+        user["msclkid"] = click_id
+    if c.email and (digest := keys.first_hashed(c.email, person.email)):
+        user["em"] = digest
+    if c.phone and (digest := keys.first_hashed(c.phone, phones.e164, settings.country_codes(c.country))):
+        user["ph"] = digest
+    if idfa := _idfa(c):
+        user["idfa"] = idfa
+    if (raw := mobile.gaid(c)) and (gaid := keys.advertising_id(raw)):
+        user["gaid"] = gaid
+    if c.external_id and (external_id := person.external_id(c)):
+        user["externalId"] = external_id
+    if anonymous_id := c.ids.get("anonymous_id"):
+        user["anonymousId"] = anonymous_id
+    if not user:
         raise Skip("no_match_key", "needed: external_id or anonymous_id" if denied else f"needed: {MATCH_RULE}")
-    ip_address = c.ip_address and keys.public_ip(c.ip_address)
-    return prune({**found, "clientUserAgent": c.user_agent, "clientIpAddress": ip_address})
+    if c.user_agent:
+        user["clientUserAgent"] = c.user_agent
+    if c.ip_address and (address := keys.public_ip(c.ip_address)):
+        user["clientIpAddress"] = address
+    return user
 
 
 def _idfa(c: Conversion) -> str | None:
-    refused = (c.att_status or "").lower() in mobile.REFUSED
-    return None if refused else keys.advertising_id(mobile.idfa(c) or "")
+    raw = mobile.idfa(c)
+    if not raw or (c.att_status or "").lower() in mobile.REFUSED:
+        return None
+    return keys.advertising_id(raw)
 
 
 def _custom_data(c: Conversion) -> dict[str, JSON]:
     page_type = PAGE_TYPES.get(c.event_name)
-    items = [item for item in c.contents if item.id]
-    text = c.properties.get
+    data: dict[str, JSON] = {}
+    if c.order_id:
+        data["transactionId"] = c.order_id
+    if c.value is not None:
+        data["value"] = c.value
+    if c.currency:
+        data["currency"] = c.currency
+    if c.properties:
+        data |= _event_facts(c.properties)
+    if c.search_query:
+        data["searchTerm"] = c.search_query
+    if page_type:
+        data["pageType"] = page_type
+    if c.value is not None and page_type in WITH_A_TOTAL:
+        data["ecommTotalValue"] = c.value
+    if c.contents:
+        data |= _items(c.contents)
+    if c.properties and (hotel := _hotel_data(c)):
+        data["hotelData"] = hotel
+    return data
+
+
+def _event_facts(properties: Mapping[str, JSON]) -> dict[str, JSON]:
     return prune(
         {
-            "transactionId": c.order_id,
-            "value": c.value,
-            "currency": c.currency,
-            "eventCategory": as_text(text("event_category")),
-            "eventLabel": as_text(text("event_label")),
-            "eventValue": as_number(text("event_value")),
-            "searchTerm": c.search_query,
-            "pageType": page_type,
-            "ecommTotalValue": c.value if page_type in WITH_A_TOTAL else None,
-            "ecommCategory": c.contents[0].category if c.contents else None,
+            "eventCategory": as_text(properties.get("event_category")),
+            "eventLabel": as_text(properties.get("event_label")),
+            "eventValue": as_number(properties.get("event_value")),
+        }
+    )
+
+
+def _items(contents: Sequence[Item]) -> dict[str, JSON]:
+    items = [item for item in contents if item.id]
+    return prune(
+        {
+            "ecommCategory": contents[0].category,
             "itemIds": [item.id for item in items],
             "items": [
                 prune({"id": item.id, "name": item.name, "price": item.price, "quantity": item.quantity})
                 for item in items
             ],
-            "hotelData": _hotel_data(c) if c.properties else None,
         }
     )
 
