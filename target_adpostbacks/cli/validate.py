@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,11 +14,12 @@ from rich.console import Console
 
 from target_adpostbacks.cli import _configs
 from target_adpostbacks.cli._tables import columns
-from target_adpostbacks.config import Notify
+from target_adpostbacks.config import General, Notify
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.delivery.check import Checked, Result, check_all
 from target_adpostbacks.delivery.transport import HttpTransport
-from target_adpostbacks.run import utc_now
+from target_adpostbacks.ledger import LedgerReader, UnusableLedger, ledger_url
+from target_adpostbacks.run import erasing, utc_now
 
 COLORS = {"ok": "green", "failed": "red", "unchecked": "yellow"}
 INDENT = " " * 4
@@ -48,13 +50,15 @@ def validate(names: Sequence[str], paths: Sequence[str], codes: Sequence[str], i
     unchecked  nobody can tell, or a test code is missing
 
     A network is sent one made-up event under the code of its test tool. One that would count even that is read from
-    instead. Exit 0, or 1 if anything failed.
+    instead. Where there is a ledger, `erasure_key` has to be the one of its digests. Exit 0, or 1 if anything failed.
 
     \b
     Example: adpostbacks validate tiktok --config config.json --test-code TEST04030
     """
     configured = _configs.read(paths)
     accounts = configured.chosen(names)
+    if mistake := _key_mistake(configured.general):
+        raise click.ClickException(mistake)
     if is_notified and configured.general.notify is None:
         raise click.UsageError("--notify: the config has no `notify`")
     code_of = codes_by_account(codes, accounts)
@@ -68,6 +72,15 @@ def validate(names: Sequence[str], paths: Sequence[str], codes: Sequence[str], i
         for line in _table(checked):
             click.echo(line)
     sys.exit(int(any(each.result == "failed" for each in checked)))
+
+
+def _key_mistake(general: General) -> str:
+    """What is wrong with the key of digests for the ledger; empty where there is no ledger that can be read."""
+    try:
+        with LedgerReader(ledger_url(os.environ, configured=general.ledger_url)) as ledger:
+            return erasing.problem(general.erasure_key, ledger.erasure())
+    except UnusableLedger:
+        return ""
 
 
 def _notified(notify: Notify) -> Checked:

@@ -9,6 +9,7 @@ import msgspec
 
 from target_adpostbacks.config.notify import Notify
 from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.core.digests import SHORTEST_KEY
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.settings import examples, secrets
 from target_adpostbacks.networks import NETWORKS
@@ -34,7 +35,9 @@ def _for_every_event(example: Any, network: type[Network[Any]]) -> Any:
 
 
 def with_secrets(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config with an example for each secret that a section lacks: the real one may come from the environment."""
+    """The config with an example for each secret that it lacks: the real one may come from the environment."""
+    needs_key = (config.get("erasure_index") or config.get("suppress")) and not config.get("erasure_key")
+    config = {**config, "erasure_key": "x" * SHORTEST_KEY} if needs_key else config
     types = {name: network.settings_type for name, network in NETWORKS.items()} | {"notify": Notify}
     return {
         name: {**section, **_example_secrets(types[name], section)}

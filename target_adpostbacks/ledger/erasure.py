@@ -14,11 +14,8 @@ import msgspec
 from target_adpostbacks.ledger import statements
 from target_adpostbacks.ledger.connections import Connection
 from target_adpostbacks.ledger.database import Database
-from target_adpostbacks.ledger.tables import DELIVERIES
+from target_adpostbacks.ledger.tables import DELIVERIES, ERASURE, ERASURE_SUPPRESSIONS
 
-KEPT = """
-    SELECT fingerprint, indexed_since, EXISTS (SELECT 1 FROM erasure_suppressions) AS has_suppressions FROM erasure
-"""
 KEEP = "INSERT INTO erasure (id, fingerprint) VALUES (1, :fingerprint) ON CONFLICT DO NOTHING"
 SUPPRESSED = "SELECT seq, digest FROM erasure_suppressions WHERE seq > :after ORDER BY seq"
 SUPPRESS = {
@@ -83,6 +80,16 @@ class OtherKey(Exception):
     """The ledger's digests are made with another key."""
 
 
+def kept(database: Database) -> Kept:
+    """What a ledger has, of whatever version."""
+    query = f"""
+        SELECT fingerprint, indexed_since, EXISTS (SELECT 1 FROM {database.table(ERASURE_SUPPRESSIONS)})
+        AS has_suppressions FROM {database.table(ERASURE)}
+    """
+    rows = database.read(query)
+    return Kept(rows[0].fingerprint, rows[0].indexed_since, bool(rows[0].has_suppressions)) if rows else Kept()
+
+
 class Erasure:
     """The part of a ledger that knows digests. ``writing``: a transaction, with a seq for each of so many changes."""
 
@@ -92,8 +99,7 @@ class Erasure:
 
     def kept(self) -> Kept:
         """What there is."""
-        rows = self._database.read(KEPT)
-        return Kept(rows[0].fingerprint, rows[0].indexed_since, bool(rows[0].has_suppressions)) if rows else Kept()
+        return kept(self._database)
 
     def index_from(self, now: str, fingerprint: str) -> None:
         """Every delivery is in the index from now on. Raises OtherKey."""

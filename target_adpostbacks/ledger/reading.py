@@ -11,6 +11,7 @@ from target_adpostbacks.core.health import Activity
 from target_adpostbacks.ledger import log, story
 from target_adpostbacks.ledger.counts import Written, written
 from target_adpostbacks.ledger.database import Database
+from target_adpostbacks.ledger.erasure import Kept, kept
 from target_adpostbacks.ledger.filters import ALL, Only, known
 from target_adpostbacks.ledger.log import Line, Newest
 from target_adpostbacks.ledger.story import Story
@@ -141,6 +142,10 @@ class LedgerReader:
     def stories(self, event_id: str) -> list[Story]:
         """Everything that is known of the conversions with this event id, a story for each account and event."""
         return story.stories(self._database, event_id)
+
+    def erasure(self) -> Kept:
+        """What it knows of digests: their key's fingerprint, and whether people were erased."""
+        return kept(self._database)
 
     @property
     def location(self) -> str:

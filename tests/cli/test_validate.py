@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from click.testing import CliRunner, Result
 from conftest import SETTINGS
 
 from target_adpostbacks.cli.validate import validate
+from target_adpostbacks.core.digests import digests, fingerprint
+from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.sandbox import Sandbox
 
 
@@ -86,6 +89,22 @@ def test_mistakes_of_the_config_come_all_at_once(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "tiktok.access_token: contains white space" in result.stderr
     assert "tiktok.pixel_code: looks like the pixel's name" in result.stderr
+
+
+def test_the_key_of_digests_has_to_be_the_ledgers(config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    monkeypatch.setenv("TARGET_ADPOSTBACKS_LEDGER_URL", url)
+    key, mistakes = "0123456789abcdef0123456789abcdef", ("erasure_key: missing", "erasure_key: not the one")
+    assert run(config, "meta").exit_code == 0
+    with closing(Ledger(url)) as ledger:
+        ledger.erasure.erase(digests("email", "ada@example.com", key), fingerprint(key), "2026-11-20")
+    for wrong, mistake in zip(("", "x" * 32), mistakes, strict=True):
+        monkeypatch.setenv("TARGET_ADPOSTBACKS_ERASURE_KEY", wrong)
+        refused = run(config, "meta")
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert mistake in refused.stderr
+    monkeypatch.setenv("TARGET_ADPOSTBACKS_ERASURE_KEY", key)
+    assert run(config, "meta").exit_code == 0
 
 
 def test_settings_of_the_environment_count(config: str, monkeypatch: pytest.MonkeyPatch) -> None:

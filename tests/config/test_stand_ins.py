@@ -26,6 +26,13 @@ def reason(network: Network[Any], conversion: Conversion) -> str:
     return ""
 
 
+@pytest.mark.parametrize("needing", [{"erasure_index": True}, {"suppress": "people.csv"}])
+def test_what_needs_a_key_of_digests_can_be_looked_at_without_it(needing: dict[str, Any]) -> None:
+    general, _ = config.read(with_secrets({"tiktok": SETTINGS["tiktok"], **needing}))
+    assert general.erasure_key
+    assert config.read(with_secrets({"tiktok": SETTINGS["tiktok"]}))[0].erasure_key is None
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_an_account_takes_every_event_of_its_network_from_every_source(name: str) -> None:
     (account,) = every_network()[name]

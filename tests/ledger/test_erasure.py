@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+import sqlalchemy as sa
 from ledger_rows import NOW, a_row, an_attempt, changes, rows
 
-from target_adpostbacks.ledger import TABLES, Ledger
+from target_adpostbacks.ledger import TABLES, Ledger, LedgerReader
 from target_adpostbacks.ledger.erasure import Kept, OtherKey
 
 LATER = "2026-11-21T00:00:00.000+00:00"
@@ -154,6 +155,24 @@ def test_accounts_that_were_sent_something_before_the_index_are_told(ledger: Led
     assert [(row.network, row.first, row.last) for row in ledger.erasure.told_before(LATER)] == [
         ("tiktok", "2026-11-20T12:05:00.000+00:00", "2026-11-20T12:05:00.000+00:00")
     ]
+
+
+def test_who_reads_knows_the_fingerprint_and_an_older_ledger_has_none(ledger: Ledger, ledger_url: str) -> None:
+    ledger.erasure.erase([ADA], KEY, NOW)
+    with LedgerReader(ledger_url) as reader:
+        assert reader.erasure() == Kept(KEY, None, True)
+    for table in ("erasure", "erasure_suppressions"):
+        execute(ledger_url, f"DROP TABLE {table}")
+    execute(ledger_url, "UPDATE sequence SET version = 8")
+    with LedgerReader(ledger_url) as reader:
+        assert reader.erasure() == Kept()
+
+
+def execute(url: str, statement: str) -> None:
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()
 
 
 def test_no_stream_has_digests(ledger: Ledger, ledger_url: str) -> None:
