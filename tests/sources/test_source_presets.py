@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 from canaries import canaries_in, left_behind
@@ -13,6 +14,7 @@ from sourced import ROWS, Case, cases, records, stream_of
 
 from target_adpostbacks.config import read
 from target_adpostbacks.config.sources import rows_of
+from target_adpostbacks.delivery.balance import Tally
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.rules import sources
 from target_adpostbacks.run import Run
@@ -79,7 +81,7 @@ def test_a_preset_has_no_mistake_and_needs_no_answer(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_network_takes_what_comes_of_the_rows(
+def test_every_network_takes_what_comes_of_the_rows_and_takes_it_once(
     name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -96,14 +98,20 @@ def test_every_network_takes_what_comes_of_the_rows(
         }
         shop = {"defaults": {"event_source_url": "https://shop.example.com/"}}
         config = {"source": name, **shop, **networks, "ledger_url": f"sqlite:///{tmp_path}/ledger.db"}
-        run = Run(*read(config), log=logging.getLogger("sourced"), clock=lambda: NOW)
-        run.begin()
-        for case in cases(name):
-            if not case.config:
-                run.add(case.row, stream=case.stream or stream_of(name), key=("id",))
-        run.settle()
-        tally = run.tally
-        assert (tally.rejected, tally.open) == (0, {})
-        assert tally.accepted
-        run.close()
+        first, second = (_run(name, config) for _ in range(2))
+        assert (first.rejected, first.open) == (0, {})
+        assert first.accepted
+        assert (second.accepted, second.already_accepted) == (0, first.accepted + first.already_accepted)
+        assert (second.skipped, second.open) == (first.skipped, {})
     assert canaries_in(left_behind(tmp_path, caplog.text)) == []
+
+
+def _run(name: str, config: dict[str, Any]) -> Tally:
+    run = Run(*read(config), log=logging.getLogger("sourced"), clock=lambda: NOW)
+    run.begin()
+    for case in cases(name):
+        if not case.config:
+            run.add(case.row, stream=case.stream or stream_of(name), key=("id",))
+    run.settle()
+    assert run.close() == 0
+    return run.tally
