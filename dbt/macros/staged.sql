@@ -10,13 +10,7 @@
    A column that is not there is null; a relation that is not there is an empty one.
    key: only the row that is greatest in `newest` counts of those that are alike in these columns. #}
 {% macro typed(relation, columns, key=[], newest='') %}
-{%- set there = {} -%}
-{%- if execute -%}
-  {%- set found = load_relation(relation) -%}
-  {%- for column in (adapter.get_columns_in_relation(found) if found else []) -%}
-    {%- do there.update({column.name | lower: column}) -%}
-  {%- endfor -%}
-{%- endif -%}
+{%- set there = adpostbacks.columns_of(relation) -%}
 select
   {%- for name, kind in columns.items() %}
   {%- set bare = name | replace('?', '') %}
@@ -57,4 +51,17 @@ coalesce(cast({{ adapter.quote(column.name) }} as {{ types[kind] }}), '')
 {%- else -%}
 cast({{ adapter.quote(column.name) }} as {{ types[kind] }})
 {%- endif -%}
+{% endmacro %}
+
+
+{# The columns of a relation by their names in small letters; none before it is there. #}
+{% macro columns_of(relation) %}
+{%- set there = {} -%}
+{%- if execute -%}
+  {%- set found = load_relation(relation) -%}
+  {%- for column in (adapter.get_columns_in_relation(found) if found else []) -%}
+    {%- do there.update({column.name | lower: column}) -%}
+  {%- endfor -%}
+{%- endif -%}
+{{ return(there) }}
 {% endmacro %}
