@@ -52,6 +52,8 @@ def a_row(event_id: str = "evt-1", status: str = "accepted", **changes: Any) -> 
         "currency": "USD",
         "adjustment_time": None,
         "click_time": None,
+        "stitched_by": None,
+        "click_row": None,
         "deadline": None,
     } | changes
     assert columns.keys() == {*WRITTEN}

@@ -73,6 +73,7 @@ def _object(story: Story) -> dict[str, Any]:
             "match_keys": _match_keys(delivery),
             "sent_at": delivery["sent_at"],
         },
+        "click": {name: delivery[name] for name in ("stitched_by", "click_row")},
         "deadline": delivery["deadline"],
         "updated_at": delivery["updated_at"],
         "requests": [request._asdict() for request in story.requests],
@@ -143,6 +144,11 @@ def _told(story: Story) -> Iterator[tuple[str, Iterable[str]]]:
         yield "Event", [f"{event}, sent to {delivery['asset']}"]
     if keys := _match_keys(delivery):
         yield "Match keys", [", ".join(keys)]
+    if column := delivery["stitched_by"]:
+        yield (
+            "Click",
+            [f"Found by {column}: it came before, and is number {delivery['click_row']} in the table clicks."],
+        )
     yield "Requests", [*map(_request, (request._asdict() for request in story.requests))]
     yield "Earlier", [f"{_time(each.at)}  {_verdict(*each[1:])}" for each in story.verdicts]
     if delivery["deadline"]:

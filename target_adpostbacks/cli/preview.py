@@ -49,6 +49,9 @@ class Shown(NamedTuple):
     wire: bytes = b""  # what goes out: the payload without masks, and what its request says once
 
 
+NO_CLICKS = "clicks: a run looks for those of the person in the ledger; a preview does not."
+
+
 class _Enough(Exception):
     """As many records are read as were asked for."""
 
@@ -87,7 +90,8 @@ class Preview:
 
     def warnings(self) -> list[str]:
         """What a run would warn of at its end."""
-        return self._preparation.unmet_names() if self._has_read else []
+        clicks = [NO_CLICKS] if self._configured.general.clicks else []
+        return [*clicks, *self._preparation.unmet_names()] if self._has_read else []
 
     def _shown(self, record: Mapping[str, Any], place: Place) -> list[Shown]:
         self._payloads.clear()

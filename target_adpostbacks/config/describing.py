@@ -16,6 +16,7 @@ from target_adpostbacks.networks import NETWORKS
 
 def schema() -> dict[str, Any]:
     """JSON Schema of the config, for ``--about`` and Meltano: it describes, checking is ``read``'s."""
+    from target_adpostbacks.config.clicks import ClickSettings
     from target_adpostbacks.config.performance import ReportSettings, StreamSettings
 
     properties = described(General)
@@ -25,6 +26,7 @@ def schema() -> dict[str, Any]:
     for settings in (properties, described_source):
         settings["rows"]["items"] = {"type": "object", "properties": described(RowSettings)}
     properties["sources"]["additionalProperties"] = {"type": "object", "properties": described_source}
+    properties["clicks"]["properties"] = described(ClickSettings)
     inherited = {}
     for name, network in NETWORKS.items():
         settings = described(network.settings_type)

@@ -89,6 +89,14 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
             " or `click`: on whose day a conversion counts."
         ),
     ] = {}
+    clicks: Annotated[
+        Mapping[str, Any],
+        doc(
+            "A stream of clicks and log-ins, by which conversions without a click id get one that the person had"
+            ' before: `{"stream": "ad_clicks", "window": "30d", "model": "last", "credit": "each_network", "retention":'
+            ' "35d"}`; `stream` is required. Click ids are kept in the ledger in clear. Needs `erasure_key`.'
+        ),
+    ] = {}
     validate: Annotated[
         bool,
         doc(

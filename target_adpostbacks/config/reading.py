@@ -157,6 +157,10 @@ def _general(config: Mapping[str, Any], mistakes: list[str]) -> General:
 
         performance.problems_of_streams(general.get("performance", {}), mistakes)
         performance.problems_of_report(general.get("report", {}), mistakes)
+    if general.get("clicks"):
+        from target_adpostbacks.config import clicks
+
+        clicks.problems(general["clicks"], mistakes)
     mistakes += _erasure_problems(general)
     if not is_zone(general.get("default_timezone", "UTC")):
         mistakes.append("default_timezone: not a time zone, for example `Europe/Berlin`")
@@ -172,7 +176,7 @@ def _erasure_problems(general: Mapping[str, Any]) -> Iterable[str]:
     key = general.get("erasure_key")
     if key is not None and len(key) < SHORTEST_KEY:
         yield f"erasure_key: shorter than {SHORTEST_KEY} characters; `openssl rand -hex 32` makes one"
-    for name in ("erasure_index", "suppress"):
+    for name in ("erasure_index", "suppress", "clicks"):
         if general.get(name) and key is None:
             yield f"{name}: needs erasure_key, a secret of at least {SHORTEST_KEY} characters"
 

@@ -46,6 +46,8 @@ class Facts(NamedTuple):
     currency: str | None = None
     adjustment_time: str | None = None  # of a correction: when it was made, else when it was read first
     click_time: str | None = None
+    stitched_by: str | None = None  # the column that led to a click of the person's; None: to none
+    click_row: int | None = None  # that click's id in the ledger
 
 
 class Postback(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -240,10 +242,10 @@ def facts(conversion: Conversion, stream: str, line: int, network_event: str = "
         None if adjusted_at is None else milliseconds(adjusted_at),
         None if clicked_at is None else milliseconds(clicked_at),
     )
-    return _new(Facts, (*passed_in, *_copied(conversion), *times))
+    return _new(Facts, (*passed_in, *_copied(conversion), *times, None, None))
 
 
-_copied = attrgetter(*Facts._fields[5:-2])
+_copied = attrgetter(*Facts._fields[5:-4])
 """The facts that a conversion has under the same names."""
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -21,6 +22,9 @@ from target_adpostbacks.core.record import identified, is_deleted, parse
 from target_adpostbacks.core.rows import Row, raw_of
 from target_adpostbacks.core.settings import PhoneSettings
 from target_adpostbacks.core.ways import Make, Rule, Sources, Way
+
+if TYPE_CHECKING:
+    from target_adpostbacks.core.clicks import Stitched
 
 FOR_NOBODY = Key("", "", "", "", "", False)
 
@@ -71,6 +75,7 @@ class Preparation:
         self.rules = rules
         self.sources = sources
         self._usual = Way(columns, rules)
+        self.stitch: Callable[[Conversion], Stitched] | None = None  # gives a conversion its person's clicks
         self.make: Make = prepare  # a preview looks at what goes in and comes out
         self.disclosures = {
             account.label: disclose
@@ -140,6 +145,14 @@ class Preparation:
         except RecursionError:
             return way, (Row({}, record, left_out=("invalid", "record: nested too deeply")),)
 
+    def conversions(self, record: Mapping[str, Any], stream: str, key: Sequence[str]) -> Iterator[Conversion]:
+        """What a record of a stream says of conversions, before anything is decided about them."""
+        way, rows = self.read(record, stream) or (self._usual, ())
+        for row in rows:
+            if not is_deleted(row):
+                with suppress(InvalidConversion, RecursionError):
+                    yield parse(row, way.columns, key, stream)
+
     def prepare_row(
         self, row: Mapping[str, Any], way: Way, now: datetime, *, stream: str, key: Sequence[str], line: int
     ) -> Prepared:
@@ -167,9 +180,13 @@ class Preparation:
         if self.unmet:
             self._meet(record, conversion)
         prepared = Prepared(stream, line, unusable=conversion.unusable, nested=conversion.nested_columns)
+        stitched: Stitched | None = None
         try:
             if way.rows is not None:
                 conversion = way.admitted(record, conversion)
+            if self.stitch is not None:
+                stitched = self.stitch(conversion)
+                conversion = stitched.conversion
             accounts = route(conversion, self.accounts, self.names)
         except Skip as skip:
             nobody, kept = _for_nobody(conversion), facts(conversion, stream, line)
@@ -179,8 +196,11 @@ class Preparation:
             prepared.person = self._person(conversion)
         elsewhere = {}
         for account in accounts:
-            if passed := self._for_account(record, conversion, account, now, prepared, key, way):
+            its_own = conversion if stitched is None else stitched.of(account.section)
+            if passed := self._for_account(record, its_own, account, now, prepared, key, way):
                 elsewhere[account.label] = passed
+            if stitched is not None:
+                _mark_stitched(prepared, stitched, account.section)
         if elsewhere:
             _for_no_account(accounts, elsewhere, conversion, prepared)
         return prepared
@@ -288,6 +308,22 @@ class Preparation:
             kept = facts(conversion, stream, line)
             not_sent = _not_sent(_for_nobody(conversion), "", conversion, kept, reason, message)
         return Prepared(stream, line, not_sent=[not_sent])
+
+
+def _mark_stitched(prepared: Prepared, stitched: Stitched, section: str) -> None:
+    """The rows of what a section gets say which click it was given."""
+    if (found := stitched.candidates.get(section)) is None:
+        return
+
+    def marked(facts: Facts) -> Facts:
+        return facts._replace(stitched_by=found.by, click_row=found.row)
+
+    for place, postback in enumerate(prepared.postbacks):
+        if postback.key.network == section:
+            prepared.postbacks[place] = msgspec.structs.replace(postback, facts=marked(postback.facts))
+    for place, each in enumerate(prepared.not_sent):
+        if each.key.network == section:
+            prepared.not_sent[place] = each._replace(facts=marked(each.facts))
 
 
 def _together(first: Prepared, others: Iterable[Prepared]) -> Prepared:

@@ -37,7 +37,7 @@ class People:
 
     def left_out(self, prepared: Prepared) -> Prepared:
         """What was prepared; without its postbacks if nothing is sent about the person."""
-        if not prepared.postbacks or not self._is_suppressed(prepared.person):
+        if not prepared.postbacks or not self.is_suppressed(prepared.person):
             return prepared
         rows = [*prepared.not_sent, *map(not_sent, prepared.postbacks)]
         return replace(prepared, postbacks=[], not_sent=rows)
@@ -48,10 +48,11 @@ class People:
         sent: list[Queued] = []
         erased: list[Queued] = []
         for queued in batch:
-            (erased if self._is_suppressed(queued.person) else sent).append(queued)
+            (erased if self.is_suppressed(queued.person) else sent).append(queued)
         return sent, erased
 
-    def _is_suppressed(self, person: Iterable[str]) -> bool:
+    def is_suppressed(self, person: Iterable[str]) -> bool:
+        """Whether nothing is sent about a person; by its forms, see ``digests``."""
         suppressed, key = self._suppressed, self._key
         return bool(suppressed) and any(keyed(form, key) in suppressed for form in person)
 

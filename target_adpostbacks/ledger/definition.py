@@ -57,6 +57,7 @@ class Table(NamedTuple):
     columns: tuple[Column, ...]
     identity: tuple[str, ...] = ()  # columns that no two rows share
     keys: tuple[str, ...] = ()
+    constraint: str = "identity"  # its name, of which a database has one
     is_rowless: bool = False  # in SQLite the key is the table, in half the space
 
     @property
@@ -78,7 +79,7 @@ class Table(NamedTuple):
         """The statements that make it where it is not there."""
         parts = [column.defined(dialect) for column in self.columns] + [f"PRIMARY KEY ({', '.join(self.key)})"]
         if self.identity:
-            parts.append(f"CONSTRAINT identity UNIQUE ({', '.join(self.identity)})")
+            parts.append(f"CONSTRAINT {self.constraint} UNIQUE ({', '.join(self.identity)})")
         lines = ", \n\t".join(parts)
         ending = " WITHOUT ROWID" if self.is_rowless and dialect == "sqlite" else ""
         yield f"CREATE TABLE IF NOT EXISTS {self.name} (\n\t{lines}\n){ending}"

@@ -101,6 +101,11 @@ class Erasure:
         """What there is."""
         return kept(self._database)
 
+    def know(self, fingerprint: str) -> None:
+        """Digests are made with the key of this fingerprint, and no other, from now on. Raises OtherKey."""
+        with self._writing(0) as (connection, _):
+            _keep(connection, fingerprint)
+
     def index_from(self, now: str, fingerprint: str) -> None:
         """Every delivery is in the index from now on. Raises OtherKey."""
         with self._writing(0) as (connection, _):
@@ -120,6 +125,8 @@ class Erasure:
     def erase(self, digests: Sequence[str], fingerprint: str, now: str) -> int:
         """Suppress these; what is open of theirs and may not be at a network becomes skipped. How many of those.
 
+        Their clicks are deleted.
+
         Raises OtherKey.
         """
         with self._writing(1) as (connection, seqs):
@@ -134,6 +141,7 @@ class Erasure:
                 connection.run(LEAVE_OUT, {"seq": newest - number, "now": now, "delivery_id": row.delivery_id})
                 for number, row in enumerate(found)
             ]
+            _forget_clicks(connection, self._database, digests)
         return sum(changed)
 
     def of_person(self, digests: Sequence[str]) -> list[Found]:
@@ -162,6 +170,12 @@ class Erasure:
     def told_before(self, time: str | None) -> list[Any]:
         """Which accounts were sent conversions before the index was whole; None: until now."""
         return self._database.read(BEFORE_THE_INDEX, {"before": time or ENDLESS})
+
+
+def _forget_clicks(connection: Connection, database: Database, digests: Sequence[str]) -> None:
+    from target_adpostbacks.ledger import clicks  # few ledgers keep any
+
+    clicks.forget(connection, database, digests)
 
 
 def _keep(connection: Connection, fingerprint: str) -> None:

@@ -48,6 +48,8 @@ DELIVERIES = Table(
         Column("currency", nullable=True),
         Column("adjustment_time", nullable=True),
         Column("click_time", nullable=True),
+        Column("stitched_by", nullable=True),
+        Column("click_row", LARGE, nullable=True),
         Column("deadline", nullable=True),
         Column("sent_at", nullable=True),
         Column("updated_at"),
@@ -243,7 +245,7 @@ FORGOTTEN: Mapping[str, Any] = {
     **dict.fromkeys(("stream", "network_event", "code", "message", "network_request_id", "match_keys"), ""),
     **dict.fromkeys(("event_time", "http_status", "latency_ms", "attempt_id", "campaign_id", "campaign_name")),
     **dict.fromkeys(("ad_group_id", "ad_id", "creative_id", "placement", "value", "currency", "adjustment_time")),
-    "click_time": None,
+    **dict.fromkeys(("click_time", "stitched_by", "click_row")),
 }
 """What a row of deliveries becomes when its time is over: its identity, account, status and reason stay."""
 

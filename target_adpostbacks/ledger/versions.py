@@ -56,6 +56,7 @@ ADDED: Added = (
     [Of(DELIVERIES, "click_time")],  # 7
     [AD_PERFORMANCE],  # 8
     OF_ERASURE,  # 9
+    [Of(DELIVERIES, name) for name in ("stitched_by", "click_row")],  # 10
 )
 """What version 2 added, what version 3 did, and so on. A ledger in which no version is written is of version 1."""
 

@@ -26,6 +26,7 @@ NOBODY: Mapping[Key, Iterable[str]] = {}
 
 if TYPE_CHECKING:
     from target_adpostbacks.core.performance.statistics import Performance
+    from target_adpostbacks.ledger.clicks import Clicks
 
 
 class Ledger:
@@ -121,6 +122,13 @@ class Ledger:
 
         with self._writing(0) as (connection, _):
             return connection.run(FORGET_OTHERS, {"stream": stream, "day": day, "before": self.started_at_seq})
+
+    @property
+    def clicks(self) -> Clicks:
+        """The part that keeps clicks."""
+        from target_adpostbacks.ledger.clicks import Clicks  # few runs keep any
+
+        return Clicks(self._database, self._writing)
 
     def known(self, column: str) -> list[str]:
         """The values that deliveries have in a column, sorted."""

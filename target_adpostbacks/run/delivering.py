@@ -42,7 +42,7 @@ def deliver(
     mistakes: list[str] = []
     interrupt = 0
     try:
-        _add_all(run, records, stream, key, general.workers or 0)
+        _add_all(run, records, stream, key, 0 if general.clicks else general.workers or 0)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             interrupt = signal.SIGINT

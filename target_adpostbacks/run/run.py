@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -39,8 +39,13 @@ from target_adpostbacks.run.noticed import Noticed
 from target_adpostbacks.run.observers import observer
 from target_adpostbacks.run.preparing import preparation_of, utc_now
 
+if TYPE_CHECKING:
+    from target_adpostbacks.run.stitching import Pending, Stitching
+
 SKIPPED_ROWS = 500
 """Rows of conversions that are not sent, before they are written to the ledger."""
+PENDING = 500
+"""Records whose clicks are looked up at once."""
 WHY_OPEN = 20
 """Reasons why postbacks are open that are logged, the most frequent first."""
 OBSERVER_SECONDS, HURRIED_SECONDS = 10, 5
@@ -95,6 +100,15 @@ class Run:
         self.ledger = Ledger(url, self.run_id)
         codes = self.preparation.country_codes
         self._people = people_of(general, self.ledger, codes, self._now(), log)
+        self.stitching: Stitching | None = None
+        self._pending: list[tuple[Sequence[Pending | Prepared | None], Mark, str]] = []  # records that wait for clicks
+        self._pending_since = 0.0
+        self._lookup_failed: UnusableLedger | None = None
+        if general.clicks and self._people:
+            from target_adpostbacks.run.stitching import Stitching
+
+            self.stitching = Stitching(general, self.ledger, self.preparation, self._people, clock, log)
+            self.preparation.stitch = self.stitching
         self._notifier = None
         if general.notify:
             from target_adpostbacks.run.notifying import Notifier
@@ -163,7 +177,12 @@ class Run:
         ``key``: the columns that make a record one record; ``line``: where it stands in the input, from 1. Without it,
         records are counted.
         """
-        line = self.read + 1 if line is None else line
+        line = self.read + len(self._pending) + 1 if line is None else line
+        if self.stitching:
+            from target_adpostbacks.run.stitching import Pending
+
+            self.wait_for_clicks([Pending(record, stream, key, line)], mark)
+            return
         self.count_read(self.take(self.prepare(record, stream=stream, key=key, line=line), mark))
 
     def prepare(self, record: Mapping[str, Any], *, stream: str, key: Sequence[str], line: int) -> Prepared:
@@ -171,6 +190,53 @@ class Run:
         if self.unmet:
             self.unmet = self.preparation.columns.unmet(record, self.unmet)
         return self.preparation.prepare(record, self._clock(), stream=stream, key=key, line=line)
+
+    def wait_for_clicks(self, members: Sequence[Pending | Prepared | None], mark: Mark, file: str = "") -> None:
+        """Take what one record of the input is, once its clicks are looked up, with those of many others.
+
+        None: a stream map has left it out.
+        """
+        self._pending_since = self._pending_since if self._pending else time.monotonic()
+        mark.expect(1)  # it holds state back until its own outcomes do
+        self._pending.append((members, mark, file))
+        if len(self._pending) >= PENDING:
+            self._take_pending()
+
+    def take_click(self, record: Mapping[str, Any], mark: Mark, line: int) -> None:
+        """Keep what a row of the stream of clicks tells; it is no record of the run's counts."""
+        if self.stitching and self.failed is None:
+            try:
+                self.stitching.take(record, mark, line)
+            except UnusableLedger as error:
+                self._lookup_failed = error
+
+    def _take_pending(self) -> None:
+        """Take what waits for clicks; where these can't be looked up, it stays open and the run fails."""
+        pending, self._pending = self._pending, []
+        if not pending or self.stitching is None:
+            return
+        try:
+            if self._lookup_failed is None:
+                waiting = [each for members, _, _ in pending for each in members]
+                self.stitching.look_up(each for each in waiting if each and not isinstance(each, Prepared))
+        except UnusableLedger as error:
+            self._lookup_failed = error
+        for members, mark, file in pending:
+            if self._lookup_failed:
+                mark.hold(1)
+                continue
+            outcomes = 0
+            for each in members:
+                if each is None:
+                    self.filtered += 1
+                    outcomes += 1
+                elif isinstance(each, Prepared):
+                    outcomes += self.take(each, mark, file)
+                else:
+                    prepared = self.prepare(each.record, stream=each.stream, key=each.key, line=each.line)
+                    outcomes += self.take(prepared, mark, file)
+            self.count_read(outcomes)
+            mark.settle(1)
 
     def meet(self, unmet: Sequence[str], unmet_names: Sequence[str]) -> None:
         """Elsewhere, records have met every path in ``fields`` and every name in rules but these."""
@@ -263,6 +329,10 @@ class Run:
     def tick(self) -> None:
         """Send what has waited long enough for its batch to fill."""
         age = self.general.max_batch_age_seconds
+        if self.stitching and self._lookup_failed is None:
+            self._tick_clicks(self.stitching, age)
+            if self._pending and time.monotonic() - self._pending_since >= age:
+                self._take_pending()
         for batches in self._batches.values():
             for batch in batches.due(age):
                 self._delivery.submit(batches.account, batch)
@@ -271,6 +341,12 @@ class Run:
                 self._send_in_turn(waiting)
         if self._skipped and time.monotonic() - self._skipped_since >= age:
             self._write_skipped()
+
+    def _tick_clicks(self, stitching: Stitching, age: float) -> None:
+        try:
+            stitching.tick(age)
+        except UnusableLedger as error:
+            self._lookup_failed = error
 
     def _idle(self) -> None:
         """While an account keeps the reader waiting: the others send what has waited long enough."""
@@ -283,7 +359,7 @@ class Run:
     @property
     def failed(self) -> BaseException | None:
         """Why nothing more can be delivered: the ledger could not be written, or a mistake of ours."""
-        return self._delivery.failed
+        return self._lookup_failed or self._delivery.failed
 
     @property
     def tally(self) -> Tally:
@@ -321,6 +397,10 @@ class Run:
 
     def settle(self, is_hurried: Callable[[], bool] = lambda: False) -> None:
         """Send what is left and wait until every verdict is written, or until ``is_hurried``; asked now and then."""
+        if self.stitching:
+            self._take_pending()
+            if self._lookup_failed is None:
+                self._tick_clicks(self.stitching, 0)
         self._write_skipped()
         for batches in self._batches.values():
             for batch in batches.due():
@@ -350,6 +430,10 @@ class Run:
         ``signal_number``, where a signal ended it. ``mistakes``: what else has failed.
         """
         tally = self.tally
+        if self.stitching and self.failed is None:
+            with suppress(UnusableLedger):
+                for told_of_clicks in self.stitching.end():
+                    self._log.info(told_of_clicks)
         self._report_counts()
         unbalance = unbalanced(tally, self._without_outcome)
         all_mistakes = [*mistakes, *self._mistakes(), *([unbalance] if unbalance else [])]

@@ -39,7 +39,8 @@ class Records:
     ) -> None:
         self._config, self._take, self._refuse = config, take, refuse
         self._checked: set[str] = set()  # streams whose maps have met a record
-        self._statistics = config.get("performance") or ()  # streams that hold no conversions
+        clicks = config.get("clicks") or {}
+        self._others = {*(config.get("performance") or ()), clicks.get("stream")}  # streams that hold no conversions
         self._reader = LineReader()
         self._reader.bad_line = lambda _, bad: refuse(bad, self._reader.line)
         self._reader.tick = self._tick
@@ -83,7 +84,7 @@ class Records:
         if stream not in self._checked:
             self._check(stream, record)
         for stream_map in self._mapper.stream_maps[stream]:
-            if stream_map.stream_alias in self._statistics:
+            if stream_map.stream_alias in self._others:
                 continue
             try:
                 mapped = stream_map.transform({**record})

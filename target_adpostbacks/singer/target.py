@@ -94,7 +94,7 @@ class TargetAdpostbacks(CommandTarget):
             setup_mapper=False,
             message_reader=message_reader or LineReader(),
         )
-        workers = self.general.workers
+        workers = 0 if self.general.clicks else self.general.workers  # clicks are looked up here
         count = default_workers(usable_cores()) if workers is None else workers
         self.line_workers = LineWorkers(count, self.config, self.logger.warning)
         if setup_mapper:
@@ -197,6 +197,9 @@ class TargetAdpostbacks(CommandTarget):
                 self._process_mapped(stream, message_dict["record"], message_dict.get("time_extracted"))
                 return
             direct = self._direct[stream]
+        if self.delivery_run.stitching:
+            self._wait_for_clicks([self._pending(message_dict["record"], direct[1])])
+            return
         prepared = self._prepare(message_dict["record"], direct[1])
         self.delivery_run.count_read(self.delivery_run.take(prepared, self.states.place, self._file))
 
@@ -206,7 +209,7 @@ class TargetAdpostbacks(CommandTarget):
         maps = self.mapper.stream_maps.get(stream)
         if maps is None or len(maps) != 1 or type(maps[0]) is not SameRecordTransform or maps[0].flattening_enabled:
             return False
-        if self.statistics.has(maps[0]):
+        if self.statistics.has(maps[0]) or self._is_clicks(maps[0]):
             return False
         sink = self._conversion_sink(maps[0].stream_alias)
         self._direct[stream] = (maps, sink)
@@ -229,10 +232,49 @@ class TargetAdpostbacks(CommandTarget):
             sinks = [self._conversion_sink(each.stream_alias) for each in stream_maps]
             self._know(stream, stream_maps, sinks, direct=False)
 
+        if self.delivery_run.stitching:
+            others = [each for each in stream_maps if not self._is_clicks(each)]
+            clicks = [each for each in stream_maps if self._is_clicks(each)]
+
+            def wait(mapped: Mapping[str, Any], alias: str) -> Any:
+                return self._pending(mapped, self._conversion_sink(alias))
+
+            def row(mapped: Mapping[str, Any], _alias: str) -> Any:
+                return mapped
+
+            for click in through(clicks, record, row, stream=stream, line=self._line):
+                self._take_click(click)
+            if others:
+                self._wait_for_clicks(through(others, record, wait, stream=stream, line=self._line))
+            return
+
         def prepare(mapped: Mapping[str, Any], alias: str) -> Prepared:
             return self._prepare(mapped, self._conversion_sink(alias))
 
         self._take(through(stream_maps, record, prepare, stream=stream, line=self._line))
+
+    def _is_clicks(self, stream_map: Any) -> bool:
+        """Whether what a stream map makes is what ``clicks`` names."""
+        stitching = self.delivery_run.stitching
+        return stitching is not None and stream_map.stream_alias == stitching.stream
+
+    def _take_click(self, row: Any) -> None:
+        """Keep a row of the stream of clicks; None: a stream map has left it out."""
+        stitching = self.delivery_run.stitching
+        if stitching and isinstance(row, Prepared):
+            stitching.leave_out("stream_maps", row.invalid.partition(": ")[2], self._line)
+        elif row is not None:
+            self.delivery_run.take_click(row, self.states.place, self._line)
+
+    def _pending(self, record: Mapping[str, Any], sink: ConversionSink) -> Any:
+        """A record that waits for its person's clicks."""
+        from target_adpostbacks.run.stitching import Pending
+
+        sink.records += 1
+        return Pending(record, sink.stream_name, sink.key_properties, self._line)
+
+    def _wait_for_clicks(self, members: Each) -> None:
+        self.delivery_run.wait_for_clicks(members, self.states.place, self._file)
 
     def _know(self, stream: str, stream_maps: Sequence[Any], sinks: Sequence[ConversionSink], *, direct: bool) -> None:
         """The workers, if there are some, read the stream's next records."""
@@ -319,6 +361,10 @@ class TargetAdpostbacks(CommandTarget):
             record = self.message_reader.deserialize_json(line)
         except BadLine as bad:
             if self.statistics.leave_out_line(stream, bad.field, bad.rule, self._line):
+                return
+            stitching = self.delivery_run.stitching
+            if stitching and stream == stitching.stream:
+                stitching.leave_out("unreadable", f"{bad.field}: {bad.rule}", self._line)
                 return
             told = hashlib.sha256(line).hexdigest(), bad.field, bad.rule, event_id(line)
             outcomes = self._invalid_line(stream, *told)

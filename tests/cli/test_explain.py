@@ -218,3 +218,13 @@ def test_what_was_sent_without_an_address_is_told_how_more_people_are_found(ledg
     write(ledger_url, a_row("evt-1"), a_row("evt-2", match_keys="ttclid,ip,user_agent"))
     assert "map `ip_address` and `user_agent`" in stories(ledger_url, "evt-1")[0]["advice"]
     assert stories(ledger_url, "evt-2")[0]["advice"] == ""
+
+
+def test_a_click_that_was_found_is_told(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    write(url, a_row("evt-1", stitched_by="email", click_row=7), a_row("evt-1", network="reddit", asset="t2"))
+    clicks = {story["network"]: story["click"] for story in stories(url, "evt-1")}
+    assert clicks["tiktok"] == {"stitched_by": "email", "click_row": 7}
+    assert clicks["reddit"] == {"stitched_by": None, "click_row": None}
+    told = run(url, "evt-1").stdout
+    assert told.count("Found by email: it came before, and is number 7 in the table clicks.") == 1

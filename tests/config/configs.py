@@ -12,7 +12,7 @@ from target_adpostbacks.networks.tiktok import TikTokSettings
 
 GENERAL = (
     *("ledger_url", "fields", "default_timezone", "max_batch_age_seconds", "lock_wait_seconds", "workers"),
-    *("performance", "report"),
+    *("performance", "report", "clicks"),
     *("source", "sources", "only_fields", "values", "rows", "value_unit", "minor_digits", "item_fields", "id_columns"),
     *("deleted", "not_before"),
     *("validate", "results_path", "ledger_retention_days", "fail_above_invalid_percent", "fail_above_rejected_percent"),

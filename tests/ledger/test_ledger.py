@@ -61,6 +61,8 @@ def test_every_column_of_a_row_is_stored_under_its_name(ledger: Ledger, ledger_u
         message="told",
         attempts=3,
         click_time="2026-11-20T10:00:00.000+00:00",
+        stitched_by="external_id",
+        click_row=71,
         deadline="2026-12-18T12:00:00.000+00:00",
     )
     ledger.write(NOW, [row])
@@ -83,7 +85,8 @@ def test_what_differs_in_one_row_of_many_is_stored_of_each(
 ) -> None:
     value = values_of(a_row())[name]
     others = {bool: not value, int: 2, float: 2.5}
-    changed: dict[str, Any] = {name: others.get(type(value), f"{value} of another")}
+    other = 2 if name == "click_row" else others.get(type(value), f"{value} of another")
+    changed: dict[str, Any] = {name: other}
     written = [a_row(f"evt-{number}") for number in range(CHUNKS[1] + 3)]
     written[differing] = a_row(f"evt-{differing}", **changed)
     ledger.write(NOW, written)
@@ -312,6 +315,8 @@ def test_what_is_too_old_is_forgotten_but_for_its_identity_and_status(ledger: Le
         "currency": None,
         "adjustment_time": None,
         "click_time": None,
+        "stitched_by": None,
+        "click_row": None,
         "deadline": None,
     }
     assert ledger.earlier([a_row("old", adjustment="retract").key])
