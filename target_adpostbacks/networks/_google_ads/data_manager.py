@@ -102,24 +102,43 @@ def payload(
     c: Conversion, settings: GoogleAdsSettings, action: str, click: tuple[str, str] | None, transaction_id: str
 ) -> dict[str, JSON]:
     """``click``: the name of a click id, and the id."""
-    return prune(
-        {
-            "destinationReferences": [action],
-            "transactionId": transaction_id,
-            "eventTimestamp": timestamp(c.event_time),
-            "eventSource": EVENT_SOURCES.get(c.event_source, settings.default_event_source),
-            "currency": c.currency,
-            "conversionValue": c.value,
-            "adIdentifiers": _ad_identifiers(c, click),
-            "userData": prune({"userIdentifiers": _user_identifiers(c, settings)}),
-            "consent": _consent(c, settings),
-            "eventDeviceInfo": prune({"userAgent": c.user_agent, "ipAddress": person.ip_address(c, settings.send_ip)}),
-            "cartData": {} if click and click[0] != "gclid" else _cart(c, settings),  # ignored with a braid
-            "customVariables": c.properties
-            and [{"variable": variable, "value": value} for variable, value in person.custom_variables(c)],
-            "userProperties": _user_properties(c),
-        }
-    )
+    event: dict[str, JSON] = {"destinationReferences": [action]}
+    if transaction_id:
+        event["transactionId"] = transaction_id
+    event["eventTimestamp"] = timestamp(c.event_time)
+    if source := EVENT_SOURCES.get(c.event_source, settings.default_event_source):
+        event["eventSource"] = source
+    if c.currency:
+        event["currency"] = c.currency
+    if c.value is not None:
+        event["conversionValue"] = c.value
+    if ids := _ad_identifiers(c, click):
+        event["adIdentifiers"] = ids
+    if persons := _user_identifiers(c, settings):
+        event["userData"] = {"userIdentifiers": persons}
+    if own_consent := _consent(c, settings):
+        event["consent"] = own_consent
+    if device := _device(c, settings):
+        event["eventDeviceInfo"] = device
+    if c.contents and (not click or click[0] == "gclid") and (cart := _cart(c, settings)):  # ignored with a braid
+        event["cartData"] = cart
+    if c.properties:
+        event |= _of_properties(c)
+    return event
+
+
+def _device(c: Conversion, settings: GoogleAdsSettings) -> dict[str, JSON]:
+    device: dict[str, JSON] = {}
+    if c.user_agent:
+        device["userAgent"] = c.user_agent
+    if c.ip_address and (address := person.ip_address(c, settings.send_ip)):
+        device["ipAddress"] = address
+    return device
+
+
+def _of_properties(c: Conversion) -> dict[str, JSON]:
+    variables = [{"variable": variable, "value": value} for variable, value in person.custom_variables(c)]
+    return prune({"customVariables": variables, "userProperties": _user_properties(c)})
 
 
 def timestamp(utc: datetime) -> str:
@@ -129,14 +148,14 @@ def timestamp(utc: datetime) -> str:
 
 
 def _ad_identifiers(c: Conversion, click: tuple[str, str] | None) -> dict[str, JSON]:
-    return prune(
-        {
-            **dict([click] if click else []),
-            "dclid": c.ids.get("dclid"),
-            "mobileDeviceId": person.device_id(c),
-            "sessionAttributes": c.properties and as_text(c.properties.get("session_attributes")),
-        }
-    )
+    ids: dict[str, JSON] = dict([click] if click else [])
+    if dclid := c.ids.get("dclid"):
+        ids["dclid"] = dclid
+    if device_id := person.device_id(c):
+        ids["mobileDeviceId"] = device_id
+    if c.properties and (attributes := as_text(c.properties.get("session_attributes"))):
+        ids["sessionAttributes"] = attributes
+    return ids
 
 
 def _user_identifiers(c: Conversion, settings: GoogleAdsSettings) -> list[dict[str, JSON]]:
@@ -187,8 +206,6 @@ def _cart(c: Conversion, settings: GoogleAdsSettings) -> dict[str, JSON]:
 
 
 def _user_properties(c: Conversion) -> dict[str, str]:
-    if not c.properties:
-        return {}
     kind = (as_text(c.properties.get("customer_type")) or "").upper()
     bucket = (as_text(c.properties.get("customer_value_bucket")) or "").upper()
     return prune(
