@@ -17,7 +17,16 @@ RUN = ("target_adpostbacks.__main__", "target-adpostbacks --config config.json")
 LOG = ("target_adpostbacks.cli", "adpostbacks log --ledger-url sqlite:///ledger.db")
 VERSION = ("target_adpostbacks.cli", "adpostbacks --version")
 
-HEAVY = {"opentelemetry", "sqlalchemy", "psycopg", "filelock", "pycountry", "rich.console"}
+HEAVY = {
+    "opentelemetry",
+    "sqlalchemy",
+    "psycopg",
+    "filelock",
+    "pycountry",
+    "rich.console",
+    "target_adpostbacks.config.sources",
+    "target_adpostbacks.rules.reading",
+}
 HEAVY |= {"target_adpostbacks.core.performance", "target_adpostbacks.config.performance"}
 OF_A_RUN = {"singer_sdk", "requests", "urllib3", "target_adpostbacks.networks", "target_adpostbacks.config"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timezone, tzinfo
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -170,6 +170,15 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def zone(self) -> tzinfo:
         return timezone.utc if self.default_timezone == "UTC" else ZoneInfo(self.default_timezone)
+
+
+def is_zone(name: str) -> bool:
+    """Whether it is the name of a time zone."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 class SdkSettings(msgspec.Struct):

@@ -12,7 +12,6 @@ from target_adpostbacks.core.paths import BadPath, Path
 from target_adpostbacks.core.properties import folded, is_personal
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.rules.expressions import Expression
-from target_adpostbacks.rules.rows import Asked
 from target_adpostbacks.rules.rule import IDS, Rule
 
 PERSON = MATCH_KEYS - {"click_id"}
@@ -149,8 +148,8 @@ def _used(node: ast.AST, *, asks: bool, hashed: bool = False) -> Iterator[tuple[
         hashed = hashed or (not is_method and isinstance(node.func, ast.Name) and node.func.id == "sha256")
     elif isinstance(node, ast.IfExp) and asks:
         parts = [node.body, node.orelse]
-    elif isinstance(node, ast.Name) and (asked := Asked.of(node.id)):
-        yield from ((_parts(path), hashed) for path in asked.paths)
+    elif isinstance(node, ast.Name) and ":" in node.id:  # of a source's rows: at('customer.email')
+        yield from ((_parts(path), hashed) for path in node.id.partition(":")[2].split("\n"))
     elif isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
         path, parts = _path(node)
         yield path, hashed

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from target_adpostbacks.config import persons
 from target_adpostbacks.config.assets import shared_assets, shared_token_files
-from target_adpostbacks.config.general import General, SdkSettings
+from target_adpostbacks.config.general import General, SdkSettings, is_zone
 from target_adpostbacks.config.notify import read_notify
 from target_adpostbacks.config.rules import (
     Place,
@@ -20,7 +20,7 @@ from target_adpostbacks.config.rules import (
     rules_for_nobody,
     withheld,
 )
-from target_adpostbacks.config.sources import all_fields, is_zone, read_sources, unanswered, used, whole
+from target_adpostbacks.config.source_settings import OF_SOURCES
 from target_adpostbacks.config.values import (
     Level,
     Merged,
@@ -99,7 +99,7 @@ def accounts(config: Mapping[str, Any]) -> dict[str, list[Account]]:
     """Section → its accounts, of the networks that the config has. Raises InvalidConfig with all mistakes at once."""
     mistakes: list[str] = []
     inherited = {name: config[name] for name in INHERITED if name in config}
-    top = Place(person=persons.names(all_fields(config)))
+    top = Place(person=persons.names(_all_fields(config)))
     common = _checked(top, Settings, inherited, mistakes)
     sections = {
         section: _section(section, config[section], common, top, mistakes)
@@ -151,7 +151,11 @@ def _general(config: Mapping[str, Any], mistakes: list[str]) -> General:
     level = read_level("", General, flat, mistakes)
     general = level.values
     general["notify"] = read_notify(config.get("notify"), mistakes)
-    read_sources(level, mistakes)
+    is_sourced = not OF_SOURCES.isdisjoint(config)
+    if is_sourced:
+        from target_adpostbacks.config import sources  # many configs say nothing of them
+
+        sources.read_sources(level, mistakes)
     if general.get("performance") or general.get("report"):
         from target_adpostbacks.config import performance  # most configs have neither
 
@@ -166,10 +170,18 @@ def _general(config: Mapping[str, Any], mistakes: list[str]) -> General:
         mistakes.append("default_timezone: not a time zone, for example `Europe/Berlin`")
         del general["default_timezone"]
     read = General(**general)
-    if not mistakes:
-        for name in used(read):
-            mistakes += unanswered(whole(read, name), name)
+    if is_sourced and not mistakes:
+        for name in sources.used(read):
+            mistakes += sources.unanswered(sources.whole(read, name), name)
     return read
+
+
+def _all_fields(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    if OF_SOURCES.isdisjoint(config):
+        return {}
+    from target_adpostbacks.config import sources
+
+    return sources.all_fields(config)
 
 
 def _erasure_problems(general: Mapping[str, Any]) -> Iterable[str]:

@@ -119,3 +119,12 @@ class RowSettings(msgspec.Struct, kw_only=True):
     each: Annotated[
         bool, doc("true: those behind it are tried, too, and each that fits makes a conversion of its own.")
     ] = False
+
+
+AT_TOP = (
+    *("fields", "only_fields", "values", "rows", "value_unit", "minor_digits", "item_fields", "id_columns"),
+    *("deleted", "not_before"),
+)
+"""Settings that may stand at the top of the config, too, for every record."""
+OF_SOURCES = frozenset({"source", "sources", *AT_TOP})
+"""Settings of the top that say what rows mean."""

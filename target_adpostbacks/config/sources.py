@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from target_adpostbacks.config import persons
+from target_adpostbacks.config.general import is_zone
 from target_adpostbacks.config.rules import (
     MAX_NAME,
     columns,
@@ -17,7 +17,7 @@ from target_adpostbacks.config.rules import (
     problems_of_keys,
     unreadable,
 )
-from target_adpostbacks.config.source_settings import RowSettings, SourceSettings
+from target_adpostbacks.config.source_settings import AT_TOP, RowSettings, SourceSettings
 from target_adpostbacks.config.values import Level, read_level, struct_fields, unknown
 from target_adpostbacks.core.conversion import MAX_EVENT_NAME, InvalidConversion, Item
 from target_adpostbacks.core.countries import currencies
@@ -29,12 +29,6 @@ from target_adpostbacks.rules.expressions import Refused
 from target_adpostbacks.rules.rows import RowExpression, RowRule
 from target_adpostbacks.rules.sources import NO_SOURCE, Source
 
-OF_ROWS = tuple(name for name in SourceSettings.__struct_fields__ if name not in ("extends", "streams"))
-AT_TOP = (
-    *("fields", "only_fields", "values", "rows", "value_unit", "minor_digits", "item_fields", "id_columns"),
-    *("deleted", "not_before"),
-)
-"""Those that may stand at the top of the config, for every record."""
 _is_name = re.compile(r"[a-z][a-z0-9_]*").fullmatch
 MOST_DIGITS = 4
 """Of a currency's minor unit."""
@@ -224,15 +218,6 @@ def _problems_of_times(values: Mapping[str, Any]) -> Iterator[str]:
             moment("not_before", time)
         except InvalidConversion:
             yield "not_before: not a time, for example `2026-11-01` or `2026-11-01T00:00:00Z`"
-
-
-def is_zone(name: str) -> bool:
-    """Whether it is the name of a time zone."""
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
 
 
 def rows_of(raw: Sequence[Any], place: str, mistakes: list[str]) -> list[RowRule]:

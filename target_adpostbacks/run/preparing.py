@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 
 from target_adpostbacks import config as configuration
+from target_adpostbacks.config.source_settings import AT_TOP
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.columns import COLUMN_ALIASES
 from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.preparation import Preparation
-from target_adpostbacks.core.ways import Rule
+from target_adpostbacks.core.ways import Rule, Sources
 from target_adpostbacks.networks import EXACT_IDS, IDS, LANDING, NAMES
 from target_adpostbacks.rules import presets
 from target_adpostbacks.rules.rule import columns_of, rules_of
-from target_adpostbacks.run import sourced
 
 
 def utc_now() -> datetime:
@@ -43,7 +43,11 @@ def preparation_of(
 ) -> Preparation:
     """How a config says that records become postbacks; ``rules``: further ones, after the config's own."""
     fields: dict[str, str | list[str] | None] = {**presets.columns(general.preset), **general.fields}
-    sources = sourced.sources_of(general, accounts, fields, rules)
+    sources: Sources | None = None
+    if general.source is not None or any(getattr(general, name) for name in AT_TOP if name != "fields"):
+        from target_adpostbacks.run import sourced  # many runs have none
+
+        sources = sourced.sources_of(general, accounts, fields, rules)
     columns = columns_of(
         accounts,
         Columns(IDS, {} if sources else fields, general.zone, general.defaults, exact=EXACT_IDS, landing=LANDING),

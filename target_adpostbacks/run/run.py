@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from target_adpostbacks import config as configuration
-from target_adpostbacks.config import sources
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.advice import advice
 from target_adpostbacks.core.mistakes import located
@@ -139,7 +138,11 @@ class Run:
         self._max_batch_rows = max_batch_rows
         self._in_turn: dict[str, InTurn] = {}  # by the account's label
         self.most_waiting = MOST_WAITING  # then the reader waits for what was read before them
-        self._hints = [*configuration.hints(accounts, clock()), *sources.warnings(general)]
+        self._hints = configuration.hints(accounts, clock())
+        if general.source is not None:
+            from target_adpostbacks.config import sources
+
+            self._hints += sources.warnings(general)
         self._trials = configuration.trials(accounts)
         self._trial_names = {
             account.label: f"{account.label.removesuffix('.default')} (a trial)"

@@ -24,13 +24,10 @@ Accounts = Mapping[str, Sequence[Account]]
 
 def sources_of(
     general: configuration.General, accounts: Accounts, fields: Mapping[str, sources.Paths], rules: Sequence[Rule]
-) -> StreamSources | None:
-    """Which way the records of each stream are read; None where nothing but ``fields`` says how."""
-    said = msgspec.structs.asdict(general)
-    top = msgspec.structs.replace(configured.top_layer(said), fields=fields)
+) -> StreamSources:
+    """Which way the records of each stream are read."""
+    top = msgspec.structs.replace(configured.top_layer(msgspec.structs.asdict(general)), fields=fields)
     if general.source is None:
-        if not any(said[name] for name in configured.AT_TOP if name != "fields"):
-            return None
         return StreamSources([Stream(_way(general, accounts, top, "", {}, rules), "*", watched=[*_of_top(general)])])
     if isinstance(general.source, str):
         return StreamSources([_stream(general, accounts, None, general.source, rules)])
