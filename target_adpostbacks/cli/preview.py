@@ -15,14 +15,17 @@ import msgspec
 
 from target_adpostbacks.cli import _configs, _differences, _options
 from target_adpostbacks.cli._output import as_json, printable
+from target_adpostbacks.config import General, InvalidConfig
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import JSON
 from target_adpostbacks.core.conversion import Conversion
 from target_adpostbacks.core.masking import masked
 from target_adpostbacks.core.postback import NotSent, Postback, prepare
 from target_adpostbacks.core.preparation import digest, invalid
+from target_adpostbacks.delivery.people import People
 from target_adpostbacks.networks import NAMES
 from target_adpostbacks.run import preparation_of, utc_now
+from target_adpostbacks.run.erasing import digests_of_list
 from target_adpostbacks.singer.messages import BadLine, UnreadableInput
 from target_adpostbacks.singer.records import Place, Records
 
@@ -63,6 +66,7 @@ class Preview:
         self._configured, self._now, self._raw, self._network = configured, now, raw, network
         self._preparation = preparation_of(configured.general, configured.accounts)
         self._preparation.make = self._make
+        self._listed = _listed(configured.general, self._preparation.country_codes)
         self._payloads: dict[str, JSON] = {}  # by account, of one record
         self._urls: dict[str, str] = {}  # where its request would go
         self._has_read = False
@@ -97,6 +101,8 @@ class Preview:
         self._payloads.clear()
         self._has_read = True
         prepared = self._preparation.prepare(record, self._now, stream=place.stream, key=place.key, line=place.line)
+        if self._listed:
+            prepared = self._listed.left_out(prepared)
         shown = [*map(self._of_postback, prepared.postbacks), *map(self._of_skip, prepared.not_sent)]
         return [each for each in shown if self._network in ("", each.network)]
 
@@ -137,6 +143,15 @@ class Preview:
             payload=None,
         )
         return Shown(previewed, network, not_sent.key.event_name, not_sent.message)
+
+
+def _listed(general: General, country_codes: Sequence[tuple[str, ...]]) -> People | None:
+    """Whom the config's list names. What is in the ledger is not asked for."""
+    try:
+        digests = digests_of_list(general, country_codes, lambda what: click.echo(f"Warning: {what}", err=True))
+    except InvalidConfig as error:
+        raise click.ClickException(str(error)) from None
+    return People(None, general.erasure_key or "", digests) if digests else None
 
 
 @click.command()

@@ -19,10 +19,13 @@ SUPPRESSED = "suppressed"
 class People:
     """Who was erased until now, and whoever ``listed`` are. Safe to use from several threads.
 
-    ``listed``: digests by ``key``; ``has_index``: whether the ledger is to know whose each delivery is.
+    ``erasure``: of the ledger, if there is one; ``listed``: digests by ``key``; ``has_index``: whether the ledger is to
+    know whose each delivery is.
     """
 
-    def __init__(self, erasure: Erasure, key: str, listed: Iterable[str] = (), *, has_index: bool = False) -> None:
+    def __init__(
+        self, erasure: Erasure | None, key: str, listed: Iterable[str] = (), *, has_index: bool = False
+    ) -> None:
         self.has_index = has_index
         self._erasure, self._key = erasure, key
         self._suppressed = {*listed}
@@ -31,6 +34,8 @@ class People:
         self._read_on()
 
     def _read_on(self) -> None:
+        if self._erasure is None:
+            return
         with self._lock:
             self._reached, digests = self._erasure.suppressed(self._reached)
             self._suppressed.update(digests)

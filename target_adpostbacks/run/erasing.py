@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from target_adpostbacks.config import General, InvalidConfig
 from target_adpostbacks.core.digests import fingerprint, keyed
@@ -46,12 +46,9 @@ def _people_of(
     general: General, erasure: Erasure, country_codes: Sequence[tuple[str, ...]], now: str, log: logging.Logger
 ) -> People | None:
     key, kept = general.erasure_key, erasure.kept()
-    mistakes = [mistake] if (mistake := problem(key, kept)) else []
-    listed: set[str] = set()
-    if general.suppress and key:
-        mistakes += _read(general.suppress, key, country_codes, listed, log)
-    if mistakes:
-        raise InvalidConfig(mistakes)
+    if mistake := problem(key, kept):
+        raise InvalidConfig([mistake])
+    listed = digests_of_list(general, country_codes, log.warning)
     try:
         if key and general.erasure_index:
             erasure.index_from(now, fingerprint(key))
@@ -62,19 +59,25 @@ def _people_of(
     return People(erasure, key, listed, has_index=general.erasure_index) if key else None
 
 
-def _read(
-    path: str, key: str, country_codes: Sequence[tuple[str, ...]], listed: set[str], log: logging.Logger
-) -> Iterator[str]:
-    """Add the digests of a list; a mistake where it can't be read."""
+def digests_of_list(
+    general: General, country_codes: Sequence[tuple[str, ...]], warn: Callable[[str], None]
+) -> set[str]:
+    """Whom the list of a config names; nobody without one. Raises InvalidConfig where it can't be read."""
+    path, key = general.suppress, general.erasure_key
+    if not (path and key):
+        return set()
     from target_adpostbacks.run.listed import UnusableList, from_file
 
+    digests: set[str] = set()
+    first, unread = "", 0
     try:
-        people = from_file(path, country_codes)
+        for line, kind, forms in from_file(path, country_codes):
+            digests.update(keyed(form, key) for form in forms)
+            if not forms:
+                first, unread = first or f"line {line}: no usable {kind}", unread + 1
     except UnusableList as unusable:
-        yield f"suppress: {unusable}"
-        return
-    listed.update(keyed(form, key) for each in people for form in each.forms)
-    if unread := [each for each in people if not each.forms]:
-        line, kind, _ = unread[0]
-        so_many = "it stands" if len(unread) == 1 else f"{len(unread)} such values stand"
-        log.warning("suppress: line %d: no usable %s; %s for nobody.", line, kind, so_many)
+        raise InvalidConfig([f"suppress: {unusable}"]) from None
+    if unread:
+        so_many = "it stands" if unread == 1 else f"{unread} such values stand"
+        warn(f"suppress: {first}; {so_many} for nobody.")
+    return digests

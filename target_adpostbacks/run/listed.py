@@ -65,11 +65,11 @@ def people(lines: Iterable[str], country_codes: Sequence[tuple[str, ...]] = ()) 
                 yield given(reader.line_num + 1, kind, value, country_codes)
 
 
-def from_file(path: str, country_codes: Sequence[tuple[str, ...]] = ()) -> list[Given]:
+def from_file(path: str, country_codes: Sequence[tuple[str, ...]] = ()) -> Iterator[Given]:
     """Each value of the list in a file. Raises UnusableList."""
     try:
         with Path(path).expanduser().open(encoding="utf-8", newline="") as file:
-            return [*people(file, country_codes)]
+            yield from people(file, country_codes)
     except OSError as error:
         raise UnusableList(f"{path}: {error.strerror or type(error).__name__}") from None
     except (UnicodeDecodeError, ValueError):

@@ -62,6 +62,24 @@ def test_each_record_is_sent_or_says_why_not_and_by_which_rule(folder: Path) -> 
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "data.jsonl"]  # no ledger
 
 
+def test_whoever_is_in_the_configs_list_is_left_out_and_no_key_is_needed(folder: Path) -> None:
+    content = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**content, "suppress": "people.csv"}))
+    assert "suppress: people.csv: No such file" in run().output
+    (folder / "data.jsonl").write_text(
+        "".join(
+            json.dumps(a_record(event_id=each, event_time=NOW, email=f"{each}@example.com")) + "\n" for each in "ab"
+        )
+    )
+    (folder / "people.csv").write_text("email\na@example.com\nnobody\n")
+    result = run("--format", "jsonl")
+    assert [(row["event_id"], row["outcome"], row["reason"]) for row in shown(result)] == [
+        ("a", "skip", "suppressed"),
+        ("b", "send", ""),
+    ]
+    assert result.stderr == "Warning: suppress: line 3: no usable email; it stands for nobody.\n"
+
+
 def test_a_name_in_a_rule_that_no_record_had_is_warned_of_at_the_end(folder: Path) -> None:
     config(folder / "config.json", rules=[{"when": "paln == 'x'"}])
     result = run("--format", "jsonl")
