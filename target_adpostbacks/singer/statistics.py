@@ -175,6 +175,14 @@ class Statistics:
             if not self._used[name] and reasons.total() >= ENOUGH:
                 yield f"performance.{name}: none of {reasons.total()} rows could be used ({_listed(reasons)})."
 
+    @property
+    def counts(self) -> Counter[str]:
+        """How many rows came of each stream, whatever became of them."""
+        counts = Counter(self._used)
+        for (stream, _), count in self._left_out.items():
+            counts[stream] += count
+        return counts
+
     def _reasons(self, name: str | None = None) -> Counter[str]:
         reasons: Counter[str] = Counter()
         for (stream, reason), count in self._left_out.items():

@@ -407,6 +407,8 @@ class TargetAdpostbacks(CommandTarget):
 
     def process_endofpipe(self) -> None:
         """After the last line: send what is left, wait for every verdict, close the run."""
+        for name, count in self.statistics.counts.items():
+            self._conversion_sink(name).records += count  # for the SDK's metric
         super().process_endofpipe()
         failed = [*self.statistics.end()]
         self.delivery_run.settle(self._is_hurried)

@@ -58,6 +58,7 @@ def test_statistics_go_into_their_table_and_conversions_to_their_network(target:
     assert spent(target) == [("A1", 60_000_000), ("A2", 7_000_000)]
     assert ran.summary.startswith("read 1, accepted 1,")
     assert of_statistics(ran)[-1].endswith("performance: 3 rows")
+    assert '"value":3,"tags":{"stream":"ad_insights"' in ran.stderr
     assert len(sandbox.received) == 1
     assert target.rows("network") == [("tiktok",)]
 
