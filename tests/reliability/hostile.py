@@ -252,7 +252,7 @@ def at_most(count: int) -> range:
     return range(1, count + 1)
 
 
-def play(row: Row, folder: Path) -> None:
+def play(row: Row, folder: Path, command: Sequence[str] = (COMMAND,)) -> None:
     """Do what the row says, run after run, and hold each promise against what came of it."""
     with ExitStack() as stack:
         places = {place: stack.enter_context(made()) for place, made in PLACES.items() if place in repr(row)}
@@ -260,15 +260,15 @@ def play(row: Row, folder: Path) -> None:
         target = Target(folder, sandbox.url)
         run: Row | None = row
         while run:
-            _play(run, target, sandbox, places)
+            _play(run, target, sandbox, places, command)
             run = run.then
 
 
-def _play(row: Row, target: Target, sandbox: Sandbox, places: dict[str, str]) -> None:
+def _play(row: Row, target: Target, sandbox: Sandbox, places: dict[str, str], command: Sequence[str]) -> None:
     row.prepare(target.folder)
     sandbox.faults = _placed(row.faults, places)
     stdout = row.stdout()
-    process = start(target, row.prefix, stdout, **_placed(row.config, places))
+    process = start(target, row.prefix, stdout, command, **_placed(row.config, places))
     if stdout != subprocess.PIPE:
         os.close(stdout)
     stage = Stage(target, sandbox, process, row.feed)

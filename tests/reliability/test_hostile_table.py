@@ -19,6 +19,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import eager
 import pytest
 from canaries import PERSONAL, SECRETS
 from hostile import LEDGER, NO_LEDGER, THREE, TORN, Act, Row, Stage, at_most, case, counted, play, purchase, purchases
@@ -602,3 +603,9 @@ TABLE = [
 )
 def test_whatever_happens_nothing_is_lost_and_nothing_counts_twice(row: Row, tmp_path: Path) -> None:
     play(row, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in TABLE[::12]])
+def test_the_same_holds_with_worker_processes(row: Row, tmp_path: Path) -> None:
+    play(row, tmp_path, eager.command(2))
