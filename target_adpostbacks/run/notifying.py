@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
+from importlib import import_module
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -142,6 +143,7 @@ class Notifier:
     ) -> None:
         self._notify, self._accounts, self._ledger_url = notify, accounts, ledger_url
         self._clock, self._log = clock, log
+        import_module("target_adpostbacks.ledger.health")  # now, since after a signal there is little time
         self._stopped_at = 0.0  # monotonic
         self._is_done = False
 
