@@ -132,7 +132,7 @@ class Statistics:
 
     def _leave_out(self, name: str, reason: str, why: str, line: int) -> None:
         if not self._left_out[name, reason]:
-            self._log.warning("Line %d: %s (stream %s). Left out; more of these are counted.", line, why, name)
+            self._log.warning("Line %d: performance.%s: %s. Left out; more of these are counted.", line, name, why)
         self._left_out[name, reason] += 1
 
     def tick(self, age_seconds: float) -> None:

@@ -144,3 +144,11 @@ def test_conversions_count_on_the_day_of_their_click_where_that_is_asked_for(led
 def test_a_value_that_is_no_money_is_not_added(ledger: Ledger, ledger_url: str) -> None:
     (found,) = owned(ledger, ledger_url, a_row("a", value=1e300), a_row("b", value=2.0))
     assert (found.conversions, found.value) == (2, 2_000_000)
+
+
+def test_retention_never_touches_statistics(ledger: Ledger, ledger_url: str) -> None:
+    ledger.write_performance([a_statistic(extracted_at="2020-01-01T00:00:00.000+00:00", day="2019-12-31")])
+    ledger.write(NOW, [a_row()])
+    ledger.expire("2030-01-01T00:00:00.000+00:00")
+    assert rows(ledger_url, "day, spend_micros", "ad_performance") == [("2019-12-31", 10_000_001)]
+    assert rows(ledger_url, "event_time, click_time") == [(None, None)]

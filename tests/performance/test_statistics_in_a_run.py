@@ -68,7 +68,7 @@ def test_rows_that_are_no_use_are_counted_and_hold_nothing_back(target: Target) 
     ran = target.run([schema("ad_insights"), day(1), *bad, state({"n": 1})])
     assert (ran.code, ran.states) == (0, [{"n": 1}])
     assert of_statistics(ran)[-1].endswith("performance: 1 row, 3 left out (day_missing 1, spend_missing 2)")
-    assert "Line 3: no spend, or not a number; map it with `columns.spend` (stream ad_insights)." in ran.stderr
+    assert "Line 3: performance.ad_insights: no spend, or not a number; map it with `columns.spend`." in ran.stderr
     assert "canary" not in ran.stderr
 
 
@@ -78,7 +78,7 @@ def test_a_stream_of_which_no_row_can_be_used_fails_the_run(target: Target, rows
     ran = target.run([schema("ad_insights"), *map(day, range(rows)), state({"n": 1})])
     assert (ran.code, ran.states) == (code, [{"n": 1}])
     assert ("none of 5 rows could be used (currency_missing 5)." in ran.stderr) == (code == 1)
-    assert "no currency; set `currency` to that of the ad account (stream ad_insights)" in ran.stderr
+    assert "performance.ad_insights: no currency; set `currency` to that of the ad account." in ran.stderr
 
 
 def test_a_stream_that_looks_like_statistics_is_told_once_and_not_sent(target: Target) -> None:
