@@ -155,3 +155,12 @@ def test_what_only_one_of_two_configs_sends_is_added_or_removed(folder: Path) ->
 
 def test_a_reader_that_has_enough_ends_it_quietly() -> None:
     assert run("--limit", "2").exit_code == 0
+
+
+def test_a_preview_says_that_it_does_not_look_for_clicks(folder: Path) -> None:
+    written = json.loads((folder / "config.json").read_text())
+    clicks = {"clicks": {"stream": "ad_clicks"}, "erasure_key": "k" * 32}
+    (folder / "config.json").write_text(json.dumps({**written, **clicks}))
+    result = run()
+    assert "Warning: clicks: a run looks for those of the person in the ledger; a preview does not." in result.stderr
+    assert not (folder / "never.db").exists()
