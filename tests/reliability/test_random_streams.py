@@ -19,9 +19,10 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import parse_qsl, urlsplit
 
+import eager
 import msgspec
 import pytest
 from canaries import SECRET_SETTINGS, canaries_in, left_behind
@@ -39,6 +40,7 @@ from target_adpostbacks.sandbox.access import Access
 from target_adpostbacks.sandbox.network import Answer, Batch, Call, Refused, SandboxNetwork
 from target_adpostbacks.sandbox.networks import network_of
 from target_adpostbacks.sandbox.schema import Problem
+from target_adpostbacks.singer import line_workers
 from target_adpostbacks.singer.reader import LineReader
 from target_adpostbacks.singer.target import TargetAdpostbacks
 
@@ -201,6 +203,8 @@ def no_network_wants_to_be_left_alone() -> Iterator[None]:
 class RandomStreams(RuleBasedStateMachine):
     """A source that grows, and a target that is run on what follows its last state."""
 
+    workers = 0
+
     def __init__(self) -> None:
         super().__init__()
         self._folder = tempfile.TemporaryDirectory(dir=IN_MEMORY if IN_MEMORY.exists() else None)
@@ -262,9 +266,9 @@ class RandomStreams(RuleBasedStateMachine):
         self.source.append(encoded(line))
 
     def _run(self) -> TargetAdpostbacks:
-        feed: Any = io.BytesIO(b"".join([*map(encoded, (schema("a"), schema("b"))), *self.source[self.state :]]))
         logged = io.StringIO()
-        with logged_into(logged):
+        text = b"".join([*map(encoded, (schema("a"), schema("b"))), *self.source[self.state :]])
+        with self._feed(text) as feed, logged_into(logged):
             target = self._target()
             try:
                 target.listen(feed)
@@ -281,6 +285,9 @@ class RandomStreams(RuleBasedStateMachine):
         self._check_ledger()
         return target
 
+    def _feed(self, text: bytes) -> IO[Any]:
+        return io.BytesIO(text)
+
     def _target(self) -> TargetAdpostbacks:
         sections = {name: {**SETTINGS[name], **SECRET_SETTINGS[name]} for name in KNOWN}
         # A bad id alone, refused by each of six networks, is all that a run may bring.
@@ -290,10 +297,13 @@ class RandomStreams(RuleBasedStateMachine):
             "batch_size_rows": 3,
             "concurrency": 2,
             "ledger_url": f"sqlite:///{self.ledger}",
+            "workers": self.workers,
         }
         members = {"transport": self.network, "pauses": staticmethod(lambda: itertools.repeat(0.0))}
         kind = type("ScriptedTarget", (TargetAdpostbacks,), members)
-        target: TargetAdpostbacks = kind(config={**sections, **limits}, message_reader=LineReader())
+        reader = LineReader(chunk=600) if self.workers else LineReader()
+        reader.workers_after = 1
+        target: TargetAdpostbacks = kind(config={**sections, **limits}, message_reader=reader)
         target.stdout = io.StringIO()
         self.network.stop = lambda: target._on_signal(signal.SIGTERM, None)
         return target
@@ -356,8 +366,19 @@ def logged_into(text: io.StringIO) -> Iterator[None]:
         root.setLevel(level)
 
 
-@pytest.mark.parametrize("examples", [8, pytest.param(60, marks=pytest.mark.slow)])
-def test_whatever_comes_and_whatever_is_answered_the_promises_hold(examples: int) -> None:
+class WithWorkers(RandomStreams):
+    """The same, with two processes that prepare from the first records on."""
+
+    workers = 2
+
+    def _feed(self, text: bytes) -> IO[Any]:
+        file = (self.batches / "input").open("w+b")  # workers read no input that is held in memory
+        file.write(text)
+        file.seek(0)
+        return file
+
+
+def played(machine: type[RandomStreams], examples: int) -> None:
     play = settings(
         max_examples=int(os.environ.get("EXAMPLES") or examples),
         stateful_step_count=4,
@@ -366,4 +387,24 @@ def test_whatever_comes_and_whatever_is_answered_the_promises_hold(examples: int
         phases=[Phase.generate],  # threads take turns by chance: what is made smaller may no longer fail
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(seed(int(os.environ.get("SEED") or 1))(RandomStreams), settings=play)
+    run_state_machine_as_test(seed(int(os.environ.get("SEED") or 1))(machine), settings=play)
+
+
+@pytest.mark.parametrize("examples", [8, pytest.param(60, marks=pytest.mark.slow)])
+def test_whatever_comes_and_whatever_is_answered_the_promises_hold(examples: int) -> None:
+    played(RandomStreams, examples)
+
+
+@pytest.mark.slow
+def test_the_same_holds_with_worker_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[eager.Eager] = []
+
+    class Made(eager.Eager):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            made.append(self)
+
+    monkeypatch.setattr(eager, "COUNT", WithWorkers.workers)
+    monkeypatch.setitem(vars(line_workers), "Workers", Made)
+    played(WithWorkers, 4)
+    assert made
