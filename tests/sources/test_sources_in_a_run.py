@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from canaries import left_behind
 from click.testing import CliRunner
 from conftest import NOW, SETTINGS
+from eager import command
+from run_target import COMMAND, Target, record, schema, state
 from sourced import cases, preparation
 
 from target_adpostbacks import deliver
@@ -132,3 +135,24 @@ def test_preview_and_doctor_take_a_source(tmp_path: Path) -> None:
         assert {row["email"] for row in diagnosis["coverage"] if row["network"] == "tiktok"} == {2}
     unknown = CliRunner().invoke(preview, [*paths, "--source", "shopfy_orders"])
     assert "source: no such source; did you mean shopify_orders?" in unknown.output
+
+
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_the_command_passes_streams_by_and_state_goes_on(tmp_path: Path, playing: Sandbox, workers: int) -> None:
+    made = Target(tmp_path, playing.url, source="shopify_orders", defaults={"event_source_url": "https://a.example/"})
+    orders = [record("shop-orders", **an_order(number)) for number in range(1, 4)]
+    orders.append(record("shop-orders", **an_order(4, financial_status="partially_refunded", current_total_price=5)))
+    people = [record("shop-customers", id=number, email="canary.mail@example.com") for number in range(2)]
+    lines = [
+        schema("shop-orders", ["id"]),
+        schema("shop-customers", ["id"]),
+        *people,
+        *orders,
+        *people,
+        state({"n": 1}),
+    ]
+    ran = made.run(lines, command=command(workers) if workers else (COMMAND,))
+    assert (ran.code, ran.states) == (0, [{"n": 1}])
+    assert ran.summary.startswith("read 8 (9 conversions), accepted 4, already accepted 0, rejected 0, skipped 5")
+    assert {event_id for event_id, *_ in made.rows()} == {"1", "2", "3", "4"}
+    assert "canary" not in left_behind(tmp_path, ran.stdout, ran.stderr)
