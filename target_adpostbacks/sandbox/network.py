@@ -75,6 +75,7 @@ class SandboxNetwork(ABC):
 
     name: ClassVar[str]
     errors: ClassVar[Collection[str]]  # names that a fault's ``error`` may use
+    answers: ClassVar[Mapping[str, Answer]] = {}  # documented ones, of which the first stands for its HTTP status
     dedup_window: ClassVar[timedelta]
     # For docs/sandbox.md:
     paths: ClassVar[Sequence[str]]
@@ -107,12 +108,20 @@ class SandboxNetwork(ABC):
         """A documented error by its name."""
 
     @abstractmethod
+    def ids_in(self, body: Any) -> list[str]:
+        """The ids of a request's events in order. May raise what looking into something else does."""
+
     def failed(self, status: int) -> Answer:
         """A bare HTTP status, with the body that the network sends along."""
+        usual = (answer for answer in self.answers.values() if answer.status == status)
+        return next(usual, Answer(status=status, code=str(status)))
 
-    @abstractmethod
     def event_ids(self, body: Any) -> list[str]:
-        """The ids of a request's events in order, before anything is checked; never raises."""
+        """The ids of a request's events in order, before anything is checked; none in what is no request."""
+        try:
+            return self.ids_in(body)
+        except (AttributeError, KeyError, TypeError):
+            return []
 
     def knows(self, error: str) -> bool:
         """Whether a fault may ask for this error."""

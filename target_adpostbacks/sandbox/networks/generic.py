@@ -165,16 +165,13 @@ class Generic(SandboxNetwork):
     def failed(self, status: int) -> Answer:
         return Answer(status=status, body=f"HTTP {status}", code=str(status))
 
-    def event_ids(self, body: Any) -> list[str]:
+    def ids_in(self, body: Any) -> list[str]:
         if not isinstance(body, dict):
             return []
-        try:
-            if "events" in body:
-                return [str(event.get("dedupe_id")) for event in body["events"]]
-            if "data" in body:
-                return [str(event["conversion"].get("event_id")) for event in body["data"]]
-        except (AttributeError, KeyError, TypeError):
-            return []
+        if "events" in body:
+            return [str(event.get("dedupe_id")) for event in body["events"]]
+        if "data" in body:
+            return [str(event["conversion"].get("event_id")) for event in body["data"]]
         return [str(body[name]) for name in (*ID_NAMES, "event_id") if body.get(name)][:1]
 
 

@@ -44,6 +44,7 @@ ROWS = {
 class GoogleAds(SandboxNetwork):
     name = "google_ads"
     errors = ERRORS.keys()
+    answers = ERRORS
     dedup_window = timedelta(days=90)
     paths = (
         TOKEN,
@@ -180,18 +181,11 @@ class GoogleAds(SandboxNetwork):
     def error(self, call: Call, name: str) -> Answer:
         return ERRORS[name]
 
-    def failed(self, status_: int) -> Answer:
-        usual = (answer for answer in ERRORS.values() if answer.status == status_)
-        return next(usual, Answer(status=status_, code=str(status_)))
-
-    def event_ids(self, body: Any) -> list[str]:
-        try:
-            if "events" in body:
-                return [str(event.get("transactionId")) for event in body["events"]]
-            rows: list[Any] = next((body[key] for key, _ in ROWS.values() if key in body), [])
-            return [str(row.get("orderId")) for row in rows]
-        except (AttributeError, KeyError, TypeError):
-            return []
+    def ids_in(self, body: Any) -> list[str]:
+        if "events" in body:
+            return [str(event.get("transactionId")) for event in body["events"]]
+        rows: list[Any] = next((body[key] for key, _ in ROWS.values() if key in body), [])
+        return [str(row.get("orderId")) for row in rows]
 
 
 def admit(call: Call, api: str) -> None:

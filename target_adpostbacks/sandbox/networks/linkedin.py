@@ -74,6 +74,7 @@ COUNTED = ("refused_in_part", "wrong_count")
 class LinkedIn(SandboxNetwork):
     name = "linkedin"
     errors = (*ERRORS, *COUNTED)
+    answers = ERRORS
     dedup_window = MAX_AGE
     paths = (EVENTS, TOKEN)
     refusal = (
@@ -147,15 +148,8 @@ class LinkedIn(SandboxNetwork):
         first = [{"status": 422, "message": "refused alone"}] if name == "refused_in_part" else []
         return Answer(body={"elements": [*first, *results]}, code=name)
 
-    def failed(self, status: int) -> Answer:
-        usual = (answer for answer in ERRORS.values() if answer.status == status)
-        return next(usual, Answer(status=status, code=str(status)))
-
-    def event_ids(self, body: Any) -> list[str]:
-        try:
-            return [str(element.get("eventId")) for element in body["elements"]]
-        except (AttributeError, KeyError, TypeError):
-            return []
+    def ids_in(self, body: Any) -> list[str]:
+        return [str(element.get("eventId")) for element in body["elements"]]
 
 
 def admit(call: Call) -> str:

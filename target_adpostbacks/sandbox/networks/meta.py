@@ -180,11 +180,8 @@ class Meta(SandboxNetwork):
     def failed(self, status: int) -> Answer:
         return Answer(status=status, body=PAGE if status < 502 else None, code=str(status))
 
-    def event_ids(self, body: Any) -> list[str]:
-        try:
-            return [str(event.get("event_id")) for event in body["data"]]
-        except (AttributeError, KeyError, TypeError):
-            return []
+    def ids_in(self, body: Any) -> list[str]:
+        return [str(event.get("event_id")) for event in body["data"]]
 
 
 def by_number(name: str) -> Error:

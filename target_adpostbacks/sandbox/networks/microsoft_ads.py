@@ -43,6 +43,7 @@ ONCE = "single-use"
 class MicrosoftAds(SandboxNetwork):
     name = "microsoft_ads"
     errors = ERRORS.keys()
+    answers = ERRORS
     dedup_window = timedelta(hours=48)
     paths = (TOKEN, "/v1/{uet_tag_id}/events", APPLY)
     refusal = (
@@ -128,17 +129,10 @@ class MicrosoftAds(SandboxNetwork):
     def error(self, call: Call, name: str) -> Answer:
         return ERRORS[name]
 
-    def failed(self, status: int) -> Answer:
-        usual = (answer for answer in ERRORS.values() if answer.status == status)
-        return next(usual, Answer(status=status, code=str(status)))
-
-    def event_ids(self, body: Any) -> list[str]:
-        try:
-            if "data" in body:
-                return [str(event.get("eventId")) for event in body["data"]]
-            return [f"{item.get('ConversionName')} {item.get('ConversionTime')}" for item in body["OfflineConversions"]]
-        except (AttributeError, KeyError, TypeError):
-            return []
+    def ids_in(self, body: Any) -> list[str]:
+        if "data" in body:
+            return [str(event.get("eventId")) for event in body["data"]]
+        return [f"{item.get('ConversionName')} {item.get('ConversionTime')}" for item in body["OfflineConversions"]]
 
 
 def bearer(call: Call) -> str:

@@ -68,6 +68,7 @@ ERRORS = {
 class OpenAIAds(SandboxNetwork):
     name = "openai_ads"
     errors = ERRORS.keys()
+    answers = ERRORS
     dedup_window = timedelta(hours=48)
     paths = (PATH,)
     refusal = (
@@ -126,15 +127,8 @@ class OpenAIAds(SandboxNetwork):
     def error(self, call: Call, name: str) -> Answer:
         return ERRORS[name]
 
-    def failed(self, status: int) -> Answer:
-        usual = (answer for answer in ERRORS.values() if answer.status == status)
-        return next(usual, bare(status))
-
-    def event_ids(self, body: Any) -> list[str]:
-        try:
-            return [str(event.get("id")) for event in body["events"]]
-        except (AttributeError, KeyError, TypeError):
-            return []
+    def ids_in(self, body: Any) -> list[str]:
+        return [str(event.get("id")) for event in body["events"]]
 
 
 def first_of(events: list[Any], call: Call) -> Problem | None:

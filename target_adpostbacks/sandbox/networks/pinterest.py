@@ -65,6 +65,7 @@ COUNTED = ("none_processed", "partly_processed", "partly_unprocessable")
 class Pinterest(SandboxNetwork):
     name = "pinterest"
     errors = (*ERRORS, *COUNTED)
+    answers = ERRORS
     dedup_window = timedelta(hours=48)
     paths = ("/v5/ad_accounts/{ad_account_id}/events",)
     refusal = (
@@ -137,15 +138,8 @@ class Pinterest(SandboxNetwork):
             return answer(422, 422001, "Not all events were successfully processed.", details=told.body)
         return told
 
-    def failed(self, status: int) -> Answer:
-        usual = (answer for answer in ERRORS.values() if answer.status == status)
-        return next(usual, bare(status))
-
-    def event_ids(self, body: Any) -> list[str]:
-        try:
-            return [str(event.get("event_id")) for event in body["data"]]
-        except (AttributeError, KeyError, TypeError):
-            return []
+    def ids_in(self, body: Any) -> list[str]:
+        return [str(event.get("event_id")) for event in body["data"]]
 
 
 def listed(call: Call, events: list[Any], wrong: Mapping[int, Problem], received: int) -> Answer:

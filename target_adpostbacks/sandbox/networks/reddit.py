@@ -71,6 +71,7 @@ ERRORS = {
 class Reddit(SandboxNetwork):
     name = "reddit"
     errors = ERRORS.keys()
+    answers = ERRORS
     dedup_window = timedelta(days=2)
     paths = ("/api/v3/pixels/{pixel_id}/conversion_events",)
     refusal = "HTTP 400 with `error.message`. It names no event, like nearly every answer of Reddit that is known."
@@ -143,15 +144,8 @@ class Reddit(SandboxNetwork):
     def error(self, call: Call, name: str) -> Answer:
         return ERRORS[name]
 
-    def failed(self, status: int) -> Answer:
-        usual = (answer for answer in ERRORS.values() if answer.status == status)
-        return next(usual, text(status, None))
-
-    def event_ids(self, body: Any) -> list[str]:
-        try:
-            return [str(event.get("metadata", {}).get("conversion_id")) for event in body["data"]["events"]]
-        except (AttributeError, KeyError, TypeError):
-            return []
+    def ids_in(self, body: Any) -> list[str]:
+        return [str(event.get("metadata", {}).get("conversion_id")) for event in body["data"]["events"]]
 
 
 def message_for(problem: Problem, call: Call) -> str:

@@ -55,6 +55,7 @@ ERRORS = {
 class Snapchat(SandboxNetwork):
     name = "snapchat"
     errors = ERRORS.keys()
+    answers = ERRORS
     dedup_window = timedelta(hours=48)
     paths = ("/v3/{asset_id}/events", "/v3/{asset_id}/events/validate")
     refusal = (
@@ -122,15 +123,8 @@ class Snapchat(SandboxNetwork):
     def error(self, call: Call, name: str) -> Answer:
         return ERRORS[name]
 
-    def failed(self, status: int) -> Answer:
-        usual = (answer for answer in ERRORS.values() if answer.status == status)
-        return next(usual, bare(status))
-
-    def event_ids(self, body: Any) -> list[str]:
-        try:
-            return [str(event.get("event_id")) for event in body["data"]]
-        except (AttributeError, KeyError, TypeError):
-            return []
+    def ids_in(self, body: Any) -> list[str]:
+        return [str(event.get("event_id")) for event in body["data"]]
 
 
 def validating(call: Call) -> bool:

@@ -89,11 +89,8 @@ class TikTok(SandboxNetwork):
     def failed(self, status: int) -> Answer:
         return Answer(status=status, body=f"<html><body>{status}</body></html>", code=str(status))
 
-    def event_ids(self, body: Any) -> list[str]:
-        try:
-            return [str(event.get("event_id")) for event in body["data"]]
-        except (AttributeError, KeyError, TypeError):
-            return []
+    def ids_in(self, body: Any) -> list[str]:
+        return [str(event.get("event_id")) for event in body["data"]]
 
 
 def track(call: Call) -> Batch:

@@ -57,6 +57,7 @@ ERRORS = {
 class X(SandboxNetwork):
     name = "x"
     errors = ERRORS.keys()
+    answers = ERRORS
     dedup_window = timedelta(hours=48)
     paths = ("/12/measurement/conversions/{pixel_id}",)
     refusal = "HTTP 400 for the whole request, with `code`, `parameter` and a message that names no event."
@@ -145,15 +146,8 @@ class X(SandboxNetwork):
             )
         return ERRORS[name]
 
-    def failed(self, status: int) -> Answer:
-        usual = (answer for answer in ERRORS.values() if answer.status == status)
-        return next(usual, Answer(status=status, code=str(status)))
-
-    def event_ids(self, body: Any) -> list[str]:
-        try:
-            return [str(conversion.get("conversion_id")) for conversion in body["conversions"]]
-        except (AttributeError, KeyError, TypeError):
-            return []
+    def ids_in(self, body: Any) -> list[str]:
+        return [str(conversion.get("conversion_id")) for conversion in body["conversions"]]
 
 
 def signature(call: Call, given: Mapping[str, str], secrets: list[str]) -> str:

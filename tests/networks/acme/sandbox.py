@@ -42,14 +42,8 @@ class Acme(SandboxNetwork):
     def error(self, call: Call, name: str) -> Answer:
         return Answer(body={"code": name}, code=name)
 
-    def failed(self, status: int) -> Answer:
-        return Answer(status=status, code=str(status))
-
-    def event_ids(self, body: Any) -> list[str]:
-        try:
-            return [str(event.get("id")) for event in body["events"]]
-        except (AttributeError, KeyError, TypeError):
-            return []
+    def ids_in(self, body: Any) -> list[str]:
+        return [str(event.get("id")) for event in body["events"]]
 
 
 NETWORK = Acme()
