@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from typing import Any
 import psycopg
 import pytest
 from dbt_project import SCHEMA, Project
+from ledger_rows import a_row
 from run_target import Target, a_purchase
 from sqlalchemy.engine import make_url
 
+from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.sandbox import Sandbox
 
 pytestmark = [
@@ -29,12 +32,13 @@ NOW = datetime.now(timezone.utc)
 Rows = Callable[[str], list[tuple[Any, ...]]]
 
 
+def hours_ago(hours: float) -> str:
+    """As the ledger writes a time."""
+    return (NOW - timedelta(hours=hours)).isoformat(timespec="milliseconds")
+
+
 def conversions() -> list[dict[str, Any]]:
     """Some of everything: accepted, refused, skipped, open, tests, corrections; several currencies and days."""
-
-    def hours_ago(hours: float) -> str:
-        return (NOW - timedelta(hours=hours)).isoformat()
-
     rows = [
         a_purchase(
             number,
@@ -86,6 +90,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert ran.code == 1, ran.stderr  # something is open
     counts = Counter(status for _, status, _ in target.rows())
     assert {status for status, count in counts.items() if count} == {"accepted", "rejected", "skipped", "open"}
+    live = {"asset": shared["pixel_code"], "event_time": hours_ago(11), "value": 5.0, "attempt_id": None}
+    with closing(Ledger(f"sqlite:///{folder}/adpostbacks.db", "run-2")) as ledger:
+        ledger.write(hours_ago(0), [a_row("evt-2", latency_ms=None, **live)])  # no more a trial
     return folder
 
 
@@ -219,7 +226,7 @@ def figures_in(rows: Rows) -> dict[str, dict[Any, Any]]:
             for (network, key), (count,) in by("network, match_key", "match_keys", "sum(with_key)").items()
         },
         "requests": by("network", "latency", "sum(requests), sum(success), sum(failed), sum(retried)"),
-        "learning": {(asset.partition("@")[0], *rest): int(most) for asset, *rest, most in learned},
+        "learning": Counter((asset.partition("@")[0], *rest, int(most)) for asset, *rest, most in learned),
         "at_stake": money("network, account, currency", "money_at_stake", "sum(value)"),
     }
 
@@ -255,10 +262,10 @@ def figures_of(report: dict[str, Any], healths: list[dict[str, Any]]) -> dict[st
         "requests": {
             (row["network"],): numbers(row, "requests", "success", "failed", "retried") for row in report["latency"]
         },
-        "learning": {
-            (row["asset"], row["ad_group"], ", ".join(row["events"]), row["unlocks"]): row["most"]
+        "learning": Counter(
+            (row["asset"], row["ad_group"], ", ".join(row["events"]), row["unlocks"], row["most"])
             for row in report["learning"]
-        },
+        ),
         "at_stake": {
             (*row["account"].split("."), name): value for row in healths for name, value in row["open_money"].items()
         },

@@ -36,6 +36,8 @@
     'currency?': 'text',
     'adjustment_time': 'time',
     'click_time': 'time',
+    'stitched_by?': 'text',
+    'click_row': 'integer',
     'deadline': 'time',
     'sent_at': 'time',
     'updated_at': 'time',
