@@ -120,7 +120,7 @@ def test_a_thousand_rows_at_once(clicks: Clicks) -> None:
 def test_an_erased_persons_clicks_go_with_those_one_hop_away(ledger: Ledger, clicks: Clicks, ledger_url: str) -> None:
     clicks.write(
         [
-            row(links=(("mail", "mobile"),)),
+            row(links=(("mail", "mobile"), ("mobile", "third"))),
             row(a_click("a"), people=("mail",)),
             row(a_click("b"), people=("mobile",)),
             row(a_click("c"), people=("another",), links=(("another", "x"),)),

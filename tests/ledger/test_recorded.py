@@ -78,13 +78,15 @@ def test_of_several_pixels_the_best_status_is_what_became_of_a_conversion(ledger
             a_row("3", "rejected", asset="A"),
             a_row("3", asset="B"),
             a_row("3", network="reddit", asset="t2"),
+            a_row("4", network="reddit", asset="t2"),
+            a_row("4", "open", network="reddit", asset="t3", reason="busy"),
         ],
     )
     assert recorded(ledger_url) == sorted(
         [
             ACCEPTED._replace(status="open", why="busy", conversions=2, sent=2),
             ACCEPTED,
-            ACCEPTED._replace(network="reddit"),
+            ACCEPTED._replace(network="reddit", conversions=2, sent=2),
         ]
     )
 
@@ -98,9 +100,12 @@ def test_tests_corrections_and_trials_of_what_is_live_are_not_in_it(ledger: Ledg
             a_row("3", asset=TRIAL),
             a_row("3", "rejected", code="7"),
             a_row("4", asset=TRIAL),
+            a_row("5", asset=TRIAL),
+            skipped("5", "disabled"),
         ],
     )
-    assert recorded(ledger_url) == [ACCEPTED, ACCEPTED._replace(status="rejected", why="7")]
+    unsent = ACCEPTED._replace(status="skipped", why="disabled", sent=0)
+    assert recorded(ledger_url) == [ACCEPTED, ACCEPTED._replace(status="rejected", why="7"), unsent]
 
 
 def test_what_was_for_nobody_has_no_network(ledger: Ledger, ledger_url: str) -> None:
