@@ -119,12 +119,12 @@ class Preparation:
     ) -> Prepared:
         """One record of a stream whose key properties are ``key``. Never raises for data."""
         if self.sources is None:
-            return self._prepare(record, self._usual, now, stream, key, line)
+            return self.prepare_row(record, self._usual, now, stream=stream, key=key, line=line)
         read = self.read(record, stream)
         if read is None:
             return Prepared(stream, line, conversions=0)
         way, rows = read
-        first, *others = (self._prepare(row, way, now, stream, key, line) for row in rows)
+        first, *others = (self.prepare_row(row, way, now, stream=stream, key=key, line=line) for row in rows)
         return _together(first, others) if others else first
 
     def read(self, record: Mapping[str, Any], stream: str) -> tuple[Way, Sequence[Mapping[str, Any]]] | None:
@@ -154,14 +154,9 @@ class Preparation:
                     yield parse(row, way.columns, key, stream)
 
     def prepare_row(
-        self, row: Mapping[str, Any], way: Way, now: datetime, *, stream: str, key: Sequence[str], line: int
+        self, record: Mapping[str, Any], way: Way, now: datetime, *, stream: str, key: Sequence[str], line: int
     ) -> Prepared:
-        """One of the ``rows`` of a record."""
-        return self._prepare(row, way, now, stream, key, line)
-
-    def _prepare(
-        self, record: Mapping[str, Any], way: Way, now: datetime, stream: str, key: Sequence[str], line: int
-    ) -> Prepared:
+        """One of what ``read`` makes of a record."""
         columns = way.columns
         try:
             if is_deleted(record):

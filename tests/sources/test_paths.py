@@ -7,7 +7,7 @@ import pickle
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sourced import records
 
@@ -90,6 +90,7 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(names, values, max_size=4), st.lists(names, min_size=1, max_size=4))
 def test_members_are_what_python_finds_step_by_step(row: dict[str, Any], steps: list[str]) -> None:
     value: Any = row
@@ -99,6 +100,7 @@ def test_members_are_what_python_finds_step_by_step(row: dict[str, Any], steps: 
         assert found(".".join(steps), row) == value
 
 
+@settings(deadline=None)
 @given(st.dictionaries(names, values, max_size=4), st.lists(names, min_size=1, max_size=4))
 def test_json_text_is_read_as_what_it_says(row: dict[str, Any], steps: list[str]) -> None:
     written = {name: json.dumps(value) if isinstance(value, (dict, list)) else value for name, value in row.items()}
@@ -106,6 +108,7 @@ def test_json_text_is_read_as_what_it_says(row: dict[str, Any], steps: list[str]
         assert found(".".join(steps), written) == found(".".join(steps), row)
 
 
+@settings(deadline=None)
 @given(st.text("ab.[]0-1 {}", max_size=12), st.dictionaries(names, values, max_size=4))
 def test_any_text_is_a_path_or_refused_and_any_row_is_read(text: str, row: dict[str, Any]) -> None:
     try:
@@ -116,6 +119,7 @@ def test_any_text_is_a_path_or_refused_and_any_row_is_read(text: str, row: dict[
     assert None not in [*Path(text, every=True).every_value(row)]
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["id", "Email", "total", "customer", "items", "status"]), values, max_size=6))
 def test_no_row_breaks_a_source(row: dict[str, Any]) -> None:
     mine = {

@@ -10,6 +10,7 @@ from conftest import NOW, SETTINGS
 from sourced import preparation, records
 
 from target_adpostbacks.config import InvalidConfig, read
+from target_adpostbacks.run import preparation_of
 
 AN_ORDER = {"event_name": "purchase", "event_id": "e-1", "event_time": "2026-11-20T12:00:00Z"}
 
@@ -156,6 +157,20 @@ def test_a_row_may_be_several_conversions() -> None:
     assert (prepared.conversions, prepared.outcomes) == (2, 2)
     assert len(records(top, {**row, "refunds": []}, "rows")) == 1
     assert records(top, {**row, "refunds": [], "paid": False}, "rows")[0]["skipped"] == "by_rule"
+
+
+def test_a_correction_that_a_row_makes_awaits_its_original_and_a_records_own_does_not() -> None:
+    network = {**SETTINGS["google_ads"], "send": "all"}
+    row = {**AN_ORDER, "gclid": "Cj0", "email": "ada@example.com", "value": 5, "currency": "EUR"}
+
+    def awaits(rows: list[dict[str, Any]], **changes: Any) -> list[bool]:
+        fields = {name: name for name in ("value", "currency", "email", "adjustment")}
+        made = preparation_of(*read({**with_plain(fields=fields, rows=rows), "google_ads": network}))
+        return [each.awaits_original for each in made.prepare({**row, **changes}, NOW, stream="rows").postbacks]
+
+    assert awaits([{"event": "purchase", "set": {"adjustment": "restate"}}]) == [True]
+    assert awaits([{"event": "purchase"}], adjustment="restate") == [False]
+    assert awaits([{"event": "purchase"}]) == [False]
 
 
 REST = "float(value) - total('refunds[].amount')"
