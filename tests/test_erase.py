@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timezone
@@ -19,6 +20,7 @@ from target_adpostbacks import deliver
 from target_adpostbacks.config import InvalidConfig
 from target_adpostbacks.core.digests import digests, fingerprint
 from target_adpostbacks.ledger import Ledger
+from target_adpostbacks.run.listed import from_file
 from target_adpostbacks.sandbox import Sandbox
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -36,6 +38,10 @@ def sandbox() -> Iterator[Sandbox]:
 def config(sandbox: Sandbox, tmp_path: Path) -> dict[str, Any]:
     sections = {name: {**SETTINGS[name], "base_url": sandbox.url} for name in ("tiktok", "reddit")}
     return {**sections, "ledger_url": f"sqlite:///{tmp_path}/ledger.db", "erasure_key": KEY}
+
+
+def digest_of(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
 
 
 def fresh(number: int, email: str | None = ADA, **changes: Any) -> dict[str, Any]:
@@ -79,6 +85,7 @@ def test_nothing_is_sent_about_whoever_was_erased_and_the_rest_is(config: dict[s
         ("phone", "+1 (415) 555-0100", {"email": None, "phone": "14155550100"}),
         ("phone", "+49 176 1234567", {"phone": "0176 1234567"}),
         ("external_id", "User_7", {"external_id": "user_7"}),
+        ("external_id", "\ufeffUser\u200b_7", {"external_id": "User_7"}),
     ],
 )
 def test_a_person_is_known_by_every_spelling(
@@ -220,6 +227,27 @@ def test_a_list_holds_for_the_run_and_leaves_nothing_in_the_ledger(
         assert ledger.erasure.kept().fingerprint == ""
 
 
+@pytest.mark.parametrize(("column", "value"), [("email", "Ada@example.com"), ("phone", "+1 415 555 0100")])
+def test_an_address_or_a_number_that_serves_as_an_id_is_known(
+    config: dict[str, Any], tmp_path: Path, column: str, value: str
+) -> None:
+    (tmp_path / "people.csv").write_text(f"{column}\n{value}\n")
+    config["suppress"] = str(tmp_path / "people.csv")
+    spellings = (value, value.lower(), digest_of(value.lower().replace(" ", "")))
+    ids = [fresh(n, None, external_id=spelling) for n, spelling in enumerate(spellings)]
+    assert deliver([*ids, fresh(4, None, external_id="4711")], config).skipped == {"suppressed": 3}
+
+
+def test_a_list_is_read_in_little_memory(tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("email\n" + "".join(f"ada.{n}@example.com\n" for n in range(20_000)))
+    tracemalloc.start()
+    try:
+        assert sum(1 for each in from_file(str(tmp_path / "people.csv")) if each.forms) == 20_000
+        assert tracemalloc.get_traced_memory()[1] < 6_000_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_values_of_a_list_that_are_none_are_told_without_them(
     config: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -236,6 +264,7 @@ def test_values_of_a_list_that_are_none_are_told_without_them(
         (b"ada@example.com\n", "its first line is no header"),
         (b"email\n\xff\xfe\n", "not text in UTF-8"),
         (b'email\n"' + b"x" * 200_000, "not CSV"),
+        (b'name,email\n"Ada,ada@example.com\nGrace,grace@example.com\n', "line 3: not CSV"),
     ],
 )
 def test_a_list_that_cannot_be_read_ends_the_run_before_it_begins(

@@ -107,7 +107,8 @@ def _phones(text: str, country_codes: tuple[str, ...]) -> Sequence[str | None]:
 
 
 def _external_ids(text: str, _: tuple[str, ...]) -> Sequence[str]:
-    """As it is, in small letters, and without white space."""
+    """As it is, in small letters, and without white space; without what can't be seen, as in records."""
+    text = keys.visible(text)
     return text, text.lower(), "".join(text.split()).lower()
 
 

@@ -12,6 +12,7 @@ from target_adpostbacks.core.columns import COLUMN_ALIASES
 from target_adpostbacks.core.digests import KINDS, forms
 
 DELIMITERS = ",;\t"
+ID = "external_id"
 _VALUE = re.compile(r"@|[0-9]{5}").search
 """What no name of a column has."""
 
@@ -29,9 +30,11 @@ class UnusableList(Exception):
 
 
 def given(line: int, kind: str, value: str, country_codes: Iterable[tuple[str, ...]] = ()) -> Given:
-    """One value, a phone number with what may complete it."""
-    each = [forms(kind, value, codes) for codes in dict.fromkeys(((), *country_codes))]
-    return Given(line, kind, tuple(dict.fromkeys(form for found in each for form in found)))
+    """One value, a phone number with what may complete it. An address or a number may be the person's id as well."""
+    found = [form for codes in dict.fromkeys(((), *country_codes)) for form in forms(kind, value, codes)]
+    if found and kind != ID:
+        found += [ID + form.removeprefix(kind) for form in found]
+    return Given(line, kind, tuple(dict.fromkeys(found)))
 
 
 def kinds_of(header: str) -> tuple[str, list[str]] | None:
@@ -52,7 +55,8 @@ def people(lines: Iterable[str], country_codes: Sequence[tuple[str, ...]] = ()) 
     if header is None:
         raise UnusableList("its first line is no header: email, phone, external_id, or some of them expected")
     delimiter, kinds = header
-    reader = csv.reader(numbered, delimiter=delimiter, skipinitialspace=True)
+    reader = csv.reader(numbered, delimiter=delimiter, skipinitialspace=True, strict=True)
+    # strict: a quote that is never closed would take the people after it for a part of its value
     while True:
         try:
             row = next(reader, None)
