@@ -23,6 +23,7 @@ from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from statistics import median
+from threading import Thread
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -201,8 +202,9 @@ class Answers(BaseHTTPRequestHandler):
 
 
 def serve(after_seconds: float) -> None:
-    """Print the port, then answer until killed."""
+    """Print the port, then answer until whoever started this ends, or closes its standard input."""
     Answers.after_seconds = after_seconds
+    Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
     socketserver.ThreadingTCPServer.allow_reuse_address = True
     server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answers)
     server.daemon_threads = True
@@ -326,15 +328,15 @@ def main() -> None:
     given = parser.parse_args()
     command = [sys.executable, __file__, "serve", str(given.answer_after)]
     with tempfile.TemporaryDirectory() as folder:
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert server.stdout
+        server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert server.stdin and server.stdout
         bench = Bench(folder, f"http://127.0.0.1:{server.stdout.readline().strip()}")
         try:
             if not given.only_several:
                 beside_the_bare_loop(bench, given.records)
             to_several_at_once(bench, given.records // 4, given.turns)
         finally:
-            server.kill()
+            server.stdin.close()
             server.wait()
             server.stdout.close()
 
