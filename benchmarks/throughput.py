@@ -329,7 +329,8 @@ def main() -> None:
     command = [sys.executable, __file__, "serve", str(given.answer_after)]
     with tempfile.TemporaryDirectory() as folder:
         server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert server.stdin and server.stdout
+        assert server.stdin
+        assert server.stdout
         bench = Bench(folder, f"http://127.0.0.1:{server.stdout.readline().strip()}")
         try:
             if not given.only_several:
