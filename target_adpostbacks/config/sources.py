@@ -88,7 +88,10 @@ def all_fields(config: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def _own(name: str, settings: Any, person: persons.Names, mistakes: list[str]) -> Source | None:
     path = f"sources.{name}"
-    if name in sources.names() or name == NO_SOURCE:
+    if name == NO_SOURCE:
+        mistakes.append(f"{path}: `{name}` stands for no source; take another name")
+        return None
+    if name in sources.names():
         mistakes.append(f"{path}: the name of a preset; take another one, and set `extends: {name}`")
         return None
     if not _is_name(name):

@@ -110,7 +110,7 @@ def line_of(name: str, own: Mapping[str, Source]) -> list[str]:
     """A source's name, the one that it extends, and so on; cut off where it would come again or none is known."""
     line: list[str] = []
     following: str | None = name
-    while following and following not in line and (following in own or following in names()):
+    while following is not None and following not in line and (following in own or following in names()):
         line.append(following)
         following = own[following].extends if following in own else None
     return line

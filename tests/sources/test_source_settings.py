@@ -395,6 +395,8 @@ def test_an_accounts_default_goes_before_a_presets() -> None:
         ({"source": "none"}, "source: no such source"),
         ({"sources": {"shopify_orders": {}}}, "sources.shopify_orders: the name of a preset"),
         ({"sources": {"Mine": {}}}, "sources.Mine: not a name"),
+        ({"sources": {"": {}}}, "sources.: not a name"),
+        ({"sources": {"none": {}}}, "sources.none: `none` stands for no source"),
         ({"sources": {"mine": 5}}, "sources"),
         ({"sources": {"mine": {"feilds": {}}}}, "sources.mine.feilds: no such setting; did you mean fields?"),
         ({"sources": {"mine": {"extends": "shopify"}}}, "sources.mine.extends: no such source"),
