@@ -89,6 +89,8 @@ def told(record: Mapping[str, Any], columns: Columns, networks: Mapping[str, Net
         raise LeftOut("invalid", "nested too deeply") from None
     if c.consent is False:
         raise LeftOut("no_consent", "consent is false")
+    if False in (c.ad_user_data, c.ad_personalization, c.ad_storage):
+        raise LeftOut("no_consent", "an ad consent signal is denied")
     people = [each for _, each in identifiers(c, codes)]
     clicked = {section: click for section, network in networks.items() if (click := network.click(c))}
     if not people or (not clicked and len(people) < 2):

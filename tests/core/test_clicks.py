@@ -65,6 +65,8 @@ def test_two_identifiers_without_a_click_are_a_link() -> None:
         ({"ttclid": "xyz", "click_time": None}, "click_time_missing"),
         ({"ttclid": "xyz", "click_time": "soon"}, "invalid"),
         ({"ttclid": "xyz", "consent": False}, "no_consent"),
+        ({"ttclid": "xyz", "ad_user_data": "denied"}, "no_consent"),
+        ({"ttclid": "xyz", "ad_storage": False}, "no_consent"),
         ({"ttclid": "xyz", "_sdc_deleted_at": "2026-11-20"}, "deleted"),
     ],
 )
