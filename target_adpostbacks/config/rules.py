@@ -263,14 +263,19 @@ def _expression(key: str, text: str, problems: list[str]) -> Expression | None:
         return None
 
 
-def _problems(place: Place, rule: Rule, values: Mapping[str, Any]) -> Iterator[str]:
-    if len(rule.name) > max(MAX_NAME, len(rule.path)):
+def problems_of_names(name: str, event: str, path: str) -> Iterator[str]:
+    """What is wrong with a rule's own name and with that of its event. ``path``: its name where it has none."""
+    if len(name) > max(MAX_NAME, len(path)):
         yield f"name: longer than {MAX_NAME} characters; shorten it"
-    if len(rule.event) > MAX_EVENT_NAME:
+    if len(event) > MAX_EVENT_NAME:
         yield f"event: longer than {MAX_EVENT_NAME} characters; shorten it"
-    for key, text in (("name", rule.name), ("event", rule.event)):
+    for key, text in (("name", name), ("event", event)):
         if not text.isprintable():
             yield f"{key}: one line of printable characters expected"
+
+
+def _problems(place: Place, rule: Rule, values: Mapping[str, Any]) -> Iterator[str]:
+    yield from problems_of_names(rule.name, rule.event, rule.path)
     idle = [key for key in ("event", "account", "set", "compute") if values.get(key)]
     if not rule.sends and idle:
         yield f"send: false leaves nothing to do for {', '.join(idle)}; take {'it' if len(idle) == 1 else 'them'} out"

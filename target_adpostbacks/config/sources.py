@@ -11,15 +11,15 @@ import msgspec
 from target_adpostbacks.config import persons
 from target_adpostbacks.config.general import is_zone
 from target_adpostbacks.config.rules import (
-    MAX_NAME,
     columns,
     problem_of_name,
     problems_of_keys,
+    problems_of_names,
     unreadable,
 )
 from target_adpostbacks.config.source_settings import AT_TOP, RowSettings, SourceSettings
 from target_adpostbacks.config.values import Level, read_level, struct_fields, unknown
-from target_adpostbacks.core.conversion import MAX_EVENT_NAME, InvalidConversion, Item
+from target_adpostbacks.core.conversion import InvalidConversion, Item
 from target_adpostbacks.core.countries import currencies
 from target_adpostbacks.core.fields import CLICK_IDS
 from target_adpostbacks.core.paths import BadPath, Path
@@ -272,13 +272,7 @@ def _expression(key: str, text: str, problems: list[str]) -> RowExpression | Non
 
 
 def _problems_of_row(rule: RowRule) -> Iterator[str]:
-    if len(rule.name) > max(MAX_NAME, len(rule.path)):
-        yield f"name: longer than {MAX_NAME} characters; shorten it"
-    if len(rule.event) > MAX_EVENT_NAME:
-        yield f"event: longer than {MAX_EVENT_NAME} characters; shorten it"
-    for key, text in (("name", rule.name), ("event", rule.event)):
-        if not text.isprintable():
-            yield f"{key}: one line of printable characters expected"
+    yield from problems_of_names(rule.name, rule.event, rule.path)
     idle = {"event": rule.event, "set": rule.constants, "compute": rule.computed, "each": rule.goes_on}
     if not rule.sends and (said := [key for key, value in idle.items() if value]):
         yield f"send: false leaves nothing to do for {', '.join(said)}; take {'it' if len(said) == 1 else 'them'} out"
