@@ -547,7 +547,7 @@ def tap_presets() -> str:
     return table(
         ("preset", "", "stream", "conversions and value that it takes"),
         (
-            (f"`{name}`", preset.title, f"`{preset.stream}`", ", ".join(f"`{each}`" for each in reported(preset)))
+            (f"`{name}`", preset.title, f"`{preset.stream}`", ", ".join(f"`{each}`" for each in dict.fromkeys(reported(preset))))
             for name, preset in found
         ),
     )
