@@ -91,7 +91,7 @@ def columns_marked(rule: str) -> str:
 
 
 def identifiers() -> str:
-    return code(name for network in NETWORKS.values() for name in network.ids)
+    return code(dict.fromkeys(name for network in NETWORKS.values() for name in network.ids))
 
 
 def described(settings: type[Any]) -> dict[str, str]:
