@@ -26,6 +26,8 @@ NOT_COUNTED = (
     *("before_click", "outside_window"),
 )
 """Reasons of conversions that are nobody's, or that nobody was to count."""
+IS_TRIAL = "CASE WHEN asset LIKE '%@http://%' OR asset LIKE '%@https://%' THEN 1 ELSE 0 END"
+"""1 where a delivery went to a server that is not the network's own: its asset names that."""
 MOST_VALUE = 10**12
 """Values that are larger are no money; sums of them would be more than a database adds up."""
 
@@ -155,7 +157,7 @@ def counted(
             MAX(is_taken * (1 - is_trial)) OVER ({same}) AS taken_live
             FROM (
                 SELECT CASE WHEN {by_account} THEN account ELSE network END AS name,
-                CASE WHEN asset LIKE '%@http://%' OR asset LIKE '%@https://%' THEN 1 ELSE 0 END AS is_trial,
+                {IS_TRIAL} AS is_trial,
                 CASE WHEN status = 'accepted' THEN 1 ELSE 0 END AS is_taken,
                 delivery_id, event_name, event_id, event_time, click_time, campaign_id, currency, value
                 FROM {database.table(DELIVERIES)}

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from target_adpostbacks.core.performance.counting import By, Window
 from target_adpostbacks.core.reconciliation import Ours
 from target_adpostbacks.ledger.database import Database
+from target_adpostbacks.ledger.performance import IS_TRIAL
 from target_adpostbacks.ledger.tables import AD_PERFORMANCE, DELIVERIES
 
 RANKS = "CASE status WHEN 'accepted' THEN 0 WHEN 'open' THEN 1 WHEN 'rejected' THEN 2 ELSE 3 END"
@@ -46,7 +47,7 @@ def recorded(
                 ) AS place, MAX(was_sent) OVER (PARTITION BY name, event_name, event_id, is_trial) AS sent
                 FROM (
                     SELECT CASE WHEN {by_account} THEN account ELSE network END AS name,
-                    CASE WHEN asset LIKE '%@http://%' OR asset LIKE '%@https://%' THEN 1 ELSE 0 END AS is_trial,
+                    {IS_TRIAL} AS is_trial,
                     CASE WHEN sent_at IS NULL THEN 0 ELSE 1 END AS was_sent,
                     {happened} AS happened, COALESCE(campaign_id, '') AS campaign_id, ',' || match_keys || ',' AS keys,
                     delivery_id, event_name, event_id, status, reason, code
