@@ -547,7 +547,7 @@ def tap_presets() -> str:
     return table(
         ("preset", "", "stream", "conversions and value that it takes"),
         (
-            (f"`{name}`", preset.title, f"`{preset.stream}`", ", ".join(f"`{each}`" for each in dict.fromkeys(reported(preset))))
+            (f"`{name}`", preset.title, f"`{preset.stream}`", ", ".join(f"`{each}`" for each in reported(preset)))
             for name, preset in found
         ),
     )
@@ -555,7 +555,7 @@ def tap_presets() -> str:
 
 def reported(preset: statistics_presets.Preset) -> list[str]:
     dated = preset.by_conversion
-    return [*(dated.conversions or preset.conversions), *(dated.values or preset.values)]
+    return list(dict.fromkeys((*(dated.conversions or preset.conversions), *(dated.values or preset.values))))
 
 
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
