@@ -49,6 +49,7 @@ LINKS = Table(
 )
 """Each link twice, once from either end."""
 TABLES = (CLICKS, IDENTITIES, LINKS)
+BUSY = f"SELECT digest FROM identity_links WHERE {{is_asked}} GROUP BY digest HAVING COUNT(*) > {MOST_LINKS}"
 LONGEST = 500
 """Characters of a click id that is kept: a longer one is none, and would fit into no index."""
 
@@ -158,8 +159,7 @@ class Clicks:
 
     def _busy(self, digests: Collection[str]) -> set[str]:
         is_asked, values = self._database.among("digest", "digests", [*digests])
-        query = f"SELECT digest FROM identity_links WHERE {is_asked} GROUP BY digest HAVING COUNT(*) > {MOST_LINKS}"
-        return {row.digest for row in self._database.read(query, values)}
+        return {row.digest for row in self._database.read(BUSY.format(is_asked=is_asked), values)}
 
     def _others(self, digests: Sequence[str]) -> dict[str, list[str]]:
         is_asked, values = self._database.among("digest", "digests", digests)
@@ -183,13 +183,17 @@ class Clicks:
 def forget(connection: Connection, database: Database, digests: Sequence[str]) -> int:
     """Delete the clicks of an erased person, those one hop away too, and whom they are linked to; how many clicks.
 
-    Nothing happens where the ledger keeps none.
+    What is linked to too many others to mean anybody keeps what it has of those: it is nobody's, and is still known for
+    that. Nothing happens where the ledger keeps no clicks.
     """
     if not _are_there(connection):
         return 0
     is_theirs, values = database.among("digest", "digests", digests)
-    linked = connection.read(f"SELECT DISTINCT other FROM identity_links WHERE {is_theirs}", values)
-    everybody = sorted({*digests, *(row.other for row in linked)})
+    rows = connection.read(f"SELECT DISTINCT other FROM identity_links WHERE {is_theirs}", values)
+    linked = {row.other for row in rows}
+    is_linked, others = database.among("digest", "others", sorted(linked))
+    busy = {row.digest for row in connection.read(BUSY.format(is_asked=is_linked), others)}
+    everybody = sorted({*digests, *(linked - busy)})
     is_known, known = database.among("digest", "known", everybody)
     rows = connection.read(f"SELECT DISTINCT click FROM click_identities WHERE {is_known}", known)
     is_click, clicks = database.among("id", "clicks", [row.click for row in rows])

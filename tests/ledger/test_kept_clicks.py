@@ -131,6 +131,14 @@ def test_an_erased_persons_clicks_go_with_those_one_hop_away(ledger: Ledger, cli
     assert [count(ledger_url, name) for name in ("clicks", "click_identities", "identity_links")] == [1, 1, 2]
 
 
+def test_what_many_share_stays_known_for_that_when_one_of_them_is_erased(ledger: Ledger, clicks: Clicks) -> None:
+    people = [f"d{number}" for number in range(MOST_LINKS + 2)]
+    shared = [row(links=((each, "kiosk"),)) for each in people]
+    clicks.write([*shared, row(a_click("a"), people=("kiosk",)), row(a_click("own"), people=("d0",))])
+    ledger.erasure.erase(["d0"], "fingerprint", NOW)
+    assert clicks.of_people(["kiosk", "d0"], ["d1"], *ALWAYS) == ({}, {"d1": ["kiosk"]}, {"kiosk"})
+
+
 def test_without_clicks_there_is_no_table_and_erasing_works(ledger: Ledger, ledger_url: str) -> None:
     ledger.erasure.erase(["mail"], "fingerprint", NOW)
     engine = sa.create_engine(ledger_url)
