@@ -82,6 +82,7 @@ def test_nothing_is_sent_about_whoever_was_erased_and_the_rest_is(config: dict[s
         ("email", "ADA@example.com", {"email": sha256(ADA.encode()).hexdigest()}),
         ("email", sha256(ADA.encode()).hexdigest(), {"email": " Ada@Example.com"}),
         ("email", ADA, {"email": [GRACE, ADA]}),
+        ("email", ADA, {"email": f"{GRACE}; Ada@Example.com (home)"}),
         ("phone", "+1 (415) 555-0100", {"email": None, "phone": "14155550100"}),
         ("phone", "+49 176 1234567", {"phone": "0176 1234567"}),
         ("external_id", "User_7", {"external_id": "user_7"}),

@@ -25,6 +25,7 @@ SHORTEST_KEY = 32
 _BYTES = 12
 """Of a digest: that two of a billion values have one in common by chance is one in a hundred billion."""
 
+_BETWEEN = re.compile(r"[\s,;|/]+").split
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{43}=").fullmatch
 
 
@@ -66,11 +67,17 @@ def forms(kind: str, value: str, country_codes: tuple[str, ...] = ()) -> tuple[s
 
 def forms_of(c: Conversion, country_codes: Iterable[tuple[str, ...]] = ((),)) -> tuple[str, ...]:
     """The forms of all that identifies the person of a conversion. ``country_codes``: each account's."""
-    found = [form for kind in ("email", "external_id") for value in getattr(c, kind) for form in forms(kind, value)]
+    found = [form for value in c.email for form in forms("email", value) or _in_text(value)]
+    found += [form for value in c.external_id for form in forms("external_id", value)]
     for value in c.phone:
         for codes in ((),) if phones.is_e164(value) else dict.fromkeys(((), *country_codes)):
             found += forms("phone", value, codes)
     return tuple(found) if len(found) < 2 else tuple(dict.fromkeys(found))
+
+
+def _in_text(text: str) -> list[str]:
+    """The forms of each address in a text that is none itself; a postback URL may hold it as it is."""
+    return [form for part in _BETWEEN(text) if "@" in part for form in forms("email", part)] if "@" in text else []
 
 
 def _digest_of(text: str) -> str | None:
