@@ -118,4 +118,4 @@ def _watched(general: configuration.General, source: Source, name: str, line: Se
             f"source {name}: no row of the run had {' or '.join(each.paths)}, which `rows` reads; see that the tap"
             " selects it."
         )
-        yield Watched(f"{name}.rows.{each.name}", told, asked=each)
+        yield Watched(f"{name}.rows.{each.function}({', '.join(each.paths)})", told, asked=each)

@@ -133,6 +133,8 @@ def test_preview_and_doctor_take_a_source(tmp_path: Path) -> None:
         assert diagnosis["records"] == 2
         assert not [each for each in diagnosis["findings"] if each["finding"] == "invalid_record"]
         assert {row["email"] for row in diagnosis["coverage"] if row["network"] == "tiktok"} == {2}
+        places = [each["column"] for each in diagnosis["findings"]]
+        assert "shopify_orders.rows.at(cancelled_at, cancelledAt)" in places
     unknown = CliRunner().invoke(preview, [*paths, "--source", "shopfy_orders"])
     assert "source: no such source; did you mean shopify_orders?" in unknown.output
 
