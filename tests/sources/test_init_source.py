@@ -56,7 +56,11 @@ def test_answers_become_settings_at_the_top(tmp_path: Path, monkeypatch: pytest.
     assert config["defaults"] == {"event_source_url": "https://shop.example.com/"}
     assert config["fields"]["value"][0] == "subtotal_price"
     assert config["fields"]["event_id"] == "note_attributes[eid]"
-    assert [row["name"] for row in config["rows"]] == ["authorized or pending"]
+    assert [row["name"] for row in config["rows"]] == [
+        "paid, then refunded in part, net",
+        "refunded in part, net",
+        "authorized or pending",
+    ]
     project = yaml.safe_load((tmp_path / "meltano.yml").read_text())["plugins"]
     assert [tap["name"] for tap in project["extractors"]] == ["tap-shopify"]
     (target,) = project["loaders"]

@@ -17,6 +17,7 @@ from target_adpostbacks.config.sources import rows_of
 from target_adpostbacks.delivery.balance import Tally
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.rules import sources
+from target_adpostbacks.rules.sources import PLAIN_LINES
 from target_adpostbacks.run import Run
 from target_adpostbacks.sandbox import Sandbox
 
@@ -115,3 +116,82 @@ def _run(name: str, config: dict[str, Any]) -> Tally:
     run.settle()
     assert run.close() == 0
     return run.tally
+
+
+def _with_answer(name: str, answer: str, row: dict[str, Any]) -> list[Any]:
+    """What a row becomes by a preset for which the question with this answer got it."""
+    (settings,) = (q.choices[answer] for q in sources.shipped(name).requires if answer in q.choices)
+    return [
+        (each.get("event_name"), each.get("adjustment"), each.get("value"))
+        if "skipped" not in each
+        else each["skipped"]
+        for each in records({"source": "mine", "sources": {"mine": {"extends": name, **settings}}}, row, PLAIN_LINES)
+    ]
+
+
+@pytest.mark.parametrize("is_graphql", [False, True])
+def test_an_order_that_is_worth_its_net_is_restated_net(is_graphql: bool) -> None:
+    order: dict[str, Any] = {"id": 1, "processed_at": "2026-11-20T09:00:00Z", "currency": "EUR"}
+    money = {"total_price": 59.9, "subtotal_price": "50", "current_total_price": "49.9", "current_subtotal_price": "42"}
+    graphql = {"subtotalPriceSet": "50", "currentTotalPriceSet": "49.9", "currentSubtotalPriceSet": "42"}
+    if is_graphql:
+        order |= {name: {"shopMoney": {"amount": amount}} for name, amount in graphql.items()}
+        order["displayFinancialStatus"] = "PARTIALLY_REFUNDED"
+    else:
+        order |= {**money, "financial_status": "partially_refunded"}
+    sold, left = ("purchase", None, 50), ("purchase", "restate", 42)
+    assert _with_answer("shopify_orders", "net", order) == [sold, left]
+    cancelled = {**order, "cancelled_at": "2026-11-20T11:00:00Z"}
+    assert _with_answer("shopify_orders", "net", cancelled) == [("purchase", "retract", 50)]
+    assert _with_answer("shopify_orders", "net", {**order, "source_name": "shopify_draft_order"}) == ["by_rule"]
+
+
+RENEWAL_REFUNDED = [
+    {
+        "event": {
+            "type": "CANCELLATION",
+            "cancel_reason": "CUSTOMER_SUPPORT",
+            "expiration_at_ms": 1795268800000,
+            "transaction_id": "GPA.0-1",
+            "purchased_at_ms": 1795168800000,
+        }
+    },
+    {
+        "store_transaction_id": "GPA.0-1",
+        "start_time": "2026-11-20T10:00:00",
+        "is_auto_renewable": "true",
+        "renewal_number": "3",
+        "refunded_at": "2026-11-21T10:00:00",
+    },
+]
+
+
+@pytest.mark.parametrize("row", RENEWAL_REFUNDED)
+def test_a_renewal_that_counts_as_a_purchase_is_retracted_as_one(row: dict[str, Any]) -> None:
+    retracted = [("purchase", "retract", None), ("subscribe", "retract", None)]  # of which one has an original
+    assert _with_answer("revenuecat", "yes", row) == retracted
+
+
+def test_a_renewal_of_woocommerce_that_counts_is_corrected_too() -> None:
+    order = {"id": 1, "total": "59.90", "currency": "EUR", "date_paid_gmt": "2026-11-20T09:00:00"}
+    order |= {"created_via": "subscription", "status": "completed"}
+    sold = ("purchase", None, 59.9)
+    assert _with_answer("woocommerce_orders", "yes", order) == [sold]
+    part = {**order, "refunds": [{"id": 5, "total": "-9.90"}]}
+    assert _with_answer("woocommerce_orders", "yes", part) == [sold, ("purchase", "restate", 50)]
+    back = {**order, "status": "refunded"}
+    assert _with_answer("woocommerce_orders", "yes", back) == [("purchase", "retract", 59.9)]
+
+
+def test_an_opportunity_that_does_not_say_whether_it_is_won_retracts_nothing() -> None:
+    row = {"Id": "006000000000001AAA", "LastStageChangeDate": "2026-11-20T09:00:00Z", "Amount": 5, "email": "a@b.de"}
+    assert [each["skipped"] for each in records({"source": "salesforce_opportunities"}, row)] == ["by_rule"]
+    (won,) = records({"source": "salesforce_opportunities"}, {**row, "IsWon": "True"})
+    assert (won["event_name"], won.get("adjustment")) == ("purchase", None)
+
+
+def test_an_export_of_adjust_without_braces_derives_ids_too() -> None:
+    row = {"adid": "a1", "created_at": "1795168800", "activity_kind": "event", "event": "abc", "event_name": "purchase"}
+    ids = [records({"source": "adjust"}, {**row, **other})[0].get("event_id") for other in ({}, {"adid": "a2"}, {})]
+    assert ids[0]
+    assert ids[0] == ids[2] != ids[1]
