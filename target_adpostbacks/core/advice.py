@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_adpostbacks.core.reasons import REASONS
+from target_adpostbacks.core.reasons import AFTER_ERASURE, ERASED, REASONS
 
 if TYPE_CHECKING:
     from target_adpostbacks.core.network import Network
@@ -19,6 +19,8 @@ def advice(
     http_status: int | None = None,
 ) -> str:
     """A sentence or more; empty where there is nothing to say. ``network``: None where it is none that we know."""
+    if message == ERASED:
+        return AFTER_ERASURE
     own = REASONS.get(reason)
     is_ours = own is not None and own.status == "skipped"
     by_network = network.advice_on(code, http_status, message) if network and not is_ours else ""

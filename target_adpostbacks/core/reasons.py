@@ -13,6 +13,12 @@ STATUSES = {
 """Each status of a delivery, and what it means."""
 
 
+ERASED = "sent before the person was erased, and never answered; it is not sent again"
+"""The message of what stays ``no_answer`` though nothing more is sent about the person."""
+AFTER_ERASURE = "It is not sent again. The network may have it: ask it for deletion, as `adpostbacks erase` says."
+"""What to do about that."""
+
+
 class Reason(NamedTuple):
     """Why a delivery has its status."""
 

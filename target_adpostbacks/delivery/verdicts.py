@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from target_adpostbacks.core import reasons
 from target_adpostbacks.core.answers import Outcome, Verdict
 from target_adpostbacks.core.money import TO_THE_MINUTE, Amount, Stake, stakes
 from target_adpostbacks.core.postback import Key, NotSent, Postback, milliseconds
@@ -20,9 +21,7 @@ from target_adpostbacks.ledger import NO_REQUEST, NOTED, Delivered, Earlier, Led
 
 CUT_SHORT = Outcome(Verdict.NO_ANSWER, message="the run ended before the answer came")
 STOPPED = Outcome(Verdict.NO_ANSWER, message=NOTED)
-ERASED = Outcome(
-    Verdict.NO_ANSWER, message="sent before the person was erased, and never answered; it is not sent again"
-)
+ERASED = Outcome(Verdict.NO_ANSWER, message=reasons.ERASED)
 TOO_LATE = Outcome(Verdict.NO_ANSWER, message="no answer came before it was too old to be sent again")
 NEVER_SENT = Outcome(Verdict.TRANSIENT, message="the run ended before it was sent")
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from target_adpostbacks.core.reasons import ERASED
 from target_adpostbacks.ledger import statements
 from target_adpostbacks.ledger.connections import Connection
 from target_adpostbacks.ledger.database import Database
@@ -51,6 +52,11 @@ LEAVE_OUT = """
     WHERE delivery_id = :delivery_id AND status = 'open' AND reason <> 'no_answer'
 """
 """What is known of its requests stays: the network may have seen it."""
+MAY_BE_THERE = """
+    UPDATE deliveries SET seq = :seq, message = :message, updated_at = :now
+    WHERE delivery_id = :delivery_id AND status = 'open' AND reason = 'no_answer' AND message <> :message
+"""
+"""What was sent and never answered stays so; its message says that it is not sent again."""
 BEFORE_THE_INDEX = """
     SELECT network, account, asset, count(*) AS conversions, min(sent_at) AS first, max(sent_at) AS last
     FROM deliveries WHERE network <> '' AND sent_at IS NOT NULL AND sent_at < :before
@@ -137,12 +143,13 @@ class Erasure:
             found = connection.read(f"SELECT DISTINCT delivery_id FROM erasure_index WHERE {is_theirs}", values)
             connection.run(statements.RAISE, {"changes": len(found)})
             newest = connection.value(statements.NEWEST)
-            changed = [
-                connection.run(LEAVE_OUT, {"seq": newest - number, "now": now, "delivery_id": row.delivery_id})
-                for number, row in enumerate(found)
-            ]
+            left_out = 0
+            for number, row in enumerate(found):
+                change = {"seq": newest - number, "now": now, "delivery_id": row.delivery_id}
+                left_out += connection.run(LEAVE_OUT, change)
+                connection.run(MAY_BE_THERE, {**change, "message": ERASED})
             _forget_clicks(connection, self._database, digests)
-        return sum(changed)
+        return left_out
 
     def of_person(self, digests: Sequence[str]) -> list[Found]:
         """The deliveries that the index has under any of these, in the order of their changes."""

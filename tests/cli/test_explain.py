@@ -18,6 +18,7 @@ from test_log import UNSENT, at, fill
 
 from target_adpostbacks.cli import main
 from target_adpostbacks.core.advice import advice
+from target_adpostbacks.core.reasons import ERASED
 from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.networks import NETWORKS
 
@@ -207,6 +208,15 @@ def test_a_code_is_not_taken_for_a_status() -> None:
         "Look for it in the network's own"
     )
     assert advice(NETWORKS["meta"], reason="", code="200", http_status=400).startswith("Give the token's system user")
+
+
+@pytest.mark.parametrize("network", [None, *NETWORKS])
+def test_what_was_sent_before_its_person_was_erased_is_not_said_to_be_sent_again(network: str | None) -> None:
+    """Nor do a network's own words on a code say so."""
+    of_network = NETWORKS[network] if network else None
+    for code in ("", "429", "40100"):
+        told = advice(of_network, reason="no_answer", code=code, message=ERASED, http_status=429)
+        assert told.startswith("It is not sent again. The network may have it: ask it for deletion")
 
 
 def test_a_reason_of_ours_goes_before_the_networks_advice() -> None:

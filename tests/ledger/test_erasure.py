@@ -10,6 +10,8 @@ import pytest
 import sqlalchemy as sa
 from ledger_rows import NOW, a_row, an_attempt, changes, rows
 
+from target_adpostbacks.core.advice import advice
+from target_adpostbacks.core.reasons import AFTER_ERASURE, ERASED
 from target_adpostbacks.ledger import TABLES, Ledger, LedgerReader
 from target_adpostbacks.ledger.erasure import Kept, OtherKey
 
@@ -82,6 +84,20 @@ def test_what_is_open_becomes_skipped_unless_the_network_may_have_it(ledger: Led
     assert max(row["seq"] for row in changes(ledger_url)) == changed["seq"]
     assert [row["reason"] for row in changes(ledger_url, "history")] == ["transient"]
     assert ledger.erasure.erase([ADA, HERS], KEY, LATER) == 0
+
+
+def test_what_was_never_answered_says_that_it_is_not_sent_again(ledger: Ledger, ledger_url: str) -> None:
+    write(ledger, HERS, event_id="evt-2", status="open", reason="no_answer", message="timed out", deadline=LATER)
+    write(ledger, GRACE, event_id="evt-5", status="open", reason="no_answer", message="timed out", deadline=LATER)
+    before, other = changes(ledger_url)
+    assert ledger.erasure.erase([HERS], KEY, LATER) == 0
+    same, hers = changes(ledger_url)
+    assert same == other
+    assert hers == {**before, "seq": hers["seq"], "message": ERASED, "updated_at": LATER}
+    assert hers["seq"] > other["seq"]
+    assert advice(None, reason="no_answer", message=hers["message"]) == AFTER_ERASURE
+    ledger.erasure.erase([HERS], KEY, "2026-11-22T00:00:00.000+00:00")
+    assert changes(ledger_url) == [same, hers]
 
 
 def test_a_delivery_is_found_by_each_of_its_digests_once(ledger: Ledger) -> None:
