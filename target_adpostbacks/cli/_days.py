@@ -48,3 +48,14 @@ def _day(option: str, text: str, last: date) -> date:
         return date.fromisoformat(text.strip())
     except (ValueError, OverflowError):
         raise click.BadParameter("30d or a day, 2026-11-01, expected", param_hint=option) from None
+
+
+def forgotten(retention_days: int, window: Window, now: datetime) -> str:
+    """The last of these days of which a ledger may know no conversions any more; empty where it knows all.
+
+    ``retention_days``: how long it keeps details; 0: for good.
+    """
+    if not retention_days:
+        return ""
+    last = (now - timedelta(days=retention_days)).date().isoformat()
+    return last if last >= window.since.isoformat() else ""

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+from target_adpostbacks.cli import _days
 from target_adpostbacks.config import General
 from target_adpostbacks.core.health import shown
 from target_adpostbacks.core.money import decimals
@@ -57,7 +58,6 @@ def answers(
 ) -> list[Answer]:
     """The same in each of these groupings."""
     days = general.ledger_retention_days
-    forgotten = (now - timedelta(days=days)).date().isoformat() if days else ""
     asked = Asked(
         counting,
         window,
@@ -66,7 +66,7 @@ def answers(
         general.default_timezone,
         [*general.performance],
         ledger.networks_with_deliveries(BY_ACCOUNT),
-        forgotten if window.has(forgotten) or forgotten > window.until.isoformat() else "",
+        _days.forgotten(days, window, now),
     )
     spend, own = ledger.spend(window, network), ledger.own(counting, window, BY_ACCOUNT, network)
     made = []

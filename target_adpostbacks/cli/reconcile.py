@@ -31,6 +31,10 @@ HINTS = {
     "network_counts_more": "the network counts what it alone has seen, views for example",
 }
 """What may lie behind what nobody explains."""
+FORGOTTEN = (
+    "The ledger keeps details for {days} days: until {day} it may know none of our conversions, and what a network"
+    " reports there stays unexplained."
+)
 BY_ACCOUNT = tuple(name for name, network in NETWORKS.items() if network.accounts_are_networks)
 _OTHERS = {name for network in NETWORKS.values() if not network.accounts_are_networks for name in network.ids}
 CLICK_KEYS = {
@@ -68,6 +72,9 @@ def reconcile(ledger_url: str, since: str, until: str, network: str, event: str,
             rows = reconciliation(ledger, general, counting, window, now, asked, of_event)
     except UnusableLedger as error:
         raise click.ClickException(str(error)) from None
+    days = general.ledger_retention_days
+    if rows and (forgotten := _days.forgotten(days, window, now)):
+        click.echo(FORGOTTEN.format(days=days, day=forgotten), err=True)
     WRITERS[style](rows)
 
 

@@ -182,3 +182,12 @@ def test_no_ledger_and_no_day_are_mistakes() -> None:
     assert run().exit_code == 1
     fill([], [])
     assert run("--since", "soon").exit_code == 2
+
+
+def test_days_that_the_ledger_has_forgotten_are_told() -> None:
+    fill([], [statistic()])
+    told = "The ledger keeps details for 180 days: until "
+    assert run("--config", "config.json", *FRIDAY).stderr.startswith(told)
+    assert run("--config", "config.json", "--since", "30d").stderr.startswith("No conversion")
+    Path("config.json").write_text(json.dumps({**CONFIG, "ledger_retention_days": 0}))
+    assert run("--config", "config.json", *FRIDAY).stderr == ""
