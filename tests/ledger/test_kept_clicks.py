@@ -13,7 +13,7 @@ from ledger_rows import NOW, rows
 
 from target_adpostbacks.core.clicks import MOST_LINKS, Click
 from target_adpostbacks.ledger import Ledger, UnusableLedger
-from target_adpostbacks.ledger.clicks import Clicks, Row
+from target_adpostbacks.ledger.clicks import Clicks, Found, Row
 
 BEGIN = datetime(2026, 11, 1, tzinfo=timezone.utc)
 ALWAYS = ("2000", "3000")
@@ -136,7 +136,7 @@ def test_what_many_share_stays_known_for_that_when_one_of_them_is_erased(ledger:
     shared = [row(links=((each, "kiosk"),)) for each in people]
     clicks.write([*shared, row(a_click("a"), people=("kiosk",)), row(a_click("own"), people=("d0",))])
     ledger.erasure.erase(["d0"], "fingerprint", NOW)
-    assert clicks.of_people(["kiosk", "d0"], ["d1"], *ALWAYS) == ({}, {"d1": ["kiosk"]}, {"kiosk"})
+    assert clicks.of_people(["kiosk", "d0"], ["d1"], *ALWAYS) == Found({}, {"d1": ["kiosk"]}, frozenset({"kiosk"}))
 
 
 def test_without_clicks_there_is_no_table_and_erasing_works(ledger: Ledger, ledger_url: str) -> None:
