@@ -123,15 +123,20 @@ def _warnings(made: Table, asked: Asked, days: int, now: datetime) -> Iterator[s
     for network, as_of in sorted(made.as_of.items()):
         if as_of < before:
             yield f"Spend of {network} is as of {shown(as_of)}, more than 48 hours ago: run its tap again."
-    for stream, other in sorted(made.lost.items()):
-        yield (
-            f"Stream {stream} says what stream {other} says too, and does not count there: leave one of them out of"
-            " `performance`."
-        )
+    yield from told_twice(made.lost)
     if asked.forgotten:
         yield (
             f"The ledger keeps details for {days} days: until {asked.forgotten} it may know none of our conversions,"
             " and they are left out there."
+        )
+
+
+def told_twice(lost: Mapping[str, str]) -> Iterator[str]:
+    """What is said of streams that tell of the same days. ``lost``: as in ``counted_once``."""
+    for stream, other in sorted(lost.items()):
+        yield (
+            f"Stream {stream} says what stream {other} says too, and does not count there: leave one of them out of"
+            " `performance`."
         )
 
 

@@ -12,6 +12,7 @@ import click
 
 from target_adpostbacks.cli import _configs, _days, _options
 from target_adpostbacks.cli._output import printable, write_csv, write_json
+from target_adpostbacks.cli._performance import told_twice
 from target_adpostbacks.cli._tables import columns
 from target_adpostbacks.config import General
 from target_adpostbacks.config.performance import counting as counting_of
@@ -69,9 +70,11 @@ def reconcile(ledger_url: str, since: str, until: str, network: str, event: str,
         with LedgerReader(ledger_url) as ledger:
             asked = network and asked_network(ledger, network)
             of_event = canonical_event(event) if event else ""
-            rows = reconciliation(ledger, general, counting, window, now, asked, of_event)
+            rows, lost = reconciliation(ledger, general, counting, window, now, asked, of_event)
     except UnusableLedger as error:
         raise click.ClickException(str(error)) from None
+    for warning in map(printable, told_twice(lost)):
+        click.echo(warning, err=True)
     days = general.ledger_retention_days
     if rows and (forgotten := _days.forgotten(days, window, now)):
         click.echo(FORGOTTEN.format(days=days, day=forgotten), err=True)
@@ -86,11 +89,14 @@ def reconciliation(
     now: datetime,
     network: str = "",
     event: str = "",
-) -> list[Row]:
-    """The rows of these days, see ``reconciled``. ``network``: of this one alone."""
-    theirs, _ = counted_once(ledger.spend(window, network), [*general.performance])
+) -> tuple[list[Row], dict[str, str]]:
+    """The rows of these days, see ``reconciled``, and streams that lost some, see ``counted_once``.
+
+    ``network``: of this one alone.
+    """
+    theirs, lost = counted_once(ledger.spend(window, network), [*general.performance])
     ours = ledger.recorded(window, counting.by, CLICK_KEYS, BY_ACCOUNT, network or None)
-    return reconciled(ours, theirs, counting, window, general.default_timezone, now, event)
+    return reconciled(ours, theirs, counting, window, general.default_timezone, now, event), lost
 
 
 def asked_network(ledger: LedgerReader, text: str) -> str:

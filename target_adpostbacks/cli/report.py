@@ -111,7 +111,9 @@ def _reconciliation(ledger: LedgerReader, days: Period, now: datetime, general: 
     window = Window(days.days[0], days.days[-1])
     if not ledger.networks_with_statistics():
         return []
-    rows = reconciliation(ledger, general, counting(general.report), window, now)
+    rows, _ = reconciliation(
+        ledger, general, counting(general.report), window, now
+    )  # spend's section tells what was lost
     return sorted(rows, key=lambda row: row.day)
 
 

@@ -101,6 +101,13 @@ def test_the_documents_example_says_why_tiktok_shows_7_of_42() -> None:
     assert run(*arguments).stdout == shown
 
 
+def test_two_streams_that_tell_of_the_same_days_are_told_and_one_of_them_counts() -> None:
+    fill(FORTY_TWO, [statistic(), statistic(stream="campaigns", conversions_micros=9_000_000)])
+    told = run("--format", "json", "--config", "config.json", *FRIDAY)
+    assert "Stream campaigns says what stream ad_insights says too, and does not count there" in told.stderr
+    assert [row["reported"] for row in json.loads(told.stdout)] == [7]
+
+
 def test_every_format_has_the_same_rows() -> None:
     fill(FORTY_TWO, [statistic()])
     (row,) = rows("--config", "config.json", *FRIDAY)
