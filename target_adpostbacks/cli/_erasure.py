@@ -25,6 +25,8 @@ OUTCOMES: Mapping[Outcome, str] = {
     "may_have_it": "sent, without a final answer: the network may have it",
 }
 
+VERDICTS: Mapping[str, Outcome] = {"accepted": "accepted", "rejected": "rejected"}
+
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
     """A conversion that a network was told of."""
@@ -98,14 +100,14 @@ def document(
 
 
 def _told(found: Found, numbers_of: Mapping[str, Sequence[int]]) -> Told:
-    delivery, status = found.delivery, found.delivery["status"]
+    delivery = found.delivery
     same = ("network", "account", "asset", "test", "event_name", "event_id", "adjustment", "event_time")
     return Told(
         **{name: delivery[name] for name in (*same, "value", "currency", "network_request_id")},
         sent_at=found.requested or "",
         is_trial=receiver_of_trial(delivery["asset"]) is not None,
         match_keys=[name for name in delivery["match_keys"].split(",") if name],
-        outcome=status if status in ("accepted", "rejected") else "may_have_it",
+        outcome=VERDICTS.get(found.status, "may_have_it"),
         given=sorted({number for digest in found.digests for number in numbers_of[digest]}),
     )
 

@@ -80,6 +80,7 @@ class Found(NamedTuple):
     digests: frozenset[str]
     delivery: Mapping[str, Any]
     requested: str | None  # when a request with it went out; None: never
+    status: str  # that it had after the newest request
 
 
 class OtherKey(Exception):
@@ -159,20 +160,25 @@ class Erasure:
             delivery = DELIVERIES.row(row)
             by_id.setdefault(delivery["delivery_id"], (set(), delivery))[0].add(digest)
         earlier = self._earlier_requests([*by_id])
-        found = [
-            Found(frozenset(those), delivery, delivery["sent_at"] or earlier.get(delivery_id))
-            for delivery_id, (those, delivery) in by_id.items()
-        ]
+        found = []
+        for delivery_id, (those, delivery) in by_id.items():
+            newest = (delivery["sent_at"], delivery["status"])
+            requested, status = newest if newest[0] else earlier.get(delivery_id, newest)
+            found.append(Found(frozenset(those), delivery, requested, status))
         return sorted(found, key=lambda each: (each.requested or "", each.delivery["seq"]))
 
-    def _earlier_requests(self, delivery_ids: Sequence[int]) -> dict[int, str]:
-        """Deliveries that were in a request before the last change, and when that was answered."""
+    def _earlier_requests(self, delivery_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+        """Deliveries that were in requests before the last change: when the first was answered, and the last status."""
         is_asked, values = self._database.among("delivery_id", "ids", delivery_ids)
         query = f"""
-            SELECT delivery_id, min(updated_at) FROM history WHERE (attempt_id IS NOT NULL OR reason = 'no_answer')
-            AND {is_asked} GROUP BY delivery_id
+            SELECT delivery_id, updated_at, status FROM history WHERE (attempt_id IS NOT NULL OR reason = 'no_answer')
+            AND {is_asked} ORDER BY delivery_id, seq
         """
-        return dict(map(tuple, self._database.read(query, values)))
+        requests: dict[int, tuple[str, str]] = {}
+        for delivery_id, updated_at, status in self._database.read(query, values):
+            first, _ = requests.get(delivery_id, (updated_at, status))
+            requests[delivery_id] = (first, status)
+        return requests
 
     def told_before(self, time: str | None) -> list[Any]:
         """Which accounts were sent conversions before the index was whole; None: until now."""

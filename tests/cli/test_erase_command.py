@@ -82,6 +82,16 @@ def test_the_document_says_who_was_told_what_and_whom_to_ask(url: str) -> None:
     assert ("evt-3", "open", "no_answer") in rows(url, "event_id, status, reason")
 
 
+def test_what_was_refused_stays_refused_in_the_document_when_it_comes_again(url: str) -> None:
+    run(url, "-", stdin=f"email {ADA}\n")
+    with closing(Ledger(url, "run-2")) as ledger:
+        again: dict[str, Any] = {"reason": "suppressed", "sent_at": None, "attempt_id": None}
+        ledger.write(NOW, [a_row("evt-2", "skipped", network="reddit", asset="t2_a", **again)])
+    assert ("evt-2", "skipped", "suppressed") in rows(url, "event_id, status, reason")
+    made = json.loads(run(url, "-", "--format", "json", stdin=f"email {ADA}\n").stdout)
+    assert {each["event_id"]: each["outcome"] for each in made["told"]}["evt-2"] == "rejected"
+
+
 def test_the_table_is_the_same_for_people(url: str) -> None:
     text = run(url, "-", stdin=f"email {ADA}\n").stdout
     for said in (
