@@ -54,8 +54,8 @@ def test_the_runs_deliveries_are_written_as_schema_records_and_state(target: Tar
 def test_it_announces_what_the_tap_announces(target: Target) -> None:
     target.run([a_purchase()])
     announced = results(target.folder / "results.jsonl")[0]
-    stream = TapAdpostbacks(config={}).catalog_dict["streams"][1]
-    assert stream["stream"] == "deliveries"
+    streams = TapAdpostbacks(config={}).catalog_dict["streams"]
+    stream = next(each for each in streams if each["stream"] == "deliveries")
     assert announced["key_properties"] == stream["key_properties"]
     assert announced["schema"]["properties"] == stream["schema"]["properties"]
 

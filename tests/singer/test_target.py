@@ -180,6 +180,7 @@ def test_the_run_is_in_the_ledger_with_its_counts(target: Target) -> None:
         "skipped": {"invalid": 1, "organic": 1},
         "open": {},
         "filtered": 0,
+        "conversions": 0,
     }
 
 
@@ -426,7 +427,8 @@ def test_a_batch_of_another_compression_keeps_state_back(
 
 def test_a_batch_in_s3_names_the_package_that_is_missing(target: Target) -> None:
     batch = {"type": "BATCH", "stream": "conversions", "encoding": {"format": "jsonl"}, "manifest": ["s3://b/c.jsonl"]}
-    ran = target.run([schema(), batch])
+    program = "import sys; sys.modules['s3fs'] = None; from target_adpostbacks.__main__ import main; main()"
+    ran = target.run([schema(), batch], command=(sys.executable, "-c", program))
     assert ran.code == 1
     assert "pip install 'target-adpostbacks[s3]'" in ran.stderr
 
