@@ -210,6 +210,8 @@ def _address(url: str) -> str:
 def _is_timeout(error: BaseException) -> bool:
     reason = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error
     is_refused = isinstance(reason, urllib3.exceptions.NewConnectionError)
+    if isinstance(reason, urllib3.exceptions.ProtocolError):  # the socket's own time-out while a body was sent
+        return any(isinstance(each, TimeoutError) for each in reason.args)
     return isinstance(reason, urllib3.exceptions.TimeoutError) and not is_refused
 
 

@@ -14,6 +14,7 @@ from local_server import Answer, LocalServer, local_server
 from peer import OK, Peer, answering, peer, unreachable
 
 from target_adpostbacks.core.answers import Request
+from target_adpostbacks.delivery.connections import Watch
 from target_adpostbacks.delivery.transport import MAX_BODY, HttpTransport
 
 
@@ -103,8 +104,13 @@ def test_tls_that_is_never_agreed_upon_ends_at_the_deadline_with_nothing_sent(tr
     assert (silence.why.partition(":")[0], silence.sent) == ("timed out", False)
 
 
-def test_a_body_that_nobody_takes_ends_at_the_deadline(transport: HttpTransport) -> None:
+@pytest.mark.parametrize("is_late", [False, True], ids=["", "the socket is first"])
+def test_a_body_that_nobody_takes_ends_at_the_deadline(
+    transport: HttpTransport, monkeypatch: pytest.MonkeyPatch, *, is_late: bool
+) -> None:
     done = threading.Event()
+    if is_late:
+        monkeypatch.setattr(Watch, "cut", lambda _: None)
 
     def deaf(_made: Peer, _connection: socket.socket) -> None:
         done.wait(10)
