@@ -199,7 +199,7 @@ class Attempts:
     def _to_send(self, part: Part) -> list[Queued]:
         """Those of a part that may be sent now: of persons who are not erased, and none that has grown too old."""
         left = self.verdicts.without_erased(part.batch, part.sent)
-        return self.verdicts.in_time(left, self.lane.network.too_old) if left else left
+        return self.verdicts.in_time(left, self.lane.network.too_old, part.sent) if left else left
 
     def why_not(self) -> Outcome | None:
         """Why nothing more is sent of this batch; None: it may go on."""

@@ -83,30 +83,30 @@ class Verdicts:
         groups = [group for each in groups for group in _with_doubt(each)]
         rows = [row for outcome, batch in groups for row in _rows(batch, outcome, sent)]
         with self._writing:
-            self._write(rows, groups, [attempt] if attempt else [])
+            self._write(rows, (queued for _, batch in groups for queued in batch), [attempt] if attempt else [])
             for outcome, batch in groups:
                 if outcome.verdict.final:
                     self.release(batch, outcome.verdict.value)
                 else:
                     self.leave_open(batch, outcome, sent and sent.http_status)
 
-    def skip(self, batch: Sequence[Queued], reason: str, message: str) -> None:
-        """These are not sent, for what the ledger has of others."""
-        status = Status("skipped", reason, "", message)
+    def skip(self, batch: Sequence[Queued], reason: str, message: str, sent: Sent | None = None) -> None:
+        """These are not sent, or not again. ``sent``: the newest request that they were in."""
+        status, request = Status("skipped", reason, "", message), sent or NO_REQUEST
         rows = [
-            Delivered(queued.postback.key, queued.postback.account_name, status, NO_REQUEST, queued.postback.facts)
+            Delivered(queued.postback.key, queued.postback.account_name, status, request, queued.postback.facts)
             for queued in batch
         ]
         with self._writing:
-            self._ledger.write(self.now(), rows)
+            self._write(rows, batch if sent else ())
             self.release(batch, f"skipped {reason}")
 
     def _write(
-        self, rows: Sequence[Delivered], groups: Iterable[Group], attempts: Sequence[Mapping[str, Any]] = ()
+        self, rows: Sequence[Delivered], batch: Iterable[Queued], attempts: Sequence[Mapping[str, Any]] = ()
     ) -> None:
-        """Write rows of these, and whose they are where the ledger is to know."""
+        """Write rows, and whose those of a batch are where the ledger is to know."""
         if self._people and self._people.has_index:
-            whose = self._people.whose(queued for _, batch in groups for queued in batch)
+            whose = self._people.whose(batch)
             self._ledger.write(self.now(), rows, attempts, whose)
         else:
             self._ledger.write(self.now(), rows, attempts)
@@ -125,12 +125,15 @@ class Verdicts:
             rows = [_erased(queued.postback, sent) for queued in erased if not queued.in_doubt_since]
             rows += _rows(doubted, ERASED, sent) if doubted else ()
             with self._writing:
-                self._write(rows, [(ERASED, erased)])
+                self._write(rows, erased)
                 self.release(erased, f"skipped {SUPPRESSED}")
         return left
 
-    def in_time(self, batch: list[Queued], advice: str = "") -> list[Queued]:
-        """Those of a batch that are not too old by now. What the network may have stays unanswered."""
+    def in_time(self, batch: list[Queued], advice: str = "", sent: Sent | None = None) -> list[Queued]:
+        """Those of a batch that are not too old by now. What the network may have stays unanswered.
+
+        ``sent``: the newest request that they were in.
+        """
         now = self._clock()
         if deadline(batch) >= now:
             return batch
@@ -139,7 +142,7 @@ class Verdicts:
         if doubted:
             self.store([(TOO_LATE, doubted)], None)
         if unsent := [queued for queued in late if not queued.in_doubt_since]:
-            self.skip(unsent, "too_old", advice)
+            self.skip(unsent, "too_old", advice, sent)
         return [queued for queued in batch if queued.postback.deadline >= now]
 
     def keep(self, batch: Sequence[Queued], why: Outcome) -> None:
@@ -158,7 +161,7 @@ class Verdicts:
             waiting = [same[0] for same in self._under_way.all() if same[0].in_doubt_since]
             self._noted.update(queued.postback.key for queued in waiting)
             rows = [row for queued in waiting for row in _rows([queued], STOPPED, None)]
-            self._write(rows, [(STOPPED, waiting)])
+            self._write(rows, waiting)
         return len(waiting)
 
     def leave_open(self, batch: Sequence[Queued], outcome: Outcome, http_status: int | None = None) -> None:
@@ -254,7 +257,7 @@ class Verdicts:
             self._is_abandoned = True
             self._count("", "open unwritten", self._unwritten_skips)
         rows: list[Delivered] = []
-        groups: list[Group] = []
+        abandoned: list[Queued] = []
         for first, *later in self._under_way.all():
             outcome = CUT_SHORT if first.in_doubt_since else NEVER_SENT
             account = first.postback.account
@@ -263,8 +266,8 @@ class Verdicts:
             self.why_open[WhyOpen(account, outcome)] += 1 + len(later)
             self._count_money([first])
             rows += _rows([first], outcome, None)
-            groups.append((outcome, [first]))
-        return lambda: self._write(rows, groups)
+            abandoned.append(first)
+        return lambda: self._write(rows, abandoned)
 
 
 def _erased(postback: Postback, sent: Sent | None) -> Delivered:

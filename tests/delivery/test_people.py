@@ -121,6 +121,20 @@ def test_whatever_was_in_a_request_is_found_by_the_index(scene: Scene, said: Sai
             assert found.requested == NOW.isoformat(timespec="milliseconds")
 
 
+def test_what_grows_too_old_after_an_answer_that_was_no_verdict_is_found_by_the_index_as_sent(scene: Scene) -> None:
+    def answer(_: list[str]) -> Said:
+        scene.now += timedelta(days=100)
+        return DOWN
+
+    sent_at = scene.now.isoformat(timespec="milliseconds")
+    scene.deliver(answer, index=True)
+    assert {row[1:] for row in scene.rows()} == {("skipped", "too_old")}
+    with closing(Ledger(scene.url)) as ledger:
+        (found,) = ledger.erasure.of_person(digests("email", ADA, KEY))
+    assert (found.delivery["reason"], found.requested) == ("too_old", sent_at)
+    assert scene.rows("SELECT DISTINCT http_status, attempts FROM deliveries") == [(503, 1)]
+
+
 def test_without_an_index_nothing_says_whose_a_delivery_is(scene: Scene) -> None:
     scene.deliver(OK)
     assert scene.rows("SELECT count(*) FROM erasure_index") == [(0,)]
