@@ -63,12 +63,15 @@ class Reading:
             columns["contents"] = self._items.applied(columns["contents"])
         looks = self._lookups.of(record) if self._looks_up else {}
         identity = (self._name, [looks[name](record) for name in self._identity]) if self._identity else None
+        rows: list[Row] = []
         try:
             if is_deleted(record) or any(_tells_deleted(looks[name](record)) for name in self._deletions):
                 return [Row(columns, record, identity, ("deleted", ""))]
-            return [*self._made(columns, record, identity, RowValues(columns, record, looks), taken.get("event_name"))]
-        except InvalidConversion as error:
-            return [Row(columns, record, identity, ("invalid", str(error)))]
+            values = RowValues(columns, record, looks)
+            rows.extend(self._made(columns, record, identity, values, taken.get("event_name")))
+        except InvalidConversion as error:  # of a later rule; the conversions of those before it stay
+            rows.append(Row(columns, record, identity, ("invalid", str(error))))
+        return rows
 
     def _made(
         self,

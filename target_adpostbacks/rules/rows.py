@@ -134,8 +134,9 @@ def _first_of(paths: Sequence[Path], names: Sequence[str], spellings: Mapping[st
     def look(record: Mapping[str, Any]) -> Any:
         for read in readers:
             value = read(record)
-            if value is not ABSENT and value is not None and value != "":
-                return plain(value)
+            if value is ABSENT or value is None or (value.__class__ is str and (not value or value.isspace())):
+                continue
+            return plain(value)
         return None
 
     return look

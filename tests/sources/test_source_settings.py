@@ -173,6 +173,25 @@ def test_a_correction_that_a_row_makes_awaits_its_original_and_a_records_own_doe
     assert awaits([{"event": "purchase"}]) == [False]
 
 
+def test_a_mistake_of_a_later_row_leaves_the_conversions_before_it() -> None:
+    rows = [
+        {"name": "sold", "event": "purchase", "each": True},
+        {"name": "refunded", "when": "float(at('back') or 0) > 0", "set": {"adjustment": "retract"}},
+    ]
+    made = preparation(with_plain(rows=rows)).prepare({**SENT, "back": "canary"}, NOW, stream="rows")
+    assert [(each.key.event_name, each.key.event_id) for each in made.postbacks] == [("purchase", "e-1")]
+    assert [(each.reason, each.message) for each in made.not_sent] == [("invalid", "refunded: when: ValueError")]
+    assert made.conversions == 2
+
+
+@pytest.mark.parametrize("blank", [None, "", "  ", "\t"])
+def test_what_is_blank_is_nothing_to_an_expression(blank: Any) -> None:
+    rows = [{"when": "at('a', 'b') == 'y'", "event": "lead"}, {"when": "at('a') is None", "event": "contact"}]
+    top = with_plain(rows=rows)
+    assert became(top, a=blank, b="y")["event_name"] == "lead"
+    assert became(top, a=blank)["event_name"] == "contact"
+
+
 REST = "float(value) - total('refunds[].amount')"
 
 
