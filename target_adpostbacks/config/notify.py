@@ -40,7 +40,7 @@ class Notify(msgspec.Struct, frozen=True, kw_only=True):
         doc(
             "URL of the webhook, of Slack for example: https, or http to this machine.",
             where="Slack → your app → Incoming Webhooks → Webhook URL",
-            example="https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX",
+            example="https://hooks.example.com/adpostbacks",
             secret=True,
         ),
     ]
