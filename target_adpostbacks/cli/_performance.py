@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -108,11 +108,11 @@ def _may_count_twice(lines: Sequence[Row]) -> bool:
     return any(row.network in without and row.conversions_source == "network" for row in lines)
 
 
-def _zones(zones: Mapping[str, object]) -> str:
+def _zones(zones: Mapping[str, Collection[str]]) -> str:
     """``"America/Los_Angeles (tiktok), UTC, which nobody said (reddit)"``."""
     networks: dict[str, list[str]] = {}
     for network, names in zones.items():
-        for name in sorted(names):  # type: ignore[call-overload]
+        for name in sorted(names):
             networks.setdefault(name or "UTC, assumed", []).append(network)
     return ", ".join(f"{name} ({', '.join(sorted(each))})" for name, each in sorted(networks.items()))
 
