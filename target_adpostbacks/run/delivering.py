@@ -103,8 +103,8 @@ def _add_all(run: Run, records: Iterable[Any], stream: str, key: Sequence[str], 
             if time.monotonic() - ticked >= TICK_SECONDS:
                 ticked = time.monotonic()
                 run.tick()
-    except Exception:
-        ahead.finish()  # those before it are delivered
+    except Exception:  # whatever the caller's records raise: those before it are delivered, and the caller gets it
+        ahead.finish()
         raise
     else:
         ahead.finish()
