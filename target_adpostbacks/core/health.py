@@ -139,11 +139,13 @@ def judged(
     if findings := [*_findings(activity, now, advice, limits, token)]:
         since = min(finding.since for finding in findings)
         return health("degraded", since, *(finding.advice for finding in findings))
-    if answer is None and activity.last_sent_at is None:
+    if activity.last_sent_at is None and answer is None:
         return health("no_recent_activity", None, "Nothing was sent to it yet.")
-    if answer is None:
+    if answer is None and (activity.last_sent_at or "") < before(now, limits["quiet_hours"]):
         silence = "Look whether the pipeline still runs and has conversions for it."
         return health("no_recent_activity", activity.last_sent_at, silence)
+    if answer is None:  # whom it was about was erased since
+        return health("delivering", None, "Nothing was accepted lately.")
     if answer.status != "accepted" and not activity.accepted:
         return health("delivering", None, f"Nothing was accepted lately: {_ended(answer.words)}", advice(answer))
     return health("delivering", None)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from target_adpostbacks.core.health import Activity, Answer, before
 from target_adpostbacks.core.money import TO_THE_HOUR, Amount
 from target_adpostbacks.core.postback import receiver_of_trial
+from target_adpostbacks.core.reasons import ERASED
 from target_adpostbacks.ledger import composed
 from target_adpostbacks.ledger.database import Database
 from target_adpostbacks.ledger.tables import ATTEMPTS, DELIVERIES
@@ -62,15 +63,17 @@ class Requests(NamedTuple):
 def activities(database: Database, now: datetime, quiet_hours: float) -> list[Activity]:
     """What is known of every account of the ledger, by name; of answers, those of the last ``quiet_hours``.
 
-    Tests count nowhere, and a trial's delivery only where the same conversion has none that is live.
+    Tests count nowhere, and a trial's delivery only where the same conversion has none that is live. Nor is anything
+    open that is not sent again, for its person was erased.
     """
     table = composed.source(database, DELIVERIES)
+    is_waiting = sa.or_(table.c.status != "open", table.c.message != ERASED)
     is_real = sa.and_(table.c.network != "", sa.not_(table.c.test))
     pairs = database.read("SELECT DISTINCT network, asset FROM deliveries")  # from the index alone
     assets = {(network, asset) for network, asset in pairs if network}
     counted = sa.and_(is_real, *not_shadowed(table, assets))
-    recent = _recent(database, counted, now, quiet_hours)
-    opened = _open(database, counted, before(now, 0))
+    recent = _recent(database, sa.and_(counted, is_waiting), now, quiet_hours)
+    opened = _open(database, sa.and_(counted, is_waiting), before(now, 0))
     requests = _requests(database, counted, {*recent, *opened})
     known = {(name[0], each.asset) for groups in (recent, opened, requests) for name in groups for each in groups[name]}
     if assets - known:
@@ -122,7 +125,10 @@ def _recent(
     table = composed.source(database, DELIVERIES)
     key, since = _key(table, "network", "account", "asset", "status"), before(now, max(24, quiet_hours))
     is_of_the_day = table.c.updated_at >= before(now, 24)
-    is_answer = sa.or_(table.c.sent_at.is_not(None), table.c.reason == "credentials")
+    is_answer = sa.and_(
+        table.c.status != "skipped",  # what was left out after its request keeps when it was sent
+        sa.or_(table.c.sent_at.is_not(None), table.c.reason == "credentials"),
+    )
     facts = (
         sa.func.sum(sa.case((is_of_the_day, 1), else_=0)),
         sa.func.min(sa.case((is_of_the_day, table.c.updated_at))),

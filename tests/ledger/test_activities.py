@@ -13,8 +13,9 @@ from conftest import NOW
 from ledger_rows import a_row, an_attempt
 from test_versions import make_version_1
 
-from target_adpostbacks.core.health import Activity
+from target_adpostbacks.core.health import Activity, judged
 from target_adpostbacks.core.money import Stake, stakes
+from target_adpostbacks.core.reasons import ERASED
 from target_adpostbacks.ledger import Ledger, LedgerReader
 
 LIVE = "PIXEL"
@@ -88,6 +89,32 @@ def test_the_newest_answer_is_the_one_that_changed_last(ledger: Ledger, ledger_u
     assert tiktok.answer
     assert (tiktok.answer.reason, tiktok.answer.words) == ("credentials", "40105: revoked")
     assert (tiktok.failing_since, tiktok.last_accepted_at) == (ago(hours=9), ago(days=3))
+
+
+def test_what_is_not_sent_again_since_its_person_was_erased_is_neither_open_nor_an_answer(
+    ledger: Ledger, ledger_url: str
+) -> None:
+    refused: dict[str, Any] = {"status": "open", "reason": "credentials", "code": "40105"}
+    unanswered: dict[str, Any] = {"status": "open", "reason": "no_answer", "code": "", "deadline": ago(hours=1)}
+    write(ledger, "a", at=ago(hours=9), **unanswered, event_time=ago(days=9))
+    write(ledger, "b", at=ago(hours=9), **{**refused, "value": 1.0, "deadline": ago(hours=-1)})
+    write(ledger, "c", at=ago(hours=9), **refused, value=None)
+    ledger.write(ago(hours=2), [a_row("a", **unanswered, message=ERASED, sent_at=ago(hours=9))])
+    left_out: dict[str, Any] = {"status": "skipped", "reason": "suppressed", "code": "", "sent_at": ago(hours=9)}
+    ledger.write(ago(hours=2), [a_row("c", **left_out)])
+    tiktok = activities(ledger_url)["tiktok.default"]
+    assert (tiktok.open, tiktok.all_open, [each.value for each in at_stake(tiktok)]) == (1, 1, [1.0])
+    assert tiktok.oldest_open
+    assert tiktok.oldest_open.reason == "credentials"
+    assert tiktok.answer
+    assert tiktok.answer.words == "40105"
+
+
+def test_an_account_of_which_everybody_was_erased_is_still_known(ledger: Ledger, ledger_url: str) -> None:
+    write(ledger, "a", status="open", reason="no_answer", message=ERASED)
+    tiktok = activities(ledger_url)["tiktok.default"]
+    assert (tiktok.last_sent_at, tiktok.answer, tiktok.all_open) == (ago(hours=1), None, 0)
+    assert judged(tiktok, NOW, lambda _: "")[1:] == ("delivering", None, "Nothing was accepted lately.")
 
 
 def test_an_outage_began_with_the_first_request_after_the_last_success(ledger: Ledger, ledger_url: str) -> None:
