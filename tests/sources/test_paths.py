@@ -7,7 +7,7 @@ import pickle
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sourced import records
 
@@ -70,8 +70,8 @@ def test_a_path_leads_to_a_value(path: str, value: Any) -> None:
 @pytest.mark.parametrize("path", ["", " ", "a..b", ".a", "a.", "a[", "a]", "a[b", "a[]", "a[ ]", "a[b]c", "a" * 301])
 def test_what_is_no_path_is_refused_without_its_text(path: str) -> None:
     with pytest.raises(BadPath) as refused:
-        Path(path)
-    assert not path.strip(" .a[]") or path not in str(refused.value)
+        Path(path.replace("a", "canary"))
+    assert "canary" not in str(refused.value)
 
 
 def test_every_entry_of_a_list_is_led_to_where_that_is_asked_for() -> None:
@@ -81,9 +81,8 @@ def test_every_entry_of_a_list_is_led_to_where_that_is_asked_for() -> None:
     assert [*Path("a[].t", every=True).every_value(ROW)] == []
 
 
-names = st.text("abcXYZ019_-$ é", min_size=1, max_size=6).filter(
-    lambda name: bool(name.strip()) and name == name.strip()
-)
+names = st.sampled_from(["a", "B", "c d", "é$"])
+"""Few, so that a path often leads somewhere."""
 scalars = st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=5)
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3), max_leaves=12
@@ -91,21 +90,21 @@ values = st.recursive(
 
 
 @settings(deadline=None)
-@given(st.dictionaries(names, values, max_size=4), st.lists(names, min_size=1, max_size=4))
+@given(st.dictionaries(names, values, min_size=1, max_size=4), st.lists(names, min_size=1, max_size=4))
+@example({"a": {"B": {"c d": 0}}}, ["a", "B", "c d"])
 def test_members_are_what_python_finds_step_by_step(row: dict[str, Any], steps: list[str]) -> None:
     value: Any = row
     for step in steps:
         value = value.get(step, "nothing") if isinstance(value, dict) else "nothing"
-    if steps[0] in row:
-        assert found(".".join(steps), row) == value
+    assert found(".".join(steps), row) == value
 
 
 @settings(deadline=None)
-@given(st.dictionaries(names, values, max_size=4), st.lists(names, min_size=1, max_size=4))
+@given(st.dictionaries(names, values, min_size=1, max_size=4), st.lists(names, min_size=2, max_size=4))
+@example({"a": {"B": {"c d": 0}}}, ["a", "B", "c d"])
 def test_json_text_is_read_as_what_it_says(row: dict[str, Any], steps: list[str]) -> None:
     written = {name: json.dumps(value) if isinstance(value, (dict, list)) else value for name, value in row.items()}
-    if len(steps) > 1 and not any(isinstance(value, str) for value in row.values()):
-        assert found(".".join(steps), written) == found(".".join(steps), row)
+    assert found(".".join(steps), written) == found(".".join(steps), row)
 
 
 @settings(deadline=None)
