@@ -16,6 +16,7 @@ Reader = Callable[[Mapping[str, Any]], Any]
 
 MAX_TEXT = 300
 """Characters of a path."""
+_global_id = re.compile(r"gid://[^/]+/([^/?]+)/([^/?]+)").match
 VALUES = ("string_value", "int_value", "float_value", "double_value")
 """Members of a value in Google Analytics' export, of which one is not null."""
 
@@ -169,7 +170,12 @@ def _every(value: Any, steps: Sequence[Step]) -> Iterator[Any]:
 
 @lru_cache(maxsize=8)
 def decoded(text: str) -> Any:
-    """An object or a list that is written as JSON text; any other text as None. Not to be changed."""
+    """An object or a list that is written as JSON text; any other text as None. Not to be changed.
+
+    A global id is an object too: ``gid://shopify/Order/55`` has 55 as its ``Order``.
+    """
+    if ids := _global_id(text):
+        return {ids[1]: ids[2]}
     if text.lstrip()[:1] not in ("{", "["):
         return None
     try:
