@@ -23,7 +23,7 @@ PROGRAMS: Mapping[str, click.Command] = {
 CHECKOUT = "../target-adpostbacks"
 """What Meltano installs until there is a release: the clone beside its project."""
 
-NOT_FOR_A_PROJECT = frozenset({"demo", "init", "connect", "links", "rotate"})
+NOT_FOR_A_PROJECT = frozenset({"demo", "init", "connect", "rotate"})
 """Commands that Meltano does not start: the demo starts a Meltano itself, the others ask and write files."""
 
 HUB: Mapping[str, Mapping[str, Any]] = {

@@ -47,4 +47,4 @@ class Commands(click.Group):
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="target-adpostbacks")
 def main() -> None:
-    """Look at what target-adpostbacks delivered, and try it out offline."""
+    """Set up target-adpostbacks and try it, see what it delivered and what ads cost, make their links, erase people."""

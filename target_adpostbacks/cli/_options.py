@@ -119,7 +119,7 @@ def filters(command: Command) -> Command:
         ("--account", "Only this account."),
         ("--network", "Only this network, by any of its names."),
     ):
-        command = click.option(name, default="", help=text)(command)
+        command = click.option(name, default="", metavar="NAME", help=text)(command)
     return command
 
 

@@ -100,10 +100,18 @@ def _connect(
 def _options(connection: Connection, variable: str) -> list[click.Parameter]:
     return [
         click.Option(
-            ["--app-id"], required=True, help=f"Id of your developer app. Its secret: {variable}, or a prompt."
+            ["--app-id"],
+            metavar="ID",
+            required=True,
+            help=f"Id of your developer app. Its secret: {variable}, or a prompt.",
         ),
         click.Option(
-            ["--port"], type=click.IntRange(1, 65535), default=PORT, show_default=True, help="Of the callback."
+            ["--port"],
+            metavar="N",
+            type=click.IntRange(1, 65535),
+            default=PORT,
+            show_default=True,
+            help="Of the callback.",
         ),
         click.Option(
             ["--paste"], is_flag=True, help="Take the callback's URL from the keyboard: the browser is elsewhere."

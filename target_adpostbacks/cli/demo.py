@@ -48,7 +48,9 @@ DAYS_OF_REPORT = timedelta(days=13)
 @click.command()
 @click.option("--no-postgres", is_flag=True, help="Pipe a Singer file into the target: no PostgreSQL, no Meltano.")
 @click.option("--source", type=click.Choice([orders.SOURCE]), help="Such rows, in a Singer file: docs/sources.md.")
-@click.option("--keep", type=click.Path(path_type=Path), help="Keep config and ledger in this folder.")
+@click.option(
+    "--keep", metavar="FOLDER", type=click.Path(path_type=Path), help="Keep config and ledger in this folder."
+)
 @click.option("--verbose", is_flag=True, help="Show every line that the programs log.")
 def demo(*, no_postgres: bool, source: str | None, keep: Path | None, verbose: bool) -> None:
     """Send 2,000 fictional conversions from a warehouse to the networks' sandbox, and load the results back.

@@ -45,7 +45,12 @@ LONG = 40
 
 @click.command()
 @click.option(
-    "--input", "file", type=click.File("rb"), required=True, help="Conversions: JSON lines or Singer; - for stdin."
+    "--input",
+    "file",
+    metavar="FILE",
+    type=click.File("rb"),
+    required=True,
+    help="Conversions: JSON lines or Singer; - for stdin.",
 )
 @click.option(
     "--config",

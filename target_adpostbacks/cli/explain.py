@@ -29,7 +29,7 @@ BY_ADDRESS = "If it came from a browser or an app, map `ip_address` and `user_ag
 
 @click.command()
 @click.argument("event_id", required=False, default="")
-@click.option("--order-id", default="", help="The order's id, for conversions whose event id it is.")
+@click.option("--order-id", default="", metavar="ID", help="The order's id, for conversions whose event id it is.")
 @_options.ledger_url
 @_options.output("table", "json", "jsonl")
 def explain(event_id: str, order_id: str, ledger_url: str, style: str) -> None:

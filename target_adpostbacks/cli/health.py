@@ -39,6 +39,7 @@ INDENT = " " * 4
 @_options.output("table", "json", "jsonl", "csv", "prometheus")
 @click.option(
     "--output",
+    metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write to this file, which is replaced at once: no reader sees a half of it.",
 )

@@ -158,10 +158,15 @@ def _listed(general: General, country_codes: Sequence[tuple[str, ...]]) -> Peopl
 @_configs.option
 @_configs.source_option
 @click.option(
-    "--input", "file", type=click.File("rb"), required=True, help="Conversions: JSON lines or Singer; - for stdin."
+    "--input",
+    "file",
+    metavar="FILE",
+    type=click.File("rb"),
+    required=True,
+    help="Conversions: JSON lines or Singer; - for stdin.",
 )
-@click.option("--limit", type=click.IntRange(1), help="Read so many records at most.")
-@click.option("--network", default="", help="Only what is for this network, by any of its names.")
+@click.option("--limit", metavar="N", type=click.IntRange(1), help="Read so many records at most.")
+@click.option("--network", default="", metavar="NAME", help="Only what is for this network, by any of its names.")
 @_options.output("table", "json", "jsonl")
 @click.option("--raw", is_flag=True, help="Show what is personal and goes out unhashed. Refused in CI.")
 @click.option("--diff", "others", metavar="FILE", multiple=True, help="Another config: show what it would change.")

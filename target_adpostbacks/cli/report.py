@@ -41,6 +41,7 @@ LINES = 1000
 )
 @click.option(
     "--output",
+    metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
     help="The file, which is replaced at once. Default: report.html; a table or JSON goes to standard output.",
 )

@@ -38,7 +38,7 @@ class Place(NamedTuple):
 @click.command()
 @click.argument("name", metavar="ACCOUNT", shell_complete=_configs.completed)
 @_configs.option
-@click.option("--setting", help="The secret to replace. Default: the account's token.")
+@click.option("--setting", metavar="NAME", help="The secret to replace. Default: the account's token.")
 @click.option("--test-code", default="", metavar="CODE", help="Try the new token with this code of the test tool.")
 @click.option("--unchecked", is_flag=True, help="Take it although nobody can tell whether the network does.")
 def rotate(name: str, paths: Sequence[str], setting: str | None, test_code: str, unchecked: bool) -> None:

@@ -13,8 +13,17 @@ STOP = (signal.SIGINT, signal.SIGTERM)
 
 
 @click.command()
-@click.option("--port", default=0, show_default="a free one", type=click.IntRange(0, 65535), help="Port on 127.0.0.1.")
-@click.option("--faults", type=click.Path(path_type=Path), help="JSON file of faults; see docs/sandbox.md.")
+@click.option(
+    "--port",
+    metavar="N",
+    default=0,
+    show_default="a free one",
+    type=click.IntRange(0, 65535),
+    help="Port on 127.0.0.1.",
+)
+@click.option(
+    "--faults", metavar="FILE", type=click.Path(path_type=Path), help="JSON file of faults; see docs/sandbox.md."
+)
 @click.option("--networks", is_flag=True, help="List what it plays, and end.")
 @click.option(
     "--fail-on-mistake", is_flag=True, help="Exit 1 at the end if anything was refused that no fault asked for."

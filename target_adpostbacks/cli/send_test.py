@@ -29,10 +29,16 @@ from target_adpostbacks.singer.records import Place, Records
 @click.command("send-test")
 @click.argument("name", metavar="ACCOUNT", shell_complete=_configs.completed)
 @_configs.option
-@click.option("--event", help=f"A canonical event. Default: {NEUTRAL_EVENTS[0]}, or the record's own.")
+@click.option("--event", metavar="NAME", help=f"A canonical event. Default: {NEUTRAL_EVENTS[0]}, or the record's own.")
 @click.option("--test-code", default="", metavar="CODE", help="Code of the test tool, in place of the config's.")
-@click.option("--input", "file", type=click.File("rb"), help="Send a conversion of this file: JSON lines or Singer.")
-@click.option("--line", type=click.IntRange(1), default=1, show_default=True, help="Its line in the file.")
+@click.option(
+    "--input",
+    "file",
+    metavar="FILE",
+    type=click.File("rb"),
+    help="Send a conversion of this file: JSON lines or Singer.",
+)
+@click.option("--line", metavar="N", type=click.IntRange(1), default=1, show_default=True, help="Its line in the file.")
 @click.option("--counted", is_flag=True, help="Send it although this network counts test events.")
 def send_test(
     name: str, paths: Sequence[str], event: str | None, test_code: str, file: IO[bytes] | None, line: int, counted: bool

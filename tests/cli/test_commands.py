@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 from ledger_rows import NOW, a_row
@@ -15,6 +17,8 @@ from target_adpostbacks.cli import main
 from target_adpostbacks.ledger import Ledger
 
 COMMAND = str(Path(sys.executable).with_name("adpostbacks"))
+METAVARS = {"CODE", "DAY", "DAYS", "EMAIL", "FILE", "FOLDER", "ID", "N", "NAME", "PHONE", "URL", "WHEN", "ZONE"}
+"""What the help calls a value. Those of a choice stand there themselves."""
 WRITING = [["log"], ["log", "--ids"], ["explain", "evt-1"], ["health"], ["vectors"], ["vectors", "--help"]]
 
 
@@ -29,6 +33,33 @@ def test_modules_that_commands_share_are_no_commands() -> None:
 def test_the_help_of_a_command_has_an_example(command: str) -> None:
     shown = CliRunner().invoke(main, [command, "--help"]).stdout
     assert f"Example: adpostbacks {command} " in shown
+
+
+def test_the_help_says_what_the_commands_are_for() -> None:
+    said = main.get_short_help_str(limit=200)
+    for what in ("Set up", "try", "delivered", "cost", "erase"):
+        assert what in said
+
+
+def options(group: click.Group) -> Iterator[tuple[str, click.Option]]:
+    """Every option of every command, with the names of both."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from options(command)
+        for option in command.params:
+            if isinstance(option, click.Option):
+                yield f"{name} {option.opts[0]}", option
+
+
+def test_the_help_calls_all_values_in_one_style() -> None:
+    taking = [
+        (name, each) for name, each in options(main) if not each.is_flag and not isinstance(each.type, click.Choice)
+    ]
+    assert taking
+    assert {name: each.metavar for name, each in taking if each.metavar not in METAVARS} == {}
 
 
 def written_to(stdout: int, folder: Path, arguments: list[str]) -> tuple[int, str]:
