@@ -133,13 +133,13 @@ def _write_table(made: Document) -> None:
 
 
 def _lines(made: Document, width: int | None) -> Iterator[str]:
-    yield f"Erased at {_time(made.erased_at)}. Nothing more is sent about whoever was given: {_given(made.given)}."
+    yield f"Erased at {shown(made.erased_at)}. Nothing more is sent about whoever was given: {_given(made.given)}."
     yield f"The ledger is {made.ledger}. No value is kept in it, or shown here."
     if made.left_out:
         yield f"{_conversions(made.left_out)} that waited to be sent: left out."
     yield ""
     if made.indexed_since:
-        yield f"What networks were told since {_time(made.indexed_since)}: every conversion with one of these values."
+        yield f"What networks were told since {shown(made.indexed_since)}: every conversion with one of these values."
     else:
         yield "Not all that networks were told is known: without `erasure_index: true` the ledger keeps no index."
     yield ""
@@ -151,7 +151,7 @@ def _lines(made: Document, width: int | None) -> Iterator[str]:
     yield ""
     yield from _recipients("Whom to ask for deletion", made.recipients, width)
     if made.before_the_index:
-        when = f"before {_time(made.indexed_since)}" if made.indexed_since else "without an index"
+        when = f"before {shown(made.indexed_since)}" if made.indexed_since else "without an index"
         title = f"Were sent conversions {when}, which may be about them too"
         yield from _recipients(title, made.before_the_index, width)
 
@@ -162,7 +162,7 @@ def _recipients(title: str, accounts: Sequence[Recipient], width: int | None) ->
     yield f"{title}:"
     yield ""
     rows = [
-        (_account(each), each.asset, f"{each.conversions:,}", _time(each.first), _time(each.last), each.contact)
+        (_account(each), each.asset, f"{each.conversions:,}", shown(each.first), shown(each.last), each.contact)
         for each in accounts
     ]
     yield from columns([("Account", "Asset", "Conversions", "First", "Last", "Contact"), *rows], width)
@@ -174,14 +174,14 @@ def _row(each: Told) -> tuple[str, ...]:
     event = " ".join(filter(None, (each.event_name, each.adjustment, "(test)" if each.test else "")))
     numbers = ", ".join(map(str, each.given))
     keys = ", ".join(each.match_keys) or "–"
-    return (_time(each.sent_at), _account(each), event, each.event_id, value, keys, numbers, OUTCOMES[each.outcome])
+    return (shown(each.sent_at), _account(each), event, each.event_id, value, keys, numbers, OUTCOMES[each.outcome])
 
 
 def _account(each: Told | Recipient) -> str:
     return f"{each.network}.{each.account}{' (a trial)' if each.is_trial else ''}"
 
 
-def _time(time: str) -> str:
+def shown(time: str) -> str:
     return f"{time[:10]} {time[11:19]} UTC"
 
 

@@ -27,6 +27,10 @@ from target_adpostbacks.run.listed import Given, UnusableList, given, kinds_of, 
 VARIABLE = f"{_configs.PREFIX}ERASURE_KEY"
 MOST_LINES = 10
 """Lines of the input that are named as wrong."""
+KEYLESS = (
+    "A run that began at {} has not ended, or was killed. If it has no erasure_key, it does not know of this: run the"
+    " same command again after its end, for what it sent meanwhile."
+)
 WORDS = (
     "email",
     "phone",
@@ -83,12 +87,16 @@ def erase(
             numbers_of.setdefault(keyed(form, key), []).append(person.line)
     try:
         with closing(Ledger(ledger_url, create=False)) as ledger:
+            is_first = not ledger.erasure.kept().has_suppressions
             left_out = ledger.erasure.erase([*numbers_of], fingerprint(key), now)
+            under_way = ledger.erasure.under_way() if is_first else None
             made = _erasure.document(ledger, numbers_of, now, left_out, Counter(person.kind for person in persons))
     except OtherKey:
         raise click.ClickException(erasing.ANOTHER) from None
     except UnusableLedger as error:
         raise click.ClickException(str(error)) from None
+    if under_way:
+        click.echo(KEYLESS.format(_erasure.shown(under_way)), err=True)
     _erasure.WRITERS[style](made)
 
 

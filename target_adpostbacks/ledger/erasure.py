@@ -62,6 +62,7 @@ BEFORE_THE_INDEX = """
     FROM deliveries WHERE network <> '' AND sent_at IS NOT NULL AND sent_at < :before
     GROUP BY network, account, asset ORDER BY network, account, asset
 """
+UNDER_WAY = "SELECT max(started_at) AS started_at FROM runs WHERE ended_at IS NULL"
 ENDLESS = "9999"
 """After every time in a ledger."""
 
@@ -151,6 +152,11 @@ class Erasure:
                 connection.run(MAY_BE_THERE, {**change, "message": ERASED})
             _forget_clicks(connection, self._database, digests)
         return left_out
+
+    def under_way(self) -> str | None:
+        """When the newest run began that has not ended, or was killed; None: each has ended."""
+        (row,) = self._database.read(UNDER_WAY)
+        return str(row.started_at) if row.started_at else None
 
     def of_person(self, digests: Sequence[str]) -> list[Found]:
         """The deliveries that the index has under any of these, in the order of their changes."""

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime, timezone
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from conftest import SETTINGS, a_record
 from ledger_rows import NOW, a_row, rows
 
+from target_adpostbacks import deliver
 from target_adpostbacks.cli import main
 from target_adpostbacks.core.digests import digests, fingerprint, keyed
 from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.run.listed import given
+from target_adpostbacks.sandbox import Sandbox
 
 KEY = "0123456789abcdef0123456789abcdef"
 VARIABLE = "TARGET_ADPOSTBACKS_ERASURE_KEY"
@@ -29,6 +35,12 @@ def run(url: str, *arguments: str, stdin: str | bytes = "", key: str | None = KE
     shown = (ran.output + str(ran.exception)).lower()
     assert not any(part in shown for part in ("canary", "4155550100", "415 555", "user_7", KEY))
     return ran
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        yield running
 
 
 @pytest.fixture
@@ -225,6 +237,38 @@ def test_a_phone_number_without_a_country_code_is_told(url: str) -> None:
     ran = run(url, "-", stdin=f"{ADA}\nphone 0176 1234567")
     assert ran.exit_code == 0
     assert ran.stderr.startswith("2: a phone number without its country code is known only where records lack it too")
+
+
+@pytest.mark.parametrize("index", [False, True])
+def test_the_first_erasure_tells_of_a_run_that_is_under_way_and_may_know_nothing_of_it(
+    ledger_url: str, sandbox: Sandbox, *, index: bool
+) -> None:
+    config: dict[str, Any] = {"tiktok": {**SETTINGS["tiktok"], "base_url": sandbox.url}, "ledger_url": ledger_url}
+    told: list[str] = []
+
+    def records() -> Iterator[dict[str, Any]]:
+        now = datetime.now(timezone.utc).isoformat()
+        yield a_record(event_id="evt-1", event_time=now, email=ADA)
+        told.append(run(ledger_url, "-", stdin=ADA).stderr)
+        told.append(run(ledger_url, "-", stdin=GRACE).stderr)
+
+    with closing(Ledger(ledger_url, "run-0")) as ledger:
+        if index:
+            ledger.erasure.index_from(NOW, fingerprint(KEY))
+    assert deliver(records(), config).accepted == 1  # it has no key
+    first, second = told
+    assert re.fullmatch(
+        r"A run that began at 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC has not ended, .*again after its end.*\n", first
+    )
+    assert second == ""  # no run without a key begins any more
+    again = run(ledger_url, "-", "--format", "json", stdin=ADA)
+    assert [each["conversions"] for each in json.loads(again.stdout)["before_the_index"]] == [1]
+    assert again.stderr == ""
+
+
+def test_after_runs_that_have_ended_the_first_erasure_tells_of_none(ledger_url: str, sandbox: Sandbox) -> None:
+    deliver([], {"tiktok": {**SETTINGS["tiktok"], "base_url": sandbox.url}, "ledger_url": ledger_url})
+    assert run(ledger_url, "-", stdin=ADA).stderr == ""
 
 
 def test_a_ledger_is_not_made(tmp_path: Path) -> None:
