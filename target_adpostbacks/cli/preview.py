@@ -21,7 +21,7 @@ from target_adpostbacks.core.answers import JSON
 from target_adpostbacks.core.conversion import Conversion
 from target_adpostbacks.core.masking import masked
 from target_adpostbacks.core.postback import NotSent, Postback, prepare
-from target_adpostbacks.core.preparation import digest, invalid
+from target_adpostbacks.core.prepared import digest, invalid
 from target_adpostbacks.delivery.people import People
 from target_adpostbacks.networks import NAMES
 from target_adpostbacks.run import preparation_of, utc_now

@@ -16,7 +16,7 @@ from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import Request, Response, Verdict
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.postback import Postback
-from target_adpostbacks.core.preparation import Prepared
+from target_adpostbacks.core.prepared import Prepared
 from target_adpostbacks.core.settings import extras
 from target_adpostbacks.delivery.check import NEUTRAL_EVENTS, Recorder, Tested, assets, made_up, send, with_test_code
 from target_adpostbacks.delivery.scrub import without_secrets

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from target_adpostbacks.core.accounts import Account, route
 from target_adpostbacks.core.answers import Elsewhere, Skip
@@ -17,7 +14,19 @@ from target_adpostbacks.core.digests import KINDS, forms_of
 from target_adpostbacks.core.disclosure import disclosure
 from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.mistakes import located
-from target_adpostbacks.core.postback import Facts, Key, NotSent, Postback, TooLarge, facts, key, older_keys, prepare
+from target_adpostbacks.core.postback import TooLarge, prepare
+from target_adpostbacks.core.prepared import (
+    Prepared,
+    digest,
+    for_nobody,
+    invalid,
+    mark_stitched,
+    no_conversion,
+    note,
+    refuse,
+    refuse_for_section,
+    together,
+)
 from target_adpostbacks.core.record import identified, is_deleted, parse
 from target_adpostbacks.core.rows import Row, raw_of
 from target_adpostbacks.core.settings import PhoneSettings
@@ -25,28 +34,6 @@ from target_adpostbacks.core.ways import Make, Rule, Sources, Way
 
 if TYPE_CHECKING:
     from target_adpostbacks.core.clicks import Stitched
-
-FOR_NOBODY = Key("", "", "", "", "", False)
-
-
-class Prepared(msgspec.Struct, array_like=True, gc=False):
-    """What a record comes to. Holds no raw value; can be pickled, and written as MessagePack."""
-
-    stream: str
-    line: int
-    postbacks: list[Postback] = []
-    not_sent: list[NotSent] = []
-    unusable: tuple[str, ...] = ()  # "value: not a number": optional columns that were left out
-    invalid: str = ""  # "event_time: missing": the record is no conversion
-    mistakes: tuple[str, ...] = ()  # of ours or of a rule's: to be reported
-    nested: tuple[str, ...] = ()  # "user.email": columns that were read from objects within the record
-    person: tuple[str, ...] = ()  # ``digests.forms_of`` whoever it is about, where that is asked for
-    conversions: int = 1  # a source may make several of a record; 0: no source reads its stream
-
-    @property
-    def outcomes(self) -> int:
-        """How many rows of the ledger the record is owed."""
-        return len(self.postbacks) + len(self.not_sent)
 
 
 class Preparation:
@@ -125,7 +112,7 @@ class Preparation:
             return Prepared(stream, line, conversions=0)
         way, rows = read
         first, *others = (self.prepare_row(row, way, now, stream=stream, key=key, line=line) for row in rows)
-        return _together(first, others) if others else first
+        return together(first, others) if others else first
 
     def read(self, record: Mapping[str, Any], stream: str) -> tuple[Way, Sequence[Mapping[str, Any]]] | None:
         """How a record of a stream is read, and what that makes of it: often the one row, never none.
@@ -184,8 +171,7 @@ class Preparation:
                 conversion = stitched.conversion
             accounts = route(conversion, self.accounts, self.names)
         except Skip as skip:
-            nobody, kept = _for_nobody(conversion), facts(conversion, stream, line)
-            prepared.not_sent.append(_not_sent(nobody, "", conversion, kept, skip.reason, skip.message))
+            prepared.not_sent.append(for_nobody(conversion, stream, line, skip.reason, skip.message))
             return prepared
         if self.identifies:
             prepared.person = self._person(conversion)
@@ -195,9 +181,9 @@ class Preparation:
             if passed := self._for_account(record, its_own, account, now, prepared, key, way):
                 elsewhere[account.label] = passed
             if stitched is not None:
-                _mark_stitched(prepared, stitched, account.section)
+                mark_stitched(prepared, stitched, account.section)
         if elsewhere:
-            _for_no_account(accounts, elsewhere, conversion, prepared)
+            refuse_for_section(accounts, elsewhere, conversion, prepared)
         return prepared
 
     @property
@@ -251,7 +237,7 @@ class Preparation:
                     if self.identifies and any(getattr(ruled, kind) != getattr(conversion, kind) for kind in KINDS):
                         prepared.person = tuple(dict.fromkeys((*prepared.person, *self._person(ruled))))
                     conversion = ruled
-                    _note(prepared, ruled.unusable, ruled.ruled_columns)
+                    note(prepared, ruled.unusable, ruled.ruled_columns)
             if self.disclosures and (disclose := self.disclosures.get(account.label)):
                 conversion = disclose(conversion)
             postback = self.make(account, conversion, now, prepared.stream, prepared.line)
@@ -262,7 +248,7 @@ class Preparation:
             if reason == "invalid":
                 prepared.mistakes += (message,)
             if reason == "no_match_key" and account.network:
-                _note(prepared, account.network.unusable(conversion, ()), conversion.ruled_columns)
+                note(prepared, account.network.unusable(conversion, ()), conversion.ruled_columns)
         except TooLarge as too_large:
             prepared.not_sent.append(too_large.not_sent)
             return None
@@ -273,9 +259,9 @@ class Preparation:
             prepared.postbacks.append(postback)
             if account.network:
                 sent = postback.facts.match_keys.split(",")
-                _note(prepared, account.network.unusable(conversion, sent), conversion.ruled_columns)
+                note(prepared, account.network.unusable(conversion, sent), conversion.ruled_columns)
             return None
-        _refuse(prepared, account, conversion, Skip(reason, message, applied or conversion.applied_rule))
+        refuse(prepared, account, conversion, Skip(reason, message, applied or conversion.applied_rule))
         return None
 
     def _left_out(
@@ -298,41 +284,10 @@ class Preparation:
                 keyed = record.raw if isinstance(record, Row) else mapped
                 identity = [*(keyed.get(name) for name in key), mapped.get("event_id")]
                 known = f"{stream[:200]}-{digest(identity, line)[:32]}"
-            not_sent = NotSent(FOR_NOBODY._replace(event_id=known), "", Facts(stream, line, None), reason, message)
+            not_sent = no_conversion(known, stream, line, reason, message)
         else:
-            kept = facts(conversion, stream, line)
-            not_sent = _not_sent(_for_nobody(conversion), "", conversion, kept, reason, message)
+            not_sent = for_nobody(conversion, stream, line, reason, message)
         return Prepared(stream, line, not_sent=[not_sent])
-
-
-def _mark_stitched(prepared: Prepared, stitched: Stitched, section: str) -> None:
-    """The rows of what a section gets say which click it was given."""
-    if (found := stitched.candidates.get(section)) is None:
-        return
-
-    def marked(facts: Facts) -> Facts:
-        return facts._replace(stitched_by=found.by, click_row=found.row)
-
-    for place, postback in enumerate(prepared.postbacks):
-        if postback.key.network == section:
-            prepared.postbacks[place] = msgspec.structs.replace(postback, facts=marked(postback.facts))
-    for place, each in enumerate(prepared.not_sent):
-        if each.key.network == section:
-            prepared.not_sent[place] = each._replace(facts=marked(each.facts))
-
-
-def _together(first: Prepared, others: Iterable[Prepared]) -> Prepared:
-    """The conversions of one record."""
-    for other in others:
-        first.postbacks += other.postbacks
-        first.not_sent += other.not_sent
-        first.unusable = tuple(dict.fromkeys((*first.unusable, *other.unusable)))
-        first.mistakes = tuple(dict.fromkeys((*first.mistakes, *other.mistakes)))
-        first.invalid = first.invalid or other.invalid
-        first.person = tuple(dict.fromkeys((*first.person, *other.person)))
-        first.nested = tuple(dict.fromkeys((*first.nested, *other.nested)))
-        first.conversions += 1
-    return first
 
 
 def _identified(
@@ -348,57 +303,3 @@ def _identified(
         return identified(ruled, record, columns, key, stream, before.event_spelling)
     except InvalidConversion as error:
         raise Skip("invalid", f"rule {ruled.applied_rule}, set.{error}", ruled.applied_rule) from None
-
-
-def _for_no_account(
-    accounts: Iterable[Account], elsewhere: Mapping[str, Elsewhere], conversion: Conversion, prepared: Prepared
-) -> None:
-    """Add a row for each account of a section where every enabled account was to leave the conversion to others."""
-    reached = {account.section for account in accounts if account.network and account.label not in elsewhere}
-    for account in accounts:
-        if account.section not in reached and (skip := elsewhere.get(account.label)):
-            _refuse(prepared, account, conversion, skip)
-
-
-def _refuse(prepared: Prepared, account: Account, conversion: Conversion, skip: Skip) -> None:
-    """Add the row of what the account does not get."""
-    c = account.network.priced(conversion) if account.network else conversion
-    kept = facts(c, prepared.stream, prepared.line)
-    not_sent = _not_sent(key(account, c), account.name, c, kept, skip.reason, skip.message)
-    prepared.not_sent.append(not_sent._replace(rule=skip.rule))
-
-
-def _note(prepared: Prepared, unusable: Iterable[str], ruled: Mapping[str, str]) -> None:
-    """Add what was left out; of ``ruled`` columns, which rule gave them."""
-    for each in unusable:
-        column, _, why = each.partition(": ")
-        origin = ruled.get(column.partition(".")[0])
-        message = f"{origin}: {why}" if origin else each
-        if message not in prepared.unusable:
-            prepared.unusable += (message,)
-
-
-def invalid(stream: str, line: int, digest: str, field: str, rule: str, event_id: str = "") -> Prepared:
-    """What a line or record comes to that is no conversion. ``digest``: identifies it without ``event_id``."""
-    nobody = FOR_NOBODY._replace(event_id=event_id or f"{stream[:200]}:{digest}")
-    message = f"{field}: {rule}"
-    not_sent = NotSent(nobody, "", Facts(stream, line, None), "invalid", message)
-    return Prepared(stream, line, not_sent=[not_sent], invalid=message)
-
-
-def _not_sent(key: Key, account: str, conversion: Conversion, kept: Facts, reason: str, message: str = "") -> NotSent:
-    return NotSent(key, account, kept, reason, message, other_keys=older_keys(key, conversion))
-
-
-def _for_nobody(conversion: Conversion) -> Key:
-    c = conversion
-    return FOR_NOBODY._replace(event_name=c.event_name, event_id=c.event_id, test=c.test)
-
-
-def digest(value: Any, line: int) -> str:
-    """SHA-256 of a value's JSON; of the line's number where it has none."""
-    try:
-        encoded = msgspec.json.encode(value, order="sorted")
-    except (RecursionError, msgspec.MsgspecError, TypeError, ValueError, OverflowError):
-        encoded = b"%d" % line
-    return hashlib.sha256(encoded).hexdigest()

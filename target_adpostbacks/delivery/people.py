@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from target_adpostbacks.core.digests import keyed
 from target_adpostbacks.core.postback import Key, NotSent, Postback
-from target_adpostbacks.core.preparation import Prepared
+from target_adpostbacks.core.prepared import Prepared
 from target_adpostbacks.delivery.queued import Queued
 from target_adpostbacks.ledger import Erasure
 

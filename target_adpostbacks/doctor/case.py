@@ -20,7 +20,7 @@ from target_adpostbacks.core.nested import holder_called, within
 from target_adpostbacks.core.network import Network, click_urls
 from target_adpostbacks.core.placeholders import FIRST
 from target_adpostbacks.core.postback import NotSent
-from target_adpostbacks.core.preparation import Prepared
+from target_adpostbacks.core.prepared import Prepared
 
 DEPTH = 8
 """How deep objects are searched for columns, as the core does."""

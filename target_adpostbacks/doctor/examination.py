@@ -12,7 +12,8 @@ import msgspec
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion
 from target_adpostbacks.core.network import Network
-from target_adpostbacks.core.preparation import Preparation, Prepared
+from target_adpostbacks.core.preparation import Preparation
+from target_adpostbacks.core.prepared import Prepared
 from target_adpostbacks.core.record import parse
 from target_adpostbacks.core.rows import is_left_out as is_no_conversion
 from target_adpostbacks.core.ways import Way

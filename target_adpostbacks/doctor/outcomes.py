@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from target_adpostbacks.core.postback import Postback
-from target_adpostbacks.core.preparation import Prepared
+from target_adpostbacks.core.prepared import Prepared
 from target_adpostbacks.core.reasons import REASONS
 from target_adpostbacks.doctor.case import Case
 from target_adpostbacks.doctor.findings import FINDINGS, Spot, add, finding

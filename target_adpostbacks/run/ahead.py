@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from target_adpostbacks.core.preparation import Prepared
+from target_adpostbacks.core.prepared import Prepared
 from target_adpostbacks.run.run import Run
 from target_adpostbacks.workers.pool import BLOCK_BYTES, Workers
 from target_adpostbacks.workers.records import Records

@@ -15,7 +15,7 @@ import msgspec
 from target_adpostbacks import config as configuration
 from target_adpostbacks.config import files
 from target_adpostbacks.core.accounts import Account
-from target_adpostbacks.core.preparation import digest, invalid
+from target_adpostbacks.core.prepared import digest, invalid
 from target_adpostbacks.delivery.balance import Tally
 from target_adpostbacks.run.ahead import Ahead
 from target_adpostbacks.run.plain import plain

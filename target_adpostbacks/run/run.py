@@ -20,7 +20,7 @@ from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.advice import advice
 from target_adpostbacks.core.mistakes import located
 from target_adpostbacks.core.money import told
-from target_adpostbacks.core.preparation import Prepared
+from target_adpostbacks.core.prepared import Prepared
 from target_adpostbacks.core.ways import Rule
 from target_adpostbacks.delivery import refresh_tokens
 from target_adpostbacks.delivery.attempts import pauses

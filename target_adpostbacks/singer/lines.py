@@ -6,7 +6,8 @@ import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from target_adpostbacks.core.preparation import Preparation, Prepared, digest, invalid
+from target_adpostbacks.core.preparation import Preparation
+from target_adpostbacks.core.prepared import Prepared, digest, invalid
 from target_adpostbacks.core.record import is_deleted
 from target_adpostbacks.singer.messages import PLAIN_STREAM, BadLine, decoded, is_schema
 from target_adpostbacks.workers.work import Each, Preparing

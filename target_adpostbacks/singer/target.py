@@ -19,7 +19,7 @@ from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.mapper import CustomStreamMap, SameRecordTransform
 
 from target_adpostbacks import config as configuration
-from target_adpostbacks.core.preparation import Prepared, invalid
+from target_adpostbacks.core.prepared import Prepared, invalid
 from target_adpostbacks.delivery.attempts import pauses
 from target_adpostbacks.delivery.balance import summary
 from target_adpostbacks.delivery.transport import Transport

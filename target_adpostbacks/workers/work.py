@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from target_adpostbacks.core.preparation import Preparation, Prepared
+from target_adpostbacks.core.preparation import Preparation
+from target_adpostbacks.core.prepared import Prepared
 
 Each = list[Prepared | None]
 """What a record comes to: several, where stream maps make several of it; None for one that they leave out."""

@@ -15,7 +15,8 @@ from target_adpostbacks.core.columns import COLUMN_ALIASES, READERS
 from target_adpostbacks.core.conversion import Conversion
 from target_adpostbacks.core.disclosure import MATCH_KEYS, disclosure
 from target_adpostbacks.core.match_keys import truncated_ip
-from target_adpostbacks.core.preparation import Preparation, Prepared
+from target_adpostbacks.core.preparation import Preparation
+from target_adpostbacks.core.prepared import Prepared
 
 NO_MATCH_KEYS = frozenset(
     "event_name event_id event_time event_source event_source_url referrer_url network account click_time view_time "

@@ -15,7 +15,8 @@ from target_adpostbacks.core.answers import Elsewhere, Skip
 from target_adpostbacks.core.conversion import Conversion
 from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.postback import Facts
-from target_adpostbacks.core.preparation import Preparation, Prepared
+from target_adpostbacks.core.preparation import Preparation
+from target_adpostbacks.core.prepared import Prepared
 from target_adpostbacks.core.ways import Rule
 
 NAMES = {"tiktok": "tiktok", "reddit": "reddit"}

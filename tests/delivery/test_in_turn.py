@@ -19,7 +19,7 @@ from conftest import SETTINGS, a_record
 
 from target_adpostbacks.config import read
 from target_adpostbacks.core.answers import Request, Response
-from target_adpostbacks.core.preparation import Prepared
+from target_adpostbacks.core.prepared import Prepared
 from target_adpostbacks.delivery.in_turn import MOST_WAITING
 from target_adpostbacks.delivery.transport import Unreachable
 from target_adpostbacks.run import Run

@@ -8,7 +8,8 @@ import msgspec
 from conftest import NOW, SETTINGS, a_record
 
 from target_adpostbacks.config import read
-from target_adpostbacks.core.preparation import Preparation, Prepared
+from target_adpostbacks.core.preparation import Preparation
+from target_adpostbacks.core.prepared import Prepared
 from target_adpostbacks.run import preparation_of
 
 TWO = {"eu": {"pixel_code": "AAAAAAAAAAAAAAAAAAAA"}, "us": {"pixel_code": "BBBBBBBBBBBBBBBBBBBB"}}

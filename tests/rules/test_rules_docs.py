@@ -14,7 +14,7 @@ import yaml  # type: ignore[import-untyped]
 from conftest import NOW, SETTINGS, a_record
 from ruled import preparation
 
-from target_adpostbacks.core.preparation import Prepared
+from target_adpostbacks.core.prepared import Prepared
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "rules.md"
 EXAMPLE = re.compile(r"^### ([^\n]+)\n(?:(?!^###? ).)*?```yaml\n(.*?)```\n\n```\n(.*?)```", re.MULTILINE | re.DOTALL)

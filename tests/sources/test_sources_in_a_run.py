@@ -22,7 +22,7 @@ from target_adpostbacks import deliver
 from target_adpostbacks.cli.doctor import doctor
 from target_adpostbacks.cli.log import log
 from target_adpostbacks.cli.preview import preview
-from target_adpostbacks.core.preparation import Prepared
+from target_adpostbacks.core.prepared import Prepared
 from target_adpostbacks.sandbox import Sandbox
 from target_adpostbacks.workers.records import Records
 from target_adpostbacks.workers.work import unpacked

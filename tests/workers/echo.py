@@ -6,7 +6,7 @@ import os
 import time
 from typing import Any
 
-from target_adpostbacks.core.preparation import Prepared
+from target_adpostbacks.core.prepared import Prepared
 from target_adpostbacks.workers.work import Answer, Each, _encode
 
 
