@@ -50,7 +50,10 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Shipped(Source, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A file of the folder ``sources``: a source, and what its page says of it."""
+    """A file of the folder ``sources``: a source, and what its page says of it.
+
+    A file may extend another: its ``fields`` and ``values`` go before the other's by key, anything else replaces.
+    """
 
     title: str
     reads: str  # which taps and tables, with their versions
@@ -76,8 +79,16 @@ def names() -> tuple[str, ...]:
 
 @cache
 def shipped(name: str) -> Shipped:
-    """The shipped preset of that name, one of ``names``."""
-    return msgspec.json.decode(files(__package__).joinpath("sources", f"{name}.json").read_bytes(), type=Shipped)
+    """The shipped preset of that name, one of ``names``, with what it has of the one that its file ``extends``."""
+    return msgspec.convert(_read(name), Shipped)
+
+
+def _read(name: str) -> dict[str, Any]:
+    own: dict[str, Any] = msgspec.json.decode(files(__package__).joinpath("sources", f"{name}.json").read_bytes())
+    if (base := own.pop("extends", None)) is None:
+        return own
+    said = _read(base)
+    return {**said, **own} | {part: {**said[part], **own[part]} for part in ("fields", "values") if part in own}
 
 
 def over(upper: Source, lower: Source) -> Source:
