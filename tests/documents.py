@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import matrix
 import msgspec
 import pytest
 import source_documents
 import told_links
 import yaml  # type: ignore[import-untyped]
-from matrix import matrix
 from msgspec.structs import fields
 from plugin_definitions import about
 from told import SOURCES, Kind, a_conversion, an_account_of, by_source, code, differing, duration, table, test_code
@@ -561,7 +561,7 @@ def reported(preset: statistics_presets.Preset) -> list[str]:
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {
         "titles": lambda: TITLES,
-        "networks": matrix,
+        "networks": matrix.matrix,
         "statuses": statuses,
     },
     "docs/record.md": {"ids": identifiers, "nested": nested_objects},
@@ -585,7 +585,8 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "sources": source_documents.table,
         "row keys": lambda: settings_table(RowSettings, described(RowSettings)),
     },
-    "docs/connect.md": {"connections": connections, "schemas": schema_links},
+    "docs/connect.md": {"connections": connections, "trials": matrix.trials, "schemas": schema_links},
+    "docs/consent.md": {"told": matrix.told},
     "docs/doctor.md": {"findings": doctor_findings},
     "docs/spend.md": {
         "presets": tap_presets,
@@ -594,7 +595,7 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     },
     "docs/ledger.md": {"reasons": reasons},
     "docs/monitoring.md": {"states": states},
-    "docs/links.md": {"parameters": told_links.parameters, "fields": told_links.fields},
+    "docs/links.md": {"macros": matrix.macros, "parameters": told_links.parameters, "fields": told_links.fields},
     "docs/sandbox.md": {
         "config": sandbox_config,
         "networks": sandbox_networks,

@@ -1,8 +1,8 @@
-"""The README's tables of networks: a line for each, whose every cell is what the network says of itself."""
+"""The documents' tables of networks: a line for each, whose every cell is what the network says of itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -34,20 +34,32 @@ OWN_NAME = "vip_upgrade"
 
 
 def matrix() -> str:
-    """What each network takes; how much, and when; and what goes with it."""
+    """What each network takes; how much, and when."""
     parts = {
         "What each takes:": (("conversions", "click ids", "match keys", "events"), taken),
         "How much, and when:": (("in a request", "not older than", "same id counts once in", "corrections"), limits),
-        "What [links](docs/links.md) of its ads say:": (
-            ("campaign", "ad group", "ad", "placement, creative"),
-            told_links.macros,
-        ),
-        "Consent, and how each is tried:": (("is told", "test code", "validated by", "OAuth"), tried),
     }
-    return "\n".join(
-        f"{title}\n{table(('network', *head), ((link(network), *cells(network)) for network in NETWORKS.values()))}"
-        for title, (head, cells) in parts.items()
-    )
+    return "\n".join(f"{title}\n{lines(head, cells, 'docs/')}" for title, (head, cells) in parts.items())
+
+
+def macros() -> str:
+    """By which macros each network fills in the ad."""
+    return lines(("campaign", "ad group", "ad", "placement, creative"), told_links.macros)
+
+
+def trials() -> str:
+    """How an account of each network is tried."""
+    return lines(("test code", "validated by", "OAuth"), tried)
+
+
+def told() -> str:
+    """What each network is told of consent."""
+    return lines(("is told",), lambda network: iter([consent(network)]))
+
+
+def lines(head: tuple[str, ...], cells: Callable[[Kind], Iterator[str]], folder: str = "") -> str:
+    """A table of all networks, for a page from which theirs are in ``folder``."""
+    return table(("network", *head), ((link(network, folder), *cells(network)) for network in NETWORKS.values()))
 
 
 def taken(network: Kind) -> Iterator[str]:
@@ -66,14 +78,13 @@ def limits(network: Kind) -> Iterator[str]:
 
 
 def tried(network: Kind) -> Iterator[str]:
-    yield consent(network)
     yield tests(network)
     yield validation(network)
     yield oauth(network)
 
 
-def link(network: Kind) -> str:
-    return f"[{network.title}](docs/networks/{network.name}.md)"
+def link(network: Kind, folder: str) -> str:
+    return f"[{network.title}]({folder}networks/{network.name}.md)"
 
 
 def listed(words: Iterable[str]) -> str:

@@ -28,7 +28,7 @@ def own(column: str) -> str:
 
 
 def macros(network: Kind) -> Iterator[str]:
-    """Cells of the README's table: the macros of a network's links."""
+    """Cells of the table of networks: the macros of a network's links."""
     said = network.links
     yield (
         f"`{said['campaign_id']}`" + (f" `{said['campaign_name']}`" if "campaign_name" in said else "") if said else "–"

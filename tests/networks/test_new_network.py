@@ -58,6 +58,7 @@ def test_a_new_network_takes_its_own_files_and_one_update_of_the_documents(tree:
     readme, link = (tree / "README.md").read_text(), "[Acme](docs/networks/acme.md)"
     assert f"| {link} | web, app, store, CRM | `acmeid` | email | 1 and your own |" in readme
     assert f"| {link} | 100 | 72 hours | 48 hours | – |" in readme
-    assert f"| {link} | – | – | – | – |" in readme
+    for page, cells in (("links", "– | – | – | –"), ("consent", "–"), ("connect", "– | – | –")):
+        assert f"| [Acme](networks/acme.md) | {cells} |" in (tree / "docs" / f"{page}.md").read_text()
     assert '"Acme",' in (tree / "pyproject.toml").read_text()
     assert "`TARGET_ADPOSTBACKS_ACME_ACCESS_TOKEN`" in (tree / "docs" / "meltano.md").read_text()
