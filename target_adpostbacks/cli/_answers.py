@@ -37,6 +37,8 @@ def _answer(question: Question) -> str:
 def _checked(question: Question, text: str) -> str:
     """The answer. Raises UsageError, upon which it is asked again."""
     kind, _, column = question.setting.partition(".")
+    if column == "event_source_url" and text.strip() and "://" not in text:
+        text = f"https://{text.strip()}"
     try:
         if kind in ("fields", "id_columns", "deleted") and text.strip():
             Path(text.strip())
@@ -64,4 +66,4 @@ def _add(settings: dict[str, Any], question: Question, answer: str) -> None:
         return
     *above, last = question.setting.split(".", 1)
     place = settings.setdefault(above[0], {}) if above else settings
-    place[last] = answer
+    place[last] = answer if question.means is None else {answer: question.means}

@@ -24,6 +24,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ask: str
     setting: str = ""  # "fields.value"
     default: str | None = None  # what holds unanswered: a choice, or the setting's value; None: it has to be answered
+    means: Any = None  # where the setting is of ``values``: the answer is a raw text, and this its meaning
     choices: Mapping[str, Mapping[str, Any]] = {}  # an answer to the settings that it stands for
 
 

@@ -51,7 +51,7 @@ def test_every_answer_that_it_offers_is_a_config_without_mistakes(
 
 
 def test_answers_become_settings_at_the_top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = "shop.example.com\nhttps://shop.example.com/\nnet\npending\nnotes[\nnote_attributes[eid]\ny\n"
+    answers = "mailto://shop\nshop.example.com/\nnet\npending\nnotes[\nnote_attributes[eid]\ny\n"
     config = written(tmp_path, monkeypatch, "--source", "shopify_orders", answers=answers)
     assert config["defaults"] == {"event_source_url": "https://shop.example.com/"}
     assert config["fields"]["value"][0] == "subtotal_price"
@@ -67,3 +67,11 @@ def test_answers_become_settings_at_the_top(tmp_path: Path, monkeypatch: pytest.
     assert {name: target["config"][name] for name in ("source", "fields", "rows")} == {
         name: config[name] for name in ("source", "fields", "rows")
     }
+
+
+def test_an_app_that_is_for_tests_and_a_column_of_consent_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = written(tmp_path, monkeypatch, "--source", "snowplow", answers="app\nagreed\nshop-test\ny\n")
+    assert config["fields"] == {"consent": "agreed"}
+    assert config["values"] == {"event_source": {"srv": "app"}, "test": {"shop-test": True}}

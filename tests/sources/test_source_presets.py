@@ -195,3 +195,36 @@ def test_an_export_of_adjust_without_braces_derives_ids_too() -> None:
     ids = [records({"source": "adjust"}, {**row, **other})[0].get("event_id") for other in ({}, {"adid": "a2"}, {})]
     assert ids[0]
     assert ids[0] == ids[2] != ids[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "by_answer"),
+    [
+        ("segment", {"context_library_name": "analytics-node"}, {"web": "web", "app": "app", "offline": "offline"}),
+        ("segment", {"context_library_name": "analytics.js"}, {"app": "web", "offline": "web"}),
+        ("segment", {"context_library_name": "analytics-ios"}, {"web": "app", "offline": "app"}),
+        ("segment", {}, {"app": "web", "offline": "web"}),
+        ("rudderstack", {"channel": "server"}, {"web": "web", "app": "app", "offline": "offline"}),
+        ("rudderstack", {"channel": "web"}, {"app": "web", "offline": "web"}),
+        ("rudderstack", {"channel": "mobile"}, {"web": "app", "offline": "app"}),
+    ],
+)
+def test_the_user_says_where_events_of_a_server_happen(
+    name: str, row: dict[str, Any], by_answer: dict[str, str]
+) -> None:
+    (question,) = (question for question in sources.shipped(name).requires if "offline" in question.choices)
+    event = {"id": "1", "event_text": "Order Completed", "timestamp": "2026-11-20T09:00:00Z"}
+    for answer, happened in by_answer.items():
+        mine = {"extends": name, **question.choices[answer]}
+        (record,) = records({"source": "mine", "sources": {"mine": mine}}, {**event, **row}, PLAIN_LINES)
+        assert record.get("event_source", "web") == happened, answer
+
+
+def test_ga4_sends_what_goes_before_a_sale_unless_the_user_says_otherwise() -> None:
+    event = {"event_timestamp": 1795168800000000, "user_pseudo_id": "1.2"}
+    for name, by_default in {"add_to_cart": "add_to_cart", "purchase": "purchase", "sign_up": "sign_up"}.items():
+        row = {**event, "event_name": name}
+        (unasked,) = records({"source": "ga4_bigquery"}, row)
+        assert unasked["event_name"] == by_default
+        (said,) = _with_answer("ga4_bigquery", "sales", row)
+        assert said == ("event_off" if name == "add_to_cart" else (by_default, None, None))
