@@ -67,7 +67,8 @@ def keep(config: dict[str, Any], *rows: dict[str, Any]) -> Counted:
     """The mark of clicks that a run has kept."""
     run, mark = a_run(config), Counted()
     for line, row in enumerate(rows, 1):
-        run.take_click(row, mark, line)
+        assert run.clicks
+        run.clicks.keep(row, mark, line)
     assert mark.settled == 0
     run.settle()
     assert run.close() == 0

@@ -28,6 +28,7 @@ from target_adpostbacks.delivery.balance import Share, Tally, counted, summary, 
 from target_adpostbacks.delivery.batches import Batches
 from target_adpostbacks.delivery.delivery import Delivery
 from target_adpostbacks.delivery.in_turn import MOST_WAITING, InTurn
+from target_adpostbacks.delivery.people import People
 from target_adpostbacks.delivery.queued import UNMARKED, Mark, Queued, Skipped, WhyOpen
 from target_adpostbacks.delivery.transport import HttpTransport, Transport
 from target_adpostbacks.delivery.verdicts import row_of
@@ -39,12 +40,10 @@ from target_adpostbacks.run.observers import observer
 from target_adpostbacks.run.preparing import preparation_of, utc_now
 
 if TYPE_CHECKING:
-    from target_adpostbacks.run.stitching import Pending, Stitching
+    from target_adpostbacks.run.clicks import Clicks
 
 SKIPPED_ROWS = 500
 """Rows of conversions that are not sent, before they are written to the ledger."""
-PENDING = 500
-"""Records whose clicks are looked up at once."""
 WHY_OPEN = 20
 """Reasons why postbacks are open that are logged, the most frequent first."""
 OBSERVER_SECONDS, HURRIED_SECONDS = 10, 5
@@ -99,15 +98,7 @@ class Run:
         self.ledger = Ledger(url, self.run_id)
         codes = self.preparation.country_codes
         self._people = people_of(general, self.ledger, codes, self._now(), log)
-        self.stitching: Stitching | None = None
-        self._pending: list[tuple[Sequence[Pending | Prepared | None], Mark, str]] = []  # records that wait for clicks
-        self._pending_since = 0.0
-        self._lookup_failed: UnusableLedger | None = None
-        if general.clicks and self._people:
-            from target_adpostbacks.run.stitching import Stitching
-
-            self.stitching = Stitching(general, self.ledger, self.preparation, self._people, clock, log)
-            self.preparation.stitch = self.stitching
+        self.clicks = self._clicks_of(self._people)
         self._notifier = None
         if general.notify:
             from target_adpostbacks.run.notifying import Notifier
@@ -151,6 +142,16 @@ class Run:
             if account.network and account.network.trial_at
         }
 
+    def _clicks_of(self, people: People | None) -> Clicks | None:
+        if not (self.general.clicks and people):
+            return None
+        from target_adpostbacks.run.clicks import Clicks  # most runs have none
+        from target_adpostbacks.run.stitching import Stitching
+
+        stitching = Stitching(self.general, self.ledger, self.preparation, people, self._clock, self._log)
+        self.preparation.stitch = stitching
+        return Clicks(stitching, self.prepare, self.take_all)
+
     def begin(self) -> None:
         """Open the run's books, before its first record."""
         self.ledger.start_run(self._now(), version("target-adpostbacks"))
@@ -180,11 +181,10 @@ class Run:
         ``key``: the columns that make a record one record; ``line``: where it stands in the input, from 1. Without it,
         records are counted.
         """
-        line = self.read + len(self._pending) + 1 if line is None else line
-        if self.stitching:
-            from target_adpostbacks.run.stitching import Pending
-
-            self.wait_for_clicks([Pending(record, stream, key, line)], mark)
+        if line is None:
+            line = self.read + (self.clicks.waiting if self.clicks else 0) + 1
+        if self.clicks:
+            self.clicks.wait([self.clicks.pending(record, stream=stream, key=key, line=line)], mark)
             return
         self.count_read(self.take(self.prepare(record, stream=stream, key=key, line=line), mark))
 
@@ -194,59 +194,23 @@ class Run:
             self.unmet = self.preparation.columns.unmet(record, self.unmet)
         return self.preparation.prepare(record, self._clock(), stream=stream, key=key, line=line)
 
-    def wait_for_clicks(self, members: Sequence[Pending | Prepared | None], mark: Mark, file: str = "") -> None:
-        """Take what one record of the input is, once its clicks are looked up, with those of many others.
-
-        None: a stream map has left it out.
-        """
-        self._pending_since = self._pending_since if self._pending else time.monotonic()
-        mark.expect(1)  # it holds state back until its own outcomes do
-        self._pending.append((members, mark, file))
-        if len(self._pending) >= PENDING:
-            self._take_pending()
-
-    def take_click(self, record: Mapping[str, Any], mark: Mark, line: int) -> None:
-        """Keep what a row of the stream of clicks tells; it is no record of the run's counts."""
-        if self.stitching and self.failed is None:
-            try:
-                self.stitching.take(record, mark, line)
-            except UnusableLedger as error:
-                self._lookup_failed = error
-
-    def _take_pending(self) -> None:
-        """Take what waits for clicks; where these can't be looked up, it stays open and the run fails."""
-        pending, self._pending = self._pending, []
-        if not pending or self.stitching is None:
-            return
-        try:
-            if self._lookup_failed is None:
-                waiting = [each for members, _, _ in pending for each in members]
-                self.stitching.look_up(each for each in waiting if each and not isinstance(each, Prepared))
-        except UnusableLedger as error:
-            self._lookup_failed = error
-        for members, mark, file in pending:
-            if self._lookup_failed:
-                mark.hold(1)
-                continue
-            outcomes = 0
-            for each in members:
-                if each is None:
-                    self.filtered += 1
-                    outcomes += 1
-                elif isinstance(each, Prepared):
-                    outcomes += self.take(each, mark, file)
-                else:
-                    prepared = self.prepare(each.record, stream=each.stream, key=each.key, line=each.line)
-                    outcomes += self.take(prepared, mark, file)
-            self.count_read(outcomes)
-            mark.settle(1)
-
     def meet(self, unmet: Sequence[str], unmet_names: Sequence[str]) -> None:
         """Elsewhere, records have met every path in ``fields`` and every name in rules but these."""
         if self.unmet:
             self.unmet = [column for column in self.unmet if column in unmet]
         if self.preparation.unmet or self.preparation.unmet_paths:
             self.preparation.meet(unmet_names)
+
+    def take_all(self, members: Iterable[Prepared | None], mark: Mark = UNMARKED, file: str = "") -> None:
+        """Take all that one record of the input is, and count it; None: a stream map has left it out."""
+        outcomes = 0
+        for each in members:
+            if each is None:
+                self.filtered += 1
+                outcomes += 1
+            else:
+                outcomes += self.take(each, mark, file)
+        self.count_read(outcomes)
 
     def take(self, prepared: Prepared, mark: Mark = UNMARKED, file: str = "") -> int:
         """Batch and send what was prepared; how many outcomes it is owed.
@@ -332,10 +296,8 @@ class Run:
     def tick(self) -> None:
         """Send what has waited long enough for its batch to fill."""
         age = self.general.max_batch_age_seconds
-        if self.stitching and self._lookup_failed is None:
-            self._tick_clicks(self.stitching, age)
-            if self._pending and time.monotonic() - self._pending_since >= age:
-                self._take_pending()
+        if self.clicks:
+            self.clicks.tick(age)
         for batches in self._batches.values():
             for batch in batches.due(age):
                 self._delivery.submit(batches.account, batch)
@@ -344,12 +306,6 @@ class Run:
                 self._send_in_turn(waiting)
         if self._skipped and time.monotonic() - self._skipped_since >= age:
             self._write_skipped()
-
-    def _tick_clicks(self, stitching: Stitching, age: float) -> None:
-        try:
-            stitching.tick(age)
-        except UnusableLedger as error:
-            self._lookup_failed = error
 
     def _idle(self) -> None:
         """While an account keeps the reader waiting: the others send what has waited long enough."""
@@ -362,7 +318,7 @@ class Run:
     @property
     def failed(self) -> BaseException | None:
         """Why nothing more can be delivered: the ledger could not be written, or a mistake of ours."""
-        return self._lookup_failed or self._delivery.failed
+        return (self.clicks and self.clicks.failed) or self._delivery.failed
 
     @property
     def tally(self) -> Tally:
@@ -400,10 +356,8 @@ class Run:
 
     def settle(self, is_hurried: Callable[[], bool] = lambda: False) -> None:
         """Send what is left and wait until every verdict is written, or until ``is_hurried``; asked now and then."""
-        if self.stitching:
-            self._take_pending()
-            if self._lookup_failed is None:
-                self._tick_clicks(self.stitching, 0)
+        if self.clicks:
+            self.clicks.settle()
         self._write_skipped()
         for batches in self._batches.values():
             for batch in batches.due():
@@ -433,10 +387,9 @@ class Run:
         ``signal_number``, where a signal ended it. ``mistakes``: what else has failed.
         """
         tally = self.tally
-        if self.stitching and self.failed is None:
+        if self.clicks and self.failed is None:
             with suppress(UnusableLedger):
-                for told_of_clicks in self.stitching.end():
-                    self._log.info(told_of_clicks)
+                self.clicks.end()
         self._report_counts()
         unbalance = unbalanced(tally, self._without_outcome)
         all_mistakes = [*mistakes, *self._mistakes(), *([unbalance] if unbalance else [])]

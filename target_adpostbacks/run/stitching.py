@@ -154,7 +154,7 @@ class Stitching:
         self.stitched += bool(result.candidates)
         return result
 
-    def end(self) -> Iterator[str]:
+    def end(self) -> None:
         """Say how many rows there were; forget what is too old."""
         self._clicks.expire(milliseconds(self._clock() - self._retention))
         if self.used or self._left_out or self.stitched:
@@ -165,4 +165,4 @@ class Stitching:
             parts.append(f"{self.stitched} conversion{'s' * (self.stitched != 1)} got one")
             if self._busy:
                 parts.append(f"{len(self._busy)} identifiers are linked to too many others, and were ignored")
-            yield f"clicks: {', '.join(parts)}"
+            self._log.info("clicks: %s", ", ".join(parts))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from target_adpostbacks.core.preparation import Preparation
 from target_adpostbacks.core.prepared import Prepared, digest, invalid
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
 
 MAPPED = "stream_maps"
+T = TypeVar("T")
 
 
 class Stream(NamedTuple):
@@ -106,13 +107,13 @@ class Lines(Preparing):
 def through(
     maps: Iterable[StreamMap],
     record: Mapping[str, Any],
-    prepare: Callable[[Mapping[str, Any], str], Prepared],
+    prepare: Callable[[Mapping[str, Any], str], T],
     *,
     stream: str,
     line: int,
-) -> Each:
+) -> list[T | Prepared | None]:
     """What a record comes to by its stream's maps; None where one leaves it out. ``prepare``: of a stream's record."""
-    prepared: Each = []
+    prepared: list[T | Prepared | None] = []
     for stream_map in maps:
         try:
             mapped = stream_map.transform(dict(record))

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, partial
-from typing import IO, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 from singer_sdk import metrics
@@ -28,6 +28,7 @@ from target_adpostbacks.run import Run, utc_now
 from target_adpostbacks.run.preparing import may_be_conversions
 from target_adpostbacks.singer import maps
 from target_adpostbacks.singer.batch_files import batch_lines
+from target_adpostbacks.singer.click_rows import ClickRows
 from target_adpostbacks.singer.command import CommandTarget
 from target_adpostbacks.singer.line_workers import LineWorkers
 from target_adpostbacks.singer.lines import MAPPED, through
@@ -43,6 +44,10 @@ from target_adpostbacks.singer.streams import FULL
 from target_adpostbacks.workers.cores import default_workers, usable_cores
 from target_adpostbacks.workers.pool import Workers
 from target_adpostbacks.workers.work import Each
+
+if TYPE_CHECKING:
+    from target_adpostbacks.run.clicks import Clicks
+    from target_adpostbacks.run.stitching import Pending
 
 COLLECT_SECONDS = 30
 
@@ -109,6 +114,7 @@ class TargetAdpostbacks(CommandTarget):
         self.states = States(self._write_state, lambda kind: self.delivery_run.may_pass(kind))
         self.delivery_run = self._open_run()
         run = self.delivery_run
+        self.click_rows = ClickRows(run)
         may_be = partial(may_be_conversions, self.general, run.preparation)
         self.statistics = Statistics(self.general, run.ledger, self.logger, self.now, may_be)
         self.results = self._open_results()  # once there is a ledger, whose file it may not be
@@ -197,8 +203,8 @@ class TargetAdpostbacks(CommandTarget):
                 self._process_mapped(stream, message_dict["record"], message_dict.get("time_extracted"))
                 return
             direct = self._direct[stream]
-        if self.delivery_run.stitching:
-            self._wait_for_clicks([self._pending(message_dict["record"], direct[1])])
+        if clicks := self.delivery_run.clicks:
+            clicks.wait([self._pending(clicks, message_dict["record"], direct[1])], self.states.place, self._file)
             return
         prepared = self._prepare(message_dict["record"], direct[1])
         self.delivery_run.count_read(self.delivery_run.take(prepared, self.states.place, self._file))
@@ -209,7 +215,7 @@ class TargetAdpostbacks(CommandTarget):
         maps = self.mapper.stream_maps.get(stream)
         if maps is None or len(maps) != 1 or type(maps[0]) is not SameRecordTransform or maps[0].flattening_enabled:
             return False
-        if self.statistics.has(maps[0]) or self._is_clicks(maps[0]):
+        if self.statistics.has(maps[0]) or self.click_rows.has(maps[0]):
             return False
         sink = self._conversion_sink(maps[0].stream_alias)
         self._direct[stream] = (maps, sink)
@@ -232,49 +238,26 @@ class TargetAdpostbacks(CommandTarget):
             sinks = [self._conversion_sink(each.stream_alias) for each in stream_maps]
             self._know(stream, stream_maps, sinks, direct=False)
 
-        if self.delivery_run.stitching:
-            others = [each for each in stream_maps if not self._is_clicks(each)]
-            clicks = [each for each in stream_maps if self._is_clicks(each)]
+        if clicks := self.delivery_run.clicks:
 
-            def wait(mapped: Mapping[str, Any], alias: str) -> Any:
-                return self._pending(mapped, self._conversion_sink(alias))
+            def wait(mapped: Mapping[str, Any], alias: str) -> Pending:
+                return self._pending(clicks, mapped, self._conversion_sink(alias))
 
-            def row(mapped: Mapping[str, Any], _alias: str) -> Any:
-                return mapped
-
-            for click in through(clicks, record, row, stream=stream, line=self._line):
-                self._take_click(click)
-            if others:
-                self._wait_for_clicks(through(others, record, wait, stream=stream, line=self._line))
+            if stream_maps := self.click_rows.take(stream_maps, record, self.states.place, self._line):
+                members = through(stream_maps, record, wait, stream=stream, line=self._line)
+                clicks.wait(members, self.states.place, self._file)
             return
 
         def prepare(mapped: Mapping[str, Any], alias: str) -> Prepared:
             return self._prepare(mapped, self._conversion_sink(alias))
 
-        self._take(through(stream_maps, record, prepare, stream=stream, line=self._line))
+        prepared = through(stream_maps, record, prepare, stream=stream, line=self._line)
+        self.delivery_run.take_all(prepared, self.states.place, self._file)
 
-    def _is_clicks(self, stream_map: Any) -> bool:
-        """Whether what a stream map makes is what ``clicks`` names."""
-        stitching = self.delivery_run.stitching
-        return stitching is not None and stream_map.stream_alias == stitching.stream
-
-    def _take_click(self, row: Any) -> None:
-        """Keep a row of the stream of clicks; None: a stream map has left it out."""
-        stitching = self.delivery_run.stitching
-        if stitching and isinstance(row, Prepared):
-            stitching.leave_out("stream_maps", row.invalid.partition(": ")[2], self._line)
-        elif row is not None:
-            self.delivery_run.take_click(row, self.states.place, self._line)
-
-    def _pending(self, record: Mapping[str, Any], sink: ConversionSink) -> Any:
+    def _pending(self, clicks: Clicks, record: Mapping[str, Any], sink: ConversionSink) -> Pending:
         """A record that waits for its person's clicks."""
-        from target_adpostbacks.run.stitching import Pending
-
         sink.records += 1
-        return Pending(record, sink.stream_name, sink.key_properties, self._line)
-
-    def _wait_for_clicks(self, members: Each) -> None:
-        self.delivery_run.wait_for_clicks(members, self.states.place, self._file)
+        return clicks.pending(record, stream=sink.stream_name, key=sink.key_properties, line=self._line)
 
     def _know(self, stream: str, stream_maps: Sequence[Any], sinks: Sequence[ConversionSink], *, direct: bool) -> None:
         """The workers, if there are some, read the stream's next records."""
@@ -299,18 +282,7 @@ class TargetAdpostbacks(CommandTarget):
         for each in prepared:
             if each is not None and not each.invalid.startswith(MAPPED):
                 self._sinks[each.stream].records += 1
-        self._take(prepared)
-
-    def _take(self, prepared: Each) -> None:
-        """Deliver what a record has come to."""
-        outcomes = 0
-        for each in prepared:
-            if each is None:
-                self.delivery_run.filtered += 1
-                outcomes += 1
-            else:
-                outcomes += self.delivery_run.take(each, self.states.place, self._file)
-        self.delivery_run.count_read(outcomes)
+        self.delivery_run.take_all(prepared, self.states.place, self._file)
 
     def _check_maps(self, stream: str, record: Mapping[str, Any]) -> None:
         self._checked.add(stream)
@@ -360,11 +332,8 @@ class TargetAdpostbacks(CommandTarget):
         try:
             record = self.message_reader.deserialize_json(line)
         except BadLine as bad:
-            if self.statistics.leave_out_line(stream, bad.field, bad.rule, self._line):
-                return
-            stitching = self.delivery_run.stitching
-            if stitching and stream == stitching.stream:
-                stitching.leave_out("unreadable", f"{bad.field}: {bad.rule}", self._line)
+            said = stream, bad.field, bad.rule, self._line
+            if self.statistics.leave_out_line(*said) or self.click_rows.leave_out_line(*said):
                 return
             told = hashlib.sha256(line).hexdigest(), bad.field, bad.rule, event_id(line)
             outcomes = self._invalid_line(stream, *told)
