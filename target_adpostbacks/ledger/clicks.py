@@ -96,7 +96,7 @@ class Clicks:
         """Store clicks; one that comes again replaces the one before."""
         rows = [*rows]
         clicks = {
-            (click.network, click.click_id): (click, row) for row in rows for click in row.clicks if _is_short(click)
+            (click.network, click.click_id): (click, row) for row in rows for click in row.clicks if _is_fit(click)
         }
         links = {pair: row.at for row in rows for link in row.links for pair in (link, link[::-1])}
         with self._writing(0) as (connection, _):
@@ -209,8 +209,9 @@ def _are_there(connection: Connection) -> bool:
     return bool(connection.read(COLUMNS_OF[connection.dialect].format(names=f"'{IDENTITIES.name}'")))
 
 
-def _is_short(click: Click) -> bool:
-    return len(click.click_id) <= LONGEST
+def _is_fit(click: Click) -> bool:
+    """Whether a database can keep it: NUL is in no text of PostgreSQL."""
+    return len(click.click_id) <= LONGEST and "\0" not in click.click_id
 
 
 def _values(click: Click) -> Sequence[Any]:

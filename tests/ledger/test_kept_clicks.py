@@ -112,6 +112,11 @@ def test_a_click_id_that_fits_into_no_index_is_not_kept(clicks: Clicks) -> None:
     assert found(clicks, "d") == {"d": ["y" * 500]}
 
 
+def test_a_click_id_with_what_no_database_keeps_is_not_kept_and_holds_nothing_back(clicks: Clicks) -> None:
+    clicks.write([row(a_click("x\0"), a_click("y"), people=("d",))])
+    assert found(clicks, "d") == {"d": ["y"]}
+
+
 def test_a_thousand_rows_at_once(clicks: Clicks) -> None:
     clicks.write([row(a_click(str(number)), people=(f"d{number}", "all")) for number in range(1_000)])
     assert len(found(clicks, "all")["all"]) == 1_000
