@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 from target_adpostbacks.core.accounts import Account
@@ -18,6 +19,9 @@ from target_adpostbacks.networks import EXACT_IDS, IDS, LANDING, NETWORKS
 
 if TYPE_CHECKING:
     from target_adpostbacks.sandbox import Sandbox
+
+hypothesis.settings.register_profile("ours", deadline=None)  # a busy machine is no mistake
+hypothesis.settings.load_profile("ours")
 
 NOW = datetime(2026, 11, 20, 12, 5, tzinfo=timezone.utc)
 

@@ -246,7 +246,7 @@ def message_about(record: dict[str, Any]) -> str:
         return f"{refused} {shown or ''}"
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(NAMES, VALUES, max_size=6), PLAUSIBLE)
 def test_any_record_is_a_conversion_or_is_refused_without_telling_a_value(
     columns: dict[str, Any], plausible: dict[str, Any]
@@ -256,7 +256,7 @@ def test_any_record_is_a_conversion_or_is_refused_without_telling_a_value(
     assert not [text for text in map(str.strip, texts(record)) if text in message and text not in OUR_WORDS]
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(NAMES, VALUES, max_size=6))
 def test_a_record_reads_the_same_whatever_the_order_of_its_columns(columns: dict[str, Any]) -> None:
     flat = {name: value for name, value in columns.items() if not isinstance(value, dict)}
@@ -340,7 +340,7 @@ def test_a_record_read_at_once_is_the_one_read_with_care(column: str) -> None:
         assert outcome(record) == outcome(with_care(record)), value
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(COLUMN_NAMES), st.sampled_from(ODD) | VALUES, max_size=6))
 def test_several_odd_columns_at_once_are_read_as_with_care(columns: dict[str, Any]) -> None:
     record = {**a_record(**FULL), **columns}

@@ -195,7 +195,7 @@ VALUES = st.recursive(
 
 
 @given(st.lists(st.dictionaries(COLUMNS, VALUES, max_size=12), max_size=3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_record_makes_it_fail(records: list[dict[str, Any]]) -> None:
     said = diagnosis(*records)
     assert said.records == len(records)

@@ -89,7 +89,7 @@ NAMES = st.sampled_from(
 
 
 @every_source
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(NAMES | SPELLED, MEMBERS | st.dictionaries(NAMES, MEMBERS, max_size=3), max_size=4))
 def test_whatever_is_in_properties_no_raw_match_key_is_sent(
     subject: Subject, source: str, properties: dict[str, Any]

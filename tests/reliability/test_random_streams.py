@@ -382,7 +382,6 @@ def played(machine: type[RandomStreams], examples: int) -> None:
     play = settings(
         max_examples=int(os.environ.get("EXAMPLES") or examples),
         stateful_step_count=4,
-        deadline=None,
         database=None,
         phases=[Phase.generate],  # threads take turns by chance: what is made smaller may no longer fail
         suppress_health_check=list(HealthCheck),

@@ -231,7 +231,7 @@ def mistakes_of(config: dict[str, Any]) -> str:
     return ""
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(
     rules,
     rules,

@@ -7,7 +7,7 @@ import pickle
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sourced import records
 
@@ -95,7 +95,6 @@ values = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(names, values, min_size=1, max_size=4), st.lists(names, min_size=1, max_size=4))
 @example({"a": {"B": {"c d": 0}}}, ["a", "B", "c d"])
 def test_members_are_what_python_finds_step_by_step(row: dict[str, Any], steps: list[str]) -> None:
@@ -105,7 +104,6 @@ def test_members_are_what_python_finds_step_by_step(row: dict[str, Any], steps: 
     assert found(".".join(steps), row) == value
 
 
-@settings(deadline=None)
 @given(st.dictionaries(names, values, min_size=1, max_size=4), st.lists(names, min_size=2, max_size=4))
 @example({"a": {"B": {"c d": 0}}}, ["a", "B", "c d"])
 def test_json_text_is_read_as_what_it_says(row: dict[str, Any], steps: list[str]) -> None:
@@ -113,7 +111,6 @@ def test_json_text_is_read_as_what_it_says(row: dict[str, Any], steps: list[str]
     assert found(".".join(steps), written) == found(".".join(steps), row)
 
 
-@settings(deadline=None)
 @given(st.text("ab.[]0-1 {}", max_size=12), st.dictionaries(names, values, max_size=4))
 def test_any_text_is_a_path_or_refused_and_any_row_is_read(text: str, row: dict[str, Any]) -> None:
     try:
@@ -124,7 +121,6 @@ def test_any_text_is_a_path_or_refused_and_any_row_is_read(text: str, row: dict[
     assert None not in [*Path(text, every=True).every_value(row)]
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["id", "Email", "total", "customer", "items", "status"]), values, max_size=6))
 def test_no_row_breaks_a_source(row: dict[str, Any]) -> None:
     mine = {
