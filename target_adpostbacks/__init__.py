@@ -24,6 +24,7 @@ def deliver(
     *,
     stream: str = "conversions",
     key: Sequence[str] = ("event_id",),
+    owner: str | None = None,
 ) -> Tally:
     """Deliver conversion records and return what became of them.
 
@@ -33,6 +34,8 @@ def deliver(
     (``stream_maps``, ``flattening_enabled``, ``results_path``). Of the environment the ledger's place is read, if the
     config has no ``ledger_url``, and the variables of OpenTelemetry. ``stream``: the name that the ledger keeps of
     where they came from; ``key``: the columns that make a record one record, for records without ``event_id``.
+    ``owner``: the name of the task that delivers, for tasks that deliver side by side; no two that live at one time
+    have the same.
 
     The tally has ``read``, ``accepted``, ``already_accepted`` and ``rejected`` as numbers, ``skipped`` and ``open`` by
     reason. What is open is sent by the next call with the same records, and nothing accepted is sent twice.
@@ -43,7 +46,7 @@ def deliver(
     """
     from target_adpostbacks.run import deliver
 
-    return deliver(records, config, stream=stream, key=key)
+    return deliver(records, config, stream=stream, key=key, owner=owner)
 
 
 def __getattr__(name: str) -> Any:

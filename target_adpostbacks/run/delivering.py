@@ -22,6 +22,8 @@ from target_adpostbacks.run.plain import plain
 from target_adpostbacks.run.run import Run
 
 TICK_SECONDS = 0.5
+LONGEST_OWNER = 200
+"""Characters of an owner's name."""
 LOG = logging.getLogger("target_adpostbacks")
 SINGER_SETTINGS = ("stream_maps", "flattening_enabled", "results_path")
 """Settings that change what is sent or written, and that ``deliver`` can't apply."""
@@ -33,11 +35,14 @@ def deliver(
     *,
     stream: str = "conversions",
     key: Sequence[str] = ("event_id",),
+    owner: str | None = None,
 ) -> Tally:
     """See ``target_adpostbacks.deliver``."""
     settings = _settings(config)
     general, accounts = _read(settings)
-    run = Run(general, accounts, log=LOG, max_batch_rows=settings.get("batch_size_rows"))
+    if owner is not None and not (isinstance(owner, str) and 0 < len(owner) <= LONGEST_OWNER and owner.isprintable()):
+        raise configuration.InvalidConfig([f"owner: a text of 1 to {LONGEST_OWNER} printable characters expected"])
+    run = Run(general, accounts, log=LOG, max_batch_rows=settings.get("batch_size_rows"), owner=owner)
     run.begin()
     mistakes: list[str] = []
     interrupt = 0

@@ -61,7 +61,8 @@ class Run:
     ``begin`` opens the run's books, ``add`` takes records, ``tick`` lets time pass, ``settle`` waits for the verdicts,
     ``close`` ends the books. Raises UnusableLedger, and InvalidConfig where its key or its list of people is unusable.
     ``max_batch_rows``: fewer postbacks in a request than the network takes; ``delivered``: is called on any thread with
-    an account's label and the seconds that each batch took from hand-over to its verdicts.
+    an account's label and the seconds that each batch took from hand-over to its verdicts. ``owner``: the task's name,
+    where tasks send side by side.
     """
 
     def __init__(
@@ -76,8 +77,10 @@ class Run:
         rules: Sequence[Rule] = (),
         max_batch_rows: int | None = None,
         delivered: Callable[[str, float], None] = lambda _label, _seconds: None,
+        owner: str | None = None,
     ) -> None:
         self.general = general
+        self.owner = owner
         self.preparation = preparation_of(general, accounts, rules)
         self.run_id = uuid.uuid4().hex
         self.read = self.owed = self.filtered = 0
