@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 from contextlib import closing
@@ -11,7 +12,9 @@ from pathlib import Path
 import pytest
 from ledger_rows import NOW, a_row
 
+from target_adpostbacks import config as configuration
 from target_adpostbacks.ledger import Ledger
+from target_adpostbacks.run.preparing import preparation_of
 
 RUN = ("target_adpostbacks.__main__", "target-adpostbacks --config config.json")
 LOG = ("target_adpostbacks.cli", "adpostbacks log --ledger-url sqlite:///ledger.db")
@@ -54,3 +57,14 @@ def _run(folder: Path, module: str, command: str) -> set[str]:
     )
     assert ran.returncode == 0, ran.stderr[-500:]
     return {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines() if line.startswith("import time:")}
+
+
+def test_a_worker_imports_the_networks_alone_that_it_prepares_for() -> None:
+    accounts = {"meta": {"pixel_id": "123456789012345", "access_token": "x"}}
+    general, read = configuration.read(accounts)
+    work = pickle.dumps(preparation_of(general, read))
+    program = "import pickle, sys; pickle.load(sys.stdin.buffer); print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", program], input=work, capture_output=True, check=True)
+    imported = {*ran.stdout.decode().split()}
+    assert "target_adpostbacks.networks.meta" in imported
+    assert not imported & {"target_adpostbacks.networks.tiktok", "target_adpostbacks.networks.google_ads"}

@@ -6,35 +6,16 @@ One that needs several modules has them in a folder with its name behind an unde
 from __future__ import annotations
 
 import importlib
-import pkgutil
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from target_adpostbacks.core.landing import Landing
-from target_adpostbacks.core.network import Network
+if TYPE_CHECKING:
+    from target_adpostbacks.networks._found import EXACT_IDS, IDS, LANDING, NAMES, NETWORKS, TITLES
 
-NETWORKS: Mapping[str, type[Network[Any]]] = {
-    network.name: network
-    for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name)
-    if not module.name.startswith("_")
-    for network in [importlib.import_module(f"{__name__}.{module.name}").NETWORK]
-}
+__all__ = ["EXACT_IDS", "IDS", "LANDING", "NAMES", "NETWORKS", "TITLES"]
 
-NAMES: Mapping[str, str] = {alias: name for name, network in NETWORKS.items() for alias in (name, *network.aliases)}
-"""What a network may be called, in lower case, to its name."""
 
-IDS = frozenset(name for network in NETWORKS.values() for name in network.ids)
-"""Every identifier that some network wants kept from a record."""
-
-EXACT_IDS: Mapping[str, tuple[str, ...]] = {
-    name: (network.name, *network.aliases) if name == network.click_ids[0] else ()
-    for network in NETWORKS.values()
-    for name in network.exact_ids
-}
-"""Those that are kept byte for byte, each with the names of the network whose usual click id it is."""
-LANDING = Landing.of(NETWORKS.values())
-"""How landing URLs of their ads are read."""
-
-_titles = [network.title for network in NETWORKS.values() if not network.accounts_are_networks]
-TITLES = " and ".join(filter(None, (", ".join(_titles[:-1]), _titles[-1])))
-"""The names of ad networks in a sentence: ``'Meta, Reddit, Snapchat and TikTok'``."""
+def __getattr__(name: str) -> Any:
+    """What is known of all of them, found when it is first asked for: a worker process imports only its own."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}._found"), name)
