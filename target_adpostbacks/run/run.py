@@ -17,35 +17,29 @@ import msgspec
 
 from target_adpostbacks import config as configuration
 from target_adpostbacks.core.accounts import Account
-from target_adpostbacks.core.advice import advice
 from target_adpostbacks.core.mistakes import located
-from target_adpostbacks.core.money import told
 from target_adpostbacks.core.prepared import Prepared
 from target_adpostbacks.core.ways import Rule
 from target_adpostbacks.delivery import refresh_tokens
 from target_adpostbacks.delivery.attempts import pauses
 from target_adpostbacks.delivery.balance import Share, Tally, counted, summary, unbalanced
-from target_adpostbacks.delivery.batches import Batches
 from target_adpostbacks.delivery.delivery import Delivery
-from target_adpostbacks.delivery.in_turn import MOST_WAITING, InTurn
 from target_adpostbacks.delivery.people import People
-from target_adpostbacks.delivery.queued import UNMARKED, Mark, Queued, Skipped, WhyOpen
+from target_adpostbacks.delivery.queued import UNMARKED, Mark, Queued, Skipped
 from target_adpostbacks.delivery.transport import HttpTransport, Transport
 from target_adpostbacks.delivery.verdicts import row_of
 from target_adpostbacks.ledger import Ledger, UnusableLedger, ledger_url
-from target_adpostbacks.networks import NETWORKS
+from target_adpostbacks.run import left_open
 from target_adpostbacks.run.erasing import people_of
 from target_adpostbacks.run.noticed import Noticed
 from target_adpostbacks.run.observers import observer
+from target_adpostbacks.run.outgoing import Outgoing
 from target_adpostbacks.run.preparing import preparation_of, utc_now
 
 if TYPE_CHECKING:
     from target_adpostbacks.run.clicks import Clicks
+    from target_adpostbacks.run.notifying import Notifier
 
-SKIPPED_ROWS = 500
-"""Rows of conversions that are not sent, before they are written to the ledger."""
-WHY_OPEN = 20
-"""Reasons why postbacks are open that are logged, the most frequent first."""
 OBSERVER_SECONDS, HURRIED_SECONDS = 10, 5
 """At the end, for handing over spans and metrics; where a signal has come there is less time."""
 TOO_MANY = {
@@ -82,6 +76,7 @@ class Run:
         self.general = general
         self.owner = owner
         self.preparation = preparation_of(general, accounts, rules)
+        self._accounts = [account for section in accounts.values() for account in section]
         self.run_id = uuid.uuid4().hex
         self.read = self.owed = self.filtered = 0
         fields = () if self.preparation.sources else general.fields  # sources know for themselves what they met
@@ -95,18 +90,12 @@ class Run:
         self._clock = clock
         self._started = time.monotonic()
         self._noticed = Noticed(log)
-        self._skipped: list[Skipped] = []
-        self._skipped_since = 0.0
         url = ledger_url(os.environ, general.ledger_url)
         self.ledger = Ledger(url, self.run_id)
         codes = self.preparation.country_codes
         self._people = people_of(general, self.ledger, codes, self._now(), log)
         self.clicks = self._clicks_of(self._people)
-        self._notifier = None
-        if general.notify:
-            from target_adpostbacks.run.notifying import Notifier
-
-            self._notifier = Notifier(general.notify, accounts, url, clock, log)
+        self._notifier = self._notifier_of(url)
         self._http = HttpTransport()
         self._observer = observer(self.run_id, os.environ, log)
         self._delivery = Delivery(
@@ -123,27 +112,7 @@ class Run:
         self._delivery.delivered = delivered
         self._delivery.idle = self._idle
         self.waiting: Callable[[], object] = lambda: None  # called now and then while the reader waits
-        self._batches = {
-            account.label: Batches(account, max_batch_rows)
-            for section in accounts.values()
-            for account in section
-            if account.network
-        }
-        self._max_batch_rows = max_batch_rows
-        self._in_turn: dict[str, InTurn] = {}  # by the account's label
-        self.most_waiting = MOST_WAITING  # then the reader waits for what was read before them
-        self._hints = configuration.hints(accounts, clock())
-        if general.source is not None:
-            from target_adpostbacks.config import sources
-
-            self._hints += sources.warnings(general)
-        self._trials = configuration.trials(accounts)
-        self._trial_names = {
-            account.label: f"{account.label.removesuffix('.default')} (a trial)"
-            for section in accounts.values()
-            for account in section
-            if account.network and account.network.trial_at
-        }
+        self.outgoing = Outgoing(self._delivery, self._accounts, general.max_batch_age_seconds, max_batch_rows)
 
     def _clicks_of(self, people: People | None) -> Clicks | None:
         if not (self.general.clicks and people):
@@ -155,17 +124,31 @@ class Run:
         self.preparation.stitch = stitching
         return Clicks(stitching, self.prepare, self.take_all)
 
+    def _notifier_of(self, url: str) -> Notifier | None:
+        if not self.general.notify:
+            return None
+        from target_adpostbacks.run.notifying import Notifier  # most runs have none
+
+        return Notifier(self.general.notify, self.preparation.accounts, url, self._clock, self._log)
+
     def begin(self) -> None:
         """Open the run's books, before its first record."""
         self.ledger.start_run(self._now(), version("target-adpostbacks"))
-        accounts = [account for section in self.preparation.accounts.values() for account in section]
-        for hint in (*self._hints, *refresh_tokens.problems(accounts)):
+        for hint in self._hints():
             self._log.warning(hint)
-        for trial in self._trials:
+        for trial in configuration.trials(self.preparation.accounts):
             self._log.info(trial)
         self._log.info("Ledger: %s (run %s)", self.ledger.location, self.run_id)
         if self.general.validate:
-            self._delivery.validate([account for account in accounts if account.network])
+            self._delivery.validate([account for account in self._accounts if account.network])
+
+    def _hints(self) -> Iterator[str]:
+        yield from configuration.hints(self.preparation.accounts, self._clock())
+        if self.general.source is not None:
+            from target_adpostbacks.config import sources
+
+            yield from sources.warnings(self.general)
+        yield from refresh_tokens.problems(self._accounts)
 
     def _now(self) -> str:
         return self._clock().isoformat(timespec="milliseconds")
@@ -234,16 +217,12 @@ class Run:
         if prepared.not_sent:
             self._invalid += any(not_sent.reason == "invalid" for not_sent in prepared.not_sent)
         for postback in prepared.postbacks:
-            batches, queued = self._batches[postback.account], Queued(postback, mark)
+            queued = Queued(postback, mark)
             if prepared.person:
                 queued.person = prepared.person
-            if postback.key.adjustment or (postback.once and not self._take_turn(queued)):
-                self._wait_in_turn(batches.account, queued)
-                continue
-            for full in batches.add(queued):
-                self._delivery.submit(batches.account, full)
+            self.outgoing.add(queued)
         for not_sent in prepared.not_sent:
-            self._skip(Skipped(row_of(not_sent), mark, not_sent.other_keys))
+            self.outgoing.skip(Skipped(row_of(not_sent), mark, not_sent.other_keys))
         if prepared.unusable or prepared.nested or prepared.invalid or prepared.mistakes:
             self._noticed.take(prepared, file)
         return outcomes
@@ -262,60 +241,15 @@ class Run:
         if not outcomes:
             self._without_outcome += 1
 
-    def _take_turn(self, queued: Queued) -> bool:
-        waiting = self._in_turn.get(queued.postback.account)
-        return not (waiting and waiting.is_before(queued.postback)) and self._delivery.take_turn(queued)
-
-    def _wait_in_turn(self, account: Account, queued: Queued) -> None:
-        """Let a postback wait that must not overtake what was read before it."""
-        if (waiting := self._in_turn.get(account.label)) is None:
-            waiting = self._in_turn[account.label] = InTurn(account, self._max_batch_rows)
-        waiting.add(queued)
-        if len(waiting) >= self.most_waiting:
-            self._send_in_turn(waiting)
-
-    def _send_in_turn(self, waiting: InTurn) -> None:
-        """Send what waits once all that was read before has its verdict; of a conversion one by one."""
-        for batch in self._batches[waiting.account.label].due():
-            self._delivery.submit(waiting.account, batch)
-        while len(waiting):
-            in_order = self._delivery.finish(waiting.account)
-            for batch in waiting.take(in_order=in_order):
-                for queued in batch:
-                    self._delivery.take_turn(queued)
-                self._delivery.submit(waiting.account, batch)
-
-    def _skip(self, skipped: Skipped) -> None:
-        self._skipped_since = self._skipped_since or time.monotonic()
-        self._skipped.append(skipped)
-        if len(self._skipped) >= SKIPPED_ROWS:
-            self._write_skipped()
-
-    def _write_skipped(self) -> None:
-        rows, self._skipped, self._skipped_since = self._skipped, [], 0.0
-        if rows:
-            self._delivery.skip(rows)
-
     def tick(self) -> None:
         """Send what has waited long enough for its batch to fill."""
-        age = self.general.max_batch_age_seconds
         if self.clicks:
-            self.clicks.tick(age)
-        for batches in self._batches.values():
-            for batch in batches.due(age):
-                self._delivery.submit(batches.account, batch)
-        for waiting in self._in_turn.values():
-            if len(waiting) and time.monotonic() - waiting.since >= age:
-                self._send_in_turn(waiting)
-        if self._skipped and time.monotonic() - self._skipped_since >= age:
-            self._write_skipped()
+            self.clicks.tick(self.general.max_batch_age_seconds)
+        self.outgoing.tick()
 
     def _idle(self) -> None:
-        """While an account keeps the reader waiting: the others send what has waited long enough."""
-        for batches in self._batches.values():
-            if self._delivery.has_room(batches.account):
-                for batch in batches.due(self.general.max_batch_age_seconds):
-                    self._delivery.submit(batches.account, batch)
+        """While an account keeps the reader waiting."""
+        self.outgoing.idle()
         self.waiting()
 
     @property
@@ -361,12 +295,7 @@ class Run:
         """Send what is left and wait until every verdict is written, or until ``is_hurried``; asked now and then."""
         if self.clicks:
             self.clicks.settle()
-        self._write_skipped()
-        for batches in self._batches.values():
-            for batch in batches.due():
-                self._delivery.submit(batches.account, batch)
-        for waiting in self._in_turn.values():
-            self._send_in_turn(waiting)
+        self.outgoing.settle()
         if not self._delivery.settle(self._told_while(is_hurried)):
             self._delivery.abandon()
         self._is_settled = True
@@ -428,10 +357,7 @@ class Run:
             )
         for too_many in self._too_many(is_enough=False):
             self._log.warning("%s These are too few to fail the run.", too_many)
-        for why, count in self._delivery.why_open[:WHY_OPEN]:
-            self._log.error("Postbacks that stay open: %d, %s. %s", count, why.told.removesuffix("."), _advice(why))
-        for stake in self._delivery.at_stake:
-            self._log.warning("%s.", told(stake, self._now(), self._trial_names.get(stake.account, "")))
+        left_open.report(self._delivery, self._accounts, self._now(), self._log)
 
     def _mistakes(self) -> Iterator[str]:
         if (failed := self.failed) is not None:
@@ -450,9 +376,3 @@ class Run:
         today = now.replace(hour=0, minute=0, second=0, microsecond=0)
         if days and not self.ledger.has_run_since(today.isoformat(timespec="milliseconds")):
             self.ledger.expire((now - timedelta(days=days)).isoformat(timespec="milliseconds"))
-
-
-def _advice(why: WhyOpen) -> str:
-    outcome, network = why.outcome, NETWORKS.get(why.account.partition(".")[0])
-    words = {"reason": outcome.verdict.value, "code": outcome.code, "message": outcome.message}
-    return advice(network, http_status=why.http_status, **words)

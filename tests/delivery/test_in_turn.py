@@ -67,10 +67,12 @@ def a_run(
     kind: type[Run] = Run,
     batch: int = 10,
     most: int = MOST_WAITING,
+    age: int = 5,
     **settings: Any,
 ) -> Run:
     section = {**SETTINGS["google_ads"], "max_attempts": 2, **settings}
-    general, accounts = read({"google_ads": section, "ledger_url": f"sqlite:///{tmp_path}/ledger.db"})
+    ledger_url = f"sqlite:///{tmp_path}/ledger.db"
+    general, accounts = read({"google_ads": section, "ledger_url": ledger_url, "max_batch_age_seconds": age})
     run = kind(
         general,
         accounts,
@@ -80,7 +82,7 @@ def a_run(
         pauses=lambda: itertools.repeat(0.05),
         max_batch_rows=batch,
     )
-    run.most_waiting = most
+    run.outgoing.most_waiting = most
     run.begin()
     return run
 
@@ -151,8 +153,7 @@ def test_when_too_many_wait_they_are_sent_before_more_is_read(tmp_path: Path) ->
 def test_an_adjustment_waits_for_no_longer_than_a_batch_does(tmp_path: Path) -> None:
     restated_at_google = threading.Event()
     google = Google(lambda events: restated_at_google.set() if ("evt-1", 6) in events else None)
-    run = a_run(tmp_path, google)
-    run.general = msgspec.structs.replace(run.general, max_batch_age_seconds=0)
+    run = a_run(tmp_path, google, age=0)
     run.add(purchase(1, 5))
     run.add(restated(1, 6))
     run.tick()
