@@ -253,13 +253,13 @@ class Delivery:
             self._verdicts.store([(BUSY, batch)], None)
             return
         by_status = self._repeats.sort(batch, lane.network)
-        too_early, groundless = self._repeats.held_back([*by_status.new, *by_status.refused], self._verdicts.left_open)
-        if too_early:
-            self._verdicts.store([(TOO_EARLY, too_early)], None)
-        if groundless:
-            self._verdicts.skip(groundless, "by_rule", NO_ORIGINAL)
-        by_status = by_status.without([*too_early, *groundless])
-        self._verdicts.release(by_status.accepted, "already accepted")
+        held_back = self._repeats.held_back([*by_status.new, *by_status.refused], self._verdicts.left_open)
+        if held_back.too_early:
+            self._verdicts.store([(TOO_EARLY, held_back.too_early)], None)
+        if held_back.groundless:
+            self._verdicts.skip(held_back.groundless, "by_rule", NO_ORIGINAL)
+        by_status = by_status.without(held_back.all())
+        self._verdicts.release([*by_status.accepted, *held_back.needless], "already accepted")
         unrecognized = by_status.unrecognized and self._verdicts.without_erased(by_status.unrecognized)
         self._verdicts.leave_open(unrecognized, Outcome(Verdict.NO_ANSWER, message=UNRECOGNIZED))
         if by_status.new:

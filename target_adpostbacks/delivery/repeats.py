@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -36,6 +36,18 @@ class Sorted(NamedTuple):
         """The same, but for these."""
         ids = {id(queued) for queued in others}
         return Sorted(*([queued for queued in group if id(queued) not in ids] for group in self))
+
+
+class HeldBack(NamedTuple):
+    """What of a batch does not leave. The last two are of corrections that await their original."""
+
+    too_early: list[Queued]  # they would overtake what this run left open, or what they adjust, open in the ledger
+    groundless: list[Queued]  # the ledger does not have accepted what they adjust
+    needless: list[Queued]  # they restate the value with which that was accepted
+
+    def all(self) -> list[Queued]:
+        """Each of them."""
+        return [*self.too_early, *self.groundless, *self.needless]
 
 
 class Repeats:
@@ -81,24 +93,24 @@ class Repeats:
                 (by_status.new if is_recognized else by_status.unrecognized).append(queued)
         return by_status
 
-    def held_back(self, batch: Sequence[Queued], left_open: LeftOpen) -> tuple[list[Queued], list[Queued]]:
-        """Those that would overtake what this run left open, or the conversion that they adjust, open in the ledger.
-
-        And of the others those that are only sent where the ledger has what they adjust accepted, and it has not.
-        """
+    def held_back(self, batch: Sequence[Queued], left_open: LeftOpen) -> HeldBack:
+        """Corrections that do not leave, and what would overtake what this run left open."""
         adjusted = {id(queued): _adjusted(queued.postback) for queued in batch if queued.postback.key.adjustment}
+        held_back = HeldBack([], [], [])
         if not adjusted and not left_open:
-            return [], []
-        earlier = self._ledger.earlier([key for keys in adjusted.values() for key in keys])
-        too_early, groundless = [], []
+            return held_back
+        earlier = self._ledger.earlier([key for keys in adjusted.values() for key in keys], corrections=True)
         for queued in batch:
             keys = adjusted.get(id(queued), ())
-            statuses = {row.status for key in keys if (row := earlier.get(key))}
-            if "open" in statuses or left_open.is_before(queued, keys):
-                too_early.append(queued)
-            elif keys and queued.postback.awaits_original and not queued.in_doubt_since and "accepted" not in statuses:
-                groundless.append(queued)
-        return too_early, groundless
+            known = {row.status: row for key in keys if (row := earlier.get(key))}
+            if "open" in known or left_open.is_before(queued, keys):
+                held_back.too_early.append(queued)
+            elif keys and queued.postback.awaits_original and not queued.in_doubt_since:
+                if (original := known.get("accepted")) is None:
+                    held_back.groundless.append(queued)
+                elif _is_as_accepted(queued.postback, original) and not _is_newer(queued.postback, keys, earlier):
+                    held_back.needless.append(queued)
+        return held_back
 
     def _is_recognized(self, postback: Postback, row: Earlier, max_retry_seconds: float) -> bool:
         """Whether the network still takes a repetition for one: to the end of the retries that it may need."""
@@ -140,3 +152,26 @@ def _keys(postback: Postback) -> tuple[Key, ...]:
 def _adjusted(postback: Postback) -> tuple[Key, ...]:
     """The identities of the conversion that it adjusts."""
     return tuple(key._replace(adjustment="") for key in _keys(postback))
+
+
+def _is_as_accepted(postback: Postback, original: Earlier) -> bool:
+    """Whether it restates a conversion with the value that the network has accepted."""
+    is_known = original.event_time is not None  # else the ledger has forgotten
+    value, currency = postback.facts.value, postback.facts.currency
+    return (
+        is_known
+        and postback.key.adjustment.startswith("restate")
+        and (value, currency) == (original.value, original.currency)
+    )
+
+
+def _is_newer(postback: Postback, keys: Sequence[Key], earlier: Mapping[tuple[Any, ...], Earlier]) -> bool:
+    """Whether it was made after a correction that the network has, or may have, of the conversion with these keys."""
+    made_at = None if postback.dated_now else postback.facts.adjustment_time
+    return made_at is not None and any(
+        row.status in ("accepted", "open")
+        and (key := Key(*identity)).adjustment
+        and key._replace(adjustment="") in keys
+        and (row.adjustment_time or made_at) < made_at
+        for identity, row in earlier.items()
+    )

@@ -69,8 +69,10 @@ class Ledger:
         except self._failures as error:
             raise UnusableLedger(explained(error)) from None
 
-    def earlier(self, keys: Sequence[tuple[str, str, str, str, str, bool]]) -> dict[tuple[Any, ...], Earlier]:
-        """What the ledger has of ``keys`` (IDENTITY)."""
+    def earlier(
+        self, keys: Sequence[tuple[str, str, str, str, str, bool]], *, corrections: bool = False
+    ) -> dict[tuple[Any, ...], Earlier]:
+        """What the ledger has of ``keys`` (IDENTITY). ``corrections``: also those of the conversions among them."""
         by_asset: dict[tuple[str, str], list[str]] = {}
         for network, asset, _, event_id, _, _ in keys:
             by_asset.setdefault((network, asset), []).append(event_id)
@@ -82,7 +84,11 @@ class Ledger:
         if not by_key:
             return by_key
         asked = set(keys)
-        return {identity: earlier for identity, earlier in by_key.items() if identity in asked}
+        return {
+            identity: earlier
+            for identity, earlier in by_key.items()
+            if identity in asked or (corrections and (*identity[:4], "", identity[5]) in asked)
+        }
 
     def write(
         self,

@@ -68,10 +68,11 @@ def a_run(
     batch: int = 10,
     most: int = MOST_WAITING,
     age: int = 5,
+    ledger_url: str = "",
     **settings: Any,
 ) -> Run:
     section = {**SETTINGS["google_ads"], "max_attempts": 2, **settings}
-    ledger_url = f"sqlite:///{tmp_path}/ledger.db"
+    ledger_url = ledger_url or f"sqlite:///{tmp_path}/ledger.db"
     general, accounts = read({"google_ads": section, "ledger_url": ledger_url, "max_batch_age_seconds": age})
     run = kind(
         general,
@@ -281,6 +282,48 @@ def test_an_adjustment_of_a_source_leaves_only_if_its_original_was_accepted(tmp_
     after = Google()
     run = finished(a_run(tmp_path, after, kind=OfASource, api=api), purchase(2, 5), restated(2, 6))
     assert (values(after, 2), run.tally.accepted) == ([5, 6], 2)
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_restatement_of_a_source_leaves_only_with_another_value_than_was_accepted(
+    tmp_path: Path, api: str, ledger_url: str
+) -> None:
+    def taken(*values: float) -> tuple[list[tuple[str, Any]], int]:
+        """What the network gets of a purchase that comes with each value in turn, and what it has already."""
+        google = Google()
+        records = [each for value in values for each in (purchase(1, value), restated(1, value))]
+        run = finished(a_run(tmp_path, google, kind=OfASource, api=api, ledger_url=ledger_url), *records)
+        assert (run.tally.skipped, run.tally.open, run.tally.rejected) == ({}, {}, 0)
+        return google.taken, run.tally.already_accepted
+
+    assert taken(5) == ([("evt-1", 5)], 1)
+    assert taken(5.0) == ([], 2)
+    assert taken(6, 6) == ([("evt-1", 6)], 3)
+    assert taken(5) == ([], 2)  # a record from before that is read again
+    assert taken(6) == ([], 2)
+
+
+def test_a_restatement_to_the_first_value_leaves_only_if_it_is_newer_than_what_was_restated(
+    tmp_path: Path, ledger_url: str
+) -> None:
+    def taken(value: float, hour: int) -> list[tuple[str, Any]]:
+        google = Google()
+        again = {**restated(1, value), "adjustment_time": f"2026-11-20T{hour:02}:00:00Z"}
+        finished(a_run(tmp_path, google, kind=OfASource, ledger_url=ledger_url), purchase(1, value), again)
+        return google.taken
+
+    assert taken(5, 9) == [("evt-1", 5)]
+    assert taken(6, 10) == [("evt-1", 6)]
+    assert taken(5, 9) == []
+    assert taken(5, 11) == [("evt-1", 5)]
+    assert taken(5, 12) == []
+
+
+def test_a_restatement_in_another_currency_leaves(tmp_path: Path) -> None:
+    google = Google()
+    euros = {**restated(1, 5), "currency": "EUR"}
+    run = finished(a_run(tmp_path, google, kind=OfASource), purchase(1, 5), restated(1, 5), euros)
+    assert (google.taken, run.tally.accepted) == ([("evt-1", 5), ("evt-1", 5)], 2)
 
 
 def test_an_adjustment_of_a_source_stays_open_while_its_original_is(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import NOW, SETTINGS
+from sourced import stream_of
 
 from target_adpostbacks.config import read
 from target_adpostbacks.run import Run
@@ -41,14 +42,16 @@ def order(number: int, status: str = "paid", **changes: Any) -> dict[str, Any]:
 PART = {"current_total_price": "49.90", "refunds": [{"created_at": "2026-11-20T11:00:00Z"}]}
 
 
-def delivered(google: Sandbox, place: Path, *orders: dict[str, Any], **settings: Any) -> Rows:
+def delivered(
+    google: Sandbox, place: Path, *orders: dict[str, Any], source: str = "shopify_orders", **settings: Any
+) -> Rows:
     """What the ledger has after a run with these orders: id, adjustment, status, reason."""
     section = {**SETTINGS["google_ads"], "api": "google_ads", "send": "all", "base_url": google.url}
-    config = {"source": "shopify_orders", "google_ads": section, "ledger_url": f"sqlite:///{place}/ledger.db"}
+    config = {"source": source, "google_ads": section, "ledger_url": f"sqlite:///{place}/ledger.db"}
     run = Run(*read(config | settings), log=logging.getLogger("sourced"), clock=lambda: NOW)
     run.begin()
     for each in orders:
-        run.add(each, stream="orders", key=("id",))
+        run.add(each, stream=stream_of(source), key=("id",))
     run.settle()
     assert run.close() == 0
     with closing(sqlite3.connect(place / "ledger.db")) as connection:
@@ -83,3 +86,32 @@ def test_a_correction_that_a_record_asks_for_itself_is_sent(google: Sandbox, tmp
     fields = {"adjustment": "correction"}
     taken = delivered(google, tmp_path, order(3, correction="retract"), rows=rows, fields=fields)
     assert taken == [("3", "retract", "accepted", "")]
+
+
+def opportunity(amount: float | None, hour: int, *, is_won: bool = True) -> dict[str, Any]:
+    """One as it was at that hour."""
+    return {
+        "Id": "006A",
+        "IsWon": is_won,
+        "Amount": amount,
+        "CurrencyIsoCode": "USD",
+        "LastStageChangeDate": "2026-11-20T09:00:00Z",
+        "SystemModstamp": f"2026-11-20T{hour:02}:00:00Z",
+        "gclid__c": "EAIaIQob",
+    }
+
+
+def test_an_opportunity_is_restated_when_its_amount_changes(google: Sandbox, tmp_path: Path) -> None:
+    def after(*rows: dict[str, Any]) -> list[str]:
+        taken = delivered(google, tmp_path, *rows, source="salesforce_opportunities")
+        return [f"{adjustment} {status}".strip() for event_id, adjustment, status, _ in taken if event_id == "006A-won"]
+
+    changed = ["accepted", "restate:1200 USD accepted"]
+    back = [*changed, "restate:1500 USD accepted"]
+    assert after(opportunity(1500, 9), opportunity(1500.0, 9)) == ["accepted"]
+    assert after(opportunity(1500, 10), opportunity(None, 10)) == ["accepted"]
+    assert after(opportunity(1500, 9), opportunity(1200, 11)) == changed
+    assert after(opportunity(1500, 9), opportunity(1200, 11)) == changed
+    assert after(opportunity(1500, 12)) == back
+    assert after(opportunity(1500, 9), opportunity(1200, 11), opportunity(1500, 12)) == back
+    assert sorted(after(opportunity(1500, 12, is_won=False))) == sorted([*back, "retract accepted"])
