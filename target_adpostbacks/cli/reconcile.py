@@ -19,7 +19,7 @@ from target_adpostbacks.config.performance import counting as counting_of
 from target_adpostbacks.core.events import canonical_event
 from target_adpostbacks.core.performance.counting import Counting, Window
 from target_adpostbacks.core.performance.overlaps import counted_once
-from target_adpostbacks.core.reconciliation import Row, as_row, reconciled
+from target_adpostbacks.core.reconciliation import Row, Sum, as_row, reconciled, summed
 from target_adpostbacks.ledger import LedgerReader, UnusableLedger
 from target_adpostbacks.networks import NAMES, NETWORKS
 
@@ -29,6 +29,7 @@ NOBODY = "(nobody)"
 HINTS = {
     "no_click_id": "{} without a click id",
     "day_open": "the day is not closed yet",
+    "days_open": "{} of the days not closed yet",
     "network_counts_more": "the network counts what it alone has seen, views for example",
 }
 """What may lie behind what nobody explains."""
@@ -54,9 +55,10 @@ CLICK_KEYS = {
 def reconcile(ledger_url: str, since: str, until: str, network: str, event: str, style: str) -> None:
     """Explain the difference between recorded conversions and those that a network reports.
 
-    A line for each day of the ad account, network and event. The difference is what was not sent, was refused or is
-    open, and what nobody explains; hints say what may lie behind that. The network reports one number a day: it stands
-    on the line of the events that `report.conversions` of the config lists, `install` if it lists none.
+    A line for each day of the ad account, network and event; of several days the table ends with their sums. The
+    difference is what was not sent, was refused or is open, and what nobody explains; hints say what may lie behind
+    that. The network reports one number a day: it stands on the line of the events that `report.conversions` of the
+    config lists, `install` if it lists none.
 
     \b
     Example: adpostbacks reconcile --since 7d --network tiktok --config config.json
@@ -126,23 +128,28 @@ def _write_table(rows: Sequence[Row]) -> None:
 
 
 def table(rows: Sequence[Row], width: int | None) -> Iterator[str]:
-    """A line for each row, with what explains it below. ``width``: of the terminal; None: nothing is cut."""
+    """A line for each row, with what explains it below, and last their sums where a network reports several days.
+
+    ``width``: of the terminal; None: nothing is cut.
+    """
+    told: list[Row | Sum] = [*rows, *(each for each in summed(rows) if each.days > 1)]
     cells = [
         (
-            *(row.day, row.network or NOBODY, row.event or "-"),
+            row.day if isinstance(row, Row) else f"{row.days} days",
+            *(row.network or NOBODY, row.event or "-"),
             *map(number, (row.recorded, row.sent, row.accepted, row.reported, row.difference)),
         )
-        for row in rows
+        for row in told
     ]
     head, *lines = columns([HEAD, *(tuple(map(printable, row)) for row in cells)], width)
     yield head
-    for row, line in zip(rows, lines, strict=True):
+    for row, line in zip(told, lines, strict=True):
         yield line
         for text in map(printable, explanation(row)):
             yield from textwrap.wrap(text, width or 10_000, initial_indent=INDENT, subsequent_indent=INDENT)
 
 
-def explanation(row: Row) -> Iterator[str]:
+def explanation(row: Row | Sum) -> Iterator[str]:
     """What explains a row: a sentence for each part of its difference that is there."""
     for words, counts in (("not sent", row.not_sent), ("rejected", row.rejected), ("open", row.open)):
         if counts:

@@ -67,6 +67,24 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     hints: Mapping[str, int | None]
 
 
+class Sum(msgspec.Struct, frozen=True, kw_only=True):
+    """A network and an event over all days of which the network reports a number: what their rows say, added up."""
+
+    network: str
+    event: str
+    days: int
+    recorded: int
+    sent: int
+    accepted: int
+    reported: int | float
+    difference: int | float
+    not_sent: Mapping[str, int]
+    rejected: Mapping[str, int]
+    open: Mapping[str, int]
+    unexplained: int | float
+    hints: Mapping[str, int | None]
+
+
 class _Day:
     """What is known of one row until all of it is."""
 
@@ -141,12 +159,12 @@ def _row(network: str, day_name: str, event: str, day: _Day, now: datetime) -> R
         recorded=recorded,
         sent=day.sent,
         accepted=accepted,
-        reported=_number(reported),
+        reported=None if reported is None else _number(reported),
         difference=None if reported is None else _number(recorded - reported),
         not_sent=_sorted(counts.get("skipped", {})),
         rejected=_sorted(counts.get("rejected", {})),
         open=_sorted(counts.get("open", {})),
-        unexplained=_number(unexplained),
+        unexplained=None if unexplained is None else _number(unexplained),
         hints=dict(_hints(day, day_name, zone_name or "", unexplained, now)) if unexplained else {},
     )
 
@@ -175,9 +193,7 @@ def _instant(text: str, otherwise: datetime) -> datetime:
         return otherwise
 
 
-def _number(exact: Fraction | None) -> int | float | None:
-    if exact is None:
-        return None
+def _number(exact: Fraction) -> int | float:
     return int(exact) if exact.denominator == 1 else round(float(exact), 6)
 
 
@@ -186,6 +202,51 @@ def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def as_row(row: Row) -> dict[str, Any]:
+def summed(rows: Iterable[Row]) -> list[Sum]:
+    """The rows that have a network's number, added up over their days, by network and event."""
+    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.reported is not None:
+            groups[row.network, row.event].append(row)
+    return [_sum(*key, groups[key]) for key in sorted(groups)]
+
+
+def _sum(network: str, event: str, rows: Sequence[Row]) -> Sum:
+    recorded, sent, accepted = (sum(getattr(row, name) for row in rows) for name in ("recorded", "sent", "accepted"))
+    reported = sum((Fraction(str(row.reported)) for row in rows), Fraction())
+    unexplained = accepted - reported
+    told = [row.hints for row in rows]
+    hints: dict[str, int | None] = {}
+    if unexplained < 0:
+        hints["network_counts_more"] = None
+    elif without := sum(each.get("no_click_id") or 0 for each in told):
+        hints["no_click_id"] = without
+    if are_open := sum("day_open" in each for each in told):
+        hints["days_open"] = are_open
+    return Sum(
+        network=network,
+        event=event,
+        days=len(rows),
+        recorded=recorded,
+        sent=sent,
+        accepted=accepted,
+        reported=_number(reported),
+        difference=_number(recorded - reported),
+        not_sent=_added(row.not_sent for row in rows),
+        rejected=_added(row.rejected for row in rows),
+        open=_added(row.open for row in rows),
+        unexplained=_number(unexplained),
+        hints=hints if unexplained else {},
+    )
+
+
+def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total = Counter[str]()
+    for each in counts:
+        total.update(each)
+    return _sorted(total)
+
+
+def as_row(row: Row | Sum) -> dict[str, Any]:
     """The row as JSON and CSV have it."""
     return msgspec.structs.asdict(row)

@@ -171,6 +171,22 @@ def test_what_the_table_says_of_parts_that_are_not_there() -> None:
     ]
 
 
+def test_several_days_of_a_network_are_added_up_at_the_tables_end() -> None:
+    day_before = {"event_time": "2025-11-27T20:00:00.000+00:00"}
+    nobody = purchases(60, 1, "skipped", reason="organic", network="", asset="", account="")
+    fill([*FORTY_TWO, *purchases(50, 2, **day_before), *nobody], [statistic(), statistic(day="2025-11-27")])
+    both = ("--since", "2025-11-27", "--until", "2025-11-28")
+    lines = run("--config", "config.json", *both).stdout.splitlines()
+    total = next(number for number, line in enumerate(lines) if line.startswith("2 days"))
+    assert lines[total].split() == ["2", "days", "tiktok", "purchase", "44", "39", "38", "14", "30"]
+    assert [line.strip() for line in lines[total + 1 :]] == [
+        "5 not sent: no_match_key (3), no_consent (2)",
+        "1 rejected: 40002 (1)",
+        "24 unexplained: 20 without a click id",
+    ]
+    assert {row["day"] for row in rows("--config", "config.json", *both)} == {"2025-11-27", "2025-11-28"}
+
+
 def test_a_network_that_counts_more_is_told_so() -> None:
     fill(purchases(0, 1), [statistic()])
     told = run("--config", "config.json", *FRIDAY).stdout

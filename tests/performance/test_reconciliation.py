@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_adpostbacks.core.performance.counting import Counting, Window
-from target_adpostbacks.core.reconciliation import Ours, Row, reconciled
+from target_adpostbacks.core.reconciliation import Ours, Row, Sum, reconciled, summed
 
 NOW = datetime(2026, 12, 31, tzinfo=timezone.utc)
 DAYS = Window(date(2026, 11, 1), date(2026, 11, 2))
@@ -72,6 +72,51 @@ def test_seven_of_forty_two_are_explained() -> None:
         unexplained=29,
         hints={"no_click_id": 20},
     )
+
+
+def test_the_days_of_which_a_network_reports_are_added_up() -> None:
+    second = {"hour": "2026-11-02T20"}
+    found = rows(
+        ours(conversions=20, without_click_id=12),
+        ours("skipped", "no_consent", 2),
+        ours(conversions=16, without_click_id=8, **second),
+        ours("skipped", "no_match_key", 3, **second),
+        ours("rejected", "40002", 1, **second),
+        ours(event="purchase"),
+        ours(network="reddit"),
+        theirs=[
+            Theirs(conversions=6_500_000),
+            Theirs(day="2026-11-02", conversions=500_000, extracted_at="2026-11-01"),
+        ],
+    )
+    (total,) = summed(found)
+    assert total == Sum(
+        network="tiktok",
+        event="install+sign_up",
+        days=2,
+        recorded=42,
+        sent=37,
+        accepted=36,
+        reported=7,
+        difference=35,
+        not_sent={"no_match_key": 3, "no_consent": 2},
+        rejected={"40002": 1},
+        open={},
+        unexplained=29,
+        hints={"no_click_id": 20, "days_open": 1},
+    )
+
+
+def test_a_sum_is_hinted_at_as_its_own_difference_is() -> None:
+    second = {"hour": "2026-11-02T20"}
+    more, fewer = Theirs(conversions=9_000_000), Theirs(day="2026-11-02", conversions=1_000_000)
+    of_both = rows(ours(conversions=5), ours(conversions=3, without_click_id=2, **second), theirs=[more, fewer])
+    assert [row.hints for row in of_both] == [{"network_counts_more": None}, {"no_click_id": 2}]
+    (below,) = summed(of_both)
+    assert (below.unexplained, below.hints) == (-2, {"network_counts_more": None})
+    (even,) = summed(rows(ours(conversions=7, **second), ours(conversions=3), theirs=[more, fewer]))
+    assert (even.unexplained, even.hints) == (0, {})
+    assert summed(rows(ours(), theirs=[])) == []
 
 
 def test_a_network_that_counts_more_is_below_zero() -> None:
