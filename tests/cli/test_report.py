@@ -260,6 +260,23 @@ def test_a_trial_is_called_one() -> None:
     assert "This counts trials" not in page(made(Overview(outcomes=[outcome._replace(is_trial=False)])))
 
 
+def test_networks_that_left_out_for_the_same_reason_stand_in_one_row() -> None:
+    whys = [
+        Why("tiktok", "skipped", "no_consent", "", "USD", 2, 1.5, ""),
+        Why("meta", "skipped", "no_consent", "", "USD", 3, 2.5, ""),
+        Why("meta", "skipped", "no_consent", "", "EUR", 1, 4.0, ""),
+        Why("meta", "rejected", "", "100", None, 5, None, "Invalid parameter"),
+    ]
+    whole = made(Overview(reasons=whys))
+    assert len(whole["reasons"]) == 3
+    table = page(whole).partition('<section id="reasons"')[2].partition("</section>")[0]
+    consent, invalid = (re.sub(r"\s*<[^>]*>\s*", "|", row) for row in table.split("<tr")[2:])
+    assert "|Meta 4||TikTok 2|" in consent
+    assert "|6|" in consent
+    assert {"4.00 EUR", "4.00 USD"} <= {*re.findall(r"[\d.]+ [A-Z]{3}", consent)}
+    assert "|Meta|" in invalid
+
+
 def test_a_long_period_has_a_bar_for_each_week() -> None:
     days = period(NOW - timedelta(days=MOST_DAYS - 1), NOW, timezone.utc)
     outcomes = [Outcome(day, "tiktok", "default", False, "accepted", "USD", 1, 1.0) for day in range(MOST_DAYS)]
@@ -286,8 +303,12 @@ def test_numbers_that_networks_report_are_explained(tmp_path: Path) -> None:
     assert (known["network"], known["event"], known["day"]) == ("tiktok", "install", day[:10])
     assert (known["recorded"], known["accepted"], known["reported"], known["unexplained"]) == (4, 3, 1, 2)
     assert run(tmp_path).exit_code == 0
+    (total,) = as_json(tmp_path)["reconciliation_totals"]
+    assert (total["days"], total["recorded"], total["accepted"], total["reported"]) == (1, 4, 3, 1)
     shown = (tmp_path / "report.html").read_text()
-    assert "Why networks show other numbers" in shown
+    sections = re.findall('<section id="([^"]+)"', shown)
+    assert sections[:4] == ["totals", "reconciliation", "reasons", "accounts"]
+    assert "2 unexplained: 1 of the days not closed yet" in shown
     assert "2 unexplained: the day is not closed yet" in shown
     assert len(Elements(shown).scripts) == 2
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from click.testing import CliRunner
-from ledger_rows import a_row, an_attempt
+from ledger_rows import a_row, a_statistic, an_attempt
 from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
 
 from target_adpostbacks.cli import main
@@ -24,7 +24,7 @@ ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+DESKTOP, PHONE, PAPER = {"width": 1280, "height": 900}, {"width": 390, "height": 844}, {"width": 718, "height": 1000}
 NOW = datetime.now(timezone.utc)
 HOSTILE = (
     "</script><script>document.title='taken'</script><img src=http://127.0.0.1:9/x onerror=document.title='taken'>"
@@ -60,6 +60,14 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> str:
             row = a_row(event_id, event_time=sent_at, **{"status": "accepted", **request, **columns})
             attempt = an_attempt(event_id, started_at=sent_at, network=row.key.network, account=row.account)
             ledger.write(sent_at, [row], [attempt] if was_sent else [])
+        figures = {
+            "campaign_name": "Autumn runners",
+            "spend_micros": 12_345_670_000,
+            "impressions": 1_234_567,
+            "clicks": 9_876,
+        }
+        days = {"day": ago(days=3)[:10], "conversions_micros": 123_000_000, "value_micros": 98_765_430_000}
+        ledger.write_performance([a_statistic(**figures, **days)])
     result = CliRunner().invoke(main, ["report", "--ledger-url", url, "--output", str(folder / "report.html")])
     assert result.exit_code == 0, result.output
     return (folder / "report.html").as_uri()
@@ -171,10 +179,37 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
     with chromium(tmp_path, viewport=size, color_scheme=scheme) as browser:
         page = browser.pages[0]
         page.goto(file)
-        page.locator("summary").click()
+        for folded in page.locator("summary").all():
+            folded.click()
         violations = Axe().run(page).response["violations"]
         assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in violations] == []
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+
+
+CUT_OFF = """[...document.querySelectorAll('#spend .scrolling, #reconciliation .scrolling')]
+    .map(table => table.scrollWidth - table.clientWidth)"""
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_what_ads_cost_is_seen_whole_beside_what_came_of_them(file: str, tmp_path: Path, size: dict[str, int]) -> None:
+    with opened(file, tmp_path, viewport=size) as page:
+        expect(page.locator("#spend tbody tr").first).to_contain_text("Autumn runners")
+        page.locator("#reconciliation summary").click()
+        assert page.evaluate(CUT_OFF) == [0, 0, 0]
+
+
+def test_the_explanations_get_the_widest_column(file: str, tmp_path: Path) -> None:
+    with opened(file, tmp_path, viewport=DESKTOP) as page:
+        widths = page.evaluate(
+            "[...document.querySelectorAll('#reconciliation th[scope=col]')].slice(0, 7).map(e => e.clientWidth)"
+        )
+        assert max(widths) == widths[-1]
+
+
+def test_nothing_is_wider_than_the_paper(file: str, tmp_path: Path) -> None:
+    with opened(file, tmp_path, viewport=PAPER) as page:
+        page.emulate_media(media="print")
+        assert page.evaluate("document.documentElement.scrollWidth") <= PAPER["width"]
 
 
 def test_the_page_is_printed_with_what_is_folded(file: str, tmp_path: Path) -> None:
@@ -182,5 +217,5 @@ def test_the_page_is_printed_with_what_is_folded(file: str, tmp_path: Path) -> N
         page.emulate_media(media="print")
         expect(page.locator("nav")).to_be_hidden()
         expect(page.locator("#filters")).to_be_hidden()
-        assert page.locator("details table").bounding_box() is not None
+        assert None not in [table.bounding_box() for table in page.locator("details table").all()]
         assert page.pdf()[:5] == b"%PDF-"

@@ -57,6 +57,7 @@ def _svg(kind: Any, chart: Chart, width: int, height: int, most_labels: int) -> 
         css=[],
         show_legend=False,
         margin=8,
+        margin_right=20,  # half of the last label stands there
         spacing=6,
         max_scale=6 if width == WIDE else 4,
         truncate_label=18,

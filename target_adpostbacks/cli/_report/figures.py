@@ -17,7 +17,7 @@ from target_adpostbacks.core.performance.counting import Counting
 from target_adpostbacks.core.performance.rows import TOTAL, plain
 from target_adpostbacks.core.postback import receiver_of_trial
 from target_adpostbacks.core.reasons import REASONS, STATUSES
-from target_adpostbacks.core.reconciliation import Row, as_row
+from target_adpostbacks.core.reconciliation import Row, as_row, summed
 from target_adpostbacks.ledger import Line
 from target_adpostbacks.ledger.overview import Learned, Matched, Outcome, Overview, Requests, Why
 from target_adpostbacks.networks import NETWORKS
@@ -66,6 +66,7 @@ def figures(answers: Answers, healths: Sequence[Mapping[str, Any]], period: Peri
         "reconciliation": [_short(as_row(row)) for row in reversed(answers.reconciliation) if row.reported is not None][
             :MOST_RECONCILED
         ],
+        "reconciliation_totals": [_short(as_row(each)) for each in summed(answers.reconciliation)],
         "learning": _learning(answers.learned)[:MOST_LEARNERS],
         "health": [*healths],
         "log": [_short(line._asdict()) for line in reversed(answers.lines)],

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from target_adpostbacks.core.money import money
 from target_adpostbacks.core.performance.counting import Counting
 from target_adpostbacks.core.performance.rows import row_of
 from target_adpostbacks.core.reasons import STATUSES
-from target_adpostbacks.core.reconciliation import Row
+from target_adpostbacks.core.reconciliation import Row, Sum
 from target_adpostbacks.networks import NETWORKS
 
 FOLDER = Path(__file__).parent
@@ -47,12 +47,13 @@ def page(figures: Figures) -> str:
     )
     environment.filters |= {"money": _moneys, "title": _title, "day": _day, "marked": _marked}
     environment.filters |= {"cells": lambda row: cells(row_of(row), "campaign")}
-    environment.filters |= {"explained": _explained, "number": number}
+    environment.filters |= {"explained": _explained, "number": number, "unbroken": _unbroken}
     environment.filters["time"] = _Zone(figures["timezone"]).time
     return environment.get_template("page.html").render(
         **figures,
         statuses=STATUSES,
         spend_heads=heads(Counting(conversions=figures["performance"]["conversions"]), "campaign"),
+        whys=_by_reason(figures["reasons"]),
         sent=sum(total["conversions"] for total in figures["totals"] if total["status"] in ("accepted", "rejected")),
         charts={name: [*map(Markup, drawn)] for name, drawn in _charts(figures)},
         style=Markup((FOLDER / "page.css").read_text("utf-8")),  # noqa: S704 - ours
@@ -135,8 +136,36 @@ def _title(network: str) -> str:
     return known.title if known else network or "no network"
 
 
+def _by_reason(reasons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A row for what is alike but for its network, the most frequent first, with the ``networks`` and their counts."""
+    groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for row in reasons:
+        alike = tuple(row[name] for name in ("status", "reason", "code", "message", "advice"))
+        groups.setdefault(alike, []).append(row)
+    whys = [
+        {
+            **those[0],
+            "conversions": sum(row["conversions"] for row in those),
+            "money": {
+                currency: sum(row["money"].get(currency, 0) for row in those)
+                for currency in dict.fromkeys(currency for row in those for currency in row["money"])
+            },
+            "networks": {_title(row["network"]): row["conversions"] for row in those},
+        }
+        for those in groups.values()
+    ]
+    return sorted(whys, key=lambda why: -why["conversions"])
+
+
 def _explained(row: Mapping[str, Any]) -> list[str]:
-    return [*explanation(Row(**row))]
+    return [*explanation(Row(**row) if "day" in row else Sum(**row))]
+
+
+def _unbroken(text: str) -> Markup:
+    """Amounts side by side, ``1.00 / 2.00 + 3.00 EUR``, in lines that end between one and the next."""
+    return Markup(" ").join(
+        Markup('<span class="whole">{}</span>').format(each) for each in re.split(r"(?<=/) | (?=\+)", text)
+    )
 
 
 def _moneys(amounts: Mapping[str, float]) -> list[str]:
