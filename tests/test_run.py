@@ -381,6 +381,20 @@ def test_a_run_that_a_signal_ends_leaves_forgetting_to_the_next(tmp_path: Path, 
     assert bool(match_keys) == kept
 
 
+@pytest.mark.parametrize(("days", "kept"), [(41, 1), (39, 0)])
+def test_what_was_accepted_is_known_for_the_days_of_dedup(tmp_path: Path, days: int, kept: int) -> None:
+    sections = {"tiktok": SETTINGS["tiktok"], "ledger_retention_days": 0, "dedup_days": days}
+    first = a_run(tmp_path, Gates("tiktok"), **sections)
+    first.add(fresh(1))
+    first.settle()
+    first.close()
+    later = a_run(tmp_path, clock=lambda: utc_now() + timedelta(days=40), **sections)
+    later.settle()
+    later.close()
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM deliveries").fetchone() == (kept,)
+
+
 class Own(dict[str, Any]):
     """A type of the caller's that no worker knows."""
 

@@ -57,7 +57,7 @@ def answers(
     network: str = "",
 ) -> list[Answer]:
     """The same in each of these groupings."""
-    days = general.ledger_retention_days
+    days = general.details_days
     asked = Asked(
         counting,
         window,

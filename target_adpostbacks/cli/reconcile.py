@@ -77,7 +77,7 @@ def reconcile(ledger_url: str, since: str, until: str, network: str, event: str,
         raise click.ClickException(str(error)) from None
     for warning in map(printable, told_twice(lost)):
         click.echo(warning, err=True)
-    days = general.ledger_retention_days
+    days = general.details_days
     if rows and (forgotten := _days.forgotten(days, window, now)):
         click.echo(FORGOTTEN.format(days=days, day=forgotten), err=True)
     WRITERS[style](rows)

@@ -13,6 +13,7 @@ from target_adpostbacks.config import source_settings
 from target_adpostbacks.config.notify import Notify
 from target_adpostbacks.core.settings import Defaults, Percentage, Preset, doc
 
+Remembered = Annotated[int, msgspec.Meta(ge=1, le=36_500)]
 Few = Annotated[int, msgspec.Meta(ge=0, le=32)]
 
 
@@ -116,12 +117,19 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
     ledger_retention_days: Annotated[
         int,
         doc(
-            "Days to keep request logs and delivery details; identity and status are kept for ever. 0: keep everything."
-            " Default: 180.",
+            "Days to keep request logs and delivery details; identity and status are kept for ever, or for"
+            " `dedup_days`. 0: keep everything. Default: 180.",
             ge=0,
             le=36_500,
         ),
     ] = 180
+    dedup_days: Annotated[
+        Remembered | None,
+        doc(
+            "Days after which a delivery that is settled is deleted whole, and could be sent again: at least as many as"
+            " the oldest conversion that a network takes, and its own deduplication. Default: it is known for ever.",
+        ),
+    ] = None
     erasure_key: Annotated[
         str | None,
         doc(
@@ -166,6 +174,11 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
             " open: `url` and `on`. docs/alerts.md explains it. Default: nobody is told."
         ),
     ] = None
+
+    @property
+    def details_days(self) -> int:
+        """How long the ledger keeps what a delivery was; 0: for good."""
+        return min(filter(None, (self.ledger_retention_days, self.dedup_days)), default=0)
 
     @property
     def zone(self) -> tzinfo:

@@ -70,6 +70,10 @@ def read(config: Mapping[str, Any]) -> tuple[General, dict[str, list[Account]]]:
         mistakes += error.mistakes
     if any(isinstance(config.get(section), Mapping) for section in NETWORKS):
         mistakes += problems_of_route(general.defaults, _account_names(config))
+    if general.dedup_days:
+        from target_adpostbacks.config import dedup  # most configs forget nothing
+
+        mistakes += dedup.problems(general.dedup_days, sections)
     if not mistakes and not sections and not general.performance:
         mistakes.append(f"no network: add a section for one of {', '.join(NETWORKS)}")
     if mistakes:

@@ -185,6 +185,16 @@ class Network(ABC, Generic[S]):
         """Older conversions are not sent."""
         return self.max_age
 
+    @property
+    def longest_age(self) -> timedelta:
+        """The most that ``age_limit`` is for any conversion."""
+        return self.max_age
+
+    @property
+    def longest_dedup(self) -> timedelta | None:
+        """The most that ``resend_window`` is for any conversion."""
+        return self.dedup_window
+
     def resend_window(self, conversion: Conversion) -> timedelta | None:
         """While it lasts, the network knows a resend by its event id; None: it would count twice."""
         return self.dedup_window

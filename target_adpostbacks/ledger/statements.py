@@ -102,7 +102,7 @@ HAS_RUN_SINCE = """
     SELECT 1 FROM runs WHERE started_at >= :time AND run_id <> :run_id AND ended_at IS NOT NULL LIMIT 1
 """
 
-FORGET = (
+FORGET_PEOPLE = (
     f"""
     DELETE FROM erasure_index WHERE delivery_id IN (
         SELECT delivery_id FROM deliveries WHERE updated_at < :before AND status <> 'open'
@@ -111,6 +111,24 @@ FORGET = (
     )
     """,
     "UPDATE erasure SET indexed_since = :before WHERE indexed_since < :before",
+)
+FORGET_DELIVERIES = (
+    *FORGET_PEOPLE,
+    f"""
+    DELETE FROM history WHERE seq IN (
+        SELECT history.seq FROM history JOIN deliveries ON deliveries.delivery_id = history.delivery_id
+        WHERE history.updated_at < :before AND deliveries.updated_at < :before AND deliveries.status <> 'open'
+        LIMIT {EXPIRED_ROWS}
+    )
+    """,
+    f"""
+    DELETE FROM deliveries WHERE delivery_id IN (
+        SELECT delivery_id FROM deliveries WHERE updated_at < :before AND status <> 'open' LIMIT {EXPIRED_ROWS}
+    )
+    """,
+)
+FORGET_DETAILS = (
+    *FORGET_PEOPLE,
     f"""
     UPDATE deliveries SET {", ".join(f"{name} = {_literal(value)}" for name, value in FORGOTTEN.items())}
     WHERE delivery_id IN (
@@ -126,4 +144,4 @@ FORGET = (
     f"DELETE FROM history WHERE seq IN (SELECT seq FROM history WHERE updated_at < :before LIMIT {EXPIRED_ROWS})",
     "DELETE FROM runs WHERE started_at < :before AND run_id <> :run_id",
 )
-"""Each is repeated until it finds nothing more."""
+"""Each of these is repeated until it finds nothing more."""

@@ -192,16 +192,18 @@ class Ledger:
         with self._writing(1) as (connection, seqs):
             connection.run(statements.END_RUN, {**ended, "run_id": self.run_id, "seq": next(seqs)})
 
-    def expire(self, before: str) -> None:
+    def expire(self, before: str | None, settled_before: str | None = None) -> None:
         """Forget requests, runs, history and details of deliveries from before that time; identities and statuses stay.
 
         Their seq stays too: whoever has loaded them keeps what is forgotten here. What is open keeps everything.
+        ``settled_before``: deliveries that were settled before that time go whole. None: nothing goes.
         """
-        for statement in statements.FORGET:
-            changed = 1
-            while changed:  # in transactions of a bounded size: other runs get their turns between them
-                with self._writing(0) as (connection, _):
-                    changed = connection.run(statement, {"before": before, "run_id": self.run_id})
+        for time, forget in ((settled_before, statements.FORGET_DELIVERIES), (before, statements.FORGET_DETAILS)):
+            for statement in forget if time else ():
+                changed = 1
+                while changed:  # in transactions of a bounded size: other runs get their turns between them
+                    with self._writing(0) as (connection, _):
+                        changed = connection.run(statement, {"before": time, "run_id": self.run_id})
 
     def has_run_since(self, time: str) -> bool:
         """Whether another run began after that time and came to its end."""

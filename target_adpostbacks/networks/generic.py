@@ -99,6 +99,10 @@ class Generic(Network[GenericSettings]):
         return ("click_id", conversion.click_id) if conversion.click_id and is_own else None
 
     def resend_window(self, conversion: Conversion) -> timedelta | None:
+        return self.longest_dedup
+
+    @property
+    def longest_dedup(self) -> timedelta | None:
         return timedelta(hours=self.settings.dedup_hours) if self.settings.dedup_hours else None
 
     def limits_data_use(self, conversion: Conversion) -> bool:

@@ -306,6 +306,10 @@ class Meta(Network[MetaSettings]):
     def age_limit(self, conversion: Conversion) -> timedelta:
         return MAX_AGE_IN_STORE if self.action_source(conversion) == "physical_store" else self.max_age
 
+    @property
+    def longest_age(self) -> timedelta:
+        return MAX_AGE_IN_STORE
+
     def limits_data_use(self, conversion: Conversion) -> bool:
         return True
 

@@ -138,6 +138,14 @@ class MicrosoftAds(Network[MicrosoftAdsSettings]):
             return self.dedup_window
         return offline.MAX_AGE if self._click_id(conversion) else None
 
+    @property
+    def longest_age(self) -> timedelta:
+        return offline.MAX_AGE if self._is_offline else self.max_age
+
+    @property
+    def longest_dedup(self) -> timedelta | None:
+        return offline.MAX_AGE if self._is_offline else self.dedup_window
+
     def limits_data_use(self, conversion: Conversion) -> bool:
         """As a denied ``ad_storage``, where denied events are sent."""
         return bool(self.takes_denied)

@@ -174,6 +174,10 @@ class Pinterest(Network[PinterestSettings]):
             return timedelta(days=days)
         return MAX_AGE_IN_STORE if ACTION_SOURCES.get(conversion.event_source) == "offline" else self.max_age
 
+    @property
+    def longest_age(self) -> timedelta:
+        return timedelta(days=self.settings.max_event_age_days or MAX_AGE_IN_STORE.days)
+
     def resend_window(self, conversion: Conversion) -> timedelta | None:
         return None if ACTION_SOURCES.get(conversion.event_source) == "offline" else self.dedup_window
 

@@ -181,6 +181,10 @@ class Snapchat(Network[SnapchatSettings]):
         days = self.settings.max_event_age_days
         return timedelta(days=days) if days else self.max_age
 
+    @property
+    def longest_age(self) -> timedelta:
+        return timedelta(days=self.settings.max_event_age_days or self.max_age.days)
+
     def click(self, conversion: Conversion) -> tuple[str, str] | None:
         if click := super().click(conversion):
             return self.click_ids[0], click[1]  # the others are ways to spell it

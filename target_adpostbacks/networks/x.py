@@ -135,6 +135,10 @@ class X(Network[XSettings]):
     def age_limit(self, conversion: Conversion) -> timedelta:
         return self._age_limit
 
+    @property
+    def longest_age(self) -> timedelta:
+        return self._age_limit
+
     def canonical_events(self, conversion: Conversion) -> Mapping[str, str | None]:
         return {}
 

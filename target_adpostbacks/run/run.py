@@ -372,7 +372,13 @@ class Run:
 
     def _expire(self) -> None:
         """Let the ledger forget what is too old; the first run of a day does it for all."""
-        days, now = self.general.ledger_retention_days, self._clock()
+        now = self._clock()
         today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        if days and not self.ledger.has_run_since(today.isoformat(timespec="milliseconds")):
-            self.ledger.expire((now - timedelta(days=days)).isoformat(timespec="milliseconds"))
+        if not self.ledger.has_run_since(today.isoformat(timespec="milliseconds")):
+            general = self.general
+            self.ledger.expire(
+                *(
+                    (now - timedelta(days=days)).isoformat(timespec="milliseconds") if days else None
+                    for days in (general.ledger_retention_days, general.dedup_days)
+                )
+            )

@@ -193,6 +193,7 @@ def test_days_that_the_ledger_has_forgotten_are_told() -> None:
     assert made.warnings == [
         FORGOTTEN,
     ]
+    assert asked(General(ledger_retention_days=0, dedup_days=2), by="day").warnings == [FORGOTTEN]
     assert asked(General(ledger_retention_days=0)).warnings == []
     assert asked(General(ledger_retention_days=30)).warnings == []
 

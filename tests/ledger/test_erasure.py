@@ -159,6 +159,16 @@ def test_retention_removes_the_index_and_never_a_suppression(ledger: Ledger, led
     assert rows(ledger_url, "digest", "erasure_suppressions") == [(GRACE,)]
 
 
+def test_the_index_goes_with_a_delivery_that_is_deleted(ledger: Ledger, ledger_url: str) -> None:
+    may = "2026-05-01T00:00:00.000+00:00"
+    ledger.erasure.index_from(may, KEY)
+    write(ledger, ADA, HERS, now=may, event_id="evt-1")
+    write(ledger, ADA, now=LATER, event_id="evt-2")
+    ledger.expire(None, NOW)
+    assert rows(ledger_url, "digest, count(*)", "erasure_index GROUP BY digest") == [(ADA, 1)]
+    assert ledger.erasure.kept() == Kept(KEY, NOW, False)
+
+
 def test_accounts_that_were_sent_something_before_the_index_are_told(ledger: Ledger) -> None:
     write(ledger, event_id="evt-1", sent_at="2026-11-20T12:05:00.000+00:00")
     write(ledger, event_id="evt-2", sent_at="2026-11-22T12:05:00.000+00:00", status="rejected")

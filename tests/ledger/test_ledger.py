@@ -343,6 +343,27 @@ def test_any_number_of_rows_is_forgotten(ledger: Ledger, ledger_url: str) -> Non
     ledger.write("2026-05-01T00:00:00.000+00:00", [a_row(f"evt-{number}") for number in range(EXPIRED_ROWS + 1)])
     ledger.expire(NOW)
     assert rows(ledger_url, "count(*)", "deliveries WHERE line = 0") == [(EXPIRED_ROWS + 1,)]
+    ledger.expire(None, NOW)
+    assert rows(ledger_url, "count(*)") == [(0,)]
+
+
+def test_what_was_settled_before_the_days_of_dedup_is_deleted_whole(ledger: Ledger, ledger_url: str) -> None:
+    ledger.write("2026-04-01T00:00:00.000+00:00", [a_row("refused", "rejected"), a_row("taken", "open")])
+    ledger.write(MAY, [a_row("refused", "rejected"), a_row("open", "open"), a_row("taken"), a_row("off", "skipped")])
+    ledger.write(NOW, [a_row("new")])
+    ledger.expire("2026-01-01T00:00:00.000+00:00", "2026-06-01T00:00:00.000+00:00")
+    assert rows(ledger_url, "event_id") == [("new",), ("open",)]
+    assert rows(ledger_url, "count(*)", "history") == [(0,)]
+    assert ledger.earlier([a_row("taken").key]) == {}
+
+
+def test_details_go_without_days_of_dedup_and_identities_without_retention(ledger: Ledger, ledger_url: str) -> None:
+    ledger.write(MAY, [a_row("old")], [an_attempt(started_at=MAY)])
+    ledger.expire(None, None)
+    assert rows(ledger_url, "event_id, line") == [("old", 7)]
+    ledger.expire(None, NOW)
+    assert rows(ledger_url, "count(*)") == [(0,)]
+    assert rows(ledger_url, "count(*)", "attempts") == [(1,)]
 
 
 def test_a_run_is_announced_and_ended(ledger: Ledger, ledger_url: str) -> None:

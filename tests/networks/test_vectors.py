@@ -64,8 +64,10 @@ def test_the_limits_are_the_documented_ones(subject: Subject) -> None:
     assert network.max_ahead == timedelta(seconds=limits["max_ahead_seconds"])
     for source, hours in limits["max_age_hours"].items():
         assert network.age_limit(subject.conversion(event_source=source)) == timedelta(hours=hours), source
+        assert network.longest_age >= timedelta(hours=hours), source
     hours = limits["dedup_window_hours"]  # null: never
     assert network.resend_window(subject.conversion()) == (hours and timedelta(hours=hours))
+    assert not hours or (network.longest_dedup or timedelta()) >= timedelta(hours=hours)
 
 
 @pytest.mark.parametrize(("subject", "source", "event", "native"), by_source("standard_events"), ids=name_of)
