@@ -34,8 +34,8 @@ def deliver(
     (``stream_maps``, ``flattening_enabled``, ``results_path``). Of the environment the ledger's place is read, if the
     config has no ``ledger_url``, and the variables of OpenTelemetry. ``stream``: the name that the ledger keeps of
     where they came from; ``key``: the columns that make a record one record, for records without ``event_id``.
-    ``owner``: the name of the task that delivers, for tasks that deliver side by side; no two that live at one time
-    have the same.
+    ``owner``: the name of a task that delivers beside others, to the same assets: each claims what it is about to send,
+    so that no two send one conversion. No two tasks that live at one time have the same name.
 
     The tally has ``read``, ``accepted``, ``already_accepted`` and ``rejected`` as numbers, ``skipped`` and ``open`` by
     reason. What is open is sent by the next call with the same records, and nothing accepted is sent twice.

@@ -181,7 +181,8 @@ class Attempts:
             now, pause = time.monotonic(), next(pauses)
             decision = decide(part, answer, tries, settings=settings, pause=pause, now=now, trusted=trusted)
             self._hold_off(answer)
-            self.verdicts.store(decision.settled, answer.sent, {**answer.attempt, "status": _status(answer, decision)})
+            attempt = {**answer.attempt, "status": _status(answer, decision)}
+            self.verdicts.store(decision.settled, answer.sent, attempt, part.batch)
             _forget_request(part.batch)  # the ledger knows what came of it
             self._halt_refused(answer)
             if isinstance(decision, Done):
@@ -199,7 +200,8 @@ class Attempts:
     def _to_send(self, part: Part) -> list[Queued]:
         """Those of a part that may be sent now: of persons who are not erased, and none that has grown too old."""
         left = self.verdicts.without_erased(part.batch, part.sent)
-        return self.verdicts.in_time(left, self.lane.network.too_old, part.sent) if left else left
+        left = self.verdicts.in_time(left, self.lane.network.too_old, part.sent) if left else left
+        return self.verdicts.to_send(left)
 
     def why_not(self) -> Outcome | None:
         """Why nothing more is sent of this batch; None: it may go on."""

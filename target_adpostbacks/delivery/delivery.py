@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from functools import partial
 from random import Random
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import Outcome, Verdict
@@ -31,11 +31,17 @@ from target_adpostbacks.delivery.under_way import UnderWay
 from target_adpostbacks.delivery.verdicts import Verdicts
 from target_adpostbacks.ledger import Ledger, UnusableLedger
 
+if TYPE_CHECKING:
+    from target_adpostbacks.delivery.claims import Claims
+
 ABANDON_SECONDS = 2
 """For writing down what is left without an answer."""
 LOCK_POLL_SECONDS = 0.2
 """Between two looks at whether another run has ended."""
+LONGEST_POLL_SECONDS = 2
+"""Between two looks at whether other tasks have sent what they claimed."""
 BUSY = Outcome(Verdict.BUSY, message="another run with this ledger is sending to this asset")
+CLAIMED = Outcome(Verdict.BUSY, message="another task has claimed it, and has not told yet what became of it")
 
 TOO_EARLY = Outcome(
     Verdict.TRANSIENT, message="what goes before it is open: what it adjusts, or what the network takes for the same"
@@ -49,7 +55,7 @@ class Delivery:
 
     ``clock``: an aware time; ``wait``: waits so many seconds or until the run is stopped, and returns whether it is;
     ``pauses``: seconds between the attempts of a batch; ``lock_wait_seconds``: how long another run is waited for.
-    ``people``: about whom nothing is sent; None: there is nobody.
+    ``people``: about whom nothing is sent; None: there is nobody. ``claims``: of a task that sends beside others.
     """
 
     def __init__(
@@ -66,12 +72,16 @@ class Delivery:
         lock_wait_seconds: float = 0,
         people: People | None = None,
         observer: Observer = NOBODY,
+        claims: Claims | None = None,
     ) -> None:
         self.failed: BaseException | None = None  # the ledger could not be written, or our own mistake
         self.idle: Callable[[], None] = lambda: None  # called now and then while ``submit`` waits
         self.delivered: Callable[[str, float], None] = lambda _label, _seconds: None  # a batch has its verdicts
         self._under_way = UnderWay()
-        self._verdicts = Verdicts(ledger, clock, self._under_way, people, observer)
+        self._verdicts = Verdicts(ledger, clock, self._under_way, people, observer, claims)
+        self._verdicts.put_aside = self._put_aside
+        self._claims = claims
+        self._is_waiting_over = False  # for other tasks
         self._repeats = Repeats(ledger, clock)
         self._verdicts.came_together = self._repeats.compare_later
         self._observer = observer
@@ -130,10 +140,11 @@ class Delivery:
         fresh, _ = self._under_way.claim(batch)
         self._observer.queued(account.label, len(batch))
         if fresh:
-            lane = self._lanes.get(account.label) or self._lane(account)
-            handed_over = time.monotonic()
-            work = partial(self._deliver_guarded, lane, fresh, handed_over)
-            lane.submit(work, deadline(fresh), self._is_waiting)
+            self._begin(self._lanes.get(account.label) or self._lane(account), fresh)
+
+    def _begin(self, lane: Lane, batch: list[Queued], *, is_again: bool = False) -> None:
+        work = partial(self._deliver_guarded, lane, batch, time.monotonic(), is_again=is_again)
+        lane.submit(work, deadline(batch), self._is_waiting)
 
     def take_turn(self, queued: Queued) -> bool:
         """Whether it may be batched: nothing that its network takes for the same waits in a batch, or is under way.
@@ -157,6 +168,10 @@ class Delivery:
 
     def settle(self, is_hurried: Callable[[], bool] = lambda: False) -> bool:
         """Wait until every verdict is written; False if ``is_hurried`` ended the wait before."""
+        is_settled = self._await_all(is_hurried)
+        return self._take_up_aside(is_hurried) if is_settled and self._claims else is_settled
+
+    def _await_all(self, is_hurried: Callable[[], bool]) -> bool:
         futures = [*self._writing, *(future for lane in self._lanes.values() for future in list(lane.futures))]
         is_noted = False
         while futures:
@@ -166,6 +181,26 @@ class Delivery:
             futures = list(wait(futures, timeout=0.2).not_done)
             if futures and is_hurried():
                 return False
+        return True
+
+    def _take_up_aside(self, is_hurried: Callable[[], bool]) -> bool:
+        """Send what other tasks leave of what they had claimed, or know it as delivered; what they keep stays open."""
+        assert self._claims is not None  # noqa: S101 - asked before
+        until, pause = time.monotonic() + self._claims.wait_seconds, LOCK_POLL_SECONDS
+        while self._claims.aside:
+            self._is_waiting_over = time.monotonic() >= until or self.stopping.is_set()
+            waiting = self._claims.aside.take()
+            for in_turn in waiting:
+                lane = self._lanes[in_turn.account.label]
+                for batch in in_turn.take():
+                    self._begin(lane, batch, is_again=True)
+            if not self._await_all(is_hurried):
+                return False
+            for in_turn in waiting:  # behind what still waits of that
+                self._claims.aside.add(in_turn.account, in_turn.waiting)
+            if self._claims.aside and not self._is_waiting_over:
+                self._wait(pause)
+                pause = min(1.5 * pause, LONGEST_POLL_SECONDS)
         return True
 
     def finish(self, account: Account) -> bool:
@@ -228,10 +263,10 @@ class Delivery:
             )
         return self._signed[key]
 
-    def _deliver_guarded(self, lane: Lane, batch: list[Queued], handed_over: float) -> None:
+    def _deliver_guarded(self, lane: Lane, batch: list[Queued], handed_over: float, *, is_again: bool) -> None:
         """Deliver a batch; an error holds state back and ends the run. Its text may hold values and is not shown."""
         try:
-            self._deliver(lane, batch)
+            self._deliver(lane, batch, is_again=is_again)
         except Exception as error:  # noqa: BLE001 - reported by the main thread
             self._fail(error)
             self._verdicts.unwritten(batch)
@@ -248,9 +283,11 @@ class Delivery:
         self.failed = self.failed or error
         self.stopping.set()
 
-    def _deliver(self, lane: Lane, batch: list[Queued]) -> None:
+    def _deliver(self, lane: Lane, batch: list[Queued], *, is_again: bool) -> None:
         if not self._await_asset(lane, batch):
             self._verdicts.store([(BUSY, batch)], None)
+            return
+        if self._claims is not None and not (batch := self._claimed(self._claims, batch, is_again=is_again)):
             return
         by_status = self._repeats.sort(batch, lane.network)
         held_back = self._repeats.held_back([*by_status.new, *by_status.refused], self._verdicts.left_open)
@@ -266,6 +303,21 @@ class Delivery:
             self._search(lane).run(by_status.new)
         if by_status.refused:
             self._search(lane, refused_before=True).run(by_status.refused)
+
+    def _claimed(self, claims: Claims, batch: list[Queued], *, is_again: bool) -> list[Queued]:
+        """Those of a batch that this task alone sends; the others are put aside."""
+        taken = claims.take(batch, self._verdicts.write, is_again=is_again)
+        if taken.others:
+            self._put_aside(taken.others)
+        return taken.ours
+
+    def _put_aside(self, batch: Sequence[Queued]) -> None:
+        """Let these of one account wait for other tasks until the input has ended, or leave them open."""
+        assert self._claims is not None  # noqa: S101 - nobody else sends beside others
+        if self._is_waiting_over:
+            self._verdicts.store([(CLAIMED, [*batch])], None)
+        else:
+            self._claims.aside.add(self._lanes[batch[0].postback.account].account, batch)
 
     def _await_asset(self, lane: Lane, batch: list[Queued]) -> bool:
         """Whether this run alone sends to the batch's asset, after waiting for another run to end.

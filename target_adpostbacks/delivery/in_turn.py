@@ -7,7 +7,7 @@ one, such as two with one order id: a request has only one of them, and requests
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from target_adpostbacks.core.accounts import Account
@@ -41,6 +41,15 @@ class InTurn:
             self.since = self._clock()
         self._waiting.append(queued)
         self._names.update(_known_as(queued.postback))
+
+    @property
+    def waiting(self) -> Sequence[Queued]:
+        """What waits, in its order."""
+        return self._waiting
+
+    def holds(self, postback: Postback) -> bool:
+        """Whether one waits that this one must not overtake."""
+        return not self._names.isdisjoint(_known_as(postback))
 
     def is_before(self, postback: Postback) -> bool:
         """Whether one waits that the network takes for the same."""

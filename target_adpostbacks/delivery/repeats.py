@@ -61,13 +61,13 @@ class Repeats:
 
     def sort(self, batch: Sequence[Queued], network: Network[Any]) -> Sorted:
         """Ask the ledger."""
-        earlier = self._ledger.earlier([key for queued in batch for key in _keys(queued.postback)])
+        earlier = self._ledger.earlier([key for queued in batch for key in keys_of(queued.postback)])
         if not earlier:
             return Sorted(list(batch), [], [], [])
         by_status = Sorted([], [], [], [])
         for queued in batch:
             postback = queued.postback
-            known = [(key, row) for key in _keys(postback) if (row := earlier.get(key))]
+            known = [(key, row) for key in keys_of(postback) if (row := earlier.get(key))]
             if not known:
                 by_status.new.append(queued)
                 continue
@@ -95,7 +95,7 @@ class Repeats:
 
     def held_back(self, batch: Sequence[Queued], left_open: LeftOpen) -> HeldBack:
         """Corrections that do not leave, and what would overtake what this run left open."""
-        adjusted = {id(queued): _adjusted(queued.postback) for queued in batch if queued.postback.key.adjustment}
+        adjusted = {id(queued): adjusted_by(queued.postback) for queued in batch if queued.postback.key.adjustment}
         held_back = HeldBack([], [], [])
         if not adjusted and not left_open:
             return held_back
@@ -145,13 +145,14 @@ def _redated(postback: Postback, first_read_at: str, network: Network[Any]) -> P
     )
 
 
-def _keys(postback: Postback) -> tuple[Key, ...]:
+def keys_of(postback: Postback) -> tuple[Key, ...]:
+    """The identities under which the ledger may know it, its own first."""
     return (postback.key, *postback.other_keys)
 
 
-def _adjusted(postback: Postback) -> tuple[Key, ...]:
+def adjusted_by(postback: Postback) -> tuple[Key, ...]:
     """The identities of the conversion that it adjusts."""
-    return tuple(key._replace(adjustment="") for key in _keys(postback))
+    return tuple(key._replace(adjustment="") for key in keys_of(postback))
 
 
 def _is_as_accepted(postback: Postback, original: Earlier) -> bool:

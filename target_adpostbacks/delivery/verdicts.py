@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from target_adpostbacks.core import reasons
 from target_adpostbacks.core.answers import Outcome, Verdict
 from target_adpostbacks.core.money import TO_THE_MINUTE, Amount, Stake, stakes
-from target_adpostbacks.core.postback import Key, NotSent, Postback, milliseconds
+from target_adpostbacks.core.postback import Key, milliseconds
 from target_adpostbacks.delivery.in_turn import LeftOpen
 from target_adpostbacks.delivery.observing import NOBODY, Observer
-from target_adpostbacks.delivery.people import SUPPRESSED, People, not_sent
+from target_adpostbacks.delivery.people import SUPPRESSED, People
 from target_adpostbacks.delivery.queued import Group, Queued, Skipped, WhyOpen, deadline
+from target_adpostbacks.delivery.rows import as_known, erased_row, one_by_one, rows_of, with_doubt
 from target_adpostbacks.delivery.under_way import UnderWay
-from target_adpostbacks.ledger import NO_REQUEST, NOTED, Delivered, Earlier, Ledger, Sent, Status, UnusableLedger
+from target_adpostbacks.ledger import NO_REQUEST, NOTED, Delivered, Ledger, Sent, Status, UnusableLedger
 
+if TYPE_CHECKING:
+    from target_adpostbacks.delivery.claims import Claims
+    from target_adpostbacks.ledger.connections import Connection
+
+NOBODYS: Mapping[Key, Iterable[str]] = {}
 CUT_SHORT = Outcome(Verdict.NO_ANSWER, message="the run ended before the answer came")
 STOPPED = Outcome(Verdict.NO_ANSWER, message=NOTED)
 ERASED = Outcome(Verdict.NO_ANSWER, message=reasons.ERASED)
@@ -26,17 +32,12 @@ TOO_LATE = Outcome(Verdict.NO_ANSWER, message="no answer came before it was too 
 NEVER_SENT = Outcome(Verdict.TRANSIENT, message="the run ended before it was sent")
 
 
-def row_of(not_sent: NotSent) -> Delivered:
-    """The row of a postback that no request is made for."""
-    status = Status(not_sent.status, not_sent.reason, "", not_sent.message)
-    return Delivered(not_sent.key, not_sent.account, status, NO_REQUEST, not_sent.facts)
-
-
 class Verdicts:
     """The run's books. Safe to use from several threads.
 
     ``counts``: accepted, already accepted, rejected, "skipped …" and "open …" by reason; one for each postback and
-    row that was handed in, once the run is over. ``stopping``: set, nothing new is sent.
+    row that was handed in, once the run is over. ``stopping``: set, nothing new is sent. ``claims``: of a task that
+    sends beside others.
     """
 
     def __init__(
@@ -46,18 +47,21 @@ class Verdicts:
         under_way: UnderWay,
         people: People | None = None,
         observer: Observer = NOBODY,
+        claims: Claims | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
         self.why_open: Counter[WhyOpen] = Counter()
         self.stopping = threading.Event()
         self.left_open = LeftOpen()
         self.came_together: Callable[[Sequence[Queued]], None] = lambda _same: None  # of one key; the first was sent
+        self.put_aside: Callable[[Sequence[Queued]], None] = lambda _lost: None  # another task has claimed them
         self._ledger = ledger
         self._open: dict[tuple[str, str, str], Amount] = {}  # account, currency, minute of the deadline
         self._clock = clock
         self._under_way = under_way
         self._people = people
         self._observer = observer
+        self._claims = claims
         self._lock = threading.Lock()
         self._writing = threading.Lock()  # a verdict and what is noted of it come one after the other
         self._noted: set[Key] = set()
@@ -69,26 +73,36 @@ class Verdicts:
         return self._clock().isoformat(timespec="milliseconds")
 
     def is_ours(self, batch: Sequence[Queued]) -> bool:
-        """Whether this run alone sends to the batch's asset."""
+        """Whether this run alone sends to the batch's asset, or with none but others that claim what they send."""
         key = batch[0].postback.key
-        return self._ledger.claim(key.network, key.asset)
+        return self._ledger.claim(key.network, key.asset, shared=self._claims is not None)
 
     def ensure_asset(self, batch: Sequence[Queued]) -> None:
         """Raises UnusableLedger if another run may be sending to the asset: time has passed since it was claimed."""
         if not self.is_ours(batch):
             raise UnusableLedger("ledger: this run lost its lock on an asset to another run; run it again")
 
-    def store(self, groups: Sequence[Group], sent: Sent | None, attempt: Mapping[str, Any] | None = None) -> None:
-        """Commit outcomes and the request that gave them, then let state be written."""
-        groups = [group for each in groups for group in _with_doubt(each)]
-        rows = [row for outcome, batch in groups for row in _rows(batch, outcome, sent)]
+    def store(
+        self,
+        groups: Sequence[Group],
+        sent: Sent | None,
+        attempt: Mapping[str, Any] | None = None,
+        asked: Sequence[Queued] = (),
+    ) -> None:
+        """Commit outcomes and the request that gave them, then let state be written.
+
+        ``asked``: all that were in that request.
+        """
+        groups = [group for each in groups for group in with_doubt(each)]
+        rows = [row for outcome, batch in groups for row in rows_of(batch, outcome, sent)]
+        also = self._settling([queued for _, batch in groups for queued in batch], asked)
         with self._writing:
-            self._write(rows, (queued for _, batch in groups for queued in batch), [attempt] if attempt else [])
+            self.write(rows, (queued for _, batch in groups for queued in batch), [attempt] if attempt else [], also)
             for outcome, batch in groups:
                 if outcome.verdict.final:
-                    self.release(batch, outcome.verdict.value)
+                    self._release(batch, outcome.verdict.value)
                 else:
-                    self.leave_open(batch, outcome, sent and sent.http_status)
+                    self._leave_open(batch, outcome, sent and sent.http_status)
 
     def skip(self, batch: Sequence[Queued], reason: str, message: str, sent: Sent | None = None) -> None:
         """These are not sent, or not again. ``sent``: the newest request that they were in."""
@@ -98,18 +112,32 @@ class Verdicts:
             for queued in batch
         ]
         with self._writing:
-            self._write(rows, batch if sent else ())
-            self.release(batch, f"skipped {reason}")
+            self.write(rows, batch if sent else (), also=self._settling(batch))
+            self._release(batch, f"skipped {reason}")
 
-    def _write(
-        self, rows: Sequence[Delivered], batch: Iterable[Queued], attempts: Sequence[Mapping[str, Any]] = ()
+    def write(
+        self,
+        rows: Sequence[Delivered],
+        batch: Iterable[Queued],
+        attempts: Sequence[Mapping[str, Any]] = (),
+        also: Callable[[Connection], None] | None = None,
     ) -> None:
-        """Write rows, and whose those of a batch are where the ledger is to know."""
-        if self._people and self._people.has_index:
-            whose = self._people.whose(batch)
-            self._ledger.write(self.now(), rows, attempts, whose)
-        else:
-            self._ledger.write(self.now(), rows, attempts)
+        """Write rows, and whose those of a batch are where the ledger is to know; ``also``: as ``Ledger.write``."""
+        whose = self._people.whose(batch) if self._people and self._people.has_index else NOBODYS
+        self._ledger.write(self.now(), rows, attempts, whose, also)
+
+    def _settling(self, batch: Sequence[Queued], asked: Sequence[Queued] = ()) -> Callable[[Connection], None] | None:
+        return self._claims.settling(batch, asked) if self._claims is not None else None
+
+    def to_send(self, batch: list[Queued]) -> list[Queued]:
+        """Those of a batch that may be sent now. What another task has claimed meanwhile is put aside."""
+        if self._claims is None or not batch:
+            return batch
+        ours = self._claims.request(batch)
+        if len(ours) < len(batch):
+            ids = {id(queued) for queued in ours}
+            self.put_aside([queued for queued in batch if id(queued) not in ids])
+        return ours
 
     def without_erased(self, batch: list[Queued], sent: Sent | None = None) -> list[Queued]:
         """Those of a batch that may be sent. The others are about people who are erased by now: they hold nothing back.
@@ -122,11 +150,11 @@ class Verdicts:
         left, erased = self._people.parted(batch)
         if erased:
             doubted = [queued for queued in erased if queued.in_doubt_since and queued.earlier is None]
-            rows = [_erased(queued.postback, sent) for queued in erased if not queued.in_doubt_since]
-            rows += _rows(doubted, ERASED, sent) if doubted else ()
+            rows = [erased_row(queued.postback, sent) for queued in erased if not queued.in_doubt_since]
+            rows += rows_of(doubted, ERASED, sent) if doubted else ()
             with self._writing:
-                self._write(rows, erased)
-                self.release(erased, f"skipped {SUPPRESSED}")
+                self.write(rows, erased, also=self._settling(erased))
+                self._release(erased, f"skipped {SUPPRESSED}")
         return left
 
     def in_time(self, batch: list[Queued], advice: str = "", sent: Sent | None = None) -> list[Queued]:
@@ -160,17 +188,32 @@ class Verdicts:
         with self._writing:
             waiting = [same[0] for same in self._under_way.all() if same[0].in_doubt_since]
             self._noted.update(queued.postback.key for queued in waiting)
-            rows = [row for queued in waiting for row in _rows([queued], STOPPED, None)]
-            self._write(rows, waiting)
+            rows = [row for queued in waiting for row in rows_of([queued], STOPPED, None)]
+            self.write(rows, waiting)
         return len(waiting)
 
-    def leave_open(self, batch: Sequence[Queued], outcome: Outcome, http_status: int | None = None) -> None:
-        """These stay open, and the ledger knows it."""
+    def leave_open(self, batch: Sequence[Queued], outcome: Outcome) -> None:
+        """These stay open, and the ledger has known it before."""
         if batch:
-            self.release(batch, _opened(outcome), WhyOpen(batch[0].postback.account, outcome, http_status))
+            self._free(batch)
+            self._leave_open(batch, outcome)
 
-    def release(self, batch: Sequence[Queued], count_as: str, why_open: WhyOpen | None = None) -> None:
-        """What became of it is in the ledger: state may be written, and the keys may come again."""
+    def release(self, batch: Sequence[Queued], count_as: str) -> None:
+        """What became of it the ledger has known before: state may be written, and the keys may come again."""
+        if batch:
+            self._free(batch)
+            self._release(batch, count_as)
+
+    def _free(self, batch: Sequence[Queued]) -> None:
+        if self._claims is not None:
+            self._claims.free(batch)
+
+    def _leave_open(self, batch: Sequence[Queued], outcome: Outcome, http_status: int | None = None) -> None:
+        if batch:
+            self._release(batch, _opened(outcome), WhyOpen(batch[0].postback.account, outcome, http_status))
+
+    def _release(self, batch: Sequence[Queued], count_as: str, why_open: WhyOpen | None = None) -> None:
+        """What became of it is in the ledger."""
         with self._lock:
             if self._is_abandoned or not batch:
                 return
@@ -217,7 +260,7 @@ class Verdicts:
 
     def unwritten(self, batch: Sequence[Queued]) -> None:
         """Keep open what could not be written to the ledger; a part of the batch may have been settled before."""
-        self.release(self._under_way.still(batch), "open unwritten")
+        self._release(self._under_way.still(batch), "open unwritten")
 
     def expect_skipped(self, count: int) -> None:
         """``count`` rows will be handed to ``store_skipped`` or to ``skips_unwritten``."""
@@ -227,7 +270,7 @@ class Verdicts:
     def store_skipped(self, rows: Sequence[Skipped]) -> None:
         """Commit what no request is made for."""
         earlier = self._ledger.earlier([key for skipped in rows for key in skipped.other_keys])
-        for each in _one_by_one(_as_known(skipped, earlier) for skipped in rows):
+        for each in one_by_one(as_known(skipped, earlier) for skipped in rows):
             self._ledger.write(self.now(), each)
         with self._lock:
             if self._is_abandoned:
@@ -265,73 +308,9 @@ class Verdicts:
             self._observer.queued(account, -1 - len(later))
             self.why_open[WhyOpen(account, outcome)] += 1 + len(later)
             self._count_money([first])
-            rows += _rows([first], outcome, None)
+            rows += rows_of([first], outcome, None)
             abandoned.append(first)
-        return lambda: self._write(rows, abandoned)
-
-
-def _erased(postback: Postback, sent: Sent | None) -> Delivered:
-    """The row of a postback about an erased person; with the request that the network did not take it in."""
-    row = row_of(not_sent(postback))
-    return row._replace(sent=sent, facts=postback.facts) if sent else row
-
-
-def _as_known(skipped: Skipped, known: Mapping[tuple[Any, ...], Earlier]) -> Delivered:
-    """The row under the identity by which the ledger knows it from before, if it does."""
-    key = next((key for key in skipped.other_keys if key in known), skipped.row.key)
-    return skipped.row._replace(key=key)
-
-
-def _one_by_one(rows: Iterable[Delivered]) -> Iterator[list[Delivered]]:
-    """Rows that may be written together, so that the ledger has what it would have of each by itself.
-
-    Of one identity the first skip stands, until one comes with another reason.
-    """
-    together: dict[tuple[Any, ...], Delivered] = {}
-    for row in rows:
-        before = together.get(row.key)
-        if before is not None and before.status[:2] != row.status[:2]:
-            yield [*together.values()]
-            before, together = None, {}
-        if before is None or row.status.status != "skipped":
-            together[row.key] = row
-    yield [*together.values()]
-
-
-def _with_doubt(group: Group) -> Iterator[Group]:
-    """The network may have what went unanswered, whatever a later answer says that is no verdict."""
-    outcome, batch = group
-    is_clear = outcome.verdict.final or outcome.verdict is Verdict.NO_ANSWER
-    doubted = [] if is_clear else [queued for queued in batch if queued.unanswered_since]
-    if not doubted:
-        yield group
-        return
-    yield Outcome(Verdict.NO_ANSWER, message=f"no answer to an earlier request; now {outcome.summary}"), doubted
-    if others := [queued for queued in batch if not queued.unanswered_since]:
-        yield outcome, others
-
-
-def _rows(batch: Sequence[Queued], outcome: Outcome, sent: Sent | None) -> Iterator[Delivered]:
-    """The rows of postbacks that share an outcome."""
-    verdict = outcome.verdict
-    is_final, is_accepted, is_unanswered = verdict.final, verdict is Verdict.ACCEPTED, verdict is Verdict.NO_ANSWER
-    status, reason = (verdict.value, outcome.reason) if is_final else ("open", verdict.value)
-    shared = Status(status, reason, outcome.code, outcome.message)
-    request = sent or NO_REQUEST
-    account = batch[0].postback.account_name
-    for queued in batch:
-        postback = queued.postback
-        row_status, row_request = shared, request
-        if is_accepted and postback.note:
-            message = f"{shared.message}; {postback.note}" if shared.message else postback.note
-            row_status = shared._replace(message=message)
-        if is_unanswered and queued.in_doubt_since:
-            row_request = request._replace(sent_at=queued.in_doubt_since)
-        until = None if is_final else milliseconds(postback.deadline)
-        yield _new(Delivered, (postback.key, account, row_status, row_request, postback.facts, until))
-
-
-_new = tuple.__new__  # a NamedTuple's own call takes twice as long
+        return lambda: self.write(rows, abandoned)
 
 
 def _opened(outcome: Outcome) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -26,8 +28,11 @@ POOLED = (
 class Locks(Protocol):
     """Named locks of one run; each is held until ``close`` or the end of the process."""
 
-    def take(self, name: str) -> bool:
-        """Whether it is this run's; at once. Raises OSError or an error of the driver."""
+    def take(self, name: str, *, shared: bool = False) -> bool:
+        """Whether it is this run's; at once. Raises OSError or an error of the driver.
+
+        ``shared``: it may be that of others too who ask so, and of nobody else.
+        """
 
     def close(self) -> None:
         """Free all of them."""
@@ -43,7 +48,7 @@ class FileLocks:
     def __init__(self, ledger: str) -> None:
         self._ledger = Path(ledger).resolve()
         self._folder = self._ledger.with_name(f".{self._ledger.name}.locks")
-        self._held: dict[str, list[tuple[FileLock, int]]] = {}
+        self._held: dict[str, list[tuple[FileLock | SharedFile, int]]] = {}
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
@@ -51,7 +56,7 @@ class FileLocks:
             raise UnusableLedger(f"ledger: {why}; {CHECK_URL}") from None
         self._was_used_by_0_1 = any(self._ledger.parent.glob(f"{escape(self._ledger.name)}.*.lock"))
 
-    def take(self, name: str) -> bool:
+    def take(self, name: str, *, shared: bool = False) -> bool:
         if name in self._held:
             if any(_number(lock.lock_file) != number for lock, number in self._held[name]):
                 raise OSError(0, LOST)  # a new file of that name can be locked by others
@@ -59,7 +64,10 @@ class FileLocks:
         from filelock import FileLock, Timeout  # takes a while to import, and a run may send nothing
 
         with ExitStack() as taken:
-            locks = [FileLock(path, mode=0o600, thread_local=False) for path in self._paths(name)]
+            exclusive = partial(FileLock, mode=0o600, thread_local=False)
+            locks: list[FileLock | SharedFile] = [
+                SharedFile(path) if shared else exclusive(path) for path in self._paths(name)
+            ]
             try:
                 for lock in locks:
                     taken.enter_context(lock.acquire(blocking=False))
@@ -82,6 +90,38 @@ class FileLocks:
         self._held.clear()
 
 
+class SharedFile:
+    """A locked file that others may lock who share it, and no ``FileLock``. The system frees it at death."""
+
+    def __init__(self, path: Path) -> None:
+        self.lock_file = str(path)
+        self._file = -1
+
+    def acquire(self, *, blocking: bool) -> SharedFile:
+        """Lock it; as a context, which frees it. Raises filelock's Timeout where another has it for itself."""
+        import fcntl
+
+        from filelock import Timeout
+
+        self._file = os.open(self.lock_file, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_SH | (0 if blocking else fcntl.LOCK_NB))
+        except BlockingIOError:
+            self.release()
+            raise Timeout(self.lock_file) from None
+        return self
+
+    def __enter__(self) -> SharedFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Free it."""
+        os.close(self._file)
+
+
 def _number(path: str) -> int:
     """The file's inode; 0 where there is none."""
     try:
@@ -95,6 +135,7 @@ SIGNATURE = "adpostbacks.session"
 SIGNED = "SELECT current_setting(:setting, true)"
 SIGN = "SELECT set_config(:setting, :signature, false)"
 TAKE = "SELECT pg_try_advisory_lock(:number)"
+TAKE_SHARED = "SELECT pg_try_advisory_lock_shared(:number)"
 IS_HELD = """
     SELECT current_setting(:setting, true) = :signature AND EXISTS (
         SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND objsubid = 1
@@ -115,11 +156,11 @@ class AdvisoryLocks:
         self._signed = {"setting": SIGNATURE, "signature": secrets.token_hex(16)}
         self._held: set[str] = set()
 
-    def take(self, name: str) -> bool:
+    def take(self, name: str, *, shared: bool = False) -> bool:
         number = int.from_bytes(hashlib.sha256(f"adpostbacks {name}".encode()).digest()[:8], "big", signed=True)
         try:
             session = self._session or self._sign()
-            if name not in self._held and session.value(TAKE, {"number": number}):
+            if name not in self._held and session.value(TAKE_SHARED if shared else TAKE, {"number": number}):
                 self._held.add(name)
             if name not in self._held:
                 return False

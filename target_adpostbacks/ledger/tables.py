@@ -236,6 +236,11 @@ class Earlier(NamedTuple):
     currency: str | None
     adjustment_time: str | None
 
+    @property
+    def outweighs_silence(self) -> bool:
+        """Whether it stands, whatever became of a later request of which nothing is known."""
+        return self.status == "accepted" or self.reason == "no_answer"
+
 
 COLUMNS = ("seq", "run_id", "updated_at", *WRITTEN)
 IDENTITY = Key._fields

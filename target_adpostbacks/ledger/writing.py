@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ NOBODY: Mapping[Key, Iterable[str]] = {}
 
 if TYPE_CHECKING:
     from target_adpostbacks.core.performance.statistics import Performance
+    from target_adpostbacks.ledger.claims import Claims
     from target_adpostbacks.ledger.clicks import Clicks
 
 
@@ -61,11 +62,14 @@ class Ledger:
             newest = connection.value(statements.NEWEST)
             yield connection, iter(range(newest - changes + 1, newest + 1))
 
-    def claim(self, network: str, asset: str) -> bool:
-        """Whether this run alone sends to the asset, until it ends. False: another run on this ledger does."""
+    def claim(self, network: str, asset: str, *, shared: bool = False) -> bool:
+        """Whether this run alone sends to the asset, until it ends. False: another run on this ledger does.
+
+        ``shared``: together with others that claim what they send, conversion by conversion.
+        """
         try:
             with self._locks_lock:
-                return self._locks.take(f"{network} {asset}")
+                return self._locks.take(f"{network} {asset}", shared=shared)
         except self._failures as error:
             raise UnusableLedger(explained(error)) from None
 
@@ -96,11 +100,13 @@ class Ledger:
         rows: Iterable[Delivered],
         attempts: Sequence[Mapping[str, Any]] = (),
         people: Mapping[Key, Iterable[str]] = NOBODY,
+        also: Callable[[Connection], object] | None = None,
     ) -> None:
         """Store what became of postbacks, and the requests that they were in.
 
         Accepted rows are never changed; a repeated skip changes nothing either, so that reading a source once more
-        leaves the ledger as it is. ``people``: the digests under which the index is to find them.
+        leaves the ledger as it is. ``people``: the digests under which the index is to find them. ``also``: what else
+        the transaction does.
         """
         last = {row.key: row for row in rows}  # one identity, one row
         with self._writing(len(last) + len(attempts)) as (connection, seqs):
@@ -114,6 +120,8 @@ class Ledger:
                 stored = {name: storable(value) for name, value in attempt.items()}
                 stored |= {"run_id": self.run_id, "seq": seq}
                 connection.run(statements.insert_attempt(*stored), stored)
+            if also is not None:
+                also(connection)
 
     def write_performance(self, rows: Collection[Performance]) -> None:
         """Store statistics of ads, each row in place of the one with its key; no two of them have the same."""
@@ -135,6 +143,12 @@ class Ledger:
         from target_adpostbacks.ledger.clicks import Clicks  # few runs keep any
 
         return Clicks(self._database, self._writing)
+
+    def claims(self, owner: str, lease_seconds: float) -> Claims:
+        """The part that keeps claims, for a task of that name."""
+        from target_adpostbacks.ledger.claims import Claims  # few runs have any
+
+        return Claims(self._database, self._writing, self.run_id, owner, lease_seconds)
 
     def known(self, column: str) -> list[str]:
         """The values that deliveries have in a column, sorted."""

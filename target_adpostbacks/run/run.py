@@ -26,8 +26,8 @@ from target_adpostbacks.delivery.balance import Share, Tally, counted, summary, 
 from target_adpostbacks.delivery.delivery import Delivery
 from target_adpostbacks.delivery.people import People
 from target_adpostbacks.delivery.queued import UNMARKED, Mark, Queued, Skipped
+from target_adpostbacks.delivery.rows import row_of
 from target_adpostbacks.delivery.transport import HttpTransport, Transport
-from target_adpostbacks.delivery.verdicts import row_of
 from target_adpostbacks.ledger import Ledger, UnusableLedger, ledger_url
 from target_adpostbacks.run import left_open
 from target_adpostbacks.run.erasing import people_of
@@ -37,6 +37,7 @@ from target_adpostbacks.run.outgoing import Outgoing
 from target_adpostbacks.run.preparing import preparation_of, utc_now
 
 if TYPE_CHECKING:
+    from target_adpostbacks.delivery.claims import Claims
     from target_adpostbacks.run.clicks import Clicks
     from target_adpostbacks.run.notifying import Notifier
 
@@ -74,7 +75,6 @@ class Run:
         owner: str | None = None,
     ) -> None:
         self.general = general
-        self.owner = owner
         self.preparation = preparation_of(general, accounts, rules)
         self._accounts = [account for section in accounts.values() for account in section]
         self.run_id = uuid.uuid4().hex
@@ -98,6 +98,7 @@ class Run:
         self._notifier = self._notifier_of(url)
         self._http = HttpTransport()
         self._observer = observer(self.run_id, os.environ, log)
+        self._claims = self._claims_of(owner, max_batch_rows) if owner else None
         self._delivery = Delivery(
             self.ledger,
             self._observer.watching(transport or self._http),
@@ -108,6 +109,7 @@ class Run:
             lock_wait_seconds=general.lock_wait_seconds,
             people=self._people,
             observer=self._observer,
+            claims=self._claims,
         )
         self._delivery.delivered = delivered
         self._delivery.idle = self._idle
@@ -130,6 +132,19 @@ class Run:
         from target_adpostbacks.run.notifying import Notifier  # most runs have none
 
         return Notifier(self.general.notify, self.preparation.accounts, url, self._clock, self._log)
+
+    def _claims_of(self, owner: str, max_batch_rows: int | None) -> Claims:
+        from target_adpostbacks.delivery.claims import Claims  # most runs send to an asset alone
+
+        networks = [account.network for account in self._accounts if account.network]
+        return Claims(
+            self.ledger,
+            owner,
+            self._clock,
+            request_seconds=max(network.settings.request_timeout_seconds for network in networks),
+            wait_seconds=self.general.lock_wait_seconds,
+            max_rows=max_batch_rows,
+        )
 
     def begin(self) -> None:
         """Open the run's books, before its first record."""
@@ -328,6 +343,9 @@ class Run:
         for mistake in all_mistakes:
             self._log.error(mistake)
         code = 128 + signal_number if signal_number else 3 if unbalance else int(bool(all_mistakes or tally.open))
+        if self._claims:
+            with suppress(UnusableLedger):
+                self._claims.end()
         with suppress(UnusableLedger):
             if not signal_number:
                 self._expire()

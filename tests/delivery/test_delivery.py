@@ -27,8 +27,8 @@ from target_adpostbacks.delivery.attempts import MAX_REQUESTS, pauses
 from target_adpostbacks.delivery.delivery import Delivery
 from target_adpostbacks.delivery.lane import Pace, seconds
 from target_adpostbacks.delivery.queued import Queued, Skipped
+from target_adpostbacks.delivery.rows import row_of
 from target_adpostbacks.delivery.transport import Unreachable
-from target_adpostbacks.delivery.verdicts import row_of
 from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.networks.tiktok import TikTok, TikTokSettings
 
