@@ -39,8 +39,13 @@ def digests(kind: str, value: str, key: str, country_codes: tuple[str, ...] = ()
 
 
 def keyed(form: str, key: str) -> str:
-    """The digest of one of ``forms``: BLAKE2b with a key, which takes a third of HMAC-SHA256's time."""
-    return blake2b(form.encode(), digest_size=_BYTES, key=_key_of(key)).hexdigest()
+    """The digest of one of ``forms``, as the ledger keeps it."""
+    return digest(form, key).hex()
+
+
+def digest(form: str, key: str) -> bytes:
+    """The same as bytes, which take less memory: BLAKE2b with a key, which takes a third of HMAC-SHA256's time."""
+    return blake2b(form.encode(), digest_size=_BYTES, key=_key_of(key)).digest()
 
 
 @lru_cache(maxsize=4)

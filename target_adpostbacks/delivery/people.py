@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from target_adpostbacks.core.digests import keyed
+from target_adpostbacks.core.digest_set import DigestSet
+from target_adpostbacks.core.digests import digest, keyed
 from target_adpostbacks.core.postback import Key, NotSent, Postback
 from target_adpostbacks.core.prepared import Prepared
 from target_adpostbacks.delivery.queued import Queued
@@ -24,11 +25,12 @@ class People:
     """
 
     def __init__(
-        self, erasure: Erasure | None, key: str, listed: Iterable[str] = (), *, has_index: bool = False
+        self, erasure: Erasure | None, key: str, listed: DigestSet | None = None, *, has_index: bool = False
     ) -> None:
         self.has_index = has_index
         self._erasure, self._key = erasure, key
-        self._suppressed = {*listed}
+        self._erased: set[bytes] = set()
+        self._listed = listed or ()
         self._reached = 0  # seq of the newest erasure that is known
         self._lock = threading.Lock()
         self._read_on()
@@ -38,7 +40,7 @@ class People:
             return
         with self._lock:
             self._reached, digests = self._erasure.suppressed(self._reached)
-            self._suppressed.update(digests)
+            self._erased.update(map(bytes.fromhex, digests))
 
     def left_out(self, prepared: Prepared) -> Prepared:
         """What was prepared; without its postbacks if nothing is sent about the person."""
@@ -58,8 +60,10 @@ class People:
 
     def is_suppressed(self, person: Iterable[str]) -> bool:
         """Whether nothing is sent about a person; by its forms, see ``digests``."""
-        suppressed, key = self._suppressed, self._key
-        return bool(suppressed) and any(keyed(form, key) in suppressed for form in person)
+        erased, listed, key = self._erased, self._listed, self._key
+        if not (erased or listed):
+            return False
+        return any((each := digest(form, key)) in erased or each in listed for form in person)
 
     def whose(self, batch: Iterable[Queued]) -> Mapping[Key, Sequence[str]]:
         """The digests under which the ledger's index is to find them; nothing without an index."""

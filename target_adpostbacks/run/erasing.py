@@ -6,7 +6,8 @@ import logging
 from collections.abc import Callable, Sequence
 
 from target_adpostbacks.config import General, InvalidConfig
-from target_adpostbacks.core.digests import fingerprint, keyed
+from target_adpostbacks.core.digest_set import DigestSet
+from target_adpostbacks.core.digests import digest, fingerprint
 from target_adpostbacks.delivery.people import People
 from target_adpostbacks.ledger import Erasure, Ledger
 from target_adpostbacks.ledger.erasure import Kept, OtherKey
@@ -61,18 +62,19 @@ def _people_of(
 
 def digests_of_list(
     general: General, country_codes: Sequence[tuple[str, ...]], warn: Callable[[str], None]
-) -> set[str]:
+) -> DigestSet:
     """Whom the list of a config names; nobody without one. Raises InvalidConfig where it can't be read."""
     path, key = general.suppress, general.erasure_key
+    digests = DigestSet()
     if not (path and key):
-        return set()
+        return digests
     from target_adpostbacks.run.listed import UnusableList, from_file
 
-    digests: set[str] = set()
     first, unread = "", 0
     try:
         for line, kind, forms in from_file(path, country_codes):
-            digests.update(keyed(form, key) for form in forms)
+            for form in forms:
+                digests.add(digest(form, key))
             if not forms:
                 first, unread = first or f"line {line}: no usable {kind}", unread + 1
     except UnusableList as unusable:
