@@ -16,6 +16,7 @@ _NO_ADDRESS = r"\s@<>\"(),:;\[\]\\"
 _LABEL = r"[^\W_](?:(?:[^\W_]|-)*[^\W_])?"  # of a domain: letters and digits of any script, hyphens within
 _ADDRESS = re.compile(rf"[^{_NO_ADDRESS}'][^{_NO_ADDRESS}]*@{_LABEL}(?:\.{_LABEL})*").fullmatch
 _USUAL_ADDRESS = re.compile(r"[a-z0-9._+-]+@[a-z0-9]+(?:[.-][a-z0-9]+)*").fullmatch  # a tenth of the time
+_NEITHER_LETTERS_NOR_DIGITS = re.compile(r"[^0-9A-Za-z]+")  # of ASCII
 _IN_BRACKETS = re.compile(r"[^<>]*<([^<>]*)>").fullmatch
 _AROUND = " \t\r\n{}\"'`´“”„‘’‚«»‹›"
 _HASHED = re.compile(r"[0-9a-fA-F]{64}(?:\.(?:[A-Za-z0-9_-]{2}|[A-Za-z0-9_-]{8}))?").fullmatch
@@ -117,8 +118,8 @@ def _bare(text: str) -> str:
 
 def letters_and_digits(text: str) -> str:
     """``'al.ice$'`` -> ``'alice'``: those of every script, with their marks."""
-    if text.isascii() and text.isalnum():
-        return text
+    if text.isascii():
+        return text if text.isalnum() else _NEITHER_LETTERS_NOR_DIGITS.sub("", text)
     return "".join(char for char in text if char.isalnum() or unicodedata.category(char)[0] == "M")
 
 
