@@ -26,6 +26,7 @@ _BYTES = 12
 """Of a digest: that two of a billion values have one in common by chance is one in a hundred billion."""
 
 _BETWEEN = re.compile(r"[\s,;|/]+").split
+_BETWEEN_NUMBERS = re.compile(r"[,;|\r\n]+|\s+(?=\+|00)|(?<=\d{7})\s*/").split
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{43}=").fullmatch
 
 
@@ -75,8 +76,12 @@ def forms_of(c: Conversion, country_codes: Iterable[tuple[str, ...]] = ((),)) ->
     found = [form for value in c.email for form in forms("email", value) or _in_text(value)]
     found += [form for value in c.external_id for form in forms("external_id", value)]
     for value in c.phone:
-        for codes in ((),) if phones.is_e164(value) else dict.fromkeys(((), *country_codes)):
-            found += forms("phone", value, codes)
+        if phones.is_e164(value):
+            found += forms("phone", value)
+            continue
+        for number in dict.fromkeys((value, *_BETWEEN_NUMBERS(value))):
+            for codes in dict.fromkeys(((), *country_codes)):
+                found += forms("phone", number, codes)
     return tuple(found) if len(found) < 2 else tuple(dict.fromkeys(found))
 
 

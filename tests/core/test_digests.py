@@ -114,6 +114,22 @@ def test_all_that_identifies_the_person_of_a_conversion_counts() -> None:
     assert len(found) == len(forms_of(c, [("49",), ()]))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "+49 176 1234567, +1 415 555 0100",
+        "0176 1234567; 0014155550100",
+        "+491761234567 +14155550100",
+        "0176/1234567 | 001 (415) 555-0100",
+        "Mobil: 0176 1234567\nTel. +1 415 555 0100",
+    ],
+)
+def test_each_number_of_a_text_is_the_persons(text: str) -> None:
+    found = {*forms_of(a_conversion(phone=text), [("49",)])}
+    for value in ("+491761234567", "+14155550100"):
+        assert found >= {*forms("phone", value)}
+
+
 AWKWARD: dict[str, list[str]] = {
     "email": [
         *("Ada@Example.com", "j.doe+promo@gmail.com", "J.Doe+x@googlemail.com", "al.ice$+apple@example.com"),
