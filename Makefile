@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DBT := $(VENV)/dbt
 ENGINES := $(VENV)/engines
+SPARK := $(VENV)/spark
 
-.PHONY: setup setup-dbt setup-engines demo pgbouncer test-browser picture test test-all test-kills compare lint format lock benchmark release-check clean
+.PHONY: setup setup-dbt setup-engines setup-spark demo pgbouncer test-browser picture test test-all test-spark test-kills compare lint format lock benchmark release-check clean
 
 setup: $(READY)
 
@@ -32,6 +33,15 @@ $(ENGINES)/.ready: requirements-engines.txt
 	$(BIN)/python -m venv $(ENGINES)
 	$(BIN)/uv pip install --quiet --python $(ENGINES)/bin/python --require-hashes -r requirements-engines.txt
 	$(BIN)/uv pip install --quiet --python $(ENGINES)/bin/python --no-deps -e .
+	touch $@
+
+# Spark and what the tests of its data source need; its wheel is 400 MB.
+setup-spark: setup $(SPARK)/.ready
+
+$(SPARK)/.ready: requirements-spark.txt pyproject.toml
+	test -x $(SPARK)/bin/python || $(BIN)/python -m venv $(SPARK)
+	$(BIN)/uv pip install --quiet --python $(SPARK)/bin/python --require-hashes -r requirements-spark.txt
+	$(BIN)/uv pip install --quiet --python $(SPARK)/bin/python --no-deps --no-build-isolation -e .
 	touch $@
 
 demo: setup
@@ -60,6 +70,11 @@ test: lint
 
 test-all: lint setup-dbt setup-engines pgbouncer test-browser
 	$(BIN)/pytest -n 4
+
+# The data source for Spark, on a cluster of two executors; skipped where Java is missing.
+test-spark: setup-spark
+	$(BIN)/mypy --python-executable $(SPARK)/bin/python pyspark_adpostbacks tests/spark/*.py
+	$(SPARK)/bin/pytest tests/spark
 
 # What runs at night: kills the process at random moments: KILLS times, at those of SEED.
 test-kills: KILLS ?= 200
@@ -90,11 +105,14 @@ release-check: setup
 # Pins every distribution of the development environment for all supported versions of Python.
 lock: setup
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
-		--no-emit-find-links --no-header --all-extras --group dev pyproject.toml -o requirements-dev.txt
+		--no-emit-find-links --no-header --extra all --extra demo --group dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header requirements-dbt.in -o requirements-dbt.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header requirements-engines.in pyproject.toml -o requirements-engines.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-header --extra postgres --extra sandbox --extra spark requirements-spark.in \
+		pyproject.toml -o requirements-spark.txt
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache

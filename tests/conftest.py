@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 hypothesis.settings.register_profile("ours", deadline=None)  # a busy machine is no mistake
 hypothesis.settings.load_profile("ours")
+
+if find_spec("pyspark") is None:
+    collect_ignore = ["spark"]  # `make test-spark` runs them where Spark is
 
 NOW = datetime(2026, 11, 20, 12, 5, tzinfo=timezone.utc)
 

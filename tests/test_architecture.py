@@ -47,6 +47,12 @@ ONLY_IN = {
 }
 """A library to the rooms and files that may use it."""
 
+SPARK = PACKAGE.with_name("pyspark_adpostbacks")
+SEAM = {"target_adpostbacks", "target_adpostbacks.delivery.balance", "target_adpostbacks.config.environment"}
+SEAM |= {"target_adpostbacks.config", "target_adpostbacks.config.files"}
+SEAM |= {"target_adpostbacks.ledger", "target_adpostbacks.ledger.address", "target_adpostbacks.singer.summaries"}
+"""What the data source for Spark imports of the package: where records, settings and ledgers are handed over."""
+
 NEVER_IN_THE_CORE = set(
     "time random logging threading queue concurrent select socket ssl http urllib3 requests sqlite3 sqlalchemy asyncio "
     "multiprocessing os secrets subprocess singer_sdk".split()
@@ -123,6 +129,14 @@ def test_a_library_is_used_in_its_place_only(path: Path) -> None:
     for library, places in ONLY_IN.items():
         assert library not in used or {room(path), name_of(path)} & {*places.split()}, f"{library} belongs to {places}"
     assert room(path) not in ("core", "networks") or not used & NEVER_IN_THE_CORE
+
+
+def test_spark_is_outside_and_comes_in_by_the_doors() -> None:
+    for path in SPARK.rglob("*.py"):
+        ours = {name for name in imports(path) if name.startswith("target_adpostbacks")}
+        assert {name.rpartition(".")[0] for name in ours} <= SEAM
+    for path in modules():
+        assert not {name for name in imports(path) if name.startswith(("pyspark", "pyarrow"))}
 
 
 def test_networks_never_import_each_other() -> None:

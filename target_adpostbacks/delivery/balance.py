@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -47,6 +48,15 @@ def _by_reason(prefix: str, delivered: Mapping[str, int]) -> dict[str, int]:
     return {
         key.removeprefix(prefix): count for key, count in sorted(delivered.items()) if count and key.startswith(prefix)
     }
+
+
+def added(tallies: Iterable[Tally]) -> Tally:
+    """Several runs' in one."""
+    sums: dict[str, Any] = msgspec.structs.asdict(Tally())
+    for tally in tallies:
+        for name, count in msgspec.structs.asdict(tally).items():
+            sums[name] = dict(Counter(sums[name]) + Counter(count)) if isinstance(count, dict) else sums[name] + count
+    return Tally(**sums)
 
 
 def unbalanced(tally: Tally, without_outcome: int) -> str | None:

@@ -1,0 +1,128 @@
+"""Sends what a job writes: ``deliver`` in each task, and what became of it all at the end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from pyspark import TaskContext
+from pyspark.sql.datasource import DataSourceArrowWriter, WriterCommitMessage
+
+from pyspark_adpostbacks.ledgers import shared_ledger
+from pyspark_adpostbacks.options import TO_WRITE, InvalidOptions, checked, place_of, truth
+from pyspark_adpostbacks.records import records
+from target_adpostbacks import deliver
+from target_adpostbacks.delivery.balance import Tally, added, summary
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LOG = logging.getLogger("target_adpostbacks")
+
+
+class NotDelivered(Exception):
+    """Something stays open, so that the job fails and what comes after it waits. The message has counts alone."""
+
+
+@dataclass
+class Result(WriterCommitMessage):
+    """What became of the records of one task."""
+
+    tally: Tally
+
+
+class Job:
+    """What one write or one stream is to do. Made on the driver; pickled, without a secret, to every task."""
+
+    def __init__(self, options: Mapping[str, str], columns: Sequence[str], *, overwrite: bool) -> None:
+        if overwrite:
+            raise InvalidOptions(
+                "mode: what networks were told can't be overwritten; write with mode('append'), streams with"
+                " outputMode('append')"
+            )
+        if twice := sorted(name for name, count in Counter(columns).items() if count > 1):
+            raise InvalidOptions(f"The DataFrame has several columns of one name: {', '.join(twice)}; rename them")
+        said = checked(options, TO_WRITE)
+        self.place = place_of(said)
+        self.stream = said.get("stream", "").strip() or "conversions"
+        self.key = [name.strip() for name in said.get("key", "").split(",") if name.strip()] or ["event_id"]
+        self.allows_open = truth(said, "allow_open")
+        self.host = os.uname().nodename
+        self.id = uuid4().hex
+
+    def send(self, batches: Iterable[pa.RecordBatch]) -> Result:
+        """Deliver what one task has; in the task. A partition without rows has no run in the ledger."""
+        rows = records(batches)
+        if (first := next(rows, None)) is None:
+            return Result(Tally())
+        _show_log()
+        config = self.place.read()
+        shared_ledger(config, self.host)
+        task = TaskContext.get()
+        owner = f"spark-{self.id}-{task.partitionId()}-{task.taskAttemptId()}" if task else None
+        given = {**config, "workers": 0}  # the cores are Spark's to give
+        return Result(deliver(chain([first], rows), given, stream=self.stream, key=self.key, owner=owner))
+
+    def end(self, messages: Iterable[WriterCommitMessage | None], part: str = "") -> None:
+        """Say what became of all records; on the driver. Raises NotDelivered while something is open."""
+        tally = added(message.tally for message in messages if isinstance(message, Result))
+        _show_log()
+        LOG.info("Spark job %s%s: %s", self.id, part, summary(tally))
+        if tally.open and not self.allows_open:
+            raise NotDelivered(
+                f"{sum(tally.open.values())} conversions are not delivered yet: {told(tally.open)}. `adpostbacks log"
+                " --status open` says why. The same rows are sent when the job runs again, and nothing twice;"
+                " option allow_open lets it end all the same."
+            )
+
+    def give_up(self, messages: Iterable[WriterCommitMessage | None], part: str = "") -> None:
+        """Say what tasks had done before the job failed; on the driver."""
+        done = [message.tally for message in messages if isinstance(message, Result)]
+        _show_log()
+        LOG.error(
+            "Spark job %s%s failed; %d tasks had ended: %s. What networks accepted stays accepted.",
+            self.id,
+            part,
+            len(done),
+            summary(added(done)),
+        )
+
+
+class Writer(DataSourceArrowWriter):
+    """Sends a DataFrame."""
+
+    def __init__(self, options: Mapping[str, str], columns: Sequence[str], *, overwrite: bool) -> None:
+        self._job = Job(options, columns, overwrite=overwrite)
+
+    def write(self, iterator: Iterator[pa.RecordBatch]) -> WriterCommitMessage:
+        """Send one task's rows."""
+        return self._job.send(iterator)
+
+    def commit(self, messages: list[WriterCommitMessage | None]) -> None:
+        """Every task has ended well."""
+        self._job.end(messages)
+
+    def abort(self, messages: list[WriterCommitMessage | None]) -> None:
+        """A task, or the commit, has failed."""
+        self._job.give_up(messages)
+
+
+def told(counts: Mapping[str, int]) -> str:
+    """``busy 2, no_answer 1``."""
+    return ", ".join(f"{reason} {count}" for reason, count in counts.items())
+
+
+def _show_log() -> None:
+    """What Spark's Python processes write to standard error is in the log of the driver or the executor."""
+    if not LOG.handlers and not logging.getLogger().handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s adpostbacks: %(message)s"))
+        LOG.addHandler(handler)
+        LOG.setLevel(logging.INFO)
