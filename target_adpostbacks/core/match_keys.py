@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from hashlib import sha256 as _sha256
 from typing import Any
@@ -57,10 +57,12 @@ def each_hashed(raws: Iterable[str], normalize: Callable[..., str | None], *cont
     return digests
 
 
-def distinct_hashed(raws: Iterable[str], normalize: Callable[..., str | None], *context: Any) -> list[str]:
+def distinct_hashed(raws: Sequence[str], normalize: Callable[..., str | None], *context: Any) -> list[str]:
     """``each_hashed`` without what comes twice, two spellings of one value for example."""
-    digests = each_hashed(raws, normalize, *context)
-    return digests if len(digests) < 2 else [*dict.fromkeys(digests)]
+    if len(raws) == 1:
+        digest = hashed(raws[0], normalize, *context)
+        return [digest] if digest else []
+    return [*dict.fromkeys(each_hashed(raws, normalize, *context))]
 
 
 def hashed_list(raw: str | None, normalize: Callable[..., str | None], *context: Any) -> list[str]:
@@ -90,7 +92,7 @@ def first_hashed(raws: Iterable[str], normalize: Callable[..., str | None], *con
     return None
 
 
-@lru_cache(maxsize=10_000)  # asked twice where a record has several
+@lru_cache(maxsize=256)  # asked again for each network, and where a record has several
 def email(raw: str) -> str | None:
     """``' Ada.L+x@Example.com '`` -> ``'ada.l+x@example.com'``; None if it is no address.
 

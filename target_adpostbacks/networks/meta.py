@@ -327,7 +327,7 @@ class Meta(Network[MetaSettings]):
         if click := super().click(conversion):
             return click
         # The _fbc cookie is nothing but a click id with the time of the click.
-        cookie = _cookie(conversion.ids.get("fbc"), conversion)
+        cookie = _cookie(conversion.ids.get("fbc"), _milliseconds(conversion))
         return ("fbclid", cookie) if cookie else None
 
     def envelope(self, conversion: Conversion) -> dict[str, JSON]:
@@ -376,23 +376,23 @@ class Meta(Network[MetaSettings]):
         hashes: list[str] | None
         if c.email and (hashes := _distinct(c.email, email)):
             user["em"] = hashes
-        if c.phone and (hashes := _distinct(c.phone, phones.digits, self.settings.country_codes(c.country))):
+        if c.phone and (hashes := self._phones(c)):
             user["ph"] = hashes
-        if c.first_name and (hashes := _hashed(c.first_name, _name_hash)):
+        if c.first_name and (hashes := _name_hash(c.first_name)):
             user["fn"] = hashes
-        if c.last_name and (hashes := _hashed(c.last_name, _name_hash)):
+        if c.last_name and (hashes := _name_hash(c.last_name)):
             user["ln"] = hashes
-        if c.gender and (hashes := _hashed(c.gender, keys.gender_hash)):
+        if c.gender and (hashes := _gender_hash(c.gender)):
             user["ge"] = hashes
-        if c.date_of_birth and (hashes := _hashed(c.date_of_birth, _birth_hash, c.event_time.year)):
+        if c.date_of_birth and (hashes := _birth_hash(c.date_of_birth, c.event_time.year)):
             user["db"] = hashes
-        if c.city and (hashes := _hashed(c.city, places.city_hash)):
+        if c.city and (hashes := _city_hash(c.city)):
             user["ct"] = hashes
-        if c.state and (hashes := _hashed(c.state, places.state_hash, keys.unhashed(c.country))):
+        if c.state and (hashes := _state_hash(c.state, keys.unhashed(c.country))):
             user["st"] = hashes
-        if c.postal_code and (hashes := _hashed(c.postal_code, places.postal_code_hash, keys.unhashed(c.country))):
+        if c.postal_code and (hashes := _postal_code_hash(c.postal_code, keys.unhashed(c.country))):
             user["zp"] = hashes
-        if c.country and (hashes := _hashed(c.country, keys.country_hash)):
+        if c.country and (hashes := _country_hash(c.country)):
             user["country"] = hashes
         if c.external_id and (ids := self._external_id(c)):
             user["external_id"] = ids
@@ -402,7 +402,7 @@ class Meta(Network[MetaSettings]):
             user["client_user_agent"] = c.user_agent
         if fbc := self._fbc(c):
             user["fbc"] = fbc
-        if c.ids and (fbp := _cookie(c.ids.get("fbp"), c)):
+        if c.ids and (fbp := _cookie(c.ids.get("fbp"), _milliseconds(c))):
             user["fbp"] = fbp
         if action_source in ("app", "physical_store") and (madid := _madid(c)):
             user["madid"] = madid
@@ -416,6 +416,10 @@ class Meta(Network[MetaSettings]):
             raise Skip("no_match_key", f"needed: {self.match_rules[c.event_source]}")
         return user
 
+    def _phones(self, c: Conversion) -> list[str]:
+        codes = () if phones.is_e164(c.phone[0]) and len(c.phone) == 1 else self.settings.country_codes(c.country)
+        return _distinct(c.phone, phones.digits, codes)
+
     def _external_id(self, c: Conversion) -> list[str]:
         if self.settings.hash_external_id:
             return _distinct(c.external_id, _external_id)
@@ -426,15 +430,19 @@ class Meta(Network[MetaSettings]):
 
         Never now, and never after the event: a click's time that is not known is the event's.
         """
-        cookie = self._of_click(c)
-        return None if cookie is None or _is_old(cookie, c) else cookie
-
-    def _of_click(self, c: Conversion) -> str | None:
-        cookie = _cookie(c.ids.get("fbc"), c)
         fbclid = super().click_id(c)
-        if fbclid is None:
-            return cookie
-        if as_cookie := _cookie(fbclid, c):
+        if fbclid is None:  # nor is there a cookie that can be used: it would be the click id
+            return None
+        happened = _milliseconds(c)
+        cookie = self._of_click(c, fbclid, happened)
+        return None if cookie is None or _is_old(cookie, happened) else cookie
+
+    def _of_click(self, c: Conversion, fbclid: str, happened: float) -> str | None:
+        as_cookie, fbc = _cookie(fbclid, happened), c.ids.get("fbc")
+        if as_cookie and fbclid == fbc:
+            return as_cookie
+        cookie = _cookie(fbc, happened)
+        if as_cookie:
             return as_cookie if cookie is None or _created(as_cookie) > _created(cookie) else cookie
         if not _FBCLID(fbclid):
             return cookie
@@ -515,21 +523,21 @@ class Meta(Network[MetaSettings]):
 
     def unusable(self, conversion: Conversion, sent: Collection[str]) -> Iterable[str]:
         c = conversion
-        yield from super().unusable(c, sent)
-        for name in ("fbc", "fbp"):
-            if not (cookie := c.ids.get(name)):
-                continue
-            if problem := _cookie_problem(cookie, c):
-                yield f"{name}: {problem}"
-            elif name == "fbc" and _is_old(cookie, c):
-                yield f"{name}: created more than 90 days before the event"
-        if "fbc" not in sent and not c.ids.get("fbc") and (fbclid := super().click_id(c)):
-            clicked_long_ago = _FBCLID(fbclid) or not _cookie_problem(fbclid, c)
-            yield f"fbclid: {'clicked more than 90 days before the event' if clicked_long_ago else 'not a click id'}"
+        said = [*super().unusable(c, sent)]
+        if fbc := c.ids.get("fbc"):
+            said += _cookie_mistakes("fbc", fbc, c)
+        if "fbp" not in sent and (fbp := c.ids.get("fbp")):
+            said += _cookie_mistakes("fbp", fbp, c)
+        if "fbc" not in sent and not fbc and (clicked := super().click_id(c)):
+            clicked_long_ago = _FBCLID(clicked) or not _cookie_problem(clicked, _milliseconds(c))
+            said.append(
+                f"fbclid: {'clicked more than 90 days before the event' if clicked_long_ago else 'not a click id'}"
+            )
         if c.lead_id and "lead_id" not in sent:
-            yield "lead_id: not digits alone"
+            said.append("lead_id: not digits alone")
         if (content_type := _given_content_type(c)) and content_type not in CONTENT_TYPES:
-            yield "content_type: not one that Meta documents"
+            said.append("content_type: not one that Meta documents")
+        return said
 
     def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
         return [key for key in payload["user_data"] if key != "client_user_agent"]
@@ -649,21 +657,32 @@ def _fits(pattern: str, text: str) -> bool:
     return re.fullmatch(pattern, text, re.ASCII) is not None
 
 
-_name_hash = keys.remembering(name)
-_birth_hash = keys.remembering(date_of_birth)
+def _remembering(normalize: Callable[..., str | None]) -> Callable[..., list[str] | None]:
+    """A list of the hash of what comes again and again, a name for example; None where there is none. Don't change it.
+
+    The last 10,000 are remembered, as by ``keys.remembering``.
+    """
+
+    @lru_cache(maxsize=10_000)
+    def hashes_of(raw: str, *context: Any) -> list[str] | None:
+        digest = None if keys.is_md5(raw) else keys.hashed(raw, normalize, *context)  # Meta documents SHA-256 alone
+        return [digest + keys.appendix(raw) if len(raw) > 64 else digest] if digest else None
+
+    return hashes_of
 
 
-def _hashed(raw: str, hash_of: Callable[..., str | None], *context: Any) -> list[str] | None:
-    """``hash_of`` as the only member of a list; None where there is none."""
-    if keys.is_md5(raw):  # Meta documents SHA-256 alone
-        return None
-    digest = hash_of(raw, *context)
-    return [digest + keys.appendix(raw) if len(raw) > 64 else digest] if digest else None
+_name_hash = _remembering(name)
+_gender_hash = _remembering(keys.gender)
+_birth_hash = _remembering(date_of_birth)
+_city_hash = _remembering(places.city)
+_state_hash = _remembering(places.state)
+_postal_code_hash = _remembering(places.postal_code)
+_country_hash = _remembering(keys.folded)
 
 
 def _distinct(raws: Sequence[str], normalize: Callable[..., str | None], *context: Any) -> list[str]:
     """``keys.distinct_hashed``, with what Meta's parameter builder appends: Meta takes it whole."""
-    if max(map(len, raws), default=0) > 64:
+    if len(raws[0]) > 64 or (len(raws) > 1 and max(map(len, raws)) > 64):
         whole = ((keys.hashed(raw, normalize, *context), raw) for raw in raws)
         return [*dict.fromkeys(digest + keys.appendix(raw) for digest, raw in whole if digest)]
     return keys.distinct_hashed(raws, normalize, *context)
@@ -674,20 +693,28 @@ def _ip_address(raw: str) -> str | None:
     return address if address is None or address == raw else address + keys.appendix(raw)
 
 
-def _cookie(raw: str | None, c: Conversion) -> str | None:
+def _cookie(raw: str | None, happened: float) -> str | None:
     """A cookie of Meta's that may have been there at the event."""
-    return raw if raw and not _cookie_problem(raw, c) else None
+    return raw if raw and not _cookie_problem(raw, happened) else None
 
 
-def _cookie_problem(raw: str, c: Conversion) -> str:
+def _cookie_problem(raw: str, happened: float) -> str:
     created = _created(raw)
     if created == NO_COOKIE:
         return "not a cookie of Meta's"
-    return "created more than a minute after the event" if created > _milliseconds(c) + MAX_COOKIE_AHEAD else ""
+    return "created more than a minute after the event" if created > happened + MAX_COOKIE_AHEAD else ""
 
 
-def _is_old(cookie: str, c: Conversion) -> bool:
-    return _created(cookie) < _milliseconds(c) - MAX_COOKIE_AGE
+def _cookie_mistakes(name: str, cookie: str, c: Conversion) -> list[str]:
+    happened = _milliseconds(c)
+    problem = _cookie_problem(cookie, happened)
+    if not problem and name == "fbc" and _is_old(cookie, happened):
+        problem = "created more than 90 days before the event"
+    return [f"{name}: {problem}"] if problem else []
+
+
+def _is_old(cookie: str, happened: float) -> bool:
+    return _created(cookie) < happened - MAX_COOKIE_AGE
 
 
 def _milliseconds(c: Conversion) -> float:
