@@ -127,6 +127,8 @@ def _lower(field: str, value: Any) -> str | None:
 
 def _texts(field: str, value: Any) -> tuple[str, ...] | None:
     """E-mails or phones; what is none, a macro for example, their normalizing leaves out."""
+    if value.__class__ is str and (text := value.strip()) and text[0] != "[" and text.isascii() and text not in NOTHING:
+        return (text,)
     members = value if isinstance(value, (list, tuple)) else [value]
     try:
         texts = tuple(map(str.strip, members))
@@ -401,6 +403,9 @@ READERS: dict[str, Reader] = {
 
 PRINTABLE_READERS = frozenset({_identifier, _label, _att_status})
 """Readers that, as ``read_text`` does, only trim a text, if all its characters are printable."""
+
+CLOSED_READERS = frozenset({_lower, _event_source, _currency, _country})
+"""Readers of columns that have few values."""
 
 ITEM_READERS: dict[str, Reader] = {
     **dict.fromkeys(Item.__struct_fields__, read_text),

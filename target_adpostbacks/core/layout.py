@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from target_adpostbacks.core.columns import (
+    CLOSED_READERS,
     COLUMN_ALIASES,
     DERIVED,
     PRINTABLE_READERS,
@@ -35,11 +36,25 @@ class Shape(NamedTuple):
     texts: Values  # of the columns that are text
     text_columns: tuple[str, ...]  # those that may hold no control character first
     printable: int  # how many of them these are
-    others: tuple[tuple[str, str, Reader], ...]  # column, field, reader
+    others: tuple[tuple[str, str, Callable[[Any], Any]], ...]  # column, field, what reads a value
     unknown: tuple[str, ...]
     ids: tuple[str, ...]
 
 
+class _Remembered(dict[str, Any]):
+    """What a column's few values are read as, by their spelling: that saves up to a microsecond each time."""
+
+    def __init__(self, column: str, reader: Reader) -> None:
+        self.column, self.reader = column, reader
+
+    def __missing__(self, value: Any) -> Any:
+        clean = self.reader(self.column, value)
+        if value.__class__ is str and len(self) < MAX_SPELLINGS:
+            self[value] = clean
+        return clean
+
+
+MAX_SPELLINGS = 1_000
 MAX_SHAPES = 1_000
 """Shapes that are remembered: a tap has one or a few for each stream."""
 
@@ -89,6 +104,11 @@ class Columns:
             self.readers[field] = partial(moment, zone=zone)
         for alias, column in COLUMN_ALIASES.items():
             self.readers[alias] = self.readers[column]
+        self._remembered = {
+            name: _Remembered(name, reader).__getitem__
+            for name, reader in self.readers.items()
+            if reader in CLOSED_READERS
+        }
         self._spellings = {name.lower(): name for name in (*self.readers, "address")}
         self._shapes: dict[tuple[str, ...], Shape | None] = {}
 
@@ -127,7 +147,7 @@ class Columns:
             text_columns=(*printable, *plain),
             printable=len(printable),
             others=tuple(
-                (name, COLUMN_ALIASES.get(name, name), reader)
+                (name, COLUMN_ALIASES.get(name, name), self._remembered.get(name) or partial(reader, name))
                 for name, reader in readers.items()
                 if reader and reader not in TEXT_READERS and reader not in PRINTABLE_READERS
             ),

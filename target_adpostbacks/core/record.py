@@ -64,7 +64,7 @@ def parse(
         record = columns.mapped(record)
     row = record
     if not all(record.values()):
-        record = {name: value for name, value in record.items() if value is not None and value != ""}
+        record = {name: value for name, value in record.items() if value or (value is not None and value != "")}
     is_completed = over or columns.completes
     c = None if is_completed else _at_once(record, columns)
     if c is None:
@@ -111,21 +111,21 @@ def _at_once(record: Mapping[str, Any], columns: Columns) -> Conversion | None:
             trimmed = tuple(map(_strip, texts))
         except TypeError:  # an id that is a number
             trimmed = tuple([read_text("", value) or "" for value in texts])
-        if "" in trimmed or not "".join(trimmed[:printable]).isprintable():
+        if not all(trimmed) or not "".join(trimmed[:printable]).isprintable():
+            return None
+        if not (joined := "".join(trimmed)).isascii() and not joined.isprintable():  # invisible characters, perhaps
             return None
         if not FIRST.isdisjoint(map(_first, trimmed)) and any(map(is_placeholder, trimmed)):
             return None
         if not HASHES.isdisjoint(trimmed):
-            return None
-        if not (joined := "".join(trimmed)).isascii() and not joined.isprintable():  # invisible characters, perhaps
             return None
         out = {**record}
         if trimmed != texts:
             out.update(zip(text_columns, trimmed, strict=True))
         spelling = out["event_spelling"] = out["event_name"]
         out["event_name"] = canonical_event(spelling)
-        for column, field, reader in others:
-            out[field] = reader(column, record[column])
+        for column, field, read in others:
+            out[field] = read(record[column])
         if ids:
             out["ids"] = {name: out[name] for name in ids}
         columns.landing.read(out)

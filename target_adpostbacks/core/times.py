@@ -17,6 +17,8 @@ else:  # 3.10 reads only what it writes itself
     from backports.datetime_fromisoformat import datetime_fromisoformat as from_iso
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+LEAST_MILLISECONDS = 100_000_000_000
+"""From this number on, what is since the epoch are no seconds."""
 
 
 def moment(field: str, value: Any, zone: tzinfo = timezone.utc) -> datetime | None:
@@ -24,6 +26,8 @@ def moment(field: str, value: Any, zone: tzinfo = timezone.utc) -> datetime | No
 
     A time without an offset is in ``zone``. Raises InvalidConversion.
     """
+    if value.__class__ is int and 0 <= value < LEAST_MILLISECONDS:
+        return EPOCH + timedelta(0, value)
     if isinstance(value, str):
         value = value.strip()
         if not value:
@@ -74,7 +78,7 @@ _is_basic_date = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", 
 def _epoch(field: str, number: float) -> datetime:
     if not abs(number) < 1e17:  # not a number is not less either
         raise InvalidConversion(field, "time out of range")
-    per_second = 1 if abs(number) < 1e11 else 1_000 if abs(number) < 1e14 else 1_000_000
+    per_second = 1 if abs(number) < LEAST_MILLISECONDS else 1_000 if abs(number) < 1e14 else 1_000_000
     try:
         if isinstance(number, int):
             return EPOCH + timedelta(microseconds=number * (1_000_000 // per_second))
