@@ -24,11 +24,11 @@ from target_adpostbacks.delivery.lane import WAITING_BATCHES, Lane, Pace, Wait
 from target_adpostbacks.delivery.observing import NOBODY, Observer
 from target_adpostbacks.delivery.people import People
 from target_adpostbacks.delivery.queued import Queued, Skipped, WhyOpen, deadline
-from target_adpostbacks.delivery.repeats import UNRECOGNIZED, Repeats
+from target_adpostbacks.delivery.repeats import UNRECOGNIZED, HeldBack, Repeats, Sorted
 from target_adpostbacks.delivery.search import Search
 from target_adpostbacks.delivery.transport import Transport
 from target_adpostbacks.delivery.under_way import UnderWay
-from target_adpostbacks.delivery.verdicts import Verdicts
+from target_adpostbacks.delivery.verdicts import NEVER_SENT, Verdicts
 from target_adpostbacks.ledger import Ledger, UnusableLedger
 
 if TYPE_CHECKING:
@@ -142,9 +142,26 @@ class Delivery:
         if fresh:
             self._begin(self._lanes.get(account.label) or self._lane(account), fresh)
 
-    def _begin(self, lane: Lane, batch: list[Queued], *, is_again: bool = False) -> None:
-        work = partial(self._deliver_guarded, lane, batch, time.monotonic(), is_again=is_again)
+    def _begin(self, lane: Lane, batch: list[Queued], *, is_again: bool = False, waits: bool = True) -> None:
+        """``is_again``: it has waited for other tasks; ``waits``: corrections may wait for more of the input."""
+        work = partial(self._deliver_guarded, lane, batch, time.monotonic(), is_again=is_again, waits=waits)
         lane.submit(work, deadline(batch), self._is_waiting)
+
+    def put_off(self, account: Account, *, is_over: bool) -> list[Queued]:
+        """Corrections that came before their original and wait no more, in their order; for ``submit_again``.
+
+        ``is_over``: all that was to be submitted has been, and all of them are. Else only where too many wait, or for
+        too long.
+        """
+        lane = self._lanes.get(account.label)
+        if lane is None or not (is_over or lane.put_off.is_due):
+            return []
+        self.finish(account)  # what comes behind them may be under way
+        return lane.put_off.take(is_over=is_over)
+
+    def submit_again(self, account: Account, batch: Sequence[Queued]) -> None:
+        """Send what was put off, in the background, or say why it is not sent."""
+        self._begin(self._lanes[account.label], [*batch], waits=False)
 
     def take_turn(self, queued: Queued) -> bool:
         """Whether it may be batched: nothing that its network takes for the same waits in a batch, or is under way.
@@ -263,10 +280,12 @@ class Delivery:
             )
         return self._signed[key]
 
-    def _deliver_guarded(self, lane: Lane, batch: list[Queued], handed_over: float, *, is_again: bool) -> None:
+    def _deliver_guarded(
+        self, lane: Lane, batch: list[Queued], handed_over: float, *, is_again: bool, waits: bool
+    ) -> None:
         """Deliver a batch; an error holds state back and ends the run. Its text may hold values and is not shown."""
         try:
-            self._deliver(lane, batch, is_again=is_again)
+            self._deliver(lane, batch, is_again=is_again, waits=waits)
         except Exception as error:  # noqa: BLE001 - reported by the main thread
             self._fail(error)
             self._verdicts.unwritten(batch)
@@ -283,20 +302,16 @@ class Delivery:
         self.failed = self.failed or error
         self.stopping.set()
 
-    def _deliver(self, lane: Lane, batch: list[Queued], *, is_again: bool) -> None:
+    def _deliver(self, lane: Lane, batch: list[Queued], *, is_again: bool, waits: bool) -> None:
         if not self._await_asset(lane, batch):
             self._verdicts.store([(BUSY, batch)], None)
             return
         if self._claims is not None and not (batch := self._claimed(self._claims, batch, is_again=is_again)):
             return
         by_status = self._repeats.sort(batch, lane.network)
-        held_back = self._repeats.held_back([*by_status.new, *by_status.refused], self._verdicts.left_open)
-        if held_back.too_early:
-            self._verdicts.store([(TOO_EARLY, held_back.too_early)], None)
-        if held_back.groundless:
-            self._verdicts.skip(held_back.groundless, "by_rule", NO_ORIGINAL)
-        by_status = by_status.without(held_back.all())
-        self._verdicts.release([*by_status.accepted, *held_back.needless], "already accepted")
+        if held_back := self._repeats.held_back([*by_status.new, *by_status.refused], self._verdicts.left_open):
+            by_status = self._keep_back(lane, by_status, held_back, waits=waits)
+        self._verdicts.release(by_status.accepted, "already accepted")
         unrecognized = by_status.unrecognized and self._verdicts.without_erased(by_status.unrecognized)
         self._verdicts.leave_open(unrecognized, Outcome(Verdict.NO_ANSWER, message=UNRECOGNIZED))
         if by_status.new:
@@ -318,6 +333,22 @@ class Delivery:
             self._verdicts.store([(CLAIMED, [*batch])], None)
         else:
             self._claims.aside.add(self._lanes[batch[0].postback.account].account, batch)
+
+    def _keep_back(self, lane: Lane, by_status: Sorted, held_back: HeldBack, *, waits: bool) -> Sorted:
+        """What is left to be sent."""
+        put_off: list[Queued] = []
+        if waits:
+            corrections = [each for each in (*by_status.new, *by_status.refused) if each.postback.key.adjustment]
+            put_off = lane.put_off.add(held_back.early, corrections)
+            held_back = held_back.without(put_off)
+        if held_back.too_early:
+            self._verdicts.store([(TOO_EARLY, held_back.too_early)], None)
+        if held_back.groundless and self.stopping.is_set():  # the rest of the input may have it
+            self._verdicts.store([(NEVER_SENT, held_back.groundless)], None)
+        elif held_back.groundless:
+            self._verdicts.skip(held_back.groundless, "by_rule", NO_ORIGINAL)
+        self._verdicts.release(held_back.needless, "already accepted")
+        return by_status.without([*put_off, *held_back.all()])
 
     def _await_asset(self, lane: Lane, batch: list[Queued]) -> bool:
         """Whether this run alone sends to the batch's asset, after waiting for another run to end.

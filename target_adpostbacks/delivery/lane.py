@@ -14,6 +14,7 @@ from itertools import count
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import Outcome, Verdict
 from target_adpostbacks.delivery.access import SignedIn
+from target_adpostbacks.delivery.put_off import PutOff
 
 WAITING_BATCHES = 2
 """Batches of an account that wait for each one under way, before the reader waits too."""
@@ -59,6 +60,7 @@ class Lane:
         self.halted: Outcome | None = None  # why nothing more is sent to the account in this run
         self.accepted_at = 0.0  # monotonic: when the network last accepted something; 0: not in this run
         self.futures: set[Future[None]] = set()
+        self.put_off = PutOff()
         concurrency = self.network.settings.concurrency
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=account.label)
         self._slots = threading.Semaphore(concurrency * (1 + WAITING_BATCHES))

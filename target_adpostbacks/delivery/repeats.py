@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -34,8 +34,7 @@ class Sorted(NamedTuple):
 
     def without(self, others: Sequence[Queued]) -> Sorted:
         """The same, but for these."""
-        ids = {id(queued) for queued in others}
-        return Sorted(*([queued for queued in group if id(queued) not in ids] for group in self))
+        return Sorted(*_without(self, others))
 
 
 class HeldBack(NamedTuple):
@@ -45,9 +44,18 @@ class HeldBack(NamedTuple):
     groundless: list[Queued]  # the ledger does not have accepted what they adjust
     needless: list[Queued]  # they restate the value with which that was accepted
 
+    @property
+    def early(self) -> list[Queued]:
+        """Those that may have their original further down in the input."""
+        return [*(queued for queued in self.too_early if queued.postback.awaits_original), *self.groundless]
+
     def all(self) -> list[Queued]:
         """Each of them."""
         return [*self.too_early, *self.groundless, *self.needless]
+
+    def without(self, others: Sequence[Queued]) -> HeldBack:
+        """The same, but for these."""
+        return HeldBack(*_without(self, others))
 
 
 class Repeats:
@@ -93,12 +101,12 @@ class Repeats:
                 (by_status.new if is_recognized else by_status.unrecognized).append(queued)
         return by_status
 
-    def held_back(self, batch: Sequence[Queued], left_open: LeftOpen) -> HeldBack:
-        """Corrections that do not leave, and what would overtake what this run left open."""
+    def held_back(self, batch: Sequence[Queued], left_open: LeftOpen) -> HeldBack | None:
+        """Corrections that do not leave, and what would overtake what this run left open; None: nothing could."""
         adjusted = {id(queued): adjusted_by(queued.postback) for queued in batch if queued.postback.key.adjustment}
-        held_back = HeldBack([], [], [])
         if not adjusted and not left_open:
-            return held_back
+            return None
+        held_back = HeldBack([], [], [])
         earlier = self._ledger.earlier([key for keys in adjusted.values() for key in keys], corrections=True)
         for queued in batch:
             keys = adjusted.get(id(queued), ())
@@ -133,6 +141,11 @@ class Repeats:
             if getattr(postback.facts, name) != getattr(earlier, name):
                 with self._lock:
                     self.differences[f"{postback.account}: {name}"] += 1
+
+
+def _without(groups: Iterable[list[Queued]], others: Iterable[Queued]) -> Iterator[list[Queued]]:
+    ids = {id(queued) for queued in others}
+    return ([queued for queued in group if id(queued) not in ids] for group in groups)
 
 
 def _redated(postback: Postback, first_read_at: str, network: Network[Any]) -> Postback:

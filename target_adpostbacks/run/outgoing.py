@@ -57,6 +57,7 @@ class Outgoing:
         for waiting in self._in_turn.values():
             if len(waiting) and time.monotonic() - waiting.since >= self._age:
                 self._send_in_turn(waiting)
+            self._decide(waiting.account)
         if self._skipped and time.monotonic() - self._skipped_since >= self._age:
             self._write_skipped()
 
@@ -75,6 +76,8 @@ class Outgoing:
                 self._delivery.submit(batches.account, batch)
         for waiting in self._in_turn.values():
             self._send_in_turn(waiting)
+        for waiting in self._in_turn.values():
+            self._decide(waiting.account, is_over=True)
 
     def _take_turn(self, queued: Queued) -> bool:
         waiting = self._in_turn.get(queued.postback.account)
@@ -98,6 +101,15 @@ class Outgoing:
                 for queued in batch:
                     self._delivery.take_turn(queued)
                 self._delivery.submit(waiting.account, batch)
+
+    def _decide(self, account: Account, *, is_over: bool = False) -> None:
+        """Send the corrections that came before their original, if it has come since; of a conversion one by one."""
+        waiting = InTurn(account, self._max_batch_rows)
+        for queued in self._delivery.put_off(account, is_over=is_over):
+            waiting.add(queued)
+        while len(waiting):
+            for batch in waiting.take(in_order=self._delivery.finish(account)):
+                self._delivery.submit_again(account, batch)
 
     def _write_skipped(self) -> None:
         rows, self._skipped, self._skipped_since = self._skipped, [], 0.0

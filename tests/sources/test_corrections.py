@@ -115,3 +115,27 @@ def test_an_opportunity_is_restated_when_its_amount_changes(google: Sandbox, tmp
     assert after(opportunity(1500, 12)) == back
     assert after(opportunity(1500, 9), opportunity(1200, 11), opportunity(1500, 12)) == back
     assert sorted(after(opportunity(1500, 12, is_won=False))) == sorted([*back, "retract accepted"])
+
+
+def ga4(name: str, minute: int, **changes: Any) -> dict[str, Any]:
+    return {
+        "event_name": name,
+        "event_timestamp": 1795161600000000 + minute * 60_000_000,
+        "ecommerce": {"transaction_id": "T-1"},
+        "event_params": [
+            {"key": "value", "value": {"int_value": 60}},
+            {"key": "currency", "value": {"string_value": "EUR"}},
+        ],
+        "collected_traffic_source": {"gclid": "EAIaIQob"},
+        **changes,
+    }
+
+
+def test_a_refund_that_comes_before_its_sale_in_the_input_is_sent_after_it(google: Sandbox, tmp_path: Path) -> None:
+    rows = [ga4("refund", 9), ga4("refund", 9, ecommerce={"transaction_id": "T-2"}), ga4("purchase", 0)]
+    for _ in range(2):
+        assert delivered(google, tmp_path, *rows, source="ga4_bigquery") == [
+            ("T-1", "", "accepted", ""),
+            ("T-1", "retract", "accepted", ""),
+            ("T-2", "retract", "skipped", "by_rule"),
+        ]
