@@ -80,8 +80,7 @@ class Claims:
                 continue
             taken.ours.append(queued)
             if (silent_for := claimed[_key(queued)]) is not None:
-                since = self._clock() - timedelta(seconds=silent_for)
-                queued.unanswered_since = since.isoformat(timespec="milliseconds")
+                queued.unanswered_since = _written(self._clock() - timedelta(seconds=silent_for))
                 doubted.append(queued)
         if doubted:
             self._note(doubted, write)
@@ -142,6 +141,19 @@ class Claims:
         if self._renewing is not None:
             self._renewing.join()
             self._claims.end()
+
+    def put_away(self) -> None:
+        """Write what tasks have sent that died long ago as unanswered, and forget what they claimed."""
+        if self._renewing is not None:
+            now = self._clock()
+            self._claims.put_away(
+                _written(now), lambda ago: _written(now - timedelta(seconds=ago)), self._ledger.earlier
+            )
+
+
+def _written(time: datetime) -> str:
+    """As the ledger writes it."""
+    return time.isoformat(timespec="milliseconds")
 
 
 def _keys(batch: Sequence[Queued]) -> Collection[Key]:

@@ -18,6 +18,7 @@ from target_adpostbacks.ledger.database import Database
 from target_adpostbacks.ledger.definition import BOOLEAN, DOUBLE, Column, Table
 from target_adpostbacks.ledger.tables import DELIVERIES, NO_REQUEST, Delivered, Earlier, Status, columns_of
 from target_adpostbacks.ledger.upserts import storable, upsert
+from target_adpostbacks.ledger.versions import COLUMNS_OF
 
 OWNERS = Table("claim_owners", (Column("run_id"), Column("owner"), Column("until", DOUBLE)))
 """A row for each run that claims. It lives until ``until``, which it moves on while it does."""
@@ -92,6 +93,8 @@ FORGET = (
     f"DELETE FROM claims WHERE {LONG_DEAD}",
     f"DELETE FROM claim_owners WHERE until < {{now}} - {FORGOTTEN_AFTER}",
 )
+
+FORGET_DEAD = "DELETE FROM claims WHERE network = :network AND asset = :asset AND event_id = :event_id"
 
 
 class Claims:
@@ -217,6 +220,13 @@ class Claims:
             "asset": storable(key.asset),
             "keys": msgspec.json.encode([*names]).decode(),
         }
+
+
+def forget_dead(connection: Connection, deliveries: Iterable[Any], event_id: str) -> None:
+    """Forget what tasks had claimed of deliveries with this event id. The caller has their assets for itself."""
+    if connection.read(COLUMNS_OF[connection.dialect].format(names=f"'{CLAIMS.name}'")):
+        for row in deliveries:
+            connection.run(FORGET_DEAD, {"network": row.network, "asset": row.asset, "event_id": event_id})
 
 
 def _by_name(keys: Iterable[Key]) -> dict[tuple[Any, ...], list[Key]]:

@@ -171,7 +171,10 @@ class Ledger:
             if not self.claim(row.network, row.asset):
                 raise UnusableLedger(f"a run is sending to {row.network}.{row.account}; try again when it has ended")
         status, reason = ("accepted", "") if verdict == "accepted" else ("open", verdict)
+        from target_adpostbacks.ledger.claims import forget_dead
+
         with self._writing(len(rows)) as (connection, seqs):
+            forget_dead(connection, rows, event_id)
             for row, seq in zip(rows, seqs, strict=True):
                 changed = {"seq": seq, "status": status, "reason": reason, "now": now, "delivery_id": row.delivery_id}
                 connection.run(f"{statements.RESOLVE} AND {state}", changed)

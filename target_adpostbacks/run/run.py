@@ -393,6 +393,8 @@ class Run:
         now = self._clock()
         today = now.replace(hour=0, minute=0, second=0, microsecond=0)
         if not self.ledger.has_run_since(today.isoformat(timespec="milliseconds")):
+            if self._claims:
+                self._claims.put_away()
             general = self.general
             self.ledger.expire(
                 *(

@@ -260,6 +260,19 @@ def test_and_outside_of_it_it_stays_open_for_somebody_to_resolve(begin: Begin, o
     assert begin("later").deliver("a").answers.batches == [["a"]]
 
 
+def test_what_is_resolved_as_resend_is_sent_though_an_heir_died_of_it_too(begin: Begin, tmp_path: Path) -> None:
+    silent = begin("silent", RESET)
+    silent.deliver("a", account=an_account(max_attempts=1)).end()
+    heir = Other(tmp_path / "ledger.db", "heir").take("a", requests=True)
+    heir.ledger.close()
+    age(silent, 60 * HOUR)
+    with closing(Ledger(f"sqlite:///{silent.path}")) as ledger:
+        assert ledger.resolve("a", "resend", "2026-11-23T00:00:00.000+00:00")
+    task = begin("one").deliver("a")
+    assert task.answers.batches == [["a"]]
+    assert task.counts == {"accepted": 1}
+
+
 def test_silence_is_counted_from_the_first_time_whoever_dies_of_it(begin: Begin, tmp_path: Path) -> None:
     for number, passes in enumerate((20, 20)):
         dead = Other(tmp_path / "ledger.db", f"dead-{number}").take("a", requests=True)

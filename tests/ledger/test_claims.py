@@ -9,10 +9,11 @@ from contextlib import ExitStack, closing
 
 import pytest
 import sqlalchemy as sa
+from ledger_rows import NOW, a_row, changes
 
 from target_adpostbacks.core.postback import Key
 from target_adpostbacks.ledger import Ledger
-from target_adpostbacks.ledger.claims import Claims
+from target_adpostbacks.ledger.claims import DIED, Claims
 
 Begin = Callable[..., Claims]
 
@@ -168,6 +169,34 @@ def test_at_its_end_a_run_gives_up_all_but_what_is_in_doubt(begin: Begin, ledger
     assert taken[B] is not None
     other.free([A, B, C])
     assert left(ledger_url) == 0
+
+
+def test_what_died_long_ago_is_written_as_unanswered_and_forgotten(begin: Begin, ledger_url: str) -> None:
+    dead, ended, alive, tidy = begin("dead"), begin("ended"), begin("alive"), begin("tidy")
+    dead.take([A, B, key("known"), key("taken")], "default")
+    dead.request([A, key("known"), key("taken")])
+    ended.take([key("left")], "other")
+    ended.request([key("left")])
+    ended.end()
+    alive.take([C], "default")
+    alive.request([C])
+    with closing(Ledger(ledger_url, "run-1")) as ledger:
+        ledger.write(NOW, [a_row("known", "open", reason="no_answer", sent_at=NOW), a_row("taken")])
+        tidy.put_away(NOW, str, ledger.earlier)
+        assert left(ledger_url) == 6
+        age(ledger_url, 25 * 3600)
+        assert alive.renew()
+        tidy.put_away(NOW, lambda seconds: f"{seconds / 3600:.0f} hours ago", ledger.earlier)
+    assert alive.request([C]) == {C: None}.keys()
+    assert left(ledger_url) == 1
+    rows = {row["event_id"]: row for row in changes(ledger_url)}
+    assert {event_id: (row["reason"], row["sent_at"], row["run_id"]) for event_id, row in rows.items()} == {
+        "known": ("no_answer", NOW, "run-1"),
+        "taken": ("", "2026-11-20T12:05:00.000+00:00", "run-1"),
+        "a": ("no_answer", "25 hours ago", "dead"),
+        "left": ("no_answer", "25 hours ago", "ended"),
+    }
+    assert (rows["left"]["account"], rows["a"]["message"]) == ("other", DIED)
 
 
 def test_of_many_that_claim_at_once_each_identity_has_one(begin: Begin) -> None:
