@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sqlite3
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,6 +14,8 @@ from typing import Any
 
 import pytest
 from conftest import SETTINGS, a_record
+from ledger_rows import rows
+from run_target import Target, encoded, schema, state
 
 from target_adpostbacks import deliver
 from target_adpostbacks.config import InvalidConfig
@@ -35,9 +36,9 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def config(sandbox: Sandbox, tmp_path: Path) -> dict[str, Any]:
+def config(sandbox: Sandbox, ledger_url: str) -> dict[str, Any]:
     sections = {name: {**SETTINGS[name], "base_url": sandbox.url} for name in ("tiktok", "reddit")}
-    return {**sections, "ledger_url": f"sqlite:///{tmp_path}/ledger.db", "erasure_key": KEY}
+    return {**sections, "ledger_url": ledger_url, "erasure_key": KEY}
 
 
 def digest_of(text: str) -> str:
@@ -56,8 +57,7 @@ def erase(config: dict[str, Any], value: str = ADA, kind: str = "email", key: st
 
 
 def ledger_rows(config: dict[str, Any], columns: str = "event_id, network, status, reason") -> list[Any]:
-    with closing(sqlite3.connect(config["ledger_url"].removeprefix("sqlite:///"))) as connection:
-        return connection.execute(f"SELECT {columns} FROM deliveries ORDER BY 1, 2").fetchall()
+    return sorted(rows(config["ledger_url"], columns))
 
 
 def received(sandbox: Sandbox) -> list[str]:
@@ -300,11 +300,20 @@ def test_workers_find_whom_nothing_is_sent_about(config: dict[str, Any], sandbox
     assert {int(event_id[4:]) % 2 for event_id in received(sandbox)} == {0}
 
 
+def test_batch_files_leave_them_out_too(config: dict[str, Any], sandbox: Sandbox, tmp_path: Path) -> None:
+    erase(config)
+    file = tmp_path / "batch.jsonl"
+    file.write_bytes(encoded(fresh(1)) + encoded(fresh(2, GRACE)))
+    batch = {"type": "BATCH", "stream": "conversions", "encoding": {"format": "jsonl"}, "manifest": [file.as_uri()]}
+    ran = Target(tmp_path, sandbox.url, **config).run([schema(), batch, state(2)])
+    assert (ran.code, ran.states, received(sandbox)) == (0, [2], ["evt-2"])
+    assert "skipped 1 (suppressed 1)" in ran.summary
+
+
 def test_without_a_key_nobody_is_looked_for(config: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     del config["erasure_key"]
     assert deliver([fresh(1)], config).accepted == 1
-    with closing(sqlite3.connect(config["ledger_url"].removeprefix("sqlite:///"))) as connection:
-        for table in ("erasure", "erasure_index", "erasure_suppressions"):
-            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+    for table in ("erasure", "erasure_index", "erasure_suppressions"):
+        assert rows(config["ledger_url"], "*", table) == []
     assert json.dumps(caplog.messages).count("eras") == 0

@@ -19,9 +19,11 @@ from conftest import SETTINGS, a_record
 
 from target_adpostbacks.config import read
 from target_adpostbacks.core.answers import Request, Response
+from target_adpostbacks.core.digests import digests, fingerprint
 from target_adpostbacks.core.prepared import Prepared
 from target_adpostbacks.delivery.in_turn import MOST_WAITING
 from target_adpostbacks.delivery.transport import Unreachable
+from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.run import Run
 
 NOW = datetime(2026, 11, 20, 13, tzinfo=timezone.utc)
@@ -69,11 +71,13 @@ def a_run(
     most: int = MOST_WAITING,
     age: int = 5,
     ledger_url: str = "",
+    erasure_key: str | None = None,
     **settings: Any,
 ) -> Run:
     section = {**SETTINGS["google_ads"], "max_attempts": 2, **settings}
     ledger_url = ledger_url or f"sqlite:///{tmp_path}/ledger.db"
-    general, accounts = read({"google_ads": section, "ledger_url": ledger_url, "max_batch_age_seconds": age})
+    shared = {"ledger_url": ledger_url, "max_batch_age_seconds": age, "erasure_key": erasure_key}
+    general, accounts = read({"google_ads": section, **shared})
     run = kind(
         general,
         accounts,
@@ -100,8 +104,8 @@ def purchase(number: int, value: float, **changes: Any) -> dict[str, Any]:
     )
 
 
-def restated(number: int, value: float) -> dict[str, Any]:
-    return purchase(number, value, adjustment="restate")
+def restated(number: int, value: float, **changes: Any) -> dict[str, Any]:
+    return purchase(number, value, adjustment="restate", **changes)
 
 
 def finished(run: Run, *records: dict[str, Any]) -> Run:
@@ -352,3 +356,43 @@ def test_an_adjustment_of_a_source_that_the_network_may_have_goes_on(tmp_path: P
     google = Google()
     run = finished(a_run(tmp_path, google, kind=OfASource), restated(1, 6))
     assert (google.taken, run.tally.accepted) == ([("evt-1", 6)], 1)
+
+
+KEY = "0123456789abcdef0123456789abcdef"
+ADA = "ada@example.com"
+
+
+def erase(folder: Path) -> None:
+    with closing(Ledger(f"sqlite:///{folder}/ledger.db")) as ledger:
+        ledger.erasure.erase(digests("email", ADA, KEY), fingerprint(KEY), NOW.isoformat())
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_an_adjustment_about_whoever_is_erased_meanwhile_is_not_sent(tmp_path: Path, api: str) -> None:
+    google = Google(lambda events: erase(tmp_path) if ("evt-1", 5) in events else None)
+    run = finished(
+        a_run(tmp_path, google, api=api, erasure_key=KEY),
+        *(purchase(1, 5, email=ADA), purchase(2, 5), restated(1, 6, email=ADA), restated(2, 6)),
+    )
+    assert [values(google, number) for number in (1, 2)] == [[5], [5, 6]]
+    assert (run.tally.accepted, run.tally.skipped, run.tally.open) == (3, {"suppressed": 1}, {})
+
+
+def test_what_was_refused_with_anothers_event_is_not_sent_again_about_whoever_is_erased_meanwhile(
+    tmp_path: Path,
+) -> None:
+    def refuses(events: list[tuple[str, Any]]) -> Response | None:
+        if len(events) < 3:
+            return None
+        erase(tmp_path)
+        violation = {"field": "events.events[0].transaction_id", "reason": "INVALID"}
+        error = {"status": "INVALID_ARGUMENT", "details": [{"fieldViolations": [violation]}]}
+        return Response(status=400, body={"error": error})
+
+    google = Google(refuses)
+    run = finished(
+        a_run(tmp_path, google, api="data_manager", erasure_key=KEY),
+        *(purchase(1, 5), purchase(2, 5, email=ADA), purchase(3, 5)),
+    )
+    assert google.requests == [[("evt-1", 5), ("evt-2", 5), ("evt-3", 5)], [("evt-3", 5)]]
+    assert (run.tally.rejected, run.tally.skipped, run.tally.accepted) == (1, {"suppressed": 1}, 1)

@@ -9,13 +9,14 @@ import os
 import signal
 import time
 from collections import Counter
-from contextlib import suppress
+from contextlib import closing, suppress
+from datetime import datetime, timezone
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
-from canaries import canaries_in, left_behind
+from canaries import ERASURE_KEY, canaries_in, left_behind
 from eager import command, workers_of
 from hostile import (
     KNOWN,
@@ -31,6 +32,8 @@ from hostile import (
 from ledger_rows import changes
 from run_target import COMMAND, Target, record, schema, state
 
+from target_adpostbacks.core.digests import digests, fingerprint
+from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.sandbox import Sandbox
 
@@ -40,6 +43,7 @@ KILLS = int(os.environ.get("KILLS") or 20)
 SEED = os.environ.get("SEED") or "1"
 KILLS_EACH = 5
 RECORDS = 150
+EMAILS = [f"canary.mail.{number}@example.com" for number in range(20)]
 AT_ONCE = {"concurrency": 2, "batch_size_rows": 5}
 UNDER_WAY = len(KNOWN) * AT_ONCE["concurrency"] * AT_ONCE["batch_size_rows"]
 """Postbacks that can be on their way when a process dies: of each account, so many requests of so many each."""
@@ -52,17 +56,31 @@ class Story:
     """An input, the network that receives it, and a process that is killed again and again."""
 
     def __init__(
-        self, seed: str, folder: Path, sandbox: Sandbox, ledger_url: str | None = None, workers: int = 0
+        self,
+        seed: str,
+        folder: Path,
+        sandbox: Sandbox,
+        ledger_url: str | None = None,
+        *,
+        workers: int = 0,
+        erases: bool = False,
     ) -> None:
         self.random = Random(seed)
         self.workers = workers
+        self.erases = erases
+        self.erased: set[str] = set()
         self.sandbox = sandbox
         self.target = Target(folder, sandbox.url, max_batch_age_seconds=0, **AT_ONCE)
         self.ledger_url = ledger_url or f"sqlite:///{folder / LEDGER}"
         self.target.config["ledger_url"] = self.ledger_url
         for name in NETWORKS.keys() - KNOWN:
             self.target.config.pop(name, None)
-        self.records = [purchase(number, network=self._network()) for number in range(1, RECORDS + 1)]
+        if erases:
+            self.target.config |= {"erasure_key": ERASURE_KEY, "erasure_index": True}
+        self.records = [
+            purchase(number, network=self._network(), email=EMAILS[number % len(EMAILS)])
+            for number in range(1, RECORDS + 1)
+        ]
         self.states = {*self.random.sample(range(1, RECORDS), RECORDS // 3), RECORDS}
         self.state = 0  # how many records the last one covers
         self.kills = 0
@@ -95,6 +113,10 @@ class Story:
     def _run(self, act: Any, *, calm: bool = False) -> int:
         """One run, and what must hold after it, however it ended."""
         self.sandbox.faults = [] if calm else self._faults()
+        if self.erases:
+            self._erase()
+        of_erased = self._of_erased()
+        before = self._times()
         process = start(self.target, command=command(self.workers) if self.workers else (COMMAND,))
         stage = Stage(self.target, self.sandbox, process, self.lines)
         try:
@@ -107,8 +129,9 @@ class Story:
         assert canaries_in(left_behind(stage.folder, stage.stdout, stage.stderr)) == []
         settled, accepted = self._ledger()
         before_state = {sent for columns in self.records[: self.state] for sent in receivers(columns)}
-        assert before_state - settled == set(), "state is ahead of a verdict"
+        assert before_state - settled - self._of_erased() == set(), "state is ahead of a verdict"
         times = self._times()
+        assert {sent for sent in of_erased if times[sent] > before[sent]} == set(), "sent though erased before"
         assert accepted - times.keys() == set(), "accepted, and the network never had it"
         for sent in accepted:
             assert times[sent] == self.times_once_settled.setdefault(sent, times[sent]), "sent again though accepted"
@@ -137,6 +160,8 @@ class Story:
                 break
             time.sleep(0.002)
         time.sleep(later)
+        if self.erases:
+            self._erase()
         if self.workers and self.random.random() < 0.5:
             self._kill_a_worker(stage)
         if stage.process.poll() is None:
@@ -144,6 +169,17 @@ class Story:
             stage.process.wait(SECONDS)
             self.kills += 1
             self.repeats_allowed += UNDER_WAY
+
+    def _erase(self) -> None:
+        """Somebody of whom something may have been sent."""
+        email = self.random.choice(EMAILS)
+        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        with closing(Ledger(self.ledger_url)) as ledger:
+            ledger.erasure.erase(digests("email", email, ERASURE_KEY), fingerprint(ERASURE_KEY), now)
+        self.erased.add(email)
+
+    def _of_erased(self) -> set[Sent]:
+        return {sent for columns in self.records if columns["email"] in self.erased for sent in receivers(columns)}
 
     def _kill_a_worker(self, stage: Stage) -> None:
         """Its blocks are done again; a moment later the run itself is killed."""
@@ -163,12 +199,14 @@ class Story:
 
     def _compare(self) -> None:
         wanted = {sent for columns in self.records for sent in receivers(columns) if sent[0]}
-        times = self._times()
-        assert times.keys() == wanted, "what the network has is not what was fed"
-        assert {(network, event_id) for network, _, event_id in accepted_by(self.sandbox)} == wanted
-        assert self._ledger()[1] == wanted, "the ledger does not agree"
+        times, of_erased = self._times(), self._of_erased()
+        assert times.keys() - of_erased == wanted - of_erased, "what the network has is not what was fed"
+        taken = {(network, event_id) for network, _, event_id in accepted_by(self.sandbox)}
+        assert taken - of_erased == wanted - of_erased
+        assert self._ledger()[1] - of_erased == wanted - of_erased, "the ledger does not agree"
         assert sent_with_other_bytes(self.sandbox) == []
-        assert len({event_id for _, event_id, _ in sent_events(self.sandbox)}) == len({sent[1] for sent in wanted})
+        if not self.erases:
+            assert len({event_id for _, event_id, _ in sent_events(self.sandbox)}) == len({sent[1] for sent in wanted})
         assert sum(times.values()) - len(times) <= self.repeats_allowed, "more was sent again than was under way"
         assert self.state == RECORDS
 
@@ -198,3 +236,11 @@ def test_the_same_holds_with_worker_processes_which_are_killed_too(workers: int,
 def test_the_same_holds_with_a_ledger_in_postgresql(tmp_path: Path, postgres_url: str) -> None:
     with Sandbox() as sandbox:
         Story(f"{SEED}-postgresql", tmp_path, sandbox, postgres_url).play()
+
+
+@pytest.mark.slow
+def test_nothing_is_sent_about_whoever_was_erased_between_two_kills(tmp_path: Path, ledger_url: str) -> None:
+    with Sandbox() as sandbox:
+        story = Story(f"{SEED}-erased", tmp_path, sandbox, ledger_url, erases=True)
+        story.play()
+        assert {row["reason"] for row in changes(ledger_url) if row["status"] == "skipped"} >= {"suppressed"}
