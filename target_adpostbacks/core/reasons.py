@@ -180,8 +180,8 @@ REASONS = {
         Reason(
             "busy",
             "open",
-            "Another run was sending to the same account.",
-            "The next run sends it.",
+            "Another run was sending to the same account, or another task the same conversion.",
+            "The next run sends it, unless the other one has.",
         ),
         Reason(
             "resend",
