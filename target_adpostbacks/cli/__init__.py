@@ -43,8 +43,31 @@ class Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(f"{__name__}.{module}"), module)
         return command
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Say at the end of the help where every command looks for the ledger."""
+        from target_adpostbacks.ledger.place import RULE, VARIABLE  # takes a while to import
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(f"The ledger is where a command's --ledger-url says, else {VARIABLE}, else {RULE}")
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is named first; a name that is none is told with the nearest one."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], self.list_commands(ctx), 1)
+            raise click.UsageError(error.message + (f" Did you mean {close[0]}?" if close else ""), ctx) from None
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="target-adpostbacks")
 def main() -> None:
     """Set up target-adpostbacks and try it, see what it delivered and what ads cost, make their links, erase people."""

@@ -14,7 +14,6 @@ from target_adpostbacks.cli._output import printable
 from target_adpostbacks.core.events import ALIASES, canonical_event
 from target_adpostbacks.ledger import RETRIED, STATUSES, Ledger, LedgerReader, Only, UnusableLedger
 from target_adpostbacks.ledger import ledger_url as place_of_ledger
-from target_adpostbacks.ledger.place import RULE, VARIABLE
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -37,7 +36,7 @@ def ledger_url(command: Command) -> Command:
         "--ledger-url",
         metavar="URL",
         callback=_place_of_ledger,
-        help=f"Database of the ledger. Without it, the ledger is where {VARIABLE} says, else {RULE}",
+        help="Database of the ledger. `adpostbacks --help` says where it is without this.",
     )
     config = click.option(
         "--config",

@@ -45,7 +45,10 @@ class Connections(click.Group):
 
 @click.command(cls=Connections)
 def connect() -> None:
-    """Sign in at a network, pick what receives the conversions, and keep the token where it belongs."""
+    """Sign in at a network, and keep its token where it belongs.
+
+    You pick what receives the conversions: a pixel, an app, a conversion action.
+    """
 
 
 def _command(network: type[Network[Any]], connection: Connection) -> click.Command:

@@ -53,9 +53,10 @@ DAYS_OF_REPORT = timedelta(days=13)
 )
 @click.option("--verbose", is_flag=True, help="Show every line that the programs log.")
 def demo(*, no_postgres: bool, source: str | None, keep: Path | None, verbose: bool) -> None:
-    """Send 2,000 fictional conversions from a warehouse to the networks' sandbox, and load the results back.
+    """Send 2,000 fictional conversions to the networks' sandbox.
 
-    Nothing leaves this machine, and nothing is left running.
+    They come from a warehouse, and the results are loaded back into it. Nothing leaves this machine, and nothing is
+    left running.
     """
     no_postgres = no_postgres or source is not None
     extra = "sandbox" if no_postgres else "demo"

@@ -58,7 +58,7 @@ def erase(
     ledger_url: str,
     style: str,
 ) -> None:
-    """Send nothing more about a person, and tell which networks were told what.
+    """Send nothing more about a person, and tell who was told what.
 
     `-` reads standard input, which shows in no list of processes. A line holds `email ada@example.com`,
     `phone +1 415 555 0100` or `external_id 4711`; an address alone, or a number with its plus, needs no word before it.

@@ -33,10 +33,11 @@ BY_ADDRESS = "If it came from a browser or an app, map `ip_address` and `user_ag
 @_options.ledger_url
 @_options.output("table", "json", "jsonl")
 def explain(event_id: str, order_id: str, ledger_url: str, style: str) -> None:
-    """Tell the whole story of one conversion, for every account and event that has this id.
+    """Tell the whole story of one conversion.
 
-    What came in, which rule or reason left it out, what was sent, every request with the network's words and its id of
-    it, and what to do next. Match keys are told by their names: the ledger holds no value. Exit 1 if it is unknown.
+    For every account and event that has this id: what came in, which rule or reason left it out, what was sent, every
+    request with the network's words and its id of it, and what to do next. Match keys are told by their names: the
+    ledger holds no value. Exit 1 if it is unknown.
 
     \b
     Example: adpostbacks explain evt_9f1c2d

@@ -23,11 +23,11 @@ NO_PRESET = "none"
 @click.option("--source", type=click.Choice(sources.names()), help="What the rows of your tap are: docs/sources.md.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 def init(names: Sequence[str], preset: str | None, source: str | None, *, yes: bool) -> None:
-    """Write a config, a Meltano project and the names of its secrets into this folder.
+    """Write a config and a Meltano project into this folder.
 
-    Each setting has a comment that says what it is and where it is found. The values are examples, and there are no
-    secrets among them. A file that exists is kept. Beside a `meltano.yml`, a fragment for it is written. With
-    `--source`, it asks what nobody but you knows of the rows.
+    `.env.example` has the names of its secrets. Each setting has a comment that says what it is and where it is found.
+    The values are examples, and there are no secrets among them. A file that exists is kept. Beside a `meltano.yml`, a
+    fragment for it is written. With `--source`, it asks what nobody but you knows of the rows.
 
     \b
     Example: adpostbacks init --network tiktok --network reddit --yes

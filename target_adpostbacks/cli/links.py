@@ -21,7 +21,7 @@ LINKED = [name for name, network in NETWORKS.items() if network.link_field]
 @click.option("--no-utm", is_flag=True, help="Leave out utm_source, utm_medium and utm_campaign.")
 @_options.output("table", "json")
 def links(url: str, networks: Sequence[str], style: str, *, no_utm: bool) -> None:
-    """Print landing URLs with each network's macros, and where to paste them.
+    """Print landing URLs with networks' macros, and where they go.
 
     The network fills in the campaign, ad group and ad of each click. target-adpostbacks reads them from the column
     landing_url, so that the report can set conversions beside what the ad cost. What the URL has already stays.

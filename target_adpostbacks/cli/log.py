@@ -29,7 +29,9 @@ SAMPLE = 500
 def log(
     ledger_url: str, since: str, status: str | None, limit: int | None, *, ids: bool, style: str, **chosen: str
 ) -> None:
-    """Show the delivery log, oldest first: a line for each request, and for what was not sent.
+    """Show the delivery log, oldest first.
+
+    It has a line for each request that a conversion was in, and for what was not sent.
 
     \b
     Success  (accepted)  the network took it

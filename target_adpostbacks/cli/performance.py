@@ -45,11 +45,12 @@ NEXT = ("impressions", "clicks", "cpm", "cpc", "ctr", "ipm", "cti", "conversions
 @click.option("--network", default="", metavar="NAME", help="Only this network, by any of its names.")
 @_options.output("table", "json", "csv")
 def performance(ledger_url: str, since: str, until: str, by: Grouping, network: str, style: str) -> None:
-    """Show what ads cost beside what came of them: spend, conversions, revenue, and what they make of each other.
+    """Show what ads cost beside what came of them.
 
-    Spend comes from the streams that `performance` of the config names. Conversions and revenue are those of the
-    ledger; where it has none, the network's number stands in, marked. `report` of the config says which events count.
-    Days are those of the ad accounts' time zones. Money of several currencies is never added up.
+    Spend, conversions, revenue, and what they make of each other: CPA, ROAS and so on. Spend comes from the streams
+    that `performance` of the config names. Conversions and revenue are those of the ledger; where it has none, the
+    network's number stands in, marked. `report` of the config says which events count. Days are those of the ad
+    accounts' time zones. Money of several currencies is never added up.
 
     \b
     Example: adpostbacks performance --since 30d --config config.json

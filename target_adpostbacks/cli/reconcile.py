@@ -53,7 +53,7 @@ CLICK_KEYS = {
 @click.option("--event", default="", metavar="NAME", help="Only this event, by any of its names.")
 @_options.output("table", "json", "csv")
 def reconcile(ledger_url: str, since: str, until: str, network: str, event: str, style: str) -> None:
-    """Explain the difference between recorded conversions and those that a network reports.
+    """Explain why a network reports another number of conversions.
 
     A line for each day of the ad account, network and event; of several days the table ends with their sums. The
     difference is what was not sent, was refused or is open, and what nobody explains; hints say what may lie behind

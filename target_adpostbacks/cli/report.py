@@ -47,10 +47,11 @@ LINES = 1000
 )
 @_options.output("html", "table", "json")
 def report(ledger_url: str, since: str, zone: str | None, output: Path | None, style: str) -> None:
-    """Write one page on what became of the conversions: totals, money, days, reasons, latency, match keys, the log.
+    """Write one page on what became of the conversions.
 
-    The page is one file that loads nothing, so it can be sent or kept. It has whole days, the last 30 if --since says
-    nothing else, as the event's time and --timezone have them. It needs the extra `report`.
+    Why networks show other numbers, reasons, accounts, days, latency, match keys, spend, the log. It is one file that
+    loads nothing, so it can be sent or kept. It has whole days, the last 30 if --since says nothing else, as the
+    event's time and --timezone have them. It needs the extra `report`.
 
     \b
     Example: adpostbacks report --output report.html --since 30d --timezone Europe/Berlin

@@ -40,7 +40,7 @@ HEAD = ("Account", "Asset", "Result", "HTTP", "Code")
 @click.option("--notify", "is_notified", is_flag=True, help="Post a test message to the webhook of `notify`, too.")
 @click.option("--format", "style", type=click.Choice(["table", "json"]), default="table")
 def validate(names: Sequence[str], paths: Sequence[str], codes: Sequence[str], is_notified: bool, style: str) -> None:
-    """Try the credentials of accounts, in a way that counts nothing.
+    """Try accounts' credentials, in a way that counts nothing.
 
     ACCOUNT is a section (`tiktok`: all its accounts) or one account (`tiktok.game_a`). Without one, all are tried.
 

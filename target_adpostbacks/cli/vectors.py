@@ -25,10 +25,11 @@ Row = Mapping[str, Any]
 @click.option("--field", metavar="NAME", help="Only this column of the record: email, phone, …")
 @_options.output("table", "json", "csv")
 def vectors(network: str | None, field: str | None, style: str) -> None:
-    """Print what each network gets for a value: input, normalized text, SHA-256.
+    """Print what each network gets for a value.
 
-    Compare the hashes of your warehouse with them. All values are made up, or examples that the networks publish. A
-    network gets the hash and, where a row has none, the normalized value. A value with neither is not sent.
+    A row has the input, the normalized text and its SHA-256. Compare the hashes of your warehouse with them. All values
+    are made up, or examples that the networks publish. A network gets the hash and, where a row has none, the
+    normalized value. A value with neither is not sent.
 
     \b
     Example: adpostbacks vectors --network meta --field phone --format json

@@ -66,7 +66,9 @@ def _file(path: str) -> dict[str, Any]:
         raise UnreadableConfig(f"config file not found: {path}") from None
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise UnreadableConfig(f"config file: {path} is not valid JSON ({where})") from None
+        is_yaml = Path(path).suffix in (".yml", ".yaml")
+        hint = ". Write what stands under `config` in a meltano.yml as a JSON object" if is_yaml else ""
+        raise UnreadableConfig(f"config file: {path} is not valid JSON ({where}){hint}") from None
     except OSError as error:
         raise UnreadableConfig(f"config file: {path}: {error.strerror or type(error).__name__}") from None
     except (ValueError, RecursionError):

@@ -93,6 +93,16 @@ class TapAdpostbacks(ConfiguredPlugin, Tap):
 
     _ledger: LedgerReader | None = None
 
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """The SDK's command, with a help text that says what comes out."""
+        command = super().get_singer_command()
+        command.help = (
+            "Read the ledger of target-adpostbacks: what became of each conversion, by run and by day, and what ads "
+            "cost. Writes Singer messages to standard output, everything else to standard error."
+        )
+        return command
+
     @property
     def ledger(self) -> LedgerReader | None:
         """The ledger, opened for the first row; None if nothing was sent yet."""

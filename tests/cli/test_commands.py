@@ -41,6 +41,27 @@ def test_the_help_says_what_the_commands_are_for() -> None:
         assert what in said
 
 
+def test_the_help_lists_commands_with_whole_sentences() -> None:
+    shown = CliRunner().invoke(main, ["--help"]).stdout.partition("Commands:")[2].partition("\n\n")[0]
+    assert [line for line in shown.splitlines() if "..." in line] == []
+
+
+def test_the_help_says_once_where_the_ledger_is() -> None:
+    said = {name: " ".join(CliRunner().invoke(main, [*name, "--help"]).stdout.split()) for name in ((), ("log",))}
+    assert "adpostbacks.db in the folder that MELTANO_PROJECT_ROOT names" in said[()]
+    assert "`adpostbacks --help` says where it is" in said["log",]
+    assert "MELTANO_PROJECT_ROOT" not in said["log",]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("lgo", " Did you mean log?"), ("reconsile", " Did you mean reconcile?"), ("xyzzy", "")]
+)
+def test_a_command_that_is_none_is_told_with_the_nearest_one(typed: str, meant: str) -> None:
+    result = CliRunner().invoke(main, [typed])
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == f"Error: No such command '{typed}'.{meant}"
+
+
 def options(group: click.Group) -> Iterator[tuple[str, click.Option]]:
     """Every option of every command, with the names of both."""
     context = click.Context(group)

@@ -93,6 +93,16 @@ def test_a_config_that_cannot_be_read_ends_in_one_line(here: Path, content: byte
     assert (result.exit_code, result.stderr) == (1, f"Error: {said}\n")
 
 
+def test_yaml_in_place_of_a_config_is_told_what_to_write(here: Path) -> None:
+    (here / "config.yml").write_text("tiktok:\n  pixel_code: X\n")
+    result = log("--config", "config.yml")
+    assert result.exit_code == 1
+    assert (
+        "config.yml is not valid JSON (line 1, column 1). Write what stands under `config` in a meltano.yml"
+        in result.stderr
+    )
+
+
 def test_a_dot_env_that_cannot_be_read_ends_in_one_line(here: Path) -> None:
     (here / ".env").write_bytes(b"\xff\xfe")
     result = log("--config", "ENV")
@@ -121,8 +131,7 @@ def test_a_password_is_never_shown(url: str, monkeypatch: pytest.MonkeyPatch) ->
     assert "ary" not in result.output.replace("binary", "")
 
 
-@pytest.mark.parametrize("command", ["log", "resolve"])
-def test_the_help_says_where_it_is_looked_for(command: str) -> None:
-    words = " ".join(CliRunner().invoke(main, [command, "--help"]).stdout.split())
+def test_the_help_says_where_it_is_looked_for() -> None:
+    words = " ".join(CliRunner().invoke(main, ["--help"]).stdout.split())
     places = [VARIABLE, "`ledger_url` in the config", "MELTANO_PROJECT_ROOT", "current folder", "Meltano project above"]
     assert sorted(places, key=words.index) == places
