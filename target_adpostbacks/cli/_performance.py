@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import NamedTuple
 
-from target_adpostbacks.cli import _days
+import click
+
+from target_adpostbacks.cli import _configs, _days
+from target_adpostbacks.cli._output import printable
 from target_adpostbacks.config import General
+from target_adpostbacks.config.performance import counting as counting_of
 from target_adpostbacks.core.health import shown
 from target_adpostbacks.core.money import decimals
 from target_adpostbacks.core.performance.counting import Counting, Window
@@ -16,7 +20,7 @@ from target_adpostbacks.core.performance.figures import MICROS
 from target_adpostbacks.core.performance.rows import TOTAL, Row, Source, rounded
 from target_adpostbacks.core.performance.table import PROVISIONAL, Asked, Grouping, Table, table
 from target_adpostbacks.ledger import LedgerReader
-from target_adpostbacks.networks import NETWORKS
+from target_adpostbacks.networks import NAMES, NETWORKS
 
 BY_ACCOUNT = tuple(name for name, network in NETWORKS.items() if network.accounts_are_networks)
 STALE = timedelta(hours=48)
@@ -30,6 +34,27 @@ class Answer(NamedTuple):
     rows: Sequence[Row] = ()
     notes: Sequence[str] = ()
     warnings: Sequence[str] = ()
+
+
+def asked_days(since: str, until: str) -> tuple[General, Counting, Window, datetime]:
+    """What the config of a command says, the days that it is asked for, and now."""
+    configured = _configs.of_context()
+    general = configured.general if configured else General()
+    counting, now = counting_of(general.report), datetime.now(timezone.utc)
+    return general, counting, _days.window(since, until, counting.window_days, now.astimezone(general.zone)), now
+
+
+def asked_network(ledger: LedgerReader, text: str) -> str:
+    """A network by any of its names: ours, an account's that is one, or one of which there are statistics."""
+    if name := NAMES.get(text.strip().lower()):
+        return name
+    known = sorted({*NETWORKS, *ledger.networks_with_deliveries(BY_ACCOUNT), *ledger.networks_with_statistics()})
+    for name in known:
+        if name.lower() == text.strip().lower():
+            return name
+    raise click.BadParameter(
+        f"{text!r} is not known; known: {', '.join(map(printable, known))}", param_hint="--network"
+    )
 
 
 def answer(

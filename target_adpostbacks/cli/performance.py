@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
 from typing import Any
 
 import click
 from rich.cells import cell_len
 
-from target_adpostbacks.cli import _configs, _days, _options
+from target_adpostbacks.cli import _days, _options
 from target_adpostbacks.cli._output import printable, write_csv, write_json
-from target_adpostbacks.cli._performance import Answer, Cells, answer, cells, heads
+from target_adpostbacks.cli._performance import Answer, Cells, answer, asked_days, asked_network, cells, heads
 from target_adpostbacks.cli._tables import GAP
-from target_adpostbacks.cli.reconcile import asked_network
-from target_adpostbacks.config import General
-from target_adpostbacks.config.performance import counting as counting_of
 from target_adpostbacks.core.performance.counting import Counting
 from target_adpostbacks.core.performance.rows import NAMES, plain
 from target_adpostbacks.core.performance.table import Grouping
@@ -56,11 +52,7 @@ def performance(ledger_url: str, since: str, until: str, by: Grouping, network: 
     Example: adpostbacks performance --since 30d --config config.json
     Example: adpostbacks performance --by day --network tiktok --format csv
     """
-    configured = _configs.of_context()
-    general = configured.general if configured else General()
-    counting = counting_of(general.report)
-    now = datetime.now(timezone.utc)
-    window = _days.window(since, until, counting.window_days, now.astimezone(general.zone))
+    general, counting, window, now = asked_days(since, until)
     try:
         with LedgerReader(ledger_url) as ledger:
             asked = network and asked_network(ledger, network)

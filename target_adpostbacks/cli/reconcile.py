@@ -5,23 +5,22 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 import click
 
-from target_adpostbacks.cli import _configs, _days, _options
+from target_adpostbacks.cli import _days, _options
 from target_adpostbacks.cli._output import printable, write_csv, write_json
-from target_adpostbacks.cli._performance import told_twice
+from target_adpostbacks.cli._performance import BY_ACCOUNT, asked_days, asked_network, told_twice
 from target_adpostbacks.cli._tables import columns
 from target_adpostbacks.config import General
-from target_adpostbacks.config.performance import counting as counting_of
 from target_adpostbacks.core.events import canonical_event
 from target_adpostbacks.core.performance.counting import Counting, Window
 from target_adpostbacks.core.performance.overlaps import counted_once
 from target_adpostbacks.core.reconciliation import Row, Sum, as_row, reconciled, summed
 from target_adpostbacks.ledger import LedgerReader, UnusableLedger
-from target_adpostbacks.networks import NAMES, NETWORKS
+from target_adpostbacks.networks import NETWORKS
 
 HEAD = ("Day", "Network", "Event", "Recorded", "Sent", "Accepted", "Reported", "Difference")
 INDENT = " " * 12
@@ -37,7 +36,6 @@ FORGOTTEN = (
     "The ledger keeps details for {days} days: until {day} it may know none of our conversions, and what a network"
     " reports there stays unexplained."
 )
-BY_ACCOUNT = tuple(name for name, network in NETWORKS.items() if network.accounts_are_networks)
 _OTHERS = {name for network in NETWORKS.values() if not network.accounts_are_networks for name in network.ids}
 CLICK_KEYS = {
     *(name for network in NETWORKS.values() for name in (*network.click_ids, *network.click_match_keys)),
@@ -63,11 +61,7 @@ def reconcile(ledger_url: str, since: str, until: str, network: str, event: str,
     \b
     Example: adpostbacks reconcile --since 7d --network tiktok --config config.json
     """
-    configured = _configs.of_context()
-    general = configured.general if configured else General()
-    counting = counting_of(general.report)
-    now = datetime.now(timezone.utc)
-    window = _days.window(since, until, counting.window_days, now.astimezone(general.zone))
+    general, counting, window, now = asked_days(since, until)
     try:
         with LedgerReader(ledger_url) as ledger:
             asked = network and asked_network(ledger, network)
@@ -99,19 +93,6 @@ def reconciliation(
     theirs, lost = counted_once(ledger.spend(window, network), [*general.performance])
     ours = ledger.recorded(window, counting.by, CLICK_KEYS, BY_ACCOUNT, network or None)
     return reconciled(ours, theirs, counting, window, general.default_timezone, now, event), lost
-
-
-def asked_network(ledger: LedgerReader, text: str) -> str:
-    """A network by any of its names: ours, an account's that is one, or one of which there are statistics."""
-    if name := NAMES.get(text.strip().lower()):
-        return name
-    known = sorted({*NETWORKS, *ledger.networks_with_deliveries(BY_ACCOUNT), *ledger.networks_with_statistics()})
-    for name in known:
-        if name.lower() == text.strip().lower():
-            return name
-    raise click.BadParameter(
-        f"{text!r} is not known; known: {', '.join(map(printable, known))}", param_hint="--network"
-    )
 
 
 def _write_table(rows: Sequence[Row]) -> None:

@@ -100,31 +100,23 @@ def gathered(
                 ledger.overview(days.starts, days.end),
                 ledger.learned(learning, month.starts, month.end),
                 ledger.newest(LINES).lines,
-                _reconciliation(ledger, days, now, general or General()),
-                *_spend(ledger, days, now, general or General()),
+                *_of_statistics(ledger, days, now, general or General()),
             )
     except NoLedger:
         answers = Answers()
     return figures(answers, accounts, days, now)
 
 
-def _reconciliation(ledger: LedgerReader, days: Period, now: datetime, general: General) -> list[Row]:
-    """Why networks show other numbers, by day; nothing where no network's are known."""
-    window = Window(days.days[0], days.days[-1])
-    if not ledger.networks_with_statistics():
-        return []
-    rows, _ = reconciliation(
-        ledger, general, counting(general.report), window, now
-    )  # spend's section tells what was lost
-    return sorted(rows, key=lambda row: row.day)
-
-
-def _spend(ledger: LedgerReader, days: Period, now: datetime, general: General) -> tuple[list[Answer], Counting]:
-    """What ads cost beside what came of them; nothing where no statistics are known."""
+def _of_statistics(
+    ledger: LedgerReader, days: Period, now: datetime, general: General
+) -> tuple[list[Row], list[Answer], Counting]:
+    """Why networks show other numbers, by day, and what ads cost; nothing where no statistics are known."""
     counted, window = counting(general.report), Window(days.days[0], days.days[-1])
     if not ledger.networks_with_statistics():
-        return [], counted
-    return answers(ledger, general, counted, window, now, ["campaign", "day"]), counted
+        return [], [], counted
+    rows, _ = reconciliation(ledger, general, counted, window, now)  # the section on spend tells what was lost
+    spent = answers(ledger, general, counted, window, now, ["campaign", "day"])
+    return sorted(rows, key=lambda row: row.day), spent, counted
 
 
 def table(made: Figures) -> Iterator[str]:
