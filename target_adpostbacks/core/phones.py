@@ -85,7 +85,7 @@ def national(raw: str) -> str:
     return rest if len(rest) >= 7 else written
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=2_000)  # asked again for each network; other records hardly have the same
 def legible(raw: str) -> str | None:
     """``'Tel. +44,7911,123456;ext=7'`` -> ``'+44 7911 123456'``; None for what is no phone number.
 
@@ -114,7 +114,7 @@ def _plain(char: str) -> str:
     return "" if unicodedata.category(char) == "Cf" else char
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=2_000)  # asked again for each network; other records hardly have the same
 def _e164(text: str, country_codes: tuple[str, ...]) -> str | None:
     digits = _digits(text)
     international = f"+{digits.removeprefix('00')}"
