@@ -56,7 +56,8 @@ class Worker:
         self.is_ready = False
         self.blocks: deque[Block] = deque()  # that it has been handed, without an answer
         self._unsent: deque[memoryview] = deque()
-        self._received = bytearray()
+        self._received = bytearray(LENGTH.size)  # as much as the longest answer, and used for all
+        self._reached, self._expected, self._is_length = 0, LENGTH.size, True  # of what is being read
         self.process = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-c", START, *sys.path],
             stdin=subprocess.PIPE,
@@ -107,29 +108,34 @@ class Worker:
     def read(self) -> None:
         """Take in what it has answered. Raises Gone."""
         try:
-            while data := os.read(self.output, PIPE_BYTES):
-                self._received += data
+            while read := os.readv(self.output, [memoryview(self._received)[self._reached : self._expected]]):
+                self._reached += read
+                if self._reached == self._expected:
+                    self._take()
         except BlockingIOError:
-            self._take_answers()
-        else:
-            self._take_answers()
-            raise Gone
+            return
+        raise Gone
 
-    def _take_answers(self) -> None:
-        received = self._received
-        while len(received) >= LENGTH.size:
-            end = LENGTH.size + LENGTH.unpack_from(received)[0]
-            if len(received) < end:
+    def _take(self) -> None:
+        """Take the length of an answer, or the answer."""
+        received, size = memoryview(self._received), self._expected
+        self._reached, self._expected = 0, LENGTH.size
+        self._is_length = not self._is_length
+        if not self._is_length:
+            (length,) = LENGTH.unpack_from(received)
+            if length:
+                self._expected = length
+                if length > len(received):
+                    self._received = bytearray(length)
                 return
-            answer = bytes(memoryview(received)[LENGTH.size : end])
-            del received[:end]
-            if not self.is_ready:
-                self.is_ready = True
-                continue
-            block = self.blocks.popleft()
-            block.is_done = True
-            with suppress(msgspec.MsgspecError):  # the parent does the block itself
-                block.answer = unpacked(answer)
+            self._is_length, size = True, 0
+        if not self.is_ready:
+            self.is_ready = True
+            return
+        block = self.blocks.popleft()
+        block.is_done = True
+        with suppress(msgspec.MsgspecError):  # the parent does the block itself
+            block.answer = unpacked(received[:size])
 
     def end(self, *, at_once: bool = False) -> int:
         """Close its input, so that it ends, and wait for that; its exit code."""

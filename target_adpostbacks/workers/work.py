@@ -55,7 +55,7 @@ class Preparing:
             return _encode(Answer([member if _is_writable(member) else None for member in members], *unmet))
 
 
-def unpacked(answer: bytes) -> Answer | None:
+def unpacked(answer: bytes | memoryview) -> Answer | None:
     """The ``Answer``; None where the worker had none."""
     unpacked: Answer | None = _decode(answer)
     return unpacked
