@@ -66,6 +66,11 @@ def a_conversion(**changes: Any) -> Conversion:
     return parse(a_record(**changes), COLUMNS)
 
 
+def fresh(number: int, **changes: Any) -> dict[str, Any]:
+    """A record of now, for what runs by the clock of the machine."""
+    return a_record(**{"event_id": f"evt-{number}", "event_time": datetime.now(timezone.utc).isoformat(), **changes})
+
+
 def refusal(**changes: Any) -> str:
     """What is wrong with a record that is no conversion."""
     with pytest.raises(InvalidConversion) as refused:
@@ -124,4 +129,5 @@ def one_sandbox() -> Iterator[Sandbox]:
 def sandbox(one_sandbox: Sandbox) -> Sandbox:
     """One sandbox for all tests of a module, which remembers nothing of the test before."""
     one_sandbox.reset()
+    one_sandbox.faults = []
     return one_sandbox

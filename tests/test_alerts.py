@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from canaries import PERSONAL, canaries_in, left_behind
 from click.testing import CliRunner
-from conftest import SETTINGS, a_record
+from conftest import SETTINGS, fresh
 from local_server import Answer, LocalServer, Received, local_server
 from run_target import Target, a_purchase, ended, record, schema
 from test_meltano import meltano
@@ -48,13 +47,6 @@ def one_sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def sandbox(one_sandbox: Sandbox) -> Sandbox:
-    one_sandbox.reset()
-    one_sandbox.faults = []
-    return one_sandbox
-
-
-@pytest.fixture
 def webhook() -> Iterator[LocalServer]:
     with local_server() as server:
         server.answer = lambda _: Answer(200, b"ok")
@@ -68,11 +60,6 @@ def config(sandbox: Sandbox, webhook: LocalServer, tmp_path: Path) -> dict[str, 
         "ledger_url": f"sqlite:///{tmp_path}/ledger.db",
         "notify": {"url": webhook.url + PATH},
     }
-
-
-def fresh(number: int, **columns: Any) -> dict[str, Any]:
-    now = datetime.now(timezone.utc).isoformat()
-    return a_record(event_id=f"evt-{number}", event_time=now, **columns)
 
 
 REVOKED = {"network": "tiktok", "error": "invalid_token"}

@@ -12,8 +12,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import conftest
 import pytest
-from conftest import SETTINGS, a_record
+from conftest import SETTINGS
 from ledger_rows import rows
 from run_target import Target, encoded, schema, state
 
@@ -46,8 +47,7 @@ def digest_of(text: str) -> str:
 
 
 def fresh(number: int, email: str | None = ADA, **changes: Any) -> dict[str, Any]:
-    now = datetime.now(timezone.utc).isoformat()
-    return a_record(**{"event_id": f"evt-{number}", "event_time": now, "email": email, **changes})
+    return conftest.fresh(number, **{"email": email, **changes})
 
 
 def erase(config: dict[str, Any], value: str = ADA, kind: str = "email", key: str = KEY) -> int:

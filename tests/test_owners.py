@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SETTINGS, a_record
+from conftest import SETTINGS, fresh
 
 from target_adpostbacks import deliver
 from target_adpostbacks.config import InvalidConfig
@@ -24,10 +23,6 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def config(sandbox: Sandbox, tmp_path: Path) -> dict[str, Any]:
     return {"tiktok": {**SETTINGS["tiktok"], "base_url": sandbox.url}, "ledger_url": f"sqlite:///{tmp_path}/ledger.db"}
-
-
-def fresh(number: int, **changes: Any) -> dict[str, Any]:
-    return a_record(**{"event_id": f"evt-{number}", "event_time": datetime.now(timezone.utc).isoformat(), **changes})
 
 
 @pytest.mark.parametrize("owner", ["", "a\nb", "x" * 201, 7], ids=["empty", "two lines", "too long", "a number"])

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SETTINGS, a_record
+from conftest import SETTINGS, fresh
 
 import target_adpostbacks
 from target_adpostbacks import deliver
@@ -46,10 +46,6 @@ def config(sandbox: Sandbox, tmp_path: Path) -> dict[str, Any]:
 def exit_codes(config: dict[str, Any]) -> list[Any]:
     with closing(sqlite3.connect(config["ledger_url"].removeprefix("sqlite:///"))) as connection:
         return [code for (code,) in connection.execute("SELECT exit_code FROM runs WHERE ended_at IS NOT NULL")]
-
-
-def fresh(number: int, **changes: Any) -> dict[str, Any]:
-    return a_record(**{"event_id": f"evt-{number}", "event_time": datetime.now(timezone.utc).isoformat(), **changes})
 
 
 def test_an_account_that_fails_validation_is_sent_nothing_and_the_others_go_on(

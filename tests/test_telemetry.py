@@ -10,13 +10,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 from canaries import PERSONAL, canaries_in
-from conftest import SETTINGS, a_record
+from conftest import SETTINGS, fresh
 from local_server import Answer, LocalServer, Received, local_server
 from opentelemetry import metrics, trace
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -42,13 +41,6 @@ TOKEN = "canary-otlp-token"
 def one_sandbox() -> Iterator[Sandbox]:
     with Sandbox() as running:
         yield running
-
-
-@pytest.fixture
-def sandbox(one_sandbox: Sandbox) -> Sandbox:
-    one_sandbox.reset()
-    one_sandbox.faults = []
-    return one_sandbox
 
 
 @pytest.fixture
@@ -94,11 +86,6 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: made.tracers)
     monkeypatch.setattr(metrics, "get_meter_provider", lambda: made.meters)
     return made
-
-
-def fresh(number: int, **columns: Any) -> dict[str, Any]:
-    now = datetime.now(timezone.utc).isoformat()
-    return a_record(**{"event_id": f"evt-{number}", "event_time": now, **columns})
 
 
 REDDIT = {"network": "reddit", "ttclid": None, "rdt_cid": "1"}

@@ -32,11 +32,6 @@ class Window(msgspec.Struct, frozen=True):
     until: date
 
     @property
-    def days(self) -> list[str]:
-        """``["2026-11-01", "2026-11-02"]``."""
-        return [(self.since + timedelta(days=each)).isoformat() for each in range((self.until - self.since).days + 1)]
-
-    @property
     def around(self) -> tuple[str, str]:
         """Times in UTC, as the ledger writes them, between which these days lie in whatever zone; the second is out."""
         return (self.since - timedelta(days=1)).isoformat(), (self.until + timedelta(days=2)).isoformat()
