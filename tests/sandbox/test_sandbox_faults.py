@@ -127,7 +127,7 @@ def test_faults_can_be_changed_while_it_runs() -> None:
         assert codes(sandbox, 1) == [0]
         sandbox.faults = [{"error": "too_frequent"}]
         assert codes(sandbox, 1) == [40100]
-        assert requests.post(f"{sandbox.url}/_faults", json=[], timeout=5).json() == {"faults": 0}
+        assert requests.post(f"{sandbox.url}/_faults", json=[], timeout=60).json() == {"faults": 0}
         assert codes(sandbox, 1) == [0]
 
 
@@ -299,7 +299,7 @@ def test_a_gzip_bomb_is_small_on_the_wire() -> None:
         headers = {"Access-Token": "good", "X-Sandbox-Fault": json.dumps({"body_bytes": 5_000_000, "gzip": True})}
         sent = tiktok_body(tiktok_event())
         url = f"{sandbox.url}/open_api/v1.3/event/track/"
-        with requests.post(url, json=sent, headers=headers, stream=True, timeout=5) as answer:
+        with requests.post(url, json=sent, headers=headers, stream=True, timeout=60) as answer:
             raw = answer.raw.read(decode_content=False)
     assert answer.headers["Content-Encoding"] == "gzip"
     assert len(raw) < 50_000
@@ -309,7 +309,7 @@ def test_a_gzip_bomb_is_small_on_the_wire() -> None:
 def test_a_reset_before_does_not_wait_for_the_body() -> None:
     with a_sandbox(faults=[{"reset": "before"}]) as sandbox:
         port = int(sandbox.url.rpartition(":")[2])
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
             client.sendall(f"POST {endpoint('reddit')} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n".encode())
             with pytest.raises(ConnectionResetError):
                 client.recv(1)
@@ -341,6 +341,6 @@ def test_a_sandbox_with_a_certificate_speaks_https(tmp_path: Path) -> None:
     authority.cert_pem.write_to_path(str(trusted))
     with a_sandbox(tls=context) as sandbox:
         assert sandbox.url.startswith("https://")
-        assert requests.get(f"{sandbox.url}/_stats", verify=str(trusted), timeout=5).json()["requests"] == 0
+        assert requests.get(f"{sandbox.url}/_stats", verify=str(trusted), timeout=60).json()["requests"] == 0
         with pytest.raises(requests.exceptions.SSLError):
-            requests.get(f"{sandbox.url}/_stats", timeout=5)
+            requests.get(f"{sandbox.url}/_stats", timeout=60)

@@ -22,7 +22,7 @@ from target_adpostbacks.sandbox.records import Records, Seen
 
 
 def get(sandbox: Sandbox, path: str) -> Any:
-    return requests.get(sandbox.url + path, timeout=5).json()
+    return requests.get(sandbox.url + path, timeout=60).json()
 
 
 def test_a_received_event_tells_who_got_what_and_how_often() -> None:
@@ -77,7 +77,7 @@ def test_requests_are_noted_with_their_secrets_masked() -> None:
         keys = {"app_id": "1", "secret": "s3cret", "auth_code": "s3cret"}
         to_tiktok(sandbox, keys, path="/open_api/v1.3/oauth2/access_token/")
         url = f"{sandbox.url}/open_api/v1.3/oauth2/advertiser/get/"
-        requests.get(url, params={"app_id": "1", "secret": "s3cret"}, headers={"Access-Token": "s3cret"}, timeout=5)
+        requests.get(url, params={"app_id": "1", "secret": "s3cret"}, headers={"Access-Token": "s3cret"}, timeout=60)
         seen = sandbox.requests
     assert [(one["network"], one["method"], one["status"]) for one in seen] == [
         ("tiktok", "POST", 200),
@@ -100,7 +100,7 @@ def test_reset_forgets_everything_and_begins_the_faults_again() -> None:
         for _ in range(2):
             to_tiktok(sandbox, tiktok_body(tiktok_event()))
         assert len(sandbox.received) == 1
-        requests.post(f"{sandbox.url}/_reset", timeout=5)
+        requests.post(f"{sandbox.url}/_reset", timeout=60)
         assert (sandbox.received, sandbox.requests, sandbox.stats()["requests"]) == ([], [], 0)
         assert to_tiktok(sandbox, tiktok_body(tiktok_event())).json()["code"] == 40100
 
@@ -145,7 +145,7 @@ def test_it_listens_on_the_loopback_only_and_its_port_is_free_afterwards() -> No
 
 def test_an_unknown_path_is_nobodys() -> None:
     with a_sandbox() as sandbox:
-        assert requests.get(f"{sandbox.url}/elsewhere", timeout=5).status_code == 404
+        assert requests.get(f"{sandbox.url}/elsewhere", timeout=60).status_code == 404
 
 
 def test_without_a_clock_of_its_own_it_goes_by_the_computers() -> None:

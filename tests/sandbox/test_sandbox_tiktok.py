@@ -77,7 +77,7 @@ def test_known_tokens_and_assets_are_the_only_ones() -> None:
 )
 def test_paths_and_methods_are_strict(method: str, path: str, code: int) -> None:
     with a_sandbox() as sandbox:
-        answer = requests.request(method, sandbox.url + path, json={}, headers={"Access-Token": "good"}, timeout=5)
+        answer = requests.request(method, sandbox.url + path, json={}, headers={"Access-Token": "good"}, timeout=60)
         assert answer.json()["code"] == code
 
 
@@ -96,7 +96,7 @@ def test_paths_and_methods_are_strict(method: str, path: str, code: int) -> None
 def test_a_body_that_is_no_json_is_refused(data: bytes, kind: str) -> None:
     with a_sandbox() as sandbox:
         headers = {"Access-Token": "good", "Content-Type": kind}
-        assert requests.post(sandbox.url + TRACK, data=data, headers=headers, timeout=5).json()["code"] == 40000
+        assert requests.post(sandbox.url + TRACK, data=data, headers=headers, timeout=60).json()["code"] == 40000
 
 
 def test_a_duplicate_is_accepted_and_the_first_wins() -> None:
@@ -199,5 +199,5 @@ def test_the_list_of_pixels_is_strict(query: dict[str, str], code: int) -> None:
     with a_sandbox() as sandbox:
         url = f"{sandbox.url}/open_api/v1.3/pixel/list/"
         asked = {"advertiser_id": "7000000000000000001", **query}
-        answer = requests.get(url, params=asked, headers={"Access-Token": "good"}, timeout=5)
+        answer = requests.get(url, params=asked, headers={"Access-Token": "good"}, timeout=60)
         assert answer.json()["code"] == code
