@@ -39,6 +39,8 @@ S = TypeVar("S", bound=Settings)
 
 
 UNAUTHORIZED = 401
+IN_STEP = 50
+"""Records that are prepared together, step by step. More of them are not done in less time."""
 ENVELOPE_BYTES = 4096
 """Of a request's size that are kept for its envelope."""
 
@@ -123,7 +125,7 @@ class Network(ABC, Generic[S]):
         self._triggers = None if settings.trigger_events is None else spellings(settings.trigger_events)
         self._readings = {"phone": self._read_phone, "ip_address": self._read_ip_address}
         self._events: dict[tuple[str, str, bool, bool], tuple[str, Skip | None]] = {}
-        self._clicked: tuple[Conversion | None, str | None] = (None, None)
+        self._clicked: dict[int, tuple[Conversion, str | None]] = {}
 
     def of(self, settings: S) -> Self:
         """The same with other settings."""
@@ -383,12 +385,13 @@ class Network(ABC, Generic[S]):
 
     def click_id(self, conversion: Conversion) -> str | None:
         """The network's click id, wherever the conversion has it."""
-        asked, click_id = self._clicked
-        if asked is not conversion:
+        known = self._clicked.get(id(conversion))
+        if known is None:  # it is asked for again when the payload is built
             click = self.click(conversion)
-            click_id = click[1] if click else None
-            self._clicked = (conversion, click_id)  # it is asked for again when the payload is built
-        return click_id
+            if len(self._clicked) >= IN_STEP:
+                self._clicked.clear()
+            known = self._clicked[id(conversion)] = (conversion, click[1] if click else None)
+        return known[1]
 
     def test_code(self, conversion: Conversion) -> str | None:
         """The code of the network's test tool for a test, else None; raises Skip("test_without_code")."""

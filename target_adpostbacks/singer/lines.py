@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from target_adpostbacks.core.network import IN_STEP
 from target_adpostbacks.core.preparation import Preparation
 from target_adpostbacks.core.prepared import Prepared, digest, invalid
 from target_adpostbacks.core.record import is_deleted
@@ -64,9 +65,31 @@ class Lines(Preparing):
 
     def answer(self, number: int, block: bytes) -> bytes:
         """What the lines of a block come to, packed; whatever is no record of a known stream is left to the parent."""
-        return self.packed([self._line(line, each) for each, line in enumerate(block.split(b"\n"), number)])
+        lines = block.split(b"\n")
+        members: list[Each | None] = [None] * len(lines)
+        waiting: dict[str, dict[int, Any]] = {}  # records by their line, which are prepared together
+        for at, line in enumerate(lines):
+            if (told := self._told(line)) is None:
+                continue
+            name, record, stream = told
+            if stream.schema is not None:
+                members[at] = self._mapped(name, record, stream, number + at)
+                continue
+            together = waiting.setdefault(name, {})
+            together[number + at] = record
+            if len(together) == IN_STEP:
+                self._prepare(waiting.pop(name), stream, members, number)
+        for name, together in waiting.items():
+            self._prepare(together, self.streams[name], members, number)
+        return self.packed(members)
 
-    def _line(self, line: bytes, number: int) -> Each | None:
+    def _prepare(self, records: Mapping[int, Any], stream: Stream, members: list[Each | None], first: int) -> None:
+        ((alias, key),) = stream.keys.items()
+        for prepared in self.prepare_all([*records.values()], alias, key, [*records]):
+            members[prepared.line - first] = [prepared]
+
+    def _told(self, line: bytes) -> tuple[str, Any, Stream] | None:
+        """The stream and the record of a line; None for any other line, and of a stream that isn't known."""
         try:
             message = decoded(line)
         except BadLine:
@@ -81,15 +104,15 @@ class Lines(Preparing):
             if message.get("type") != "RECORD" or name.__class__ is not str or record.__class__ is not dict:
                 return None
         stream = self.streams.get(name)
-        if stream is None:
-            return None
-        if stream.schema is None:
-            ((alias, key),) = stream.keys.items()
-            return [self.prepare(record, alias, key, number)]
+        return None if stream is None else (name, record, stream)
+
+    def _mapped(self, name: str, record: Mapping[str, Any], stream: Stream, number: int) -> Each:
+        assert stream.schema is not None  # noqa: S101 - it has maps
         maps = self._maps.get(name) or self._made(name, stream.schema, stream.raw_key)
 
         def prepare(mapped: Mapping[str, Any], alias: str) -> Prepared:
-            return self.prepare(mapped, alias, stream.keys[alias], number)
+            (prepared,) = self.prepare_all([mapped], alias, stream.keys[alias], [number])
+            return prepared
 
         return through(maps, record, prepare, stream=name, line=number)
 

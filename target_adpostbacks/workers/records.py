@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from target_adpostbacks.core.network import IN_STEP
 from target_adpostbacks.core.preparation import Preparation
 from target_adpostbacks.workers.work import Each, Preparing
 
@@ -29,16 +30,24 @@ class Records(Preparing):
 
     def answer(self, number: int, block: bytes) -> bytes:
         """What the records of a block come to, packed."""
-        return self.packed([self._member(data, line) for line, data in enumerate(_Plain(block).load(), number)])
+        data: list[bytes | None] = _Plain(block).load()
+        members: list[Each | None] = [None] * len(data)
+        for begin in range(0, len(data), IN_STEP):
+            read = {at: _record(data[at]) for at in range(begin, min(begin + IN_STEP, len(data)))}
+            records = {number + at: record for at, record in read.items() if record is not None}
+            for prepared in self.prepare_all([*records.values()], self.stream, self.key, [*records]):
+                members[prepared.line - number] = [prepared]
+        return self.packed(members)
 
-    def _member(self, data: bytes | None, line: int) -> Each | None:
-        if data is None:
-            return None
-        try:
-            record = _Plain(data).load()
-        except pickle.UnpicklingError:
-            return None
-        return [self.prepare(record, self.stream, self.key, line)]
+
+def _record(data: bytes | None) -> Any:
+    """The record; None for one that is left to the parent."""
+    if data is None:
+        return None
+    try:
+        return _Plain(data).load()
+    except pickle.UnpicklingError:
+        return None
 
 
 class _Plain(pickle.Unpickler):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from typing import Any, Protocol
 
@@ -40,11 +40,12 @@ class Preparing:
         self.preparation = preparation.without_secrets()
         self.unmet = [*unmet]
 
-    def prepare(self, record: Any, stream: str, key: Any, line: int) -> Prepared:
-        """As ``Run.prepare``."""
-        if self.unmet:
+    def prepare_all(self, records: Sequence[Any], stream: str, key: Any, lines: Sequence[int]) -> list[Prepared]:
+        """As ``Run.prepare``, several at a time."""
+        for record in records if self.unmet else ():
             self.unmet = self.preparation.columns.unmet(record, self.unmet)
-        return self.preparation.prepare(record, datetime.now(timezone.utc), stream=stream, key=key, line=line)
+        now = datetime.now(timezone.utc)
+        return self.preparation.prepare_all(records, now, stream=stream, key=key, lines=lines)
 
     def packed(self, members: list[Each | None]) -> bytes:
         """The ``Answer``; what can't be written is left to the parent."""

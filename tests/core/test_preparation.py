@@ -41,6 +41,32 @@ def test_a_record_becomes_a_postback_for_each_of_its_accounts() -> None:
     assert (result.outcomes, result.not_sent, result.mistakes) == (2, [], ())
 
 
+def test_records_that_are_prepared_together_come_to_what_each_comes_to_alone() -> None:
+    def only_leads(_record: Mapping[str, Any], c: Conversion, account: Account) -> Conversion | Skip:
+        return Elsewhere("") if account.name == "us" and c.event_name != "lead" else c
+
+    both: dict[str, Any] = {"network": None, "rdt_cid": "r", "email": "ada@example.com"}
+    changes: list[dict[str, Any]] = [
+        {},
+        both,
+        {**both, "event_name": "lead", "email": "no address"},
+        {"event_time": "no time"},
+        {"_sdc_deleted_at": "2026-11-20"},
+        {"network": "organic", "value": "x"},
+        {"network": None, "ttclid": None, "landing_url": "https://example.com/?rdt_cid=2", "phone": ["x", "+1415"]},
+        {"event_time": "2020-01-01", "email": "x"},
+        {"consent": False},
+    ]
+
+    def made() -> Preparation:
+        accounts = {"tiktok": [an_account(), an_account(name="us")], "reddit": [an_account("reddit")]}
+        return preparation(only_leads, accounts=accounts)
+
+    records = [a_record(**{"event_id": f"e-{at}", "ttclid": f"E.{at}", **each}) for at, each in enumerate(changes * 6)]
+    together = made().prepare_all(records, NOW, stream="orders", lines=range(7, 7 + len(records)))
+    assert together == [made().prepare(each, NOW, stream="orders", line=line) for line, each in enumerate(records, 7)]
+
+
 OF_A_STITCHED_CLICK = ("stitched_by", "click_row")
 
 

@@ -109,7 +109,7 @@ def test_it_comes_to_what_the_run_itself_makes_of_it() -> None:
         purchase(5, event_id=None, order_id="o-5"),
         purchase(6, properties={"n": [1, {"a": "é"}]}, consent=False),
         *(purchase(10 + at, network=name, value=3, currency="USD") for at, name in enumerate(NETWORKS)),
-    ]
+    ] * 4  # more than are prepared together
     general, accounts = configuration.read(SETTINGS)
     preparation = preparation_of(general, accounts)
     answer = answered(work(), [record(**each) for each in records])

@@ -330,6 +330,16 @@ def test_a_source_reads_its_streams_behind_a_schema_and_plain_lines() -> None:
         assert made.prepare(AN_ORDER, NOW, stream=stream).conversions == is_read
 
 
+def test_rows_of_records_that_are_prepared_together_stay_with_their_record() -> None:
+    rows = [{"when": "at('n') >= 2", "event": "purchase", "each": True}, {"when": "at('n') >= 1", "event": "lead"}]
+    made = preparation(with_plain(rows=rows, streams=["rows"]))
+    records = [{**AN_ORDER, "event_id": f"e-{at}", "n": at % 3} for at in range(7)]
+    together = made.prepare_all(records, NOW, stream="rows", lines=range(1, 8))
+    assert [each.conversions for each in together] == [1, 1, 2, 1, 1, 2, 1]
+    assert together == [made.prepare(each, NOW, stream="rows", line=at) for at, each in enumerate(records, 1)]
+    assert [each.conversions for each in made.prepare_all(records, NOW, stream="others", lines=range(7))] == [0] * 7
+
+
 def test_a_map_names_sources_for_streams() -> None:
     top = {
         **with_plain(rows=[{"event": "lead"}]),
