@@ -202,7 +202,7 @@ def unhashed(raw: str | None) -> str | None:
     return None if raw is None or is_hash(raw) else raw
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=2_000)
 def public_ip(raw: str) -> str | None:
     """The first IPv4 or IPv6 address that may appear on the internet, as it was written; None where there is none.
 
@@ -239,7 +239,7 @@ def _public(written: str) -> str | None:
     return text if documentation or (address.is_global and not address.is_multicast) else None
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=2_000)
 def truncated_ip(raw: str) -> str | None:
     """``'203.0.113.77'`` -> ``'203.0.113.0'``: of the public address the first 24 bits, of IPv6 48; None without one.
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import select
+import stat
 import sys
 import time
 from collections import Counter
@@ -38,6 +39,8 @@ UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 BOM = b"\xef\xbb\xbf"
 WORKERS_AFTER = 3_000
 """Lines after which an input is long enough for worker processes to pay."""
+LONG_FILE = 4 * 1024 * 1024
+"""Bytes of a file of more lines than that: it is known to be long before they are read."""
 STRANGE_LINES = 10
 """After so many lines without one JSON object the input is something else."""
 
@@ -243,6 +246,8 @@ class LineReader(GenericSingerReader[bytes]):
             for line in source:
                 yield (line.encode() if isinstance(line, str) else line).removesuffix(b"\n")
             return
+        if _bytes_left(descriptor) >= LONG_FILE:
+            self.workers_after = min(self.workers_after, 1)
         cut, is_ended = Cut(), False
         while not self.stopped and not is_ended:
             if workers := self._workers_at_work():
@@ -293,6 +298,12 @@ class LineReader(GenericSingerReader[bytes]):
         for text in texts:
             yield from lines_of(text)
         return is_ended
+
+
+def _bytes_left(descriptor: int) -> int:
+    """Of a file, from where it is read on; 0 where nobody knows, of a pipe for example."""
+    status = os.fstat(descriptor)
+    return status.st_size - os.lseek(descriptor, 0, os.SEEK_CUR) if stat.S_ISREG(status.st_mode) else 0
 
 
 def _hand(workers: Workers, texts: list[bytes], number: int) -> int:

@@ -9,6 +9,7 @@ import json
 import os
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from singer_sdk.io_base import SingerMessageType
 
 from target_adpostbacks.singer import mending
 from target_adpostbacks.singer.messages import MAX_LINE, TYPES, BadLine, UnreadableInput
-from target_adpostbacks.singer.reader import STRANGE_LINES, TICK_SECONDS, LineReader
+from target_adpostbacks.singer.reader import LONG_FILE, STRANGE_LINES, TICK_SECONDS, WORKERS_AFTER, LineReader
 
 SCHEMA = b'{"type":"SCHEMA","stream":"s","schema":{"properties":{}},"key_properties":[]}\n'
 RECORD = b'{"type":"RECORD","stream":"s","record":{"a":1}}\n'
@@ -290,6 +291,25 @@ def test_nothing_more_is_handed_over_once_it_is_stopped() -> None:
     result.messages = Stopping()
     result.read(io.BytesIO(SCHEMA + RECORD * 5))
     assert len(result.messages) == 1
+
+
+@pytest.mark.parametrize(("bytes_left", "is_known"), [(LONG_FILE, True), (LONG_FILE - 1, False)])
+def test_workers_start_at_once_where_a_file_is_known_to_be_long(
+    tmp_path: Path, bytes_left: int, is_known: bool
+) -> None:
+    blank = b" " * 1_000 + b"\n"
+    before = RECORD + blank * 10
+    rest = blank * (bytes_left // len(blank))
+    file = tmp_path / "input.singer"
+    file.write_bytes(before + SCHEMA + RECORD + rest[: bytes_left - len(SCHEMA + RECORD)])
+    started_at = []
+    reader = LineReader(chunk=5_000)
+    reader.start_workers = lambda: started_at.append(reader.line)
+    with file.open("rb", buffering=0) as source:
+        source.seek(len(before))
+        Heard(reader).read(source)
+    assert [line < 10 for line in started_at] == [is_known]
+    assert is_known or started_at[0] >= WORKERS_AFTER
 
 
 def test_an_error_names_field_and_rule() -> None:
