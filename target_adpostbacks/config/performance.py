@@ -157,7 +157,7 @@ def _spec(stream: str, raw: Mapping[str, Any], by: By) -> Spec:
     settings = StreamSettings(**values)
     preset = presets.preset(settings.preset) if settings.preset else Preset("", "", {})
     named = settings.network or ("" if "network" in settings.columns else preset.network)
-    columns = {**preset.columns, **settings.columns}
+    columns = {**preset.columns, **preset.columns_of_streams.get(stream, {}), **settings.columns}
     unit = values.get("unit") or preset.unit
     dated = preset.by_conversion if by == "conversion" else Dated()
     own_value = [listed(columns["value"])] if "value" in columns else []

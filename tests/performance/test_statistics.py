@@ -8,14 +8,14 @@ import pytest
 
 from target_adpostbacks.config.performance import specs
 from target_adpostbacks.core.performance.presets import names
-from target_adpostbacks.core.performance.statistics import MOST_BYTES, LeftOut, Performance, parse
+from target_adpostbacks.core.performance.statistics import IDS, MOST_BYTES, LeftOut, Performance, parse
 
 ARRIVED = "2026-11-03T06:00:00.000+00:00"
 SAYS: dict[str, Any] = {"preset": "tap-tiktok-ads", "currency": "USD", "time_zone": "America/Los_Angeles"}
 
 
-def a_row(record: dict[str, Any], by: str = "conversion", **setting: Any) -> Performance:
-    (spec,) = specs({"s": setting}, {"by": by}).values()
+def a_row(record: dict[str, Any], by: str = "conversion", stream: str = "s", **setting: Any) -> Performance:
+    (spec,) = specs({stream: setting}, {"by": by}).values()
     return parse(record, spec, ARRIVED)
 
 
@@ -231,6 +231,21 @@ def test_each_preset_reads_what_its_tap_writes(preset: str) -> None:
     setting, record, expected = RECORDS[preset]
     row = a_row(record, preset=preset, **setting)._asdict()
     assert {name: row[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("stream", "ids"),
+    [
+        ("campaign_stats_daily", {"campaign_id": "s-1"}),
+        ("ad_squad_stats_daily", {"ad_group_id": "s-1"}),
+        ("ad_stats_daily", {"ad_id": "s-1"}),
+        ("ad_account_stats_daily", {"account_id": "s-1"}),
+    ],
+)
+def test_an_id_is_that_of_what_the_stream_is_about(stream: str, ids: dict[str, str]) -> None:
+    record = {"id": "s-1", "start_time": "2026-11-01T23:00:00Z", "spend": 5_000_000}
+    row = a_row(record, stream=stream, preset="tap-snapchat-ads", currency="EUR")._asdict()
+    assert {name: row[name] for name in IDS} == dict.fromkeys(IDS, "") | ids
 
 
 def test_a_network_of_ones_own_is_read_by_its_columns() -> None:

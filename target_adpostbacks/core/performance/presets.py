@@ -27,6 +27,7 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: str
     stream: str  # what the tap calls it
     columns: Columns
+    columns_of_streams: Mapping[str, Columns] = {}  # over ``columns``, in the tap's streams of these names
     network: str = ""  # empty: a column says it
     networks: Mapping[str, str] = {}  # what that column says → the network's name
     unit: Unit = "major"
