@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from threading import Event, Lock, Thread
 from typing import NamedTuple
@@ -68,7 +68,7 @@ class Claims:
         waiting = set() if is_again else {id(queued) for queued in self.aside.behind(batch)}
         adjusted = {id(queued): adjusted_by(queued.postback) for queued in batch if queued.postback.key.adjustment}
         if adjusted:
-            sent_by_others = {*self._claims.of_others({key for keys in adjusted.values() for key in keys})}
+            sent_by_others = self._claims.of_others([key for keys in adjusted.values() for key in keys])
             waiting |= {number for number, keys in adjusted.items() if not sent_by_others.isdisjoint(keys)}
         wanted = [queued for queued in batch if id(queued) not in waiting]
         claimed = self._claims.take(_keys(wanted), batch[0].postback.account_name) if wanted else {}
@@ -112,9 +112,12 @@ class Claims:
         if rows:
             write(rows, batch)
 
-    def request(self, batch: Sequence[Queued]) -> list[Queued]:
+    def request(self, batch: list[Queued]) -> list[Queued]:
         """Note that these are about to be sent; those that may be: time has passed since they were claimed."""
         ours = self._claims.request(_keys(batch))
+        if len(ours) == len(batch):
+            return batch
+        ours = {*ours}
         return [queued for queued in batch if _key(queued) in ours]
 
     def free(self, batch: Sequence[Queued]) -> None:
@@ -156,7 +159,7 @@ def _written(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds")
 
 
-def _keys(batch: Sequence[Queued]) -> Collection[Key]:
+def _keys(batch: Sequence[Queued]) -> list[Key]:
     return [_key(queued) for queued in batch]
 
 

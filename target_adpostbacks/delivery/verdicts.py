@@ -95,7 +95,7 @@ class Verdicts:
         """
         groups = [group for each in groups for group in with_doubt(each)]
         rows = [row for outcome, batch in groups for row in rows_of(batch, outcome, sent)]
-        also = self._settling([queued for _, batch in groups for queued in batch], asked)
+        also = self._settling((queued for _, batch in groups for queued in batch), asked)
         with self._writing:
             self.write(rows, (queued for _, batch in groups for queued in batch), [attempt] if attempt else [], also)
             for outcome, batch in groups:
@@ -126,8 +126,8 @@ class Verdicts:
         whose = self._people.whose(batch) if self._people and self._people.has_index else NOBODYS
         self._ledger.write(self.now(), rows, attempts, whose, also)
 
-    def _settling(self, batch: Sequence[Queued], asked: Sequence[Queued] = ()) -> Callable[[Connection], None] | None:
-        return self._claims.settling(batch, asked) if self._claims is not None else None
+    def _settling(self, batch: Iterable[Queued], asked: Sequence[Queued] = ()) -> Callable[[Connection], None] | None:
+        return self._claims.settling([*batch], asked) if self._claims is not None else None
 
     def to_send(self, batch: list[Queued]) -> list[Queued]:
         """Those of a batch that may be sent now. What another task has claimed meanwhile is put aside."""
