@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib.metadata import metadata
 from typing import Any
 
 import click
@@ -118,6 +119,13 @@ def short(plugin: str) -> str:
     return "".join(f"    {line}\n" for line in lines)
 
 
+def python_versions() -> list[str]:
+    """Those that the package names: ``3.10``, ``3.11``, …"""
+    named = metadata("target-adpostbacks").get_all("Classifier") or []
+    versions = (text.rpartition(" :: ")[2] for text in named if text.startswith("Programming Language :: Python :: 3."))
+    return sorted(versions, key=lambda version: int(version.partition(".")[2]))
+
+
 def hub(plugin: str) -> str:
     """The definition as a file of MeltanoHub."""
     definition = {
@@ -127,6 +135,8 @@ def hub(plugin: str) -> str:
         "executable": plugin,
         "keywords": ["meltano_sdk", "reverse-etl", "advertising", "conversions"],
         "maintenance_status": "active",
+        "quality": "unknown",  # MeltanoHub's to say, and asked for
+        "supported_python_versions": python_versions(),
         "capabilities": sorted(about(plugin)["capabilities"]),
         "settings_group_validation": [[]],
         "settings": settings(plugin),
