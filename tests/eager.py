@@ -27,8 +27,11 @@ class Eager(pool.Workers):
             self.wait(seconds=1)
 
 
+LINE_BY_LINE = -1
+
+
 def command(workers: int) -> list[str]:
-    """The command with so many workers."""
+    """The command with so many workers; or that prepares no line before it is that line's turn."""
     return [sys.executable, str(Path(__file__)), str(workers)]
 
 
@@ -40,8 +43,10 @@ def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
 
 if __name__ == "__main__":
     COUNT = int(sys.argv.pop(1))
-    vars(target)["default_workers"] = lambda _cores: COUNT
+    vars(target)["default_workers"] = lambda _cores: max(COUNT, 0)
     vars(line_workers)["Workers"] = Eager
     reader.WORKERS_AFTER = 1
+    if COUNT == LINE_BY_LINE:
+        reader.WORKERS_AFTER = reader.LONG_FILE = sys.maxsize
     reader.LineReader.__init__.__kwdefaults__["chunk"] = 600  # type: ignore[index]
     __main__.main()

@@ -11,20 +11,23 @@ from target_adpostbacks.core.preparation import Preparation
 from target_adpostbacks.singer import maps
 from target_adpostbacks.singer.lines import Lines, Stream
 from target_adpostbacks.singer.sinks import ConversionSink
+from target_adpostbacks.workers.here import Here
 from target_adpostbacks.workers.pool import Workers
 
 
 class LineWorkers:
-    """``count`` of them, none where stream maps draw by lot. ``warn``: says that one was lost.
+    """``count`` of them; 0: blocks of lines are prepared here; None, and where stream maps draw by lot: none are.
+
+    ``warn``: says that one was lost.
 
     ``config``: the target's, before the SDK has taken anything out of it.
     """
 
-    def __init__(self, count: int, config: Mapping[str, Any], warn: Callable[[str], None]) -> None:
+    def __init__(self, count: int | None, config: Mapping[str, Any], warn: Callable[[str], None]) -> None:
         self._settings = {
             name: copy.deepcopy(config[name]) for name in SdkSettings.__struct_fields__ if config.get(name) is not None
         }
-        self.count = 0 if maps.draw(self._settings.get("stream_maps") or {}) else count
+        self.count = None if maps.draw(self._settings.get("stream_maps") or {}) else count
         self._warn = warn
         self._pool: Workers | None = None
         self._is_plain = False
@@ -32,12 +35,12 @@ class LineWorkers:
 
     def start(self, preparation: Preparation, unmet: Sequence[str], *, plain: bool) -> Workers | None:
         """Start the processes; ``unmet``: columns whose path in ``fields`` has met nothing yet."""
-        if not self.count:
+        if self.count is None:
             return None
         work = Lines(preparation, unmet, plain=plain, sdk_settings=self._settings)
         work.tell({name: stream for name, (_, _, stream) in self._known.items()})
         self._is_plain = plain
-        self._pool = Workers(work, self.count, self._warn)
+        self._pool = Workers(work, self.count, self._warn) if self.count else Here(work)
         return self._pool
 
     def knows(self, name: str) -> bool:
@@ -46,7 +49,7 @@ class LineWorkers:
 
     def know(self, name: str, stream_maps: Sequence[Any], sinks: Sequence[ConversionSink], *, direct: bool) -> None:
         """A stream's first record has come: the workers read the others."""
-        if not self.count:
+        if self.count is None or not (self.count or direct):  # nothing is gained by other stream maps here
             return
         keys = {sink.stream_name: [*sink.key_properties] for sink in sinks}
         first = stream_maps[0]

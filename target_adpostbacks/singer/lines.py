@@ -11,7 +11,7 @@ from target_adpostbacks.core.preparation import Preparation
 from target_adpostbacks.core.prepared import Prepared, digest, invalid
 from target_adpostbacks.core.record import is_deleted
 from target_adpostbacks.singer.messages import PLAIN_STREAM, BadLine, decoded, is_schema
-from target_adpostbacks.workers.work import Each, Preparing
+from target_adpostbacks.workers.work import Answer, Each, Preparing
 
 if TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
@@ -63,8 +63,8 @@ class Lines(Preparing):
             else:
                 self.streams[name] = stream
 
-    def answer(self, number: int, block: bytes) -> bytes:
-        """What the lines of a block come to, packed; whatever is no record of a known stream is left to the parent."""
+    def answered(self, number: int, block: bytes) -> Answer:
+        """What the lines of a block come to; whatever is no record of a known stream is left to the parent."""
         lines = block.split(b"\n")
         members: list[Each | None] = [None] * len(lines)
         waiting: dict[str, dict[int, Any]] = {}  # records by their line, which are prepared together
@@ -81,7 +81,7 @@ class Lines(Preparing):
                 self._prepare(waiting.pop(name), stream, members, number)
         for name, together in waiting.items():
             self._prepare(together, self.streams[name], members, number)
-        return self.packed(members)
+        return self.answer_of(members)
 
     def _prepare(self, records: Mapping[int, Any], stream: Stream, members: list[Each | None], first: int) -> None:
         ((alias, key),) = stream.keys.items()

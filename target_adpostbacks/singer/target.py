@@ -99,9 +99,10 @@ class TargetAdpostbacks(CommandTarget):
             setup_mapper=False,
             message_reader=message_reader or LineReader(),
         )
-        workers = 0 if self.general.clicks else self.general.workers  # clicks are looked up here
+        workers = self.general.workers
         count = default_workers(usable_cores()) if workers is None else workers
-        self.line_workers = LineWorkers(count, self.config, self.logger.warning)
+        prepares_ahead = not self.general.clicks  # clicks are looked up record by record
+        self.line_workers = LineWorkers(count if prepares_ahead else None, self.config, self.logger.warning)
         if setup_mapper:
             self.setup_mapper()
         self.max_parallelism = 1  # no sink holds anything that could be drained beside others

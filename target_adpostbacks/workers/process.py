@@ -14,7 +14,7 @@ import struct
 import sys
 from typing import BinaryIO
 
-from target_adpostbacks.workers.work import NOTHING, Work
+from target_adpostbacks.workers.work import NOTHING, Work, packed
 
 HEADER = struct.Struct("<cQQ")
 LENGTH = struct.Struct("<Q")
@@ -52,7 +52,7 @@ def _work(work: Work, source: BinaryIO, answers: BinaryIO) -> None:
             work.tell(pickle.loads(data))  # noqa: S301 - as above
             continue
         try:
-            answer = work.answer(number, data)
+            answer = packed(work.answered(number, data))
         except Exception:  # noqa: BLE001 - the parent does the block itself, and says what is wrong
             answer = NOTHING
         _answer(answers, answer)

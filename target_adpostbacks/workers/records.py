@@ -9,7 +9,7 @@ from typing import Any
 
 from target_adpostbacks.core.network import IN_STEP
 from target_adpostbacks.core.preparation import Preparation
-from target_adpostbacks.workers.work import Each, Preparing
+from target_adpostbacks.workers.work import Answer, Each, Preparing
 
 KNOWN = {
     *(("datetime", name) for name in ("datetime", "date", "time", "timedelta", "timezone")),
@@ -28,8 +28,8 @@ class Records(Preparing):
     def tell(self, news: Any) -> None:
         """There is no news."""
 
-    def answer(self, number: int, block: bytes) -> bytes:
-        """What the records of a block come to, packed."""
+    def answered(self, number: int, block: bytes) -> Answer:
+        """What the records of a block come to."""
         data: list[bytes | None] = _Plain(block).load()
         members: list[Each | None] = [None] * len(data)
         for begin in range(0, len(data), IN_STEP):
@@ -37,7 +37,7 @@ class Records(Preparing):
             records = {number + at: record for at, record in read.items() if record is not None}
             for prepared in self.prepare_all([*records.values()], self.stream, self.key, [*records]):
                 members[prepared.line - number] = [prepared]
-        return self.packed(members)
+        return self.answer_of(members)
 
 
 def _record(data: bytes | None) -> Any:

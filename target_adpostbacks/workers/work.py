@@ -29,8 +29,8 @@ class Work(Protocol):
     def tell(self, news: Any) -> None:
         """Something has changed, for all blocks that come after."""
 
-    def answer(self, number: int, block: bytes) -> bytes:
-        """The packed ``Answer`` to a block; ``number``: of its first member, from 1."""
+    def answered(self, number: int, block: bytes) -> Answer:
+        """What the members of a block come to; ``number``: of the first one, from 1."""
 
 
 class Preparing:
@@ -47,13 +47,18 @@ class Preparing:
         now = datetime.now(timezone.utc)
         return self.preparation.prepare_all(records, now, stream=stream, key=key, lines=lines)
 
-    def packed(self, members: list[Each | None]) -> bytes:
-        """The ``Answer``; what can't be written is left to the parent."""
-        unmet = self.unmet, [*self.preparation.unmet, *self.preparation.unmet_paths]
-        try:
-            return _encode(Answer(members, *unmet))
-        except UNWRITABLE:
-            return _encode(Answer([member if _is_writable(member) else None for member in members], *unmet))
+    def answer_of(self, members: list[Each | None]) -> Answer:
+        """The ``Answer`` of a block with these members."""
+        return Answer(members, self.unmet, [*self.preparation.unmet, *self.preparation.unmet_paths])
+
+
+def packed(answer: Answer) -> bytes:
+    """The ``Answer`` for another process; what can't be written is left to the parent."""
+    try:
+        return _encode(answer)
+    except UNWRITABLE:
+        answer.members = [member if _is_writable(member) else None for member in answer.members]
+        return _encode(answer)
 
 
 def unpacked(answer: bytes | memoryview) -> Answer | None:

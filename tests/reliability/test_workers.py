@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eager import command, workers_of
+from eager import LINE_BY_LINE, command, workers_of
 from local_server import LocalServer, local_server
 from observed import Observed, observe
 from run_target import Target, a_purchase, encoded, ended, record, schema, state
@@ -52,8 +52,8 @@ def is_alive(pid: int) -> bool:
 def test_events_ledger_log_and_state_are_the_same_with_workers_and_without(
     server: LocalServer, tmp_path: Path, count: int, config: Any
 ) -> None:
-    without = came_of(server, tmp_path, count, config, command=command(0))
-    for workers in (1, 3) if count < 20_000 else (2,):
+    without = came_of(server, tmp_path, count, config, command=command(LINE_BY_LINE))
+    for workers in (0, 1, 3) if count < 20_000 else (0, 2):
         folder = tmp_path / str(workers)
         folder.mkdir()
         with_some = came_of(server, folder, count, config, command=command(workers))
@@ -154,9 +154,9 @@ def test_whatever_the_input_is_made_of(name: str, server: LocalServer, tmp_path:
     def came(workers: int) -> Observed:
         return observe(server, tmp_path / str(workers), config, [said], command(workers))
 
-    without = came(0)
+    without = came(LINE_BY_LINE)
     assert len(without.events) > 10
-    for workers in (1, 3):
+    for workers in (0, 1, 3):
         assert "\n".join(without.differences(came(workers))) == ""
 
 

@@ -19,7 +19,7 @@ from target_adpostbacks.core.settings import secrets
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.run import preparation_of
 from target_adpostbacks.singer.lines import Lines, Stream
-from target_adpostbacks.workers.work import Answer, Each, unpacked
+from target_adpostbacks.workers.work import Answer, Each, packed, unpacked
 
 NOW = datetime.now(timezone.utc)
 DIRECT = {"conversions": Stream({"conversions": ["order_id"]})}
@@ -52,7 +52,7 @@ def work(
 
 
 def answered(lines: Lines, messages: Sequence[Any], number: int = 1) -> Answer:
-    answer = unpacked(lines.answer(number, b"".join(map(encoded, messages))[:-1]))
+    answer = unpacked(packed(lines.answered(number, b"".join(map(encoded, messages))[:-1])))
     assert answer
     return answer
 
@@ -167,7 +167,7 @@ def test_what_no_record_has_met_comes_back_with_each_block() -> None:
 
 
 def test_what_can_not_be_written_is_left_to_the_parent() -> None:
-    answer = unpacked(work().packed([[None], [object()], None]))  # type: ignore[list-item]
+    answer = unpacked(packed(work().answer_of([[None], [object()], None])))  # type: ignore[list-item]
     assert answer
     assert answer.members == [[None], None, None]
 
@@ -201,7 +201,7 @@ def test_a_process_that_reads_lines_imports_the_core_and_the_networks_alone() ->
     program = (
         "import pickle, sys\n"
         "lines = pickle.load(sys.stdin.buffer)\n"
-        'lines.answer(1, b\'{"type": "RECORD", "stream": "conversions", "record": {}}\')\n'
+        'lines.answered(1, b\'{"type": "RECORD", "stream": "conversions", "record": {}}\')\n'
         "print(*sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", program], input=pickle.dumps(work()), capture_output=True, check=True)

@@ -25,7 +25,7 @@ from target_adpostbacks.cli.preview import preview
 from target_adpostbacks.core.prepared import Prepared
 from target_adpostbacks.sandbox import Sandbox
 from target_adpostbacks.workers.records import Records
-from target_adpostbacks.workers.work import unpacked
+from target_adpostbacks.workers.work import packed, unpacked
 
 JUST_NOW = (datetime.now(timezone.utc) - timedelta(minutes=1)).isoformat()
 PAID = {"financial_status": "paid", "processed_at": JUST_NOW, "total_price": 10, "currency": "EUR"}
@@ -103,7 +103,7 @@ def test_workers_prepare_the_same() -> None:
     made = preparation({"source": "shopify_orders"})
     rows = [case.row for case in cases("shopify_orders")]
     work = pickle.loads(pickle.dumps(Records(made, [], "orders", ["id"])))
-    answer = unpacked(work.answer(1, pickle.dumps([pickle.dumps(row) for row in rows])))
+    answer = unpacked(packed(work.answered(1, pickle.dumps([pickle.dumps(row) for row in rows]))))
     assert answer
     theirs = [member[0] for member in answer.members if member]
     ours = [made.prepare(row, NOW, stream="orders", key=["id"], line=line) for line, row in enumerate(rows, 1)]

@@ -1,0 +1,42 @@
+"""Blocks that a run prepares itself: one after the other, in their turn."""
+
+from __future__ import annotations
+
+from echo import Echo
+
+from target_adpostbacks.workers.here import Here
+
+
+def streams(here: Here) -> list[tuple[int, str | None]]:
+    """The number of each block that is there, and what came of it; None: the run reads it line by line."""
+    told = []
+    while block := here.next():
+        member = block.answer and block.answer.members[0]
+        told.append((block.number, member[0].stream if member and member[0] else None))
+    return told
+
+
+def test_a_block_is_done_as_soon_as_it_is_handed_out_and_what_fails_is_read_line_by_line() -> None:
+    here = Here(Echo())
+    assert (here.is_at_work, here.has_room, here.has_blocks) == (True, True, False)
+    for number, text in enumerate([b"a", b"raise", b"b"], 7):
+        here.hand(text, number)
+        assert (here.is_next_done, here.has_room) == (True, False)
+    here.keep(b"x", 10)
+    assert streams(here) == [(7, "a"), (8, None), (9, "b"), (10, None)]
+    assert here.has_room
+
+
+def test_news_is_for_what_is_handed_out_after_it() -> None:
+    here = Here(Echo())
+    here.hand(b"1", 1)
+    here.tell("new ", is_new_generation=True)
+    here.hand(b"2", 2)
+    assert here.generation == 1
+    assert streams(here) == [(1, "1"), (2, "new 2")]
+
+
+def test_closed_it_takes_nothing_more() -> None:
+    here = Here(Echo())
+    here.close()
+    assert not here.is_at_work
