@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -118,17 +118,32 @@ def table(healths: Sequence[Health], now: datetime, width: int | None, *, colore
     ]
     head, *lines = columns([HEAD, *(tuple(map(printable, row)) for row in cells)], width)
     yield click.style(head, bold=True) if colored else head
+    alike = _alike(healths)
     for each, line in zip(healths, lines, strict=True):
         yield line.replace(each.state, click.style(each.state, **COLORS[each.state]), 1) if colored else line
-        for text in map(printable, _below(each, now)):
+        for text in map(printable, _below(each, now, alike)):
             yield from textwrap.wrap(text, width or 10_000, initial_indent=INDENT, subsequent_indent=INDENT)
+    for advice, labels in alike.items():
+        who = "All accounts" if len(labels) == len(healths) else ", ".join(labels)
+        yield from textwrap.wrap(printable(f"{who}: {advice}"), width or 10_000)
     yield FOOT
 
 
-def _below(health: Health, now: datetime) -> Iterator[str]:
+def _alike(healths: Iterable[Health]) -> dict[str, list[str]]:
+    """Advice that is the same for several accounts, and dates from no moment, with their names."""
+    labels: dict[str, list[str]] = {}
+    for each in healths:
+        if each.advice and not each.since:
+            labels.setdefault(each.advice, []).append(each.activity.label)
+    return {advice: names for advice, names in labels.items() if len(names) > 1}
+
+
+def _below(health: Health, now: datetime, alike: Container[str]) -> Iterator[str]:
     """What is told under an account's line."""
-    if health.since or health.advice:
-        yield f"Since {_shown(health.since)}. {health.advice}" if health.since else health.advice
+    if health.since:
+        yield f"Since {_shown(health.since)}. {health.advice}"
+    elif health.advice and health.advice not in alike:
+        yield health.advice
     for stake in stakes(health.activity.amounts, _text(now)):
         yield f"{told(stake, _text(now))}."
 

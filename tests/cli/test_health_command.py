@@ -210,6 +210,26 @@ def test_the_table_tells_state_counts_advice_and_money(url: str) -> None:
     assert lines[-1] == "Counts are of the last 24 hours, times are UTC."
 
 
+def test_what_holds_for_several_accounts_is_told_once(url: str) -> None:
+    asset = "PIXEL@http://127.0.0.1:8765"
+    for network in ("meta", "reddit", "tiktok"):
+        fill(url, network=network, asset=asset)
+    lines = run(url).stdout.splitlines()
+    advice = "This counts a trial at a loopback address: no network has its deliveries."
+    assert [line.split()[0] for line in lines] == [
+        "Account",
+        "meta.default",
+        "reddit.default",
+        "tiktok.default",
+        "All",
+        "Counts",
+    ]
+    assert lines[-2] == f"All accounts: {advice}"
+    fill(url, network="snapchat")
+    assert f"meta.default, reddit.default, tiktok.default: {advice}" in run(url).stdout.splitlines()
+    assert {each["advice"] for each in as_json(run(url, "--format", "json"))} == {advice, ""}
+
+
 def test_rows_are_csv_with_what_a_spreadsheet_may_run_made_harmless(url: str) -> None:
     hostile = {**REFUSED, "code": "", "message": "=HYPERLINK(1)", "network": "+cmd", "http_status": None}
     fill(url, **hostile)
