@@ -50,7 +50,7 @@ def page(name: str) -> str:
 def _streams(patterns: Sequence[str]) -> str:
     if all(pattern.startswith("!") for pattern in patterns):
         return f"all streams but {_code(pattern[1:] for pattern in patterns)}"
-    return f"the streams {_code(patterns)}"
+    return f"the stream{'s' if len(patterns) > 1 else ''} {_code(patterns)}"
 
 
 def _code(listed: Any) -> str:

@@ -97,8 +97,7 @@ def _own(name: str, settings: Any, person: persons.Names, mistakes: list[str]) -
     if not _is_name(name):
         mistakes.append(f"{path}: not a name; a lower-case letter, then lower-case letters, digits or _ expected")
     if not isinstance(settings, Mapping):
-        mistakes.append(f"{path}: an object expected")
-        return None
+        return None  # which was told when the top of the config was read
     known = [field.name for field in struct_fields(SourceSettings)]
     mistakes += [unknown(f"{path}.{each}", str(each), known) for each in settings if each not in known]
     level = read_level(f"{path}.", SourceSettings, settings, mistakes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from target_adpostbacks.core.columns import read_truth
@@ -16,7 +15,7 @@ from target_adpostbacks.core.rows import Row
 from target_adpostbacks.core.times import moment
 from target_adpostbacks.core.ways import Way
 from target_adpostbacks.rules.rows import Asked, Lookups, RowRule, RowValues, evaluated
-from target_adpostbacks.rules.sources import Source, reads
+from target_adpostbacks.rules.sources import Source, fits, reads
 
 IDENTIFYING = ("event_time", "event_id", "value")
 """Columns of a shipped preset that some row ought to have."""
@@ -168,7 +167,7 @@ class Stream(NamedTuple):
 
     def takes(self, stream: str) -> bool:
         """Whether it reads a stream."""
-        return reads(stream, self.streams) if self.pattern is None else fnmatchcase(stream, self.pattern)
+        return reads(stream, self.streams) if self.pattern is None else fits(stream, self.pattern)
 
 
 class StreamSources:

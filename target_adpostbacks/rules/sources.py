@@ -148,5 +148,10 @@ def reads(stream: str, patterns: Sequence[str]) -> bool:
     return not wanted or any(_fits(stream, pattern) for pattern in wanted)
 
 
+def fits(stream: str, pattern: str) -> bool:
+    """Whether a stream's name is of that pattern, in any case of letters."""
+    return fnmatchcase(stream.lower(), pattern.lower())
+
+
 def _fits(stream: str, pattern: str) -> bool:
-    return fnmatchcase(stream, pattern) or fnmatchcase(stream, f"*-{pattern}")
+    return fits(stream, pattern) or fits(stream, f"*-{pattern}")

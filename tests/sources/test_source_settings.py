@@ -340,6 +340,16 @@ def test_rows_of_records_that_are_prepared_together_stay_with_their_record() -> 
     assert [each.conversions for each in made.prepare_all(records, NOW, stream="others", lines=range(7))] == [0] * 7
 
 
+def test_streams_are_named_in_any_case_of_letters() -> None:
+    for top, expected in (
+        (with_plain(streams=["Orders", "!Tracks"]), {"orders": True, "SHOP-ORDERS": True, "tracks": False}),
+        ({**with_plain(), "source": {"Shop-*": "mine"}}, {"shop-a": True, "SHOP-A": True, "a": False}),
+    ):
+        sources = preparation(top).sources
+        assert sources
+        assert {stream: sources.way(stream) is not None for stream in expected} == expected
+
+
 def test_a_map_names_sources_for_streams() -> None:
     top = {
         **with_plain(rows=[{"event": "lead"}]),
@@ -478,6 +488,21 @@ def test_a_mistake_names_path_rule_and_next_step(top: dict[str, Any], mistake: s
     said = mistakes(top)
     assert any(each.startswith(mistake) for each in said), said
     assert not [each for each in said if "canary" in each.split(": ", 1)[1]]
+
+
+@pytest.mark.parametrize("settings", [None, "", "x", 5, True, []])
+def test_a_source_that_is_no_object_is_told_once(settings: Any) -> None:
+    (said,) = mistakes({"sources": {"a": settings}})
+    assert said.startswith("sources.a: an object expected. Sources of your own,")
+
+
+def test_the_mistakes_of_a_row_do_not_hide_each_other() -> None:
+    row = {"when": "status == 1", "event": ["x"], "set": {"emial": 1}, "compute": {"zipp": "value"}, "sent": False}
+    said = mistakes({"rows": [row]})
+    assert {each.split(":")[0] for each in said} == {
+        f"rows[0].{key}" for key in ("when", "event", "set.emial", "compute.zipp", "sent")
+    }
+    assert len(said) == 5
 
 
 def test_all_mistakes_come_at_once() -> None:
