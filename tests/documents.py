@@ -350,8 +350,10 @@ def ranges(keys: Iterable[str]) -> list[str]:
 
 
 def sample_config() -> str:
+    """Its first lines say how to begin, in a comment and for editors."""
+    how = "Keep your networks, with your own values. `adpostbacks init` writes them with a comment for each setting."
     sections = {name: examples(network.settings_type) for name, network in NETWORKS.items()}
-    return json.dumps(sections, indent=2) + "\n"
+    return json.dumps({"$schema": "docs/config.schema.json", "//": how, **sections}, indent=2) + "\n"
 
 
 def demo_sections() -> str:
