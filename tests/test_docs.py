@@ -16,6 +16,7 @@ from conftest import NOW
 from documents import PARTS, alert_schema, config_schema, doctor_schema, filled, kept, keywords, page, sample_config
 
 from target_adpostbacks import config
+from target_adpostbacks.config import files
 from target_adpostbacks.core.columns import COLUMN_ALIASES, READERS
 from target_adpostbacks.networks import IDS, NETWORKS
 from target_adpostbacks.sandbox import Sandbox
@@ -84,7 +85,7 @@ def test_each_network_is_a_keyword_of_the_package(request: pytest.FixtureRequest
 
 
 def test_the_sample_config_is_a_config() -> None:
-    _, sections = config.read(json.loads((ROOT / "sample_config.json").read_text()))
+    _, sections = config.read(files.read([str(ROOT / "sample_config.json")]))
     assert sorted(sections) == sorted(NETWORKS)
     assert config.hints(sections, NOW) == []
 

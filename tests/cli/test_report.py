@@ -101,7 +101,9 @@ def test_the_totals_as_a_table(tmp_path: Path) -> None:
 
 def test_no_ledger_yet_is_an_empty_report(tmp_path: Path) -> None:
     assert run(tmp_path).exit_code == 0
-    assert "Nothing was sent yet." in (tmp_path / "report.html").read_text()
+    shown = (tmp_path / "report.html").read_text()
+    assert "Nothing was sent yet." in shown
+    assert "Everything was delivered." not in shown
     assert as_json(tmp_path)["log"] == []
 
 
