@@ -440,7 +440,10 @@ def at_base(base_url: str | None, default: str) -> str:
 
 def click_urls(conversion: Conversion) -> list[str]:
     """The URLs that may hold a click id: landing page, the event's page, a referrer of the same host."""
-    referrer = conversion.referrer_url
-    if referrer and not ("?" in referrer and same_host(referrer, conversion.event_source_url)):
-        referrer = None
-    return [url for url in (conversion.landing_url, conversion.event_source_url, referrer) if url and "?" in url]
+    landing, page, referrer = conversion.landing_url, conversion.event_source_url, conversion.referrer_url
+    urls = [landing] if landing and "?" in landing else []
+    if page and "?" in page:
+        urls.append(page)
+    if referrer and "?" in referrer and same_host(referrer, page):
+        urls.append(referrer)
+    return urls

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -223,8 +224,8 @@ class Preparation:
                 elsewhere[account.label] = sent
             elif sent is not None and account.network:
                 yield prepared
-                match_keys = prepared.postbacks[-1].facts.match_keys.split(",")
-                note(prepared, account.network.unusable(sent, match_keys), sent.ruled_columns)
+                if unusable := account.network.unusable(sent, _names(prepared.postbacks[-1].facts.match_keys)):
+                    note(prepared, unusable, sent.ruled_columns)
             if stitched is not None:
                 mark_stitched(prepared, stitched, account.section)
         if elsewhere:
@@ -329,6 +330,11 @@ class Preparation:
         else:
             not_sent = for_nobody(conversion, stream, line, reason, message)
         return Prepared(stream, line, not_sent=[not_sent])
+
+
+@lru_cache(maxsize=1_000)
+def _names(match_keys: str) -> frozenset[str]:
+    return frozenset(match_keys.split(","))
 
 
 Steps = Iterator[Prepared]

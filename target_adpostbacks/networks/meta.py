@@ -402,7 +402,7 @@ class Meta(Network[MetaSettings]):
             user["client_user_agent"] = c.user_agent
         if fbc := self._fbc(c):
             user["fbc"] = fbc
-        if c.ids and (fbp := _cookie(c.ids.get("fbp"), _milliseconds(c))):
+        if (fbp := c.ids.get("fbp")) and _cookie(fbp, _milliseconds(c)):
             user["fbp"] = fbp
         if action_source in ("app", "physical_store") and (madid := _madid(c)):
             user["madid"] = madid
@@ -682,7 +682,10 @@ _country_hash = _remembering(keys.folded)
 
 def _distinct(raws: Sequence[str], normalize: Callable[..., str | None], *context: Any) -> list[str]:
     """``keys.distinct_hashed``, with what Meta's parameter builder appends: Meta takes it whole."""
-    if len(raws[0]) > 64 or (len(raws) > 1 and max(map(len, raws)) > 64):
+    if len(raws) == 1 and len(raws[0]) < 64:
+        digest = keys.sha256(normalize(raws[0], *context))
+        return [digest] if digest else []
+    if max(map(len, raws)) > 64:
         whole = ((keys.hashed(raw, normalize, *context), raw) for raw in raws)
         return [*dict.fromkeys(digest + keys.appendix(raw) for digest, raw in whole if digest)]
     return keys.distinct_hashed(raws, normalize, *context)
