@@ -18,7 +18,7 @@ from target_adpostbacks.ledger.database import Database
 from target_adpostbacks.ledger.definition import BOOLEAN, DOUBLE, Column, Table
 from target_adpostbacks.ledger.tables import DELIVERIES, NO_REQUEST, Delivered, Earlier, Status, columns_of
 from target_adpostbacks.ledger.upserts import storable, upsert
-from target_adpostbacks.ledger.versions import COLUMNS_OF
+from target_adpostbacks.ledger.versions import has, make
 
 OWNERS = Table("claim_owners", (Column("run_id"), Column("owner"), Column("until", DOUBLE)))
 """A row for each run that claims. It lives until ``until``, which it moves on while it does."""
@@ -122,11 +122,12 @@ class Claims:
         self._lease = {"lease": lease_seconds}
 
     def begin(self) -> None:
-        """Announce the run, after making the tables where they are not there."""
+        """Announce the run, after making the tables where they are not there.
+
+        Raises UnusableLedger where they belong to another program.
+        """
         with self._writing(0) as (connection, _):
-            for table in (OWNERS, CLAIMS):
-                for statement in table.created(connection.dialect):
-                    connection.run(statement)
+            make(connection, (OWNERS, CLAIMS))
             own = {**self._own, "owner": self._owner}
             connection.run(END_NAMESAKES, own)
             _run(connection, BEGIN, {**own, **self._lease})
@@ -235,7 +236,7 @@ class Claims:
 
 def forget_dead(connection: Connection, deliveries: Iterable[Any], event_id: str) -> None:
     """Forget what tasks had claimed of deliveries with this event id. The caller has their assets for itself."""
-    if connection.read(COLUMNS_OF[connection.dialect].format(names=f"'{CLAIMS.name}'")):
+    if has(connection, CLAIMS):
         for row in deliveries:
             connection.run(FORGET_DEAD, {"network": row.network, "asset": row.asset, "event_id": event_id})
 

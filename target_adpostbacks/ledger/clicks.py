@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from target_adpostbacks.core.clicks import MOST_LINKS, Click
-from target_adpostbacks.ledger.connections import Connection, UnusableLedger
+from target_adpostbacks.ledger.connections import Connection
 from target_adpostbacks.ledger.database import Database
 from target_adpostbacks.ledger.definition import LARGE, NUMBERED, Column, Table
-from target_adpostbacks.ledger.versions import COLUMNS_OF
+from target_adpostbacks.ledger.versions import has, make
 
 CLICKS = Table(
     "clicks",
@@ -80,17 +80,8 @@ class Clicks:
 
     def begin(self) -> None:
         """Make the tables where they are not there. Raises UnusableLedger where they belong to another program."""
-        for table in TABLES:
-            if self._is_strange(table):
-                raise UnusableLedger(f"the table `{table.name}` belongs to another program; choose another ledger_url")
         with self._writing(0) as (connection, _):
-            for table in TABLES:
-                for statement in table.created(connection.dialect):
-                    connection.run(statement)
-
-    def _is_strange(self, table: Table) -> bool:
-        columns = self._database.read(COLUMNS_OF[self._database.dialect].format(names=f"'{table.name}'"))
-        return bool(columns) and not {column for _, column in columns} >= {*table.names}
+            make(connection, TABLES)
 
     def write(self, rows: Iterable[Row]) -> None:
         """Store clicks; one that comes again replaces the one before."""
@@ -186,7 +177,7 @@ def forget(connection: Connection, database: Database, digests: Sequence[str]) -
     What is linked to too many others to mean anybody keeps what it has of those: it is nobody's, and is still known for
     that. Nothing happens where the ledger keeps no clicks.
     """
-    if not _are_there(connection):
+    if not has(connection, IDENTITIES):
         return 0
     is_theirs, values = database.among("digest", "digests", digests)
     rows = connection.read(f"SELECT DISTINCT other FROM identity_links WHERE {is_theirs}", values)
@@ -203,10 +194,6 @@ def forget(connection: Connection, database: Database, digests: Sequence[str]) -
         is_end, of_end = database.among(end, "known", everybody)
         connection.run(f"DELETE FROM identity_links WHERE {is_end}", of_end)
     return connection.run(f"DELETE FROM clicks WHERE {is_click}", clicks)
-
-
-def _are_there(connection: Connection) -> bool:
-    return bool(connection.read(COLUMNS_OF[connection.dialect].format(names=f"'{IDENTITIES.name}'")))
 
 
 def _is_fit(click: Click) -> bool:

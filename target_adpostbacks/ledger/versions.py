@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from target_adpostbacks.ledger.connections import Connection, Connections
+from target_adpostbacks.ledger.connections import Connection, Connections, UnusableLedger
 from target_adpostbacks.ledger.definition import Column, Dialect, Table
 from target_adpostbacks.ledger.history import keep_history
 from target_adpostbacks.ledger.tables import (
@@ -97,6 +97,19 @@ def version_of(database: Connection | Connections) -> int | None:
         if not present >= ours:
             raise ValueError(f"the table `{name}` belongs to another program; choose another ledger_url")
     return version
+
+
+def has(connection: Connection, table: Table) -> bool:
+    """Whether the table is there, and ours."""
+    return _columns_there(connection, [table.name]).get(table.name, set()) >= {*table.names}
+
+
+def make(connection: Connection, tables: Iterable[Table]) -> None:
+    """Make tables that few ledgers need, where they are not there. UnusableLedger: one is another program's."""
+    for table in tables:
+        if table.name in _columns_there(connection, [table.name]) and not has(connection, table):
+            raise UnusableLedger(f"the table `{table.name}` belongs to another program; choose another ledger_url")
+        _create(connection, table)
 
 
 def _columns_there(database: Connection | Connections, tables: Iterable[str]) -> dict[str, set[str]]:

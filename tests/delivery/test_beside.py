@@ -192,6 +192,11 @@ def test_what_another_task_gives_up_is_sent(begin: Begin, other: Other) -> None:
     assert task.counts == {"accepted": 4}
 
 
+def test_others_are_waited_for_as_long_as_a_dead_one_may_seem_to_live(begin: Begin) -> None:
+    waits = {seconds: begin(f"task-{seconds}", wait_seconds=seconds).claims.wait_seconds for seconds in (0, 1, 100)}
+    assert waits == {0: 0, 1: 46, 100: 100}
+
+
 def test_a_signal_ends_the_wait_for_other_tasks(begin: Begin, other: Other) -> None:
     other.take("a", "b")
     task = begin("one", wait_seconds=60)
@@ -401,6 +406,18 @@ def test_a_correction_does_not_overtake_what_another_task_sends(begin: Begin, ot
     task.submit("a", "b", **RETRACT).settle()
     assert task.answers.batches == [["b"], ["b"], ["a"], ["a"]]
     assert {*task.statuses().values()} == {"accepted"}
+
+
+def test_nor_what_was_put_aside_here_though_it_is_free_by_now(begin: Begin, other: Other) -> None:
+    other.take("a")
+    task = begin("one").submit("a", account=CORRECTING)
+    assert task.delivery.finish(CORRECTING)
+    other.claims.end()
+    task.submit("a", **RETRACT)
+    assert task.delivery.finish(CORRECTING)
+    assert task.answers.batches == []
+    task.settle()
+    assert task.statuses() == {"a": "accepted", "aretract": "accepted"}
 
 
 def test_nor_the_one_of_another_task_that_was_not_read_here(begin: Begin, other: Other) -> None:

@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from ledger_rows import NOW, a_row, changes
 
 from target_adpostbacks.core.postback import Key
-from target_adpostbacks.ledger import Ledger
+from target_adpostbacks.ledger import Ledger, UnusableLedger
 from target_adpostbacks.ledger.claims import DIED, Claims
 
 Begin = Callable[..., Claims]
@@ -156,6 +157,47 @@ def test_what_was_answered_is_no_longer_in_doubt(begin: Begin, ledger_url: str) 
     taken = begin("one", "later").take([A, B, C], "default")
     assert (taken[A], taken[B]) == (None, None)
     assert taken[C] is not None
+
+
+def test_a_table_of_another_program_is_left_alone(begin: Begin, ledger_url: str) -> None:
+    Ledger(ledger_url).close()
+    engine = sa.create_engine(ledger_url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE claims (claim_id INTEGER)"))
+    with pytest.raises(UnusableLedger, match="the table `claims` belongs to another program"):
+        begin("one")
+    with closing(Ledger(ledger_url)) as ledger:
+        ledger.write(NOW, [a_row(status="open", reason="no_answer")])
+        assert ledger.resolve("evt-1", "resend", NOW)
+    assert sa.inspect(engine).get_table_names().count("claims") == 1
+    engine.dispose()
+
+
+def test_an_asset_is_shared_by_those_that_claim_and_by_nobody_else(ledger_url: str) -> None:
+    one, other, alone = (Ledger(ledger_url, run_id) for run_id in ("one", "other", "alone"))
+    assert one.claim("tiktok", "PIXEL", shared=True)
+    assert other.claim("tiktok", "PIXEL", shared=True)
+    assert one.claim("tiktok", "PIXEL", shared=True)
+    one.close()
+    assert not alone.claim("tiktok", "PIXEL")
+    assert alone.claim("tiktok", "PIXEL-2")
+    other.close()
+    assert alone.claim("tiktok", "PIXEL")
+    late = Ledger(ledger_url, "late")
+    assert not late.claim("tiktok", "PIXEL", shared=True)
+    alone.close()
+    assert late.claim("tiktok", "PIXEL", shared=True)
+    late.close()
+
+
+def test_who_shares_an_asset_finds_out_that_its_file_was_deleted(tmp_path: Path) -> None:
+    with closing(Ledger(f"sqlite:///{tmp_path}/ledger.db", "one")) as ledger:
+        assert ledger.claim("tiktok", "PIXEL", shared=True)
+        (file,) = (tmp_path / ".ledger.db.locks").iterdir()
+        assert file.stat().st_mode & 0o777 == 0o600
+        file.unlink()
+        with pytest.raises(UnusableLedger, match="was lost with its connection or file"):
+            ledger.claim("tiktok", "PIXEL", shared=True)
 
 
 def test_at_its_end_a_run_gives_up_all_but_what_is_in_doubt(begin: Begin, ledger_url: str) -> None:
