@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql.datasource import DataSource
 
 if TYPE_CHECKING:
-    from pyspark.sql.datasource import DataSourceStreamWriter, DataSourceWriter
+    from pyspark.sql.datasource import DataSourceReader, DataSourceStreamWriter, DataSourceWriter
     from pyspark.sql.types import StructType
 
 __all__ = ["DefaultSource"]
@@ -36,3 +36,16 @@ class DefaultSource(DataSource):
         from pyspark_adpostbacks.streaming import StreamWriter
 
         return StreamWriter(self.options, schema.fieldNames(), overwrite=overwrite)
+
+    def schema(self) -> str:
+        """The columns of the ledger's stream that is read. Raises InvalidOptions."""
+        from pyspark_adpostbacks.options import TO_READ, checked
+        from pyspark_adpostbacks.reading import ddl, stream_of
+
+        return ddl(stream_of(checked(self.options, TO_READ)))
+
+    def reader(self, schema: StructType) -> DataSourceReader:
+        """Reads a stream of the ledger. Raises InvalidOptions."""
+        from pyspark_adpostbacks.reading import Reader
+
+        return Reader(self.options)

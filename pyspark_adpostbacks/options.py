@@ -19,6 +19,7 @@ OF_SPARK = frozenset({"checkpointlocation", "queryname"})
 PLACES = ("config", "config_variable", "secret_scope")
 OF_BOTH = ("config", "config_variable", "secret_scope", "secret_key", "stream")
 TO_WRITE = frozenset({*OF_BOTH, "key", "allow_open"})
+TO_READ = frozenset({*OF_BOTH, "after"})
 WORDS = {"true": True, "false": False}
 
 

@@ -53,10 +53,12 @@ def _by_reason(prefix: str, delivered: Mapping[str, int]) -> dict[str, int]:
 def added(tallies: Iterable[Tally]) -> Tally:
     """Several runs' in one."""
     sums: dict[str, Any] = msgspec.structs.asdict(Tally())
+    conversions = 0
     for tally in tallies:
+        conversions += tally.conversions or tally.read
         for name, count in msgspec.structs.asdict(tally).items():
             sums[name] = dict(Counter(sums[name]) + Counter(count)) if isinstance(count, dict) else sums[name] + count
-    return Tally(**sums)
+    return Tally(**(sums | {"conversions": conversions if sums["conversions"] else 0}))
 
 
 def unbalanced(tally: Tally, without_outcome: int) -> str | None:

@@ -90,14 +90,28 @@ class Database:
         with self.explaining():
             return self._connections.read(query, values)
 
+    @property
+    def last_seq(self) -> int:
+        """The highest seq that is handed out and committed."""
+        ((last,),) = self.read("SELECT value FROM sequence")
+        return int(last)
+
     def pages(
-        self, query: str, values: Mapping[str, Any], seq: str, after: int, *, newest_first: bool = False
+        self,
+        query: str,
+        values: Mapping[str, Any],
+        seq: str,
+        after: int,
+        until: int | None = None,
+        *,
+        newest_first: bool = False,
     ) -> Iterator[Sequence[Any]]:
         """A thousand rows at a time, in a transaction each, so that no writer waits and memory stays flat.
 
-        In the order of the column ``seq``, after that one, up to what is committed now. ``query`` ends with a WHERE.
+        In the order of the column ``seq``, after that one, up to what is committed now, or to ``until``, which was
+        before. ``query`` ends with a WHERE.
         """
-        ((last,),) = self.read("SELECT value FROM sequence")
+        last = self.last_seq if until is None else until
         order, further = ("DESC", "<") if newest_first else ("ASC", ">")
         query += f" AND {seq} > :after AND {seq} <= :last AND {seq} {further} :reached"
         query += f" ORDER BY {seq} {order} LIMIT {READ_ROWS}"

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from target_adpostbacks.ledger.overview import Learned, Overview
 
 
-def changes(database: Database, table: str, after: int = 0, **equal: Any) -> Iterator[dict[str, Any]]:
-    """The rows of a table that were changed after that seq, in its order, up to what is committed now.
+def changes(
+    database: Database, table: str, after: int = 0, until: int | None = None, **equal: Any
+) -> Iterator[dict[str, Any]]:
+    """The rows of a table that were changed after that seq, in its order, up to ``until`` or what is committed now.
 
     ``equal``: only rows with these values. What changes meanwhile has a seq past the end, and waits for the next
     reading: one that goes on as long as others write would never end.
@@ -32,7 +34,7 @@ def changes(database: Database, table: str, after: int = 0, **equal: Any) -> Ite
     source = TABLES[table]
     conditions = " AND ".join(f"{name} = :{name}" for name in equal) or "true"
     query = f"SELECT {', '.join(source.names)} FROM {database.table(source)} WHERE {conditions}"
-    for page in database.pages(query, equal, "seq", after):
+    for page in database.pages(query, equal, "seq", after, until):
         yield from map(source.row, page)
 
 
@@ -46,9 +48,14 @@ class LedgerReader:
     def __init__(self, url: str) -> None:
         self._database = Database(url, "read")
 
-    def changes(self, table: str, after: int = 0, **equal: Any) -> Iterator[dict[str, Any]]:
-        """The rows of a table that were changed after that seq, in its order, up to what is committed now."""
-        return changes(self._database, table, after, **equal)
+    def changes(self, table: str, after: int = 0, until: int | None = None, **equal: Any) -> Iterator[dict[str, Any]]:
+        """See ``changes``: the rows of a table that were changed after that seq."""
+        return changes(self._database, table, after, until, **equal)
+
+    @property
+    def last_seq(self) -> int:
+        """The seq of the newest change, in any table."""
+        return self._database.last_seq
 
     def lines(self, since: str = "", status: str | None = None, only: Only = ALL) -> Iterator[Line]:
         """The delivery log: one line for each request that a conversion was in, or one if it was in none.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any, ClassVar
 
@@ -88,10 +88,19 @@ class HealthStream(Stream):
 
     def get_records(self, context: Any) -> Iterable[dict[str, Any]]:
         """Each account that the ledger knows."""
-        from target_adpostbacks.ledger.healths import row
-        from target_adpostbacks.networks import NETWORKS  # takes a while to import
+        ledger = self._ledger()
+        return health_rows(ledger) if ledger else ()
 
-        ledger, now = self._ledger(), datetime.now(timezone.utc)
-        for activity in ledger.activities(now, THRESHOLDS["quiet_hours"]) if ledger else ():
-            health = judged(activity, now, advice_on(NETWORKS.get(activity.network)))
-            yield {**row(health, now), "checked_at": now.isoformat(timespec="milliseconds")}
+
+def health_rows(ledger: LedgerReader) -> Iterator[dict[str, Any]]:
+    """The rows of HealthStream."""
+    from target_adpostbacks.ledger.healths import row
+    from target_adpostbacks.networks import NETWORKS  # takes a while to import
+
+    now = datetime.now(timezone.utc)
+    for activity in ledger.activities(now, THRESHOLDS["quiet_hours"]):
+        health = judged(activity, now, advice_on(NETWORKS.get(activity.network)))
+        yield {**row(health, now), "checked_at": now.isoformat(timespec="milliseconds")}
+
+
+SCHEMAS: Mapping[str, Mapping[str, Any]] = {stream.name: stream.schema for stream in (DailyStream, HealthStream)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from target_adpostbacks.delivery.balance import Share, Tally, counted, summary, unbalanced
+from target_adpostbacks.delivery.balance import Share, Tally, added, counted, summary, unbalanced
 
 DELIVERED = {"accepted": 4, "already accepted": 2, "rejected": 1, "skipped organic": 1, "open busy": 3}
 
@@ -49,3 +49,11 @@ def test_a_share_is_too_large_above_its_limit_or_if_all_were_bad(
 
 def test_fewer_than_five_tell_nothing() -> None:
     assert [total for total in range(7) if Share(total, total, 100).is_enough] == [5, 6]
+
+
+def test_tallies_are_added() -> None:
+    first = Tally(read=3, outcomes=4, accepted=1, skipped={"organic": 1}, open={"busy": 2})
+    second = Tally(read=1, outcomes=1, open={"busy": 1, "no_answer": 0}, conversions=2)
+    both = Tally(read=4, outcomes=5, accepted=1, skipped={"organic": 1}, open={"busy": 3}, conversions=5)
+    assert added([first, second]) == both
+    assert added([]) == Tally()

@@ -384,6 +384,12 @@ def test_changes_come_in_order_and_only_those_after_a_number(ledger: Ledger, led
     found = changes(ledger_url)
     assert [row["seq"] for row in found] == [*range(2, 2 * READ_ROWS + 3)]
     assert [row["event_id"] for row in changes(ledger_url, after=2 * READ_ROWS)] == [f"evt-{2 * READ_ROWS}", "evt-0"]
+    with LedgerReader(ledger_url) as reader:
+        assert reader.last_seq == 2 * READ_ROWS + 2
+        parts = [
+            reader.changes("deliveries", after, after + READ_ROWS) for after in range(0, 2 * READ_ROWS + 2, READ_ROWS)
+        ]
+        assert [row["seq"] for part in parts for row in part] == [*range(2, 2 * READ_ROWS + 3)]
 
 
 def test_a_value_comes_back_as_it_was_written(ledger: Ledger, ledger_url: str) -> None:

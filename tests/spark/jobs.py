@@ -71,3 +71,8 @@ def received(sandbox: Sandbox) -> list[str]:
 def times(sandbox: Sandbox) -> set[int]:
     """How often events came."""
     return {event["times"] for event in sandbox.received}
+
+
+def written(folder: Path) -> str:
+    """All that is in the files of a folder."""
+    return "".join(path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs import Place, ids, purchases, received
 
-from pyspark_adpostbacks.options import OF_SPARK, TO_WRITE
+from pyspark_adpostbacks.options import TO_READ, TO_WRITE
 from target_adpostbacks.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ BLOCKS = {name: block for block, name in re.findall(r"```python\n(# (\w+)\.py\n.
 def run(name: str, place: Place) -> dict[str, Any]:
     """What a block has made, by name."""
     block = BLOCKS[name].replace("/etc/adpostbacks/config.json", str(place.config))
+    block = block.replace("/checkpoints/adpostbacks", f"{place.folder}/checkpoint")
     made: dict[str, Any] = {}
     exec(compile(block, name, "exec"), made)
     return made
@@ -34,7 +35,17 @@ def test_a_dataframe_is_sent(spark: SparkSession, place: Place, live_sandbox: Sa
     assert received(live_sandbox) == ids(3)
 
 
+def test_a_stream_is_sent_and_the_ledger_is_read(spark: SparkSession, place: Place, live_sandbox: Sandbox) -> None:
+    purchases(spark, 3).write.saveAsTable("orders", path=f"{place.folder}/orders")
+    run("stream_conversions", place)
+    assert received(live_sandbox) == ids(3)
+    made = run("read_ledger", place)
+    assert (made["deliveries"].count(), made["rejected"].count()) == (3, 0)
+    assert [row.accepted for row in made["daily"].collect()] == [3]
+
+
 def test_the_page_has_every_option() -> None:
-    told = {name for row in re.findall(r"^\| (`.*?) \|", PAGE, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
-    assert told == TO_WRITE
-    assert not TO_WRITE & OF_SPARK
+    rows = [{*re.findall(r"`(\w+)`", row)} for row in re.findall(r"^\| (`.*?) \|", PAGE, re.MULTILINE)]
+    assert set[str]().union(*rows[: len(TO_WRITE) - 1]) == TO_WRITE
+    assert set[str]().union(*rows[len(TO_WRITE) - 1 :]) == TO_READ
+    assert {*BLOCKS} == {"send_conversions", "stream_conversions", "read_ledger"}

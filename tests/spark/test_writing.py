@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from jobs import TOKEN, Place, ids, purchases, received, times
+from jobs import TOKEN, Place, ids, purchases, received, times, written
 from pyspark.errors import AnalysisException, PySparkException
 
 from target_adpostbacks import deliver
@@ -117,6 +117,5 @@ def test_mistakes_are_told_in_the_error_of_the_job(spark: SparkSession, place: P
 def test_no_secret_is_in_the_event_log(spark: SparkSession, place: Place, live_sandbox: Sandbox, events: Path) -> None:
     place.save(purchases(spark, 1))
     assert len(received(live_sandbox)) == 1
-    logged = "".join(path.read_text() for path in events.rglob("*") if path.is_file())
-    assert "AppendData" in logged
-    assert TOKEN not in logged
+    assert "AppendData" in written(events)
+    assert TOKEN not in written(events)
