@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import date
@@ -13,7 +14,7 @@ from ledger_rows import NOW, a_row
 
 from target_adpostbacks.config.performance import specs
 from target_adpostbacks.core.performance.counting import Counting, Own, Spend, Window
-from target_adpostbacks.core.performance.rows import plain
+from target_adpostbacks.core.performance.rows import plain, row_of
 from target_adpostbacks.core.performance.statistics import parse
 from target_adpostbacks.core.performance.table import Asked, Grouping, Table, table
 from target_adpostbacks.ledger import Ledger, LedgerReader
@@ -52,6 +53,12 @@ def test_the_worked_example(ledger_url: str, loads: Loads) -> None:
     assert {row["time_zone"] for row in rows if row["network"] == "tiktok"} == {"America/Los_Angeles"}
     assert [row["conversions_delivered"] for row in rows] == [row["conversions_ours"] for row in golden.ROWS]
     assert all(row["provisional"] for row in rows)
+
+
+def test_a_row_is_the_same_when_it_is_read_back(ledger_url: str) -> None:
+    loaded(ledger_url, [golden.SPEND])
+    rows = read(ledger_url).rows
+    assert [row_of(json.loads(json.dumps(plain(row)))) for row in rows] == [*rows]
 
 
 @pytest.mark.parametrize("by", ["network", "day"])
