@@ -90,6 +90,17 @@ def test_a_run_says_what_its_source_can_not_know_and_which_paths_fitted_nothing(
     assert any("had total_price or totalPriceSet.shopMoney.amount, read as value" in each for each in caplog.messages)
 
 
+@pytest.mark.parametrize("top", [{"values": {"event_name": {"order": "purchase"}}}, {"source": {"*": "none"}}])
+def test_a_path_at_the_top_that_fitted_nothing_is_told_without_a_source_too(
+    tmp_path: Path, playing: Sandbox, caplog: pytest.LogCaptureFixture, top: dict[str, Any]
+) -> None:
+    fields = {"city": "place.town", "email": "person.email"}
+    row = {"event_name": "order", "event_time": JUST_NOW, "ttclid": "E.1", "person": {"email": "ada@example.com"}}
+    deliver([row], a_config(tmp_path, playing, fields=fields, **top))
+    said = [line for line in caplog.messages if "its path was in no record" in line]
+    assert said == ["fields.city: its path was in no record of the run; check how it is spelled."]
+
+
 def test_an_order_by_its_number_is_known_to_the_log_whatever_becomes_of_it(tmp_path: Path, playing: Sandbox) -> None:
     page = {"event_source_url": "https://shop.example.com/"}
     config = a_config(tmp_path, playing, source="shopify_orders", defaults=page)
