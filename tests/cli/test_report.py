@@ -262,6 +262,18 @@ def test_a_trial_is_called_one() -> None:
     assert "This counts trials" not in page(made(Overview(outcomes=[outcome._replace(is_trial=False)])))
 
 
+def test_the_page_begins_with_the_accounts_that_need_attention(tmp_path: Path) -> None:
+    fill(f"sqlite:///{tmp_path}/ledger.db", a_row("1", sent_at=ago(minutes=5)))
+    assert run(tmp_path).exit_code == 0
+    assert "attention" not in (tmp_path / "report.html").read_text()
+    waiting = a_row("2", "open", network="meta", reason="busy", event_time=ago(days=2), sent_at=None, attempt_id=None)
+    with closing(Ledger(f"sqlite:///{tmp_path}/ledger.db", "run-2")) as ledger:
+        ledger.write(ago(), [waiting])
+    assert run(tmp_path).exit_code == 0
+    header = (tmp_path / "report.html").read_text().partition("<header>")[2].partition("</header>")[0]
+    assert "1 account needs attention</a>: meta.default (degraded)</p>" in header
+
+
 def test_networks_that_left_out_for_the_same_reason_stand_in_one_row() -> None:
     whys = [
         Why("tiktok", "skipped", "no_consent", "", "USD", 2, 1.5, ""),
