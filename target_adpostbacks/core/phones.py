@@ -59,6 +59,8 @@ def digits_by_groups(raw: str, country_codes: tuple[str, ...] = ()) -> str | Non
     After ``+`` or ``00`` the first group of digits is the country code, and one 0 after it is no part of the number.
     Where nothing parts the two, every digit stays. Without either it is a national number.
     """
+    if is_e164(raw):  # most of them
+        return raw[1:]
     written = _INTERNATIONAL(legible(raw) or "")
     if written is None:
         return digits(raw, country_codes)

@@ -121,6 +121,7 @@ _CLICK_ID = r"[A-Za-z0-9_-]+(?:\.(?:[A-Za-z0-9_-]{2}|[A-Za-z0-9_-]{8}))?"  # wit
 _FBCLID = re.compile(_CLICK_ID).fullmatch
 _COOKIE = re.compile(rf"fb\.[0-9]+\.[0-9]{{10,13}}\.{_CLICK_ID}").fullmatch
 NO_COOKIE = -1
+TOO_OLD = "created more than 90 days before the event"
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
@@ -525,9 +526,11 @@ class Meta(Network[MetaSettings]):
         c = conversion
         said = [*super().unusable(c, sent)]
         if fbc := c.ids.get("fbc"):
-            said += _cookie_mistakes("fbc", fbc, c)
-        if "fbp" not in sent and (fbp := c.ids.get("fbp")):
-            said += _cookie_mistakes("fbp", fbp, c)
+            happened = _milliseconds(c)
+            if problem := _cookie_problem(fbc, happened) or (_is_old(fbc, happened) and TOO_OLD):
+                said.append(f"fbc: {problem}")
+        if "fbp" not in sent and (fbp := c.ids.get("fbp")) and (problem := _cookie_problem(fbp, _milliseconds(c))):
+            said.append(f"fbp: {problem}")
         if "fbc" not in sent and not fbc and (clicked := super().click_id(c)):
             clicked_long_ago = _FBCLID(clicked) or not _cookie_problem(clicked, _milliseconds(c))
             said.append(
@@ -698,7 +701,8 @@ def _ip_address(raw: str) -> str | None:
 
 def _cookie(raw: str | None, happened: float) -> str | None:
     """A cookie of Meta's that may have been there at the event."""
-    return raw if raw and not _cookie_problem(raw, happened) else None
+    created = _created(raw) if raw else NO_COOKIE
+    return raw if created != NO_COOKIE and created <= happened + MAX_COOKIE_AHEAD else None
 
 
 def _cookie_problem(raw: str, happened: float) -> str:
@@ -706,14 +710,6 @@ def _cookie_problem(raw: str, happened: float) -> str:
     if created == NO_COOKIE:
         return "not a cookie of Meta's"
     return "created more than a minute after the event" if created > happened + MAX_COOKIE_AHEAD else ""
-
-
-def _cookie_mistakes(name: str, cookie: str, c: Conversion) -> list[str]:
-    happened = _milliseconds(c)
-    problem = _cookie_problem(cookie, happened)
-    if not problem and name == "fbc" and _is_old(cookie, happened):
-        problem = "created more than 90 days before the event"
-    return [f"{name}: {problem}"] if problem else []
 
 
 def _is_old(cookie: str, happened: float) -> bool:
