@@ -132,6 +132,10 @@ def test_each_network_gets_the_time_and_the_ad_of_its_own_click() -> None:
     assert (of_tiktok.click_time, of_tiktok.campaign_id, of_tiktok.ad_id) == (day(1), "111", "3")
     assert (of_reddit.click_time, of_reddit.campaign_id, of_meta.click_time) == (day(2), None, None)
     assert result.conversion.ids == {"ttclid": "t", "ttp": "cookie", "rdt_cid": "r1"}
+    for level in ("campaign_id", "ad_group_id", "ad_id"):
+        named = a_conversion(network=None, ttclid=None, event_time=day(3).isoformat(), **{level: "own"})
+        same = stitched(named, [Candidate(7, click, "email")], Rule(MONTH), NETWORKS, NAMES).of("tiktok")
+        assert [each for each in (same.campaign_id, same.ad_group_id, same.ad_id) if each] == ["own"]
     dated = a_conversion(
         network=None, ttclid=None, event_time=day(3).isoformat(), click_time=day(2.5), campaign_id="own"
     )

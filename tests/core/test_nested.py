@@ -79,6 +79,10 @@ def test_each_column_is_at_home_in_one_list() -> None:
         ({"customer": {"state": "enabled", "email": "ada@example.com"}}, {"email": ("ada@example.com",)}),
         ({"customer": {"address": {"state": "Ohio"}}}, {"state": "Ohio"}),
         ({"user": {"state": "Ohio"}}, {"state": "Ohio"}),
+        ({"customer": {"Address": {"region": "Ohio"}}}, {"state": "Ohio"}),
+        ({"address": {"region": "Ohio", "state": "Texas"}}, {"state": "Texas"}),
+        ({"geo": {"region": "Ohio", "city": "Troy"}}, {"city": "Troy"}),
+        ({"context": {"ip_address": "81.2.69.142"}}, {"ip_address": "81.2.69.142"}),
         ({"user": {"card": {"country": "US"}}}, {}),
         (
             {

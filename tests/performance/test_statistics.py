@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from target_adpostbacks.config.performance import specs
+from target_adpostbacks.config.performance import problems_of_streams, specs
 from target_adpostbacks.core.performance.presets import names
 from target_adpostbacks.core.performance.statistics import IDS, MOST_BYTES, LeftOut, Performance, parse
 
@@ -256,6 +256,19 @@ def test_a_network_of_ones_own_is_read_by_its_columns() -> None:
     assert (row.network, row.account_id, row.campaign_id, row.day) == ("taboola", "acc", "7", "2026-11-01")
     assert (row.spend_micros, row.clicks, row.value_micros) == (5, 3, 1_500_000)
     assert a_row(record, **setting | {"columns": {**columns, "network": "n"}}).network == "Outbrain"
+
+
+def test_what_no_database_keeps_is_left_out_of_a_name() -> None:
+    assert a_row(a_record(campaign_name="Fr\0üh\ud800ling"), **SAYS).campaign_name == "Frühling"
+
+
+def test_every_column_of_ours_may_be_mapped() -> None:
+    for column in (*IDS, "day", "spend", "impressions", "clicks", "conversions", "value", "currency", "time_zone"):
+        mistakes: list[str] = []
+        problems_of_streams({"s": {**SAYS, "columns": {column: "theirs"}}}, mistakes)
+        assert mistakes == []
+    mapped = a_row(a_record(total=3, worth=4), **SAYS, columns={"conversions": "total", "value": "worth"})
+    assert (mapped.conversions_micros, mapped.value_micros) == (3_000_000, 4_000_000)
 
 
 def test_what_stands_beside_a_preset_wins() -> None:
