@@ -41,8 +41,10 @@ from target_adpostbacks.sandbox.network import Answer, Batch, Call, Refused, San
 from target_adpostbacks.sandbox.networks import network_of
 from target_adpostbacks.sandbox.schema import Problem
 from target_adpostbacks.singer import line_workers
+from target_adpostbacks.singer.lines import Lines
 from target_adpostbacks.singer.reader import LineReader
 from target_adpostbacks.singer.target import TargetAdpostbacks
+from target_adpostbacks.workers import work
 
 pytestmark = pytest.mark.slow
 
@@ -204,6 +206,7 @@ class RandomStreams(RuleBasedStateMachine):
     """A source that grows, and a target that is run on what follows its last state."""
 
     workers = 0
+    chunk: int | None = None  # bytes that are read at once
 
     def __init__(self) -> None:
         super().__init__()
@@ -301,7 +304,7 @@ class RandomStreams(RuleBasedStateMachine):
         }
         members = {"transport": self.network, "pauses": staticmethod(lambda: itertools.repeat(0.0))}
         kind = type("ScriptedTarget", (TargetAdpostbacks,), members)
-        reader = LineReader(chunk=600) if self.workers else LineReader()
+        reader = LineReader(chunk=self.chunk) if self.chunk else LineReader()
         reader.workers_after = 1
         target: TargetAdpostbacks = kind(config={**sections, **limits}, message_reader=reader)
         target.stdout = io.StringIO()
@@ -366,16 +369,22 @@ def logged_into(text: io.StringIO) -> Iterator[None]:
         root.setLevel(level)
 
 
-class WithWorkers(RandomStreams):
-    """The same, with two processes that prepare from the first records on."""
+class FromAFile(RandomStreams):
+    """The same, from a file, whose records are prepared some at a time."""
 
-    workers = 2
+    chunk = 600
 
     def _feed(self, text: bytes) -> IO[Any]:
-        file = (self.batches / "input").open("w+b")  # workers read no input that is held in memory
+        file = (self.batches / "input").open("w+b")
         file.write(text)
         file.seek(0)
         return file
+
+
+class WithWorkers(FromAFile):
+    """The same, with two processes that prepare from the first records on."""
+
+    workers = 2
 
 
 def played(machine: type[RandomStreams], examples: int) -> None:
@@ -392,6 +401,20 @@ def played(machine: type[RandomStreams], examples: int) -> None:
 @pytest.mark.parametrize("examples", [8, pytest.param(60, marks=pytest.mark.slow)])
 def test_whatever_comes_and_whatever_is_answered_the_promises_hold(examples: int) -> None:
     played(RandomStreams, examples)
+
+
+def test_the_same_holds_where_records_are_prepared_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared: list[Any] = []
+
+    class Heard(Lines):
+        def answered(self, number: int, block: bytes) -> work.Answer:
+            answer = super().answered(number, block)
+            prepared.extend(answer.members)
+            return answer
+
+    monkeypatch.setitem(vars(line_workers), "Lines", Heard)
+    played(FromAFile, 8)
+    assert any(prepared)
 
 
 @pytest.mark.slow
