@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from target_adpostbacks.sandbox import Sandbox
 
 pytestmark = pytest.mark.slow
 HOUR = 3600
+KILLS, SEED = (int(os.environ.get(name, usual)) for name, usual in (("KILLS", 4), ("SEED", 1)))
 PROGRAM = """
 import json, sys
 import msgspec
@@ -82,6 +84,17 @@ class Job:
             connection.execute(
                 sa.text("UPDATE claims SET requested_at = requested_at - :seconds"), {"seconds": seconds}
             )
+
+    def bury(self, owner: str) -> None:
+        """Let the lease of a task end that was killed."""
+        with self.engine.begin() as connection:
+            connection.execute(sa.text("DELETE FROM claim_owners WHERE owner = :owner"), {"owner": owner})
+
+    def in_doubt(self) -> set[str]:
+        """The conversions of which a task that died had sent a request."""
+        rows = [*changes(self.ledger_url)]
+        doubted = {row["delivery_id"] for row in changes(self.ledger_url, "history") if row["reason"] == "no_answer"}
+        return {row["event_id"] for row in rows if row["delivery_id"] in doubted or row["reason"] == "no_answer"}
 
     def claimed(self, condition: str = "true") -> int:
         """How many claims there are."""
@@ -158,6 +171,36 @@ def test_and_outside_of_it_nobody_sends_it_again(job: Job, sandbox: Sandbox) -> 
     assert job.claimed() == 0
     tally = job.start("heir/again", purchases(4)).tally()
     assert (tally["already_accepted"], tally["open"]) == (1, {"no_answer": 3})
+
+
+def test_tasks_that_are_killed_at_any_moment_leave_nothing_out_and_repeat_only_what_was_under_way(
+    job: Job, sandbox: Sandbox
+) -> None:
+    chance = random.Random(SEED)
+    sandbox.faults = [{"delay_seconds": 0.1}, {"status": 503, "times": 3, "after": 9}]
+    records = purchases(150)
+    how = {"batch_size_rows": 5, "concurrency": 2}
+    for number in range(KILLS):
+        tasks = {
+            f"job/{number}/{each}": job.start(f"job/{number}/{each}", chance.sample(records, len(records)), **how)
+            for each in range(2)
+        }
+        before = len(sandbox.requests)
+        wait_until(lambda before=before: len(sandbox.requests) > before or all_have_ended(job))  # type: ignore[misc]
+        time.sleep(chance.random())
+        for owner, task in tasks.items():
+            task.kill()
+            job.bury(owner)
+    tally = job.start("last", records, **how).tally()
+    assert (tally["accepted"] + tally["already_accepted"], tally["open"]) == (150, {})
+    repeated = {event_id for event_id, times in job.times().items() if times > 1}
+    assert job.times().keys() == {record["event_id"] for record in records}
+    assert repeated <= job.in_doubt()
+    assert job.claimed() == 0
+
+
+def all_have_ended(job: Job) -> bool:
+    return all(task.process.poll() is not None for task in job.tasks)
 
 
 def killed_in_a_request(job: Job, sandbox: Sandbox) -> None:
