@@ -254,11 +254,12 @@ def anywhere(*values: Any) -> Way:
     return spoil
 
 
-def happens(**span: float) -> Way:
+def happens(written: str = "", **span: float) -> Way:
     """It happened so long ago."""
 
     def spoil(told: Record, source: Source) -> None:
-        told["event_time"] = source.ago(**span).isoformat()
+        at = source.ago(**span)
+        told["event_time"] = at.strftime(written) if written else at.isoformat()
 
     return spoil
 
@@ -335,7 +336,8 @@ WAYS: list[Way] = [
     happens(days=29),
     happens(days=120),
     happens(hours=-3),
-    sets("event_time", "2026-11-27T10:00:00", "2026-11-26 10:00"),
+    happens("%Y-%m-%dT%H:%M:%S", hours=50),  # without a zone
+    happens("%Y-%m-%d %H:%M", hours=60),
     sets("event_name", "", "x" * 150, 5, "organic!", ["purchase"], "  Purchase "),
     sets("event_id", "x" * 600, 12345, 12345.0, "", " id ", None, "{{id}}", ["a"], "a\u2028b"),
     sets("phone", "12345", "call me", "+1", 4155550100, "0721000111", [None, "+4930123456"], DIGEST),
