@@ -62,6 +62,7 @@ class Shipped(Source, frozen=True, kw_only=True, forbid_unknown_fields=True):
     record: Mapping[str, Any]  # the record that it becomes, in our columns as they are read
     taps: Mapping[str, Any] = {}  # the extractor in meltano.yml: name, variant, and the settings that matter
     target: Mapping[str, Any] = {}  # settings at the top of our own config that belong beside `source`
+    optional: Sequence[str] = ()  # columns that `rows` reads and that not every one of its taps has
     notes: Sequence[str] = ()  # what goes wrong, a sentence or two each
 
 

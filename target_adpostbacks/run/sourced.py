@@ -113,7 +113,10 @@ def _watched(general: configuration.General, source: Source, name: str, line: Se
         if key == "when" or key.removeprefix("compute.") in IDENTIFYING
         for each in expression.asked
     }
+    optional = sources.shipped(line[-1]).optional if line[-1] not in own else ()
     for each in asked.values():
+        if all(path.first in optional for path in each.parsed()):
+            continue
         told = (
             f"source {name}: no row of the run had {' or '.join(each.paths)}, which `rows` reads; see that the tap"
             " selects it."

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from canaries import canaries_in, left_behind
 from conftest import NOW, SETTINGS, TEST_CODES
-from sourced import ROWS, Case, cases, records, stream_of
+from sourced import ROWS, Case, cases, preparation, records, stream_of
 
 from target_adpostbacks.config import read
 from target_adpostbacks.config.sources import rows_of
@@ -62,6 +62,19 @@ def test_the_example_becomes_the_record_of_its_page(name: str) -> None:
     record, *corrections = records({"source": name}, preset.example)
     assert record == preset.record
     assert all(each == {**record, "adjustment": "restate"} for each in corrections)  # with what is accepted then
+
+
+OF_OTHER_TAPS = {"shopify_orders": "an ordinary order by GraphQL", "revenuecat": "a subscription of the export"}
+
+
+@pytest.mark.parametrize(
+    ("name", "about"), [*((name, cases(name)[0].about) for name in NAMES), *OF_OTHER_TAPS.items()]
+)
+def test_rows_as_one_of_its_taps_gives_them_lack_nothing(name: str, about: str) -> None:
+    (row,) = (case.row for case in cases(name) if case.about == about)
+    made = preparation({"source": name})
+    made.prepare(row, NOW, stream=stream_of(name))
+    assert made.unmet_paths == {}
 
 
 @pytest.mark.parametrize("name", NAMES)
