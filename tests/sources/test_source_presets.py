@@ -67,9 +67,7 @@ def test_the_example_becomes_the_record_of_its_page(name: str) -> None:
 OF_OTHER_TAPS = {"shopify_orders": "an ordinary order by GraphQL", "revenuecat": "a subscription of the export"}
 
 
-@pytest.mark.parametrize(
-    ("name", "about"), [*((name, cases(name)[0].about) for name in NAMES), *OF_OTHER_TAPS.items()]
-)
+@pytest.mark.parametrize(("name", "about"), [*((name, cases(name)[0].about) for name in NAMES), *OF_OTHER_TAPS.items()])
 def test_rows_as_one_of_its_taps_gives_them_lack_nothing(name: str, about: str) -> None:
     (row,) = (case.row for case in cases(name) if case.about == about)
     made = preparation({"source": name})
