@@ -125,6 +125,8 @@ class Network(ABC, Generic[S]):
         self._triggers = None if settings.trigger_events is None else spellings(settings.trigger_events)
         self._readings = {"phone": self._read_phone, "ip_address": self._read_ip_address}
         self._events: dict[tuple[str, str, bool, bool], tuple[str, Skip | None]] = {}
+        self.kinds: dict[tuple[Any, ...], Any] = {}
+        """What ``postback.admit`` knows of its events."""
         self._clicked: dict[int, tuple[Conversion, str | None]] = {}
 
     def of(self, settings: S) -> Self:

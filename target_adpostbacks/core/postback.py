@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -103,6 +104,19 @@ class NotSent(NamedTuple):
     rule: str = ""  # the name of the user's rule that applied
 
 
+class Kind(NamedTuple):
+    """What an account's network makes of all conversions of one event, source, test and adjustment."""
+
+    event: str  # the network's name of it
+    asset: str
+    receiver: str  # the asset as the ledger has it
+    max_age: timedelta
+    envelope: dict[str, JSON] | None  # None: it is refused
+
+
+MAX_KINDS = 10_000
+
+
 class TooLarge(Exception):
     """A postback that is larger than the network takes in a request."""
 
@@ -117,7 +131,7 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
     if network is None:
         raise Skip("disabled", "enabled: false")
     conversion = network.priced(consented(conversion, network))
-    network_event, asset, deadline = admit(network, conversion, now)
+    kind, deadline = admit(network, conversion, now)
     dated_now = conversion.adjustment is not None and conversion.adjustment_time is None
     if dated_now:
         conversion = msgspec.structs.replace(conversion, adjustment_time=now)
@@ -125,7 +139,7 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
     if network.currencies is not None and conversion.currency and conversion.currency not in network.currencies:
         conversion = msgspec.structs.replace(conversion, value=None, currency=None)
         dropped = "the network does not accept the currency: sent without value and currency"
-    envelope = network.envelope(conversion)
+    envelope = network.envelope(conversion) if kind.envelope is None else kind.envelope
     try:
         payload = network.payload_at(conversion, now)
         encoded = _encode(payload)
@@ -133,11 +147,11 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
         raise Skip("invalid", "properties: can't be written as JSON") from None
     note = network.note(payload)
     window = network.resend_window(conversion)
-    kept = facts(conversion, stream, line, network_event, ",".join(network.match_keys(payload)))
-    identity = _key(account.section, asset, network.trial_at, conversion)
-    other_keys = older_keys(identity, conversion)
+    kept = facts(conversion, stream, line, kind.event, ",".join(network.match_keys(payload)))
+    identity = _key(account.section, kind.receiver, conversion)
+    other_keys = older_keys(identity, conversion) if conversion.derived_ids else ()
     if network.trial_at:  # an earlier version gave a trial the asset alone, and it may have been a proxy
-        other_keys += tuple(each._replace(asset=asset) for each in (identity, *other_keys))
+        other_keys += tuple(each._replace(asset=kind.asset) for each in (identity, *other_keys))
     if len(encoded) >= network.limits(envelope).payload_bytes:
         message = "larger than the network accepts in a request"
         raise TooLarge(
@@ -166,28 +180,42 @@ _new = tuple.__new__  # a NamedTuple's own call takes twice as long
 _encode = msgspec.json.Encoder().encode
 
 
-def admit(network: Network[Any], conversion: Conversion, now: datetime) -> tuple[str, str, datetime]:
-    """The network's name of the event, the asset that receives it, and until when it can be sent.
+def admit(network: Network[Any], conversion: Conversion, now: datetime) -> tuple[Kind, datetime]:
+    """What the network makes of all conversions of this kind, and until when this one can be sent.
 
     Raises Skip for what no payload has to be built for: adjustment, event, asset, windows, age.
     """
     c = conversion
-    if c.adjustment and not network.adjusts(c):
-        raise Skip("no_adjustments", "the network takes no corrections of this kind")
-    network_event = network.event(c)
-    asset = network.asset(c)
-    if not asset:
-        is_taken = c.event_source in network.assets
-        raise Skip("unsupported", f"no id is configured for {c.event_source} events" if is_taken else NOT_TAKEN)
+    named = (c.event_spelling, c.event_source, c.is_renamed, c.test, c.adjustment)
+    kind = network.kinds.get(named)
+    if kind is None:
+        kind = _kind(network, c)
+        if len(network.kinds) < MAX_KINDS:  # names come from the data
+            network.kinds[named] = kind
     if network.has_window:
         within_window(c, network.settings)
     if c.event_time - now > network.max_ahead:
         raise Skip("in_future", "event_time is ahead of the clock; is its time zone right?")
-    limit, own_limit = network.age_limit(c), network.settings.max_event_age_days
-    deadline = c.event_time + (min(limit, timedelta(days=own_limit)) if own_limit else limit)
+    deadline = c.event_time + kind.max_age
     if now > deadline:
         raise Skip("too_old", network.too_old)
-    return network_event, asset, deadline
+    return kind, deadline
+
+
+def _kind(network: Network[Any], c: Conversion) -> Kind:
+    if c.adjustment and not network.adjusts(c):
+        raise Skip("no_adjustments", "the network takes no corrections of this kind")
+    event, asset = network.event(c), network.asset(c)
+    if not asset:
+        is_taken = c.event_source in network.assets
+        raise Skip("unsupported", f"no id is configured for {c.event_source} events" if is_taken else NOT_TAKEN)
+    max_age, own_limit = network.age_limit(c), network.settings.max_event_age_days
+    if own_limit:
+        max_age = min(max_age, timedelta(days=own_limit))
+    envelope: dict[str, JSON] | None = None
+    with suppress(Skip):  # it comes after those of windows and age
+        envelope = network.envelope(c)
+    return Kind(event, asset, receiver(asset, network.trial_at), max_age, envelope)
 
 
 def receiver_of_trial(asset: str) -> str | None:
@@ -203,8 +231,7 @@ def receiver_of_trial(asset: str) -> str | None:
 def key(account: Account, conversion: Conversion) -> Key:
     """The identity of a delivery."""
     network = account.network
-    asset, trial_at = (network.asset(conversion), network.trial_at) if network else ("", "")
-    return _key(account.section, asset, trial_at, conversion)
+    return _key(account.section, receiver(network.asset(conversion), network.trial_at) if network else "", conversion)
 
 
 def older_keys(key: Key, conversion: Conversion) -> tuple[Key, ...]:
@@ -213,11 +240,8 @@ def older_keys(key: Key, conversion: Conversion) -> tuple[Key, ...]:
     return tuple(key._replace(event_id=event_id) for event_id in then) if now == key.event_id else ()
 
 
-def _key(section: str, asset: str, trial_at: str, c: Conversion) -> Key:
-    return _new(
-        Key,
-        (section, receiver(asset, trial_at), c.event_name, c.event_id, adjustment(c) if c.adjustment else "", c.test),
-    )
+def _key(section: str, asset: str, c: Conversion) -> Key:
+    return _new(Key, (section, asset, c.event_name, c.event_id, adjustment(c) if c.adjustment else "", c.test))
 
 
 def receiver(asset: str, trial_at: str) -> str:

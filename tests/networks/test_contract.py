@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -331,6 +332,25 @@ def test_encoded_payloads_are_spliced_into_the_body(subject: Subject, full: bool
     request = network.request(subject.envelope(), [msgspec.Raw(b'{"n":1.10}')] * count)
     assert msgspec.json.encode(request.body).count(b'{"n":1.10}') == count
     assert limits.bytes >= 1000
+
+
+@every_source
+@pytest.mark.parametrize("test", [False, True])
+@pytest.mark.parametrize("adjustment", [None, "retract", "restate"])
+def test_what_is_remembered_of_a_kind_of_conversion_is_the_same_for_all_of_that_kind(
+    subject: Subject, source: str, test: bool, adjustment: str | None
+) -> None:
+    def told(ask: Callable[[Conversion], Any], c: Conversion) -> Any:
+        try:
+            return ask(c)
+        except Skip as skip:
+            return skip.reason, skip.message
+
+    kind = {"event_source": source, "test": test, "adjustment": adjustment}
+    bare, full = subject.conversion(**kind), subject.full_conversion(source, test=test, adjustment=adjustment)
+    network = subject.network
+    for ask in (network.event, network.adjusts, network.asset, network.age_limit, network.envelope):
+        assert told(ask, bare) == told(ask, full)
 
 
 @every_source
