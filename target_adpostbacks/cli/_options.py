@@ -71,6 +71,18 @@ def _place_of_ledger(context: click.Context, _: click.Parameter, chosen: str | N
         raise click.ClickException(str(error)) from None
 
 
+def file_of_conversions(command: Command) -> Command:
+    """``--input``: the command gets ``file``, open."""
+    return click.option(
+        "--input",
+        "file",
+        metavar="FILE",
+        type=click.File("rb"),
+        required=True,
+        help="Conversions: JSON lines or Singer; - for stdin.",
+    )(command)
+
+
 def since(command: Command) -> Command:
     """``--since``: the command gets the time as the ledger writes it, where times are compared as text; else ""."""
     return click.option(

@@ -44,14 +44,7 @@ LONG = 40
 
 
 @click.command()
-@click.option(
-    "--input",
-    "file",
-    metavar="FILE",
-    type=click.File("rb"),
-    required=True,
-    help="Conversions: JSON lines or Singer; - for stdin.",
-)
+@_options.file_of_conversions
 @click.option(
     "--config",
     "paths",

@@ -157,14 +157,7 @@ def _listed(general: General, country_codes: Sequence[tuple[str, ...]]) -> Peopl
 @click.command()
 @_configs.option
 @_configs.source_option
-@click.option(
-    "--input",
-    "file",
-    metavar="FILE",
-    type=click.File("rb"),
-    required=True,
-    help="Conversions: JSON lines or Singer; - for stdin.",
-)
+@_options.file_of_conversions
 @click.option("--limit", metavar="N", type=click.IntRange(1), help="Read so many records at most.")
 @click.option("--network", default="", metavar="NAME", help="Only what is for this network, by any of its names.")
 @_options.output("table", "json", "jsonl")
