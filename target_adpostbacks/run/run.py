@@ -22,7 +22,7 @@ from target_adpostbacks.core.prepared import Prepared
 from target_adpostbacks.core.ways import Rule
 from target_adpostbacks.delivery import refresh_tokens
 from target_adpostbacks.delivery.attempts import pauses
-from target_adpostbacks.delivery.balance import Share, Tally, counted, summary, unbalanced
+from target_adpostbacks.delivery.balance import Tally, counted, summary, unbalanced
 from target_adpostbacks.delivery.delivery import Delivery
 from target_adpostbacks.delivery.people import People
 from target_adpostbacks.delivery.queued import UNMARKED, Mark, Queued, Skipped
@@ -31,6 +31,7 @@ from target_adpostbacks.delivery.transport import HttpTransport, Transport
 from target_adpostbacks.ledger import Ledger, UnusableLedger, ledger_url
 from target_adpostbacks.run import left_open
 from target_adpostbacks.run.erasing import people_of
+from target_adpostbacks.run.limits import Limits
 from target_adpostbacks.run.noticed import Noticed
 from target_adpostbacks.run.observers import observer
 from target_adpostbacks.run.outgoing import Outgoing
@@ -43,11 +44,6 @@ if TYPE_CHECKING:
 
 OBSERVER_SECONDS, HURRIED_SECONDS = 10, 5
 """At the end, for handing over spans and metrics; where a signal has come there is less time."""
-TOO_MANY = {
-    "invalid": ("records were invalid", "skipped"),
-    "rejected": ("conversions were rejected", "failed"),
-}
-"""What is said if there are too many of a kind, and where ``adpostbacks log`` has the reasons."""
 
 
 class Run:
@@ -81,10 +77,9 @@ class Run:
         self.read = self.owed = self.filtered = 0
         fields = () if self.preparation.sources else general.fields  # sources know for themselves what they met
         self.unmet: Sequence[str] = list(fields)  # columns whose path in ``fields`` has met nothing yet
-        self._prepared = self._invalid = 0  # records, of which a message may give several or none
         self._several = 0  # conversions that records were, beyond one each
         self._other_streams: Counter[str] = Counter()  # records that no source reads
-        self._is_settled = self._is_stopped = False
+        self._is_stopped = False
         self._without_outcome = 0  # records
         self._log = log
         self._clock = clock
@@ -111,6 +106,7 @@ class Run:
             observer=self._observer,
             claims=self._claims,
         )
+        self.limits = Limits(general, self._delivery.counts)
         self._delivery.delivered = delivered
         self._delivery.idle = self._idle
         self.waiting: Callable[[], object] = lambda: None  # called now and then while the reader waits
@@ -228,9 +224,9 @@ class Run:
             self._without_outcome += max(0, prepared.conversions - outcomes)
         mark.expect(outcomes)
         self.owed += outcomes
-        self._prepared += outcomes > 0
+        self.limits.prepared += outcomes > 0
         if prepared.not_sent:
-            self._invalid += any(not_sent.reason == "invalid" for not_sent in prepared.not_sent)
+            self.limits.invalid += any(not_sent.reason == "invalid" for not_sent in prepared.not_sent)
         for postback in prepared.postbacks:
             queued = Queued(postback, mark)
             if prepared.person:
@@ -281,24 +277,6 @@ class Run:
             delivered[passed] = delivered.get(passed, 0) + self._other_streams.total()
         return counted(self.read, self.owed, self.filtered, delivered, self._several)
 
-    def may_pass(self, kind: str) -> bool:
-        """Whether state may be written past what is ``invalid``, or ``rejected``. Any thread may ask.
-
-        Not while that is true of too many, nor, before the run's end, while there are too few to tell.
-        """
-        share = self._shares()[kind]
-        if share.limit_percent is None or not share.is_enough:
-            return share.limit_percent is None or self._is_settled
-        return not share.is_too_large
-
-    def _shares(self) -> dict[str, Share]:
-        general, counts = self.general, self._delivery.counts
-        rejected = counts["rejected"]
-        return {
-            "invalid": Share(self._invalid, self._prepared, general.fail_above_invalid_percent),
-            "rejected": Share(rejected, rejected + counts["accepted"], general.fail_above_rejected_percent),
-        }
-
     def stop(self) -> None:
         """End waits: requests under way finish and are written down, everything else stays open."""
         self._is_stopped = True
@@ -313,7 +291,7 @@ class Run:
         self.outgoing.settle()
         if not self._delivery.settle(self._told_while(is_hurried)):
             self._delivery.abandon()
-        self._is_settled = True
+        self.limits.is_settled = True
 
     def _told_while(self, is_hurried: Callable[[], bool]) -> Callable[[], bool]:
         """The same question; meanwhile the webhook of ``notify`` is called, if a signal leaves little time for it."""
@@ -365,7 +343,7 @@ class Run:
         self._noticed.sum_up()
         for stream, count in self._other_streams.items():
             self._log.info("Stream %s: %d records skipped, for no source of the config reads it.", stream, count)
-        for column in self.unmet if self._prepared else ():
+        for column in self.unmet if self.limits.prepared else ():
             self._log.warning("fields.%s: its path was in no record of the run; check how it is spelled.", column)
         for warning in self.preparation.unmet_names() if self.read else ():
             self._log.warning(warning)
@@ -373,20 +351,14 @@ class Run:
             self._log.warning(
                 "%s: differs in %d conversions that came again; what was sent first stands.", column, count
             )
-        for too_many in self._too_many(is_enough=False):
+        for too_many in self.limits.told(is_enough=False):
             self._log.warning("%s These are too few to fail the run.", too_many)
         left_open.report(self._delivery, self._accounts, self._now(), self._log)
 
     def _mistakes(self) -> Iterator[str]:
         if (failed := self.failed) is not None:
             yield str(failed) if isinstance(failed, UnusableLedger) else located(failed)
-        yield from self._too_many(is_enough=True)
-
-    def _too_many(self, *, is_enough: bool) -> Iterator[str]:
-        for kind, share in self._shares().items():
-            if share.is_too_large and share.is_enough is is_enough:
-                what, status = TOO_MANY[kind]
-                yield f"{share.told(what)}: `adpostbacks log --status {status}` says why."
+        yield from self.limits.told(is_enough=True)
 
     def _expire(self) -> None:
         """Let the ledger forget what is too old; the first run of a day does it for all."""

@@ -112,7 +112,7 @@ class TargetAdpostbacks(CommandTarget):
         self._direct: dict[str, tuple[Any, ConversionSink]] = {}
         self._sinks: dict[str, ConversionSink] = {}  # of records that workers prepare
         self._collected = time.monotonic()
-        self.states = States(self._write_state, lambda kind: self.delivery_run.may_pass(kind))
+        self.states = States(self._write_state, lambda kind: self.delivery_run.limits.may_pass(kind))
         self.delivery_run = self._open_run()
         run = self.delivery_run
         self.click_rows = ClickRows(run)
