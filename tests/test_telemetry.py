@@ -91,6 +91,14 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
 REDDIT = {"network": "reddit", "ttclid": None, "rdt_cid": "1"}
 
 
+def test_a_run_that_has_handed_over_everything_says_nothing_of_it(
+    config: dict[str, Any], memory: Memory, caplog: pytest.LogCaptureFixture
+) -> None:
+    deliver([fresh(1)], config)
+    assert memory.spans
+    assert [message for message in caplog.messages if message.startswith("OpenTelemetry")] == []
+
+
 def test_each_request_is_a_span_within_that_of_the_run(
     config: dict[str, Any], sandbox: Sandbox, memory: Memory
 ) -> None:
