@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 from target_adpostbacks.config import environment, files, schema
 
+LOG = logging.getLogger("target_adpostbacks")
 VARIABLES = "TARGET_ADPOSTBACKS_"
 """How the variables begin that go before the config, setting by setting."""
 OF_SPARK = frozenset({"checkpointlocation", "queryname"})
@@ -52,7 +54,10 @@ class Place:
             said = _decoded("config_variable", text)
         elif self.secret_scope:
             said = _decoded("secret_scope", _secret(self.secret_scope, self.secret_key))
-        return environment.settings(said, schema, VARIABLES, os.environ).config
+        settings = environment.settings(said, schema, VARIABLES, os.environ)
+        for warning in settings.warnings:
+            LOG.warning(warning)
+        return settings.config
 
 
 def checked(options: Mapping[str, str], known: Iterable[str]) -> dict[str, str]:

@@ -9,33 +9,33 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from pyspark import TaskContext
 from pyspark.sql.datasource import DataSourceArrowWriter, WriterCommitMessage
 
 from pyspark_adpostbacks.ledgers import shared_ledger
-from pyspark_adpostbacks.options import TO_WRITE, InvalidOptions, checked, place_of, truth
+from pyspark_adpostbacks.options import LOG, TO_WRITE, InvalidOptions, checked, place_of, truth
 from pyspark_adpostbacks.records import records
 from target_adpostbacks import deliver
-from target_adpostbacks.delivery.balance import Tally, added, summary
+from target_adpostbacks.delivery.balance import Share, Tally, added, summary
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LOG = logging.getLogger("target_adpostbacks")
-
 
 class NotDelivered(Exception):
-    """Something stays open, so that the job fails and what comes after it waits. The message has counts alone."""
+    """Something stays open, or nothing was of use: the job fails. The message has counts alone."""
 
 
 @dataclass
 class Result(WriterCommitMessage):
-    """What became of the records of one task."""
+    """What became of the records of one task, and of how much the config says that it is too much."""
 
     tally: Tally
+    most_invalid: float | None = 100  # percent; None: never too many
+    most_rejected: float | None = 100
 
 
 class Job:
@@ -68,13 +68,17 @@ class Job:
         task = TaskContext.get()
         owner = f"spark-{self.id}-{task.partitionId()}-{task.taskAttemptId()}" if task else None
         given = {**config, "workers": 0}  # the cores are Spark's to give
-        return Result(deliver(chain([first], rows), given, stream=self.stream, key=self.key, owner=owner))
+        tally = deliver(chain([first], rows), given, stream=self.stream, key=self.key, owner=owner)
+        return Result(tally, *(_percent(config, f"fail_above_{kind}_percent") for kind in ("invalid", "rejected")))
 
     def end(self, messages: Iterable[WriterCommitMessage | None], part: str = "") -> None:
-        """Say what became of all records; on the driver. Raises NotDelivered while something is open."""
-        tally = added(message.tally for message in messages if isinstance(message, Result))
+        """Say what became of all records; on the driver. Raises NotDelivered."""
+        results = [message for message in messages if isinstance(message, Result)]
+        tally = added(result.tally for result in results)
         _show_log()
         LOG.info("Spark job %s%s: %s", self.id, part, summary(tally))
+        for what, status, share in too_many(tally, next((each for each in results if each.tally.read), Result(tally))):
+            raise NotDelivered(f"{share.told(what)}: `adpostbacks log --status {status}` says why.")
         if tally.open and not self.allows_open:
             raise NotDelivered(
                 f"{sum(tally.open.values())} conversions are not delivered yet: {told(tally.open)}. `adpostbacks log"
@@ -112,6 +116,19 @@ class Writer(DataSourceArrowWriter):
     def abort(self, messages: list[WriterCommitMessage | None]) -> None:
         """A task, or the commit, has failed."""
         self._job.give_up(messages)
+
+
+def too_many(tally: Tally, limits: Result) -> Iterator[tuple[str, str, Share]]:
+    """Of which kinds a job has too many, as a run would; each with the status that the log shows them by."""
+    invalid = Share(tally.skipped.get("invalid", 0), tally.read, limits.most_invalid)
+    rejected = Share(tally.rejected, tally.rejected + tally.accepted, limits.most_rejected)
+    kinds = (("records were invalid", "skipped", invalid), ("conversions were rejected", "failed", rejected))
+    yield from (kind for kind in kinds if kind[2].is_enough and kind[2].is_too_large)
+
+
+def _percent(config: Mapping[str, Any], name: str) -> float | None:
+    said = config.get(name, 100)
+    return None if said is None else float(said)
 
 
 def told(counts: Mapping[str, int]) -> str:

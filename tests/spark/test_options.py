@@ -60,12 +60,16 @@ def test_options_of_spark_itself_are_left_alone() -> None:
     DefaultSource({"checkpointLocation": "/c", "queryName": "ads", "Allow_Open": "TRUE"}).writer(columns("a"), False)
 
 
-def test_a_config_is_read_from_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_config_is_read_from_a_variable(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setenv("ADS", json.dumps({"tiktok": {"pixel_code": "C4A7"}, "// note": 1}))
     monkeypatch.setenv("TARGET_ADPOSTBACKS_TIKTOK_ACCESS_TOKEN", SECRET)
     place = place_of({"config_variable": "ADS"})
     assert place.read() == {"tiktok": {"pixel_code": "C4A7", "access_token": SECRET}}
     assert SECRET not in repr(place)
+    monkeypatch.setenv("TARGET_ADPOSTBACKS_TIKTOK_TOKEN", SECRET)
+    place.read()
+    assert "Not used: TARGET_ADPOSTBACKS_TIKTOK_TOKEN" in caplog.text
+    assert SECRET not in caplog.text
 
 
 @pytest.mark.parametrize("text", [SECRET, f'["{SECRET}"]', "[" * 100_000], ids=["no JSON", "a list", "too deep"])

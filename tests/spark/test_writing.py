@@ -103,6 +103,14 @@ def test_what_stays_open_fails_the_job_unless_it_may(spark: SparkSession, place:
     assert {*place.statuses().values()} == {"accepted"}
 
 
+def test_a_job_of_which_nothing_is_valid_fails(spark: SparkSession, place: Place) -> None:
+    frame = purchases(spark, 6).drop("event_time")
+    with pytest.raises(PySparkException, match="6 of 6 records were invalid"):
+        place.save(frame)
+    place.write(fail_above_invalid_percent=None)
+    place.save(frame)
+
+
 def test_mistakes_are_told_in_the_error_of_the_job(spark: SparkSession, place: Place, live_sandbox: Sandbox) -> None:
     frame = purchases(spark, 1)
     with pytest.raises(AnalysisException, match="what networks were told can't be overwritten"):
