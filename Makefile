@@ -7,7 +7,7 @@ DBT := $(VENV)/dbt
 ENGINES := $(VENV)/engines
 SPARK := $(VENV)/spark
 
-.PHONY: setup setup-dbt setup-engines setup-spark demo pgbouncer test-browser picture test test-all test-spark test-kills compare lint format lock benchmark release-check clean
+.PHONY: setup setup-dbt setup-engines setup-spark demo pgbouncer test-browser picture test test-all test-spark spark-tests test-kills compare lint format lock benchmark release-check clean
 
 setup: $(READY)
 
@@ -72,7 +72,11 @@ test-all: lint setup-dbt setup-engines pgbouncer test-browser
 	$(BIN)/pytest -n 4
 
 # The data source for Spark, on a cluster of two executors; skipped where Java is missing.
-test-spark: setup-spark
+test-spark: setup
+	@if $(BIN)/python -c "import sys; sys.exit(sys.version_info < (3, 11))"; then $(MAKE) --no-print-directory spark-tests; \
+		else echo "Skipped: this version of Spark needs Python 3.11 or newer."; fi
+
+spark-tests: setup-spark
 	$(BIN)/mypy --python-executable $(SPARK)/bin/python pyspark_adpostbacks tests/spark/*.py
 	$(SPARK)/bin/pytest tests/spark
 
