@@ -29,6 +29,8 @@ HEAVY = {
     "rich.console",
     "target_adpostbacks.config.sources",
     "target_adpostbacks.rules.reading",
+    "target_adpostbacks.delivery.claims",
+    "target_adpostbacks.ledger.claims",
 }
 HEAVY |= {"target_adpostbacks.core.performance", "target_adpostbacks.config.performance"}
 OF_A_RUN = {"singer_sdk", "requests", "urllib3", "target_adpostbacks.networks", "target_adpostbacks.config"}

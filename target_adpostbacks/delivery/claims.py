@@ -59,13 +59,13 @@ class Claims:
         self._renewing: Thread | None = None
         self._ended = Event()
 
-    def take(self, batch: Sequence[Queued], write: Write, *, is_again: bool) -> Taken:
-        """Claim a batch of one asset, but for what would overtake what waits. ``is_again``: it has waited itself.
+    def take(self, batch: Sequence[Queued], write: Write) -> Taken:
+        """Claim a batch of one asset, but for what would overtake what waits.
 
         ``write``: commits rows of these.
         """
         self._begin()
-        waiting = set() if is_again else {id(queued) for queued in self.aside.behind(batch)}
+        waiting = {id(queued) for queued in self.aside.behind(batch)}
         adjusted = {id(queued): adjusted_by(queued.postback) for queued in batch if queued.postback.key.adjustment}
         if adjusted:
             sent_by_others = self._claims.of_others([key for keys in adjusted.values() for key in keys])

@@ -142,9 +142,9 @@ class Delivery:
         if fresh:
             self._begin(self._lanes.get(account.label) or self._lane(account), fresh)
 
-    def _begin(self, lane: Lane, batch: list[Queued], *, is_again: bool = False, waits: bool = True) -> None:
-        """``is_again``: it has waited for other tasks; ``waits``: corrections may wait for more of the input."""
-        work = partial(self._deliver_guarded, lane, batch, time.monotonic(), is_again=is_again, waits=waits)
+    def _begin(self, lane: Lane, batch: list[Queued], *, waits: bool = True) -> None:
+        """``waits``: corrections may wait for more of the input."""
+        work = partial(self._deliver_guarded, lane, batch, time.monotonic(), waits=waits)
         lane.submit(work, deadline(batch), self._is_waiting)
 
     def put_off(self, account: Account, *, is_over: bool) -> list[Queued]:
@@ -210,7 +210,7 @@ class Delivery:
             for in_turn in waiting:
                 lane = self._lanes[in_turn.account.label]
                 for batch in in_turn.take():
-                    self._begin(lane, batch, is_again=True)
+                    self._begin(lane, batch, waits=False)
             if not self._await_all(is_hurried):
                 return False
             for in_turn in waiting:  # behind what still waits of that
@@ -280,12 +280,10 @@ class Delivery:
             )
         return self._signed[key]
 
-    def _deliver_guarded(
-        self, lane: Lane, batch: list[Queued], handed_over: float, *, is_again: bool, waits: bool
-    ) -> None:
+    def _deliver_guarded(self, lane: Lane, batch: list[Queued], handed_over: float, *, waits: bool) -> None:
         """Deliver a batch; an error holds state back and ends the run. Its text may hold values and is not shown."""
         try:
-            self._deliver(lane, batch, is_again=is_again, waits=waits)
+            self._deliver(lane, batch, waits=waits)
         except Exception as error:  # noqa: BLE001 - reported by the main thread
             self._fail(error)
             self._verdicts.unwritten(batch)
@@ -302,11 +300,11 @@ class Delivery:
         self.failed = self.failed or error
         self.stopping.set()
 
-    def _deliver(self, lane: Lane, batch: list[Queued], *, is_again: bool, waits: bool) -> None:
+    def _deliver(self, lane: Lane, batch: list[Queued], *, waits: bool) -> None:
         if not self._await_asset(lane, batch):
             self._verdicts.store([(BUSY, batch)], None)
             return
-        if self._claims is not None and not (batch := self._claimed(self._claims, batch, is_again=is_again)):
+        if self._claims is not None and not (batch := self._claimed(self._claims, batch)):
             return
         by_status = self._repeats.sort(batch, lane.network)
         if held_back := self._repeats.held_back([*by_status.new, *by_status.refused], self._verdicts.left_open):
@@ -319,9 +317,9 @@ class Delivery:
         if by_status.refused:
             self._search(lane, refused_before=True).run(by_status.refused)
 
-    def _claimed(self, claims: Claims, batch: list[Queued], *, is_again: bool) -> list[Queued]:
+    def _claimed(self, claims: Claims, batch: list[Queued]) -> list[Queued]:
         """Those of a batch that this task alone sends; the others are put aside."""
-        taken = claims.take(batch, self._verdicts.write, is_again=is_again)
+        taken = claims.take(batch, self._verdicts.write)
         if taken.others:
             self._put_aside(taken.others)
         return taken.ours
