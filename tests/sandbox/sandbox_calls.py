@@ -105,7 +105,7 @@ def post(
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
     path: str | None = None,
-    timeout: float = 5,
+    timeout: float = 60,
 ) -> requests.Response:
     """Sends ``body`` as the golden request is sent, with these headers and parameters over its own."""
     request = golden(network, of)
