@@ -11,7 +11,6 @@ from target_adpostbacks.core.preparation import Preparation
 from target_adpostbacks.singer import maps
 from target_adpostbacks.singer.lines import Lines, Stream
 from target_adpostbacks.singer.sinks import ConversionSink
-from target_adpostbacks.workers.here import Here
 from target_adpostbacks.workers.pool import Workers
 
 
@@ -40,7 +39,7 @@ class LineWorkers:
         work = Lines(preparation, unmet, plain=plain, sdk_settings=self._settings)
         work.tell({name: stream for name, (_, _, stream) in self._known.items()})
         self._is_plain = plain
-        self._pool = Workers(work, self.count, self._warn) if self.count else Here(work)
+        self._pool = Workers(work, self.count, self._warn)
         return self._pool
 
     def knows(self, name: str) -> bool:

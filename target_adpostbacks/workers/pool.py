@@ -151,7 +151,7 @@ class Worker:
 
 
 class Workers:
-    """So many processes that do the same work. Everything belongs to one thread.
+    """So many processes that do the same work; until one is ready, it is done here. All belongs to one thread.
 
     ``work``: as it is now, for one that is started later; ``warn``: says that one was lost.
     """
@@ -163,6 +163,7 @@ class Workers:
         self._blocks: deque[Block] = deque()
         self._workers: list[Worker] = []
         self._losses = 0
+        self._is_alone = not count
         for _ in range(count):
             self._start()
 
@@ -182,7 +183,11 @@ class Workers:
     @property
     def is_at_work(self) -> bool:
         """Whether blocks can be handed out, or are under way."""
-        return bool(self._blocks) or any(worker.is_ready for worker in self._workers)
+        return bool(self._blocks) or self._works_here or any(worker.is_ready for worker in self._workers)
+
+    @property
+    def _works_here(self) -> bool:
+        return self._is_alone or (bool(self._workers) and not self.ready)
 
     @property
     def has_blocks(self) -> bool:
@@ -192,6 +197,8 @@ class Workers:
     @property
     def has_room(self) -> bool:
         """Whether a block may be handed out now."""
+        if self._works_here:
+            return not self._blocks
         ready = len(self.ready)
         return sum(len(block.data) for block in self._blocks) < ready * AHEAD * BLOCK_BYTES
 
@@ -206,9 +213,14 @@ class Workers:
             self._guarded(worker, lambda worker=worker: worker.send(kind, 0, data))  # type: ignore[misc]
 
     def hand(self, data: bytes, number: int) -> None:
-        """Give a block to whom has least to do; the parent does it where there is nobody."""
+        """Give a block to whom has least to do, or do it at once; the run reads it line by line where nobody can."""
         block = Block(data, number, self.generation)
         self._blocks.append(block)
+        if self._works_here:
+            block.is_done = True
+            with suppress(Exception):  # the run says what is wrong
+                block.answer = self.work.answered(number, data)
+            return
         ready = self.ready
         if not ready:
             block.is_done = True
@@ -269,6 +281,7 @@ class Workers:
 
     def close(self) -> None:
         """End the processes; what they have not answered is the parent's."""
+        self._is_alone = False
         workers, self._workers = self._workers, []
         for worker in workers:
             for block in worker.blocks:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from echo import Echo
 
-from target_adpostbacks.workers.here import Here
+from target_adpostbacks.workers.pool import Workers
 
 
-def streams(here: Here) -> list[tuple[int, str | None]]:
+def streams(here: Workers) -> list[tuple[int, str | None]]:
     """The number of each block that is there, and what came of it; None: the run reads it line by line."""
     told = []
     while block := here.next():
@@ -16,8 +17,13 @@ def streams(here: Here) -> list[tuple[int, str | None]]:
     return told
 
 
+def alone() -> Workers:
+    warnings: list[str] = []
+    return Workers(Echo(), 0, warnings.append)
+
+
 def test_a_block_is_done_as_soon_as_it_is_handed_out_and_what_fails_is_read_line_by_line() -> None:
-    here = Here(Echo())
+    here = alone()
     assert (here.is_at_work, here.has_room, here.has_blocks) == (True, True, False)
     for number, text in enumerate([b"a", b"raise", b"b"], 7):
         here.hand(text, number)
@@ -28,7 +34,7 @@ def test_a_block_is_done_as_soon_as_it_is_handed_out_and_what_fails_is_read_line
 
 
 def test_news_is_for_what_is_handed_out_after_it() -> None:
-    here = Here(Echo())
+    here = alone()
     here.hand(b"1", 1)
     here.tell("new ", is_new_generation=True)
     here.hand(b"2", 2)
@@ -37,6 +43,26 @@ def test_news_is_for_what_is_handed_out_after_it() -> None:
 
 
 def test_closed_it_takes_nothing_more() -> None:
-    here = Here(Echo())
+    here = alone()
+    here.hand(b"1", 1)
     here.close()
-    assert not here.is_at_work
+    at_work = [here.is_at_work, streams(here), here.is_at_work]
+    assert at_work == [True, [(1, "1")], False]  # as long as there is a block to be taken
+
+
+@pytest.mark.slow
+def test_blocks_are_done_here_until_a_process_is_ready() -> None:
+    workers = Workers(Echo(), 1, lambda _warning: None)
+    try:
+        assert (workers.is_at_work, workers.has_room) == (True, True)
+        workers.hand(b"a", 1)
+        assert streams(workers) == [(1, "a")]
+        while not workers.ready:
+            workers.wait(seconds=0.05)
+        workers.hand(b"b", 2)
+        assert streams(workers) == []
+        while not workers.is_next_done:
+            workers.wait(seconds=0.05)
+        assert streams(workers) == [(2, "b")]
+    finally:
+        workers.close()
