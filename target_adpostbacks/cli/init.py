@@ -48,7 +48,7 @@ def init(names: Sequence[str], preset: str | None, source: str | None, *, yes: b
     kept = [name for name in files if name not in written]
     if Path(_starters.MELTANO).exists() and _starters.MELTANO not in files:
         kept.append(_starters.MELTANO)
-    _report(networks, written, kept)
+    _report(networks, written, kept, reads_source=source is not None)
 
 
 def _networks(names: Sequence[str]) -> list[type[Network[Any]]]:
@@ -100,7 +100,9 @@ def _write(path: Path, text: str) -> bool:
     return True
 
 
-def _report(networks: Sequence[type[Network[Any]]], written: Sequence[str], kept: Sequence[str]) -> None:
+def _report(
+    networks: Sequence[type[Network[Any]]], written: Sequence[str], kept: Sequence[str], *, reads_source: bool
+) -> None:
     if written:
         click.echo(f"Written: {', '.join(written)}")
     if kept:
@@ -111,6 +113,8 @@ def _report(networks: Sequence[type[Network[Any]]], written: Sequence[str], kept
     for network in networks:
         for name in _starters.values(network):
             click.echo(f"  {network.name}.{name}")
+    if reads_source:
+        click.echo("A first sync reads old rows too: set `not_before` to a day, and older conversions are not sent.")
     click.echo("Put the secrets into .env, and see whether the networks take them:")
     if Path(".env").exists():
         click.echo(f"  add the lines of {_starters.SECRETS} to the .env that is there")

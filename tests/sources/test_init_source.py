@@ -69,6 +69,13 @@ def test_answers_become_settings_at_the_top(tmp_path: Path, monkeypatch: pytest.
     }
 
 
+def test_it_warns_of_what_a_first_sync_sends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for options, is_told in (["--source", "stripe_charges"], True), ([], False):
+        ran = CliRunner().invoke(init, ["--network", "tiktok", *options, "--yes"])
+        assert ("set `not_before`" in ran.output) is is_told
+
+
 def test_an_app_that_is_for_tests_and_a_column_of_consent_are_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
