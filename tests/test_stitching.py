@@ -75,9 +75,14 @@ def keep(config: dict[str, Any], *rows: dict[str, Any]) -> Counted:
     return mark
 
 
-def test_deliver_finds_the_clicks_that_a_run_has_kept(config: dict[str, Any], sandbox: Sandbox) -> None:
-    mark = keep(config, CLICK, {**CLICK, "ttclid": None})
+def test_deliver_finds_the_clicks_that_a_run_has_kept(
+    config: dict[str, Any], sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    mark = keep(config, CLICK, {**CLICK, "ttclid": None, "email": None})
     assert (mark.expected, mark.settled, mark.held) == (1, 1, 0)
+    assert "clicks: 1 row, 1 left out (nothing_to_keep 1), 0 conversions got one" in caplog.messages
+    assert [message for message in caplog.messages if "(stream ad_clicks). Left out" in message]
     tally = deliver([ORDER, {**ORDER, "event_id": "2", "email": "another@example.com"}], config)
     assert (tally.read, tally.accepted, tally.skipped) == (2, 1, {"not_attributed": 1})
     assert [event["payload"]["user"]["ttclid"] for event in sandbox.received] == ["E.C.P.xyz"]
