@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def deliver(
     stream: str = "conversions",
     key: Sequence[str] = ("event_id",),
     owner: str | None = None,
+    results: Callable[[Iterable[Mapping[str, Any]]], object] | None = None,
 ) -> Tally:
     """Deliver conversion records and return what became of them.
 
@@ -35,7 +36,9 @@ def deliver(
     config has no ``ledger_url``, and the variables of OpenTelemetry. ``stream``: the name that the ledger keeps of
     where they came from; ``key``: the columns that make a record one record, for records without ``event_id``.
     ``owner``: the name of a task that delivers beside others, to the same assets: each claims what it is about to send,
-    so that no two send one conversion. No two tasks that live at one time have the same name.
+    so that no two send one conversion. No two tasks that live at one time have the same name. ``results``: is called
+    with rows of `deliveries` (docs/ledger.md), those that the call wrote: at its end, and where the ledger is compact
+    also on any thread, right before each commit, with what that does not keep.
 
     The tally has ``read``, ``accepted``, ``already_accepted`` and ``rejected`` as numbers, ``skipped`` and ``open`` by
     reason. What is open is sent by the next call with the same records, and nothing accepted is sent twice.
@@ -46,7 +49,7 @@ def deliver(
     """
     from target_adpostbacks.run import deliver
 
-    return deliver(records, config, stream=stream, key=key, owner=owner)
+    return deliver(records, config, stream=stream, key=key, owner=owner, results=results)
 
 
 def __getattr__(name: str) -> Any:

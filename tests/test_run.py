@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, redirect_stdout
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -389,6 +389,20 @@ def test_what_was_accepted_is_known_for_the_days_of_dedup(tmp_path: Path, days: 
     later.close()
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
         assert connection.execute("SELECT count(*) FROM deliveries").fetchone() == (kept,)
+
+
+@pytest.mark.parametrize("layout", ["full", "compact"])
+def test_a_caller_gets_the_rows_that_the_call_wrote(config: dict[str, Any], sandbox: Sandbox, layout: str) -> None:
+    told: list[Mapping[str, Any]] = []
+    records = [fresh(1), fresh(2), fresh(3, network="organic")]
+    deliver(records, {**config, "ledger_layout": layout}, results=told.extend)
+    assert sorted((row["event_id"], row["status"]) for row in told) == [
+        *(("evt-1", "accepted"), ("evt-2", "accepted"), ("evt-3", "skipped"))
+    ]
+    assert {row["value"] for row in told} == {None}
+    assert deliver(records, {**config, "ledger_layout": layout}, results=told.extend).already_accepted == 2
+    assert len(told) == 3
+    assert {event["times"] for event in sandbox.received} == {1}
 
 
 class Own(dict[str, Any]):

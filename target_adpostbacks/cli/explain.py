@@ -49,6 +49,8 @@ def explain(event_id: str, order_id: str, ledger_url: str, style: str) -> None:
     try:
         with LedgerReader(ledger_url) as ledger:
             stories, place = ledger.stories(wanted), f"the ledger is {ledger.location}"
+            if ledger.layout == "compact":
+                place += ", which is compact: it has no rows of what was accepted"
     except NoLedger as error:
         stories, place = [], str(error)
     except UnusableLedger as error:

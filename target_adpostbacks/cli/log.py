@@ -51,6 +51,8 @@ def log(
     try:
         with LedgerReader(ledger_url) as ledger:
             only = _options.only(ledger, **chosen)
+            if ledger.layout == "compact":
+                click.echo(COMPACT, err=True)
             lines = ledger.lines(since, status, only)
             if limit:
                 shown, conversions = ledger.newest(limit, since, status, only, by_id=ids)
@@ -108,6 +110,7 @@ def _objects(lines: Iterable[Line]) -> Iterator[Mapping[str, object]]:
 
 
 NO_LINE = "No line matches."
+COMPACT = "The ledger is compact: what was accepted is not in the log, but in the results of its run (results_path)."
 WRITERS: Mapping[str, Callable[[Iterator[Line]], None]] = {
     "table": _write_table,
     "json": lambda lines: write_json(_objects(lines)),

@@ -52,7 +52,10 @@ def resolve(event_ids: Iterable[str], verdict: str, ledger_url: str, **chosen: s
                     click.echo(printable(f"{event_id}  {delivery.event_name}  {account}  {DONE[verdict]}"))
                 if not resolved:
                     missed += 1
-                    click.echo(printable(f"{event_id}: no unanswered delivery with this id"), err=True)
+                    what = f"{event_id}: no unanswered delivery with this id"
+                    if ledger.layout == "compact":
+                        what += "; what was accepted is not known by its id in a compact ledger"
+                    click.echo(printable(what), err=True)
     except UnusableLedger as error:
         raise click.ClickException(str(error)) from None
     sys.exit(1 if missed else 0)

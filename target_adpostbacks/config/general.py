@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timezone, tzinfo
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -123,6 +123,14 @@ class General(msgspec.Struct, frozen=True, kw_only=True):
             le=36_500,
         ),
     ] = 180
+    ledger_layout: Annotated[
+        Literal["full", "compact"],
+        doc(
+            "What the ledger keeps of a conversion that was accepted: its row (`full`), or a key of 16 bytes and the"
+            " day alone (`compact`), for hundreds of millions of them; its row then goes to `results_path`. A ledger"
+            " has the layout that it was made with. docs/scale.md explains it. Default: full."
+        ),
+    ] = "full"
     dedup_days: Annotated[
         Remembered | None,
         doc(

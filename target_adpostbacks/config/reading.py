@@ -44,6 +44,7 @@ from target_adpostbacks.rules import presets
 
 MOST = 100_000
 """Of a threshold of ``health``: hours, percent, conversions."""
+NEEDS_ROWS = "needs rows of what was accepted; use a ledger with ledger_layout: full, or leave it out"
 ACCOUNT_NAME = re.compile(r"[a-z][a-z0-9_]*").fullmatch
 
 
@@ -170,6 +171,8 @@ def _general(config: Mapping[str, Any], mistakes: list[str]) -> General:
 
         clicks.problems(general["clicks"], mistakes)
     mistakes += _erasure_problems(general)
+    if general.get("ledger_layout") == "compact":
+        mistakes += [f"{name}: {NEEDS_ROWS}" for name in ("erasure_index", "notify") if general.get(name)]
     if not is_zone(general.get("default_timezone", "UTC")):
         mistakes.append("default_timezone: not a time zone, for example `Europe/Berlin`")
         del general["default_timezone"]

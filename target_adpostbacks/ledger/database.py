@@ -18,10 +18,14 @@ from target_adpostbacks.ledger.connections import (
     UnusableLedger,
     Values,
 )
-from target_adpostbacks.ledger.definition import Table
+from target_adpostbacks.ledger.definition import Layout, Table
 from target_adpostbacks.ledger.versions import VERSION, as_of, bring_up_to_date, version_of
 
 READ_ROWS = 1000
+OTHER_LAYOUT = (
+    "it was made with ledger_layout: {there}, and the config has {wanted}; set ledger_layout: {there}, or let"
+    " ledger_url name a new ledger, which knows nothing of what this one has accepted"
+)
 CREATION = 4_115_003
 """Names the lock under which a PostgreSQL ledger's tables are created and changed: any number, ours."""
 
@@ -30,9 +34,10 @@ class Database:
     """A ledger's database, opened. Safe to use from several threads.
 
     ``purpose``: what the caller may do. Only "create" makes a ledger where there is none; the others get NoLedger.
+    ``layout``: which the ledger is made with, or has to have; None: any will do.
     """
 
-    def __init__(self, url: str, purpose: Purpose) -> None:
+    def __init__(self, url: str, purpose: Purpose, layout: Layout | None = None) -> None:
         try:
             address = parsed(url)
             self.location = address.location
@@ -43,28 +48,32 @@ class Database:
         self.dialect = self._connections.dialect
         self.is_sqlite = address.is_sqlite
         try:
-            self._version = self._prepared(purpose)
+            self._version, self.layout = self._prepared(purpose, layout)
+            if layout and layout != self.layout:
+                raise ValueError(OTHER_LAYOUT.format(there=self.layout, wanted=layout))
         except BaseException as error:
             self.close()
             if isinstance(error, (*self.errors, OSError, ValueError)):
                 raise UnusableLedger(explained(error)) from None
             raise
 
-    def _prepared(self, purpose: Purpose) -> int:
-        """The version of the ledger, once it is there and, for those who write, up to date."""
-        version = version_of(self._connections)
+    def _prepared(self, purpose: Purpose, wanted: Layout | None) -> tuple[int, Layout]:
+        """The version and the layout of the ledger, once it is there and, for those who write, up to date."""
+        version, layout = version_of(self._connections)
         if version is None and purpose != "create":
             raise NoLedger(f"no ledger at {self.location} yet; the first run creates it")
         if version == VERSION or purpose == "read":
-            return version or VERSION
+            return version or VERSION, layout
         # Several may begin at once: one changes the tables, the others wait for it.
         with self._connections.transaction() as connection:
             if not self.is_sqlite:
                 connection.value(f"SELECT pg_advisory_xact_lock({CREATION})")
-            version = version_of(connection)
+            version, layout = version_of(connection)
+            if version is None:
+                layout = wanted or "full"
             if version != VERSION:
-                bring_up_to_date(connection, version)
-        return VERSION
+                bring_up_to_date(connection, version, layout=layout)
+        return VERSION, layout
 
     def table(self, table: Table) -> str:
         """What to read from: the table with every column that it has today, whatever the ledger's version."""

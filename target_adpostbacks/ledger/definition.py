@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 Dialect = Literal["sqlite", "postgresql"]
+Layout = Literal["full", "compact"]
+"""Whether a ledger has rows of what was accepted, or keys alone."""
 
 
 class Kind(NamedTuple):

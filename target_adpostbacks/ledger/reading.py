@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from target_adpostbacks.core.health import Activity
 from target_adpostbacks.ledger import log, story
+from target_adpostbacks.ledger.connections import UnusableLedger
 from target_adpostbacks.ledger.counts import Written, written
 from target_adpostbacks.ledger.database import Database
+from target_adpostbacks.ledger.definition import Layout
 from target_adpostbacks.ledger.erasure import Kept, kept
 from target_adpostbacks.ledger.filters import ALL, Only, known
 from target_adpostbacks.ledger.log import Line, Newest
@@ -21,6 +23,12 @@ if TYPE_CHECKING:
     from target_adpostbacks.core.performance.counting import By, Counting, Own, Spend, Window
     from target_adpostbacks.core.reconciliation import Ours
     from target_adpostbacks.ledger.overview import Learned, Overview
+
+COMPACT = (
+    "ledger: it is compact, without rows of what was accepted, so it can't tell; the runs' results have them"
+    " (results_path)"
+)
+"""What is said to a question about all that was sent."""
 
 
 def changes(
@@ -77,7 +85,7 @@ class LedgerReader:
 
     def written(self, run_id: str, after: int) -> list[Written]:
         """The deliveries of a run, counted. ``after``: the seq at its start."""
-        return written(self._database, run_id, after)
+        return written(self._whole, run_id, after)
 
     def activities(self, now: datetime, quiet_hours: float = 24) -> list[Activity]:
         """What is known of every account, by name: the last 24 hours, the newest answers, and what is open.
@@ -87,19 +95,19 @@ class LedgerReader:
         """
         from target_adpostbacks.ledger import health  # SQLAlchemy takes a while to import
 
-        return health.activities(self._database, now, quiet_hours)
+        return health.activities(self._whole, now, quiet_hours)
 
     def overview(self, starts: Sequence[str], end: str) -> Overview:
         """A period added up. ``starts``: when each of its days begins, as the ledger writes it; ``end``: its end."""
         from target_adpostbacks.ledger.overview import overview
 
-        return overview(self._database, starts, end)
+        return overview(self._whole, starts, end)
 
     def learned(self, networks: Iterable[str], starts: Sequence[str], end: str) -> list[Learned]:
         """What these networks accepted on each day, for each of their assets and ad groups."""
         from target_adpostbacks.ledger.overview import learned
 
-        return learned(self._database, networks, starts, end)
+        return learned(self._whole, networks, starts, end)
 
     def spend(self, window: Window, network: str = "") -> list[Spend]:
         """See ``performance.spend``."""
@@ -113,7 +121,7 @@ class LedgerReader:
         """See ``performance.own``."""
         from target_adpostbacks.ledger import performance
 
-        return performance.own(self._database, counting, window, named_by_account, network)
+        return performance.own(self._whole, counting, window, named_by_account, network)
 
     def recorded(
         self,
@@ -126,13 +134,13 @@ class LedgerReader:
         """See ``reconciliation.recorded``."""
         from target_adpostbacks.ledger import reconciliation
 
-        return reconciliation.recorded(self._database, window, by, click_keys, named_by_account, network)
+        return reconciliation.recorded(self._whole, window, by, click_keys, named_by_account, network)
 
     def networks_with_deliveries(self, named_by_account: Collection[str] = ()) -> set[str]:
         """See ``performance.networks_with_deliveries``."""
         from target_adpostbacks.ledger import performance
 
-        return performance.networks_with_deliveries(self._database, named_by_account)
+        return performance.networks_with_deliveries(self._whole, named_by_account)
 
     def networks_with_statistics(self) -> set[str]:
         """See ``reconciliation.networks_with_statistics``."""
@@ -144,7 +152,7 @@ class LedgerReader:
         """See ``daily.daily``: each day added up, as far as something of it has changed after that seq."""
         from target_adpostbacks.ledger.daily import daily
 
-        return daily(self._database, after)
+        return daily(self._whole, after)
 
     def stories(self, event_id: str) -> list[Story]:
         """Everything that is known of the conversions with this event id, a story for each account and event."""
@@ -153,6 +161,18 @@ class LedgerReader:
     def erasure(self) -> Kept:
         """What it knows of digests: their key's fingerprint, and whether people were erased."""
         return kept(self._database)
+
+    @property
+    def layout(self) -> Layout:
+        """Whether it has rows of what was accepted, or keys alone."""
+        return self._database.layout
+
+    @property
+    def _whole(self) -> Database:
+        """The database, for questions about all that was sent. Raises UnusableLedger where it is compact."""
+        if self._database.layout == "compact":
+            raise UnusableLedger(COMPACT)
+        return self._database
 
     @property
     def location(self) -> str:

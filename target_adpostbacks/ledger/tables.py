@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from target_adpostbacks.core.postback import Facts, Key
-from target_adpostbacks.ledger.definition import BOOLEAN, DOUBLE, INTEGER, LARGE, NUMBERED, Column, Table
+from target_adpostbacks.ledger.definition import BOOLEAN, DOUBLE, INTEGER, LARGE, NUMBERED, Column, Dialect, Table
 
 NOTED = "the run was stopped before the answer came"
 """The message of what is noted as unanswered while its answer is still waited for."""
@@ -160,12 +160,29 @@ ERASURE_INDEX = Table(
 )
 """Keyed digests of people: who was erased, and whose each delivery is. Nobody reads them but ``erasure``."""
 
+KEY_PARTITIONS = 16
+ACCEPTED_KEYS: Mapping[Dialect, Sequence[str]] = {
+    "sqlite": (
+        "CREATE TABLE accepted_keys (key BLOB NOT NULL PRIMARY KEY, accepted_day INTEGER NOT NULL) WITHOUT ROWID",
+    ),
+    "postgresql": (
+        "CREATE TABLE accepted_keys (key UUID PRIMARY KEY, accepted_day INTEGER NOT NULL) PARTITION BY HASH (key)",
+        *(
+            f"CREATE TABLE accepted_keys_{part} PARTITION OF accepted_keys"
+            f" FOR VALUES WITH (MODULUS {KEY_PARTITIONS}, REMAINDER {part})"
+            for part in range(KEY_PARTITIONS)
+        ),
+    ),
+}
+"""The statements that make the keys of a ledger whose layout is compact, see ``compact``."""
+
 SEQUENCE = Table(
     "sequence",
     (
         Column("id", INTEGER),  # 1
         Column("value", LARGE),
         Column("version", INTEGER, default="1"),  # of the ledger, see ``versions``
+        Column("layout", default="full"),  # or compact, see ``compact``
     ),
 )
 """One row: the highest seq handed out, in any table. Raising it locks it to the transaction's end, so that seqs appear

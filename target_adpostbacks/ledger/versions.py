@@ -13,9 +13,10 @@ from itertools import chain
 from typing import NamedTuple
 
 from target_adpostbacks.ledger.connections import Connection, Connections, UnusableLedger
-from target_adpostbacks.ledger.definition import Column, Dialect, Table
+from target_adpostbacks.ledger.definition import Column, Dialect, Layout, Table
 from target_adpostbacks.ledger.history import keep_history
 from target_adpostbacks.ledger.tables import (
+    ACCEPTED_KEYS,
     AD_PERFORMANCE,
     ATTEMPTS,
     DELIVERIES,
@@ -57,6 +58,7 @@ ADDED: Added = (
     [AD_PERFORMANCE],  # 8
     OF_ERASURE,  # 9
     [Of(DELIVERIES, name) for name in ("stitched_by", "click_row")],  # 10
+    [Of(SEQUENCE, "layout")],  # 11
 )
 """What version 2 added, what version 3 did, and so on. A ledger in which no version is written is of version 1."""
 
@@ -79,12 +81,19 @@ COLUMNS_OF = {
 """The columns of tables, whatever the rights of the one who asks."""
 
 
-def version_of(database: Connection | Connections) -> int | None:
-    """The version of the ledger; None where there is no ledger yet. ValueError: this program cannot use it."""
+def version_of(database: Connection | Connections) -> tuple[int | None, Layout]:
+    """The version of the ledger, and its layout; None where there is no ledger yet.
+
+    ValueError: this program cannot use it.
+    """
     version, counting = None, _columns_there(database, [SEQUENCE.name]).get(SEQUENCE.name, set())
+    layout: Layout = "full"
     if counting >= {"id", "value"}:
-        rows = database.read(f"SELECT {'version' if 'version' in counting else '1'} FROM {SEQUENCE.name}")
-        version = rows[0][0] if rows else None
+        columns = [
+            name if name in counting else f"'{default}'" for name, default in (("version", 1), ("layout", layout))
+        ]
+        if rows := database.read(f"SELECT {', '.join(columns)} FROM {SEQUENCE.name}"):
+            version, layout = int(rows[0][0]), rows[0][1]
     if version is not None and version > VERSION:
         raise ValueError(
             f"it was written by a newer target-adpostbacks (version {version} of the ledger, this program knows"
@@ -96,7 +105,7 @@ def version_of(database: Connection | Connections) -> int | None:
         ours = _names(table, version or 1, ADDED) or {*table.names}  # one that is there too early is to be ours too
         if not present >= ours:
             raise ValueError(f"the table `{name}` belongs to another program; choose another ledger_url")
-    return version
+    return version, layout
 
 
 def has(connection: Connection, table: Table) -> bool:
@@ -121,8 +130,13 @@ def _columns_there(database: Connection | Connections, tables: Iterable[str]) ->
     return there
 
 
-def bring_up_to_date(connection: Connection, version: int | None, added: Added = ADDED) -> None:
-    """Make a ledger (None), or add what one of that version lacks. The caller has locked it, and commits."""
+def bring_up_to_date(
+    connection: Connection, version: int | None, added: Added = ADDED, layout: Layout = "full"
+) -> None:
+    """Make a ledger (None) of this layout, or add what one of that version lacks.
+
+    The caller has locked it, and commits.
+    """
     if version is None:
         for table in OURS.values():
             _create(connection, table)
@@ -133,7 +147,10 @@ def bring_up_to_date(connection: Connection, version: int | None, added: Added =
         _add(connection, item)
     newest = 1 + len(added)
     if version is None:
-        connection.run(f"INSERT INTO {SEQUENCE.name} (id, value, version) VALUES (1, 0, {newest})")
+        connection.run(f"INSERT INTO {SEQUENCE.name} (id, value, version, layout) VALUES (1, 0, {newest}, '{layout}')")
+        if layout == "compact":
+            for statement in ACCEPTED_KEYS[connection.dialect]:
+                connection.run(statement)
     else:
         connection.run(f"UPDATE {SEQUENCE.name} SET version = {newest}")
 

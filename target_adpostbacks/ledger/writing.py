@@ -19,7 +19,7 @@ from target_adpostbacks.ledger.database import Database, explained
 from target_adpostbacks.ledger.filters import ALL, Only, known
 from target_adpostbacks.ledger.locks import AdvisoryLocks, FileLocks, Locks
 from target_adpostbacks.ledger.reading import changes
-from target_adpostbacks.ledger.tables import IDENTITY, Delivered, Earlier, columns_of
+from target_adpostbacks.ledger.tables import COLUMNS, IDENTITY, Delivered, Earlier, columns_of
 from target_adpostbacks.ledger.upserts import storable, upsert
 
 NOBODY: Mapping[Key, Iterable[str]] = {}
@@ -28,20 +28,30 @@ if TYPE_CHECKING:
     from target_adpostbacks.core.performance.statistics import Performance
     from target_adpostbacks.ledger.claims import Claims
     from target_adpostbacks.ledger.clicks import Clicks
+    from target_adpostbacks.ledger.compact import Compact
+    from target_adpostbacks.ledger.definition import Layout
 
 
 class Ledger:
     """What one run writes. Safe to use from several threads; every write is committed when it returns.
 
-    ``create``: False raises NoLedger where there is no ledger yet.
+    ``create``: False raises NoLedger where there is no ledger yet. ``layout``: which it is made with and has to have;
+    None: any. ``tell``: is called in a compact ledger with the rows of deliveries that it does not keep, right before
+    it commits their keys.
     """
 
-    def __init__(self, url: str, run_id: str = "", *, create: bool = True) -> None:
+    def __init__(self, url: str, run_id: str = "", *, create: bool = True, layout: Layout | None = None) -> None:
         self.run_id = run_id
         self.started_at_seq = 0  # the seq of the run's own beginning
         self._lock = threading.Lock()
         self._locks_lock = threading.Lock()
-        self._database = Database(url, "create" if create else "write")
+        self.tell: Callable[[Iterable[Mapping[str, Any]]], object] | None = None
+        self._database = Database(url, "create" if create else "write", layout)
+        self._compact: Compact | None = None
+        if self._database.layout == "compact":
+            from target_adpostbacks.ledger.compact import Compact  # few are
+
+            self._compact = Compact(self._database)
         self._failures: tuple[type[Exception], ...] = (OSError, *self._database.errors)
         self.location = self._database.location
         self.erasure = erasure.Erasure(self._database, self._writing)
@@ -85,6 +95,10 @@ class Ledger:
             is_asked, ids = self._database.among("event_id", "ids", event_ids)
             rows = self._database.read(statements.EARLIER + is_asked, {"network": network, "asset": asset, **ids})
             by_key.update((row[: len(IDENTITY)], Earlier(*row[len(IDENTITY) :])) for row in rows)
+        if self._compact:
+            from target_adpostbacks.ledger.compact import ACCEPTED
+
+            by_key.update(dict.fromkeys(self._compact.known(keys), ACCEPTED))
         if not by_key:
             return by_key
         asked = set(keys)
@@ -110,9 +124,14 @@ class Ledger:
         """
         last = {row.key: row for row in rows}  # one identity, one row
         with self._writing(len(last) + len(attempts)) as (connection, seqs):
+            numbers = [*islice(seqs, len(last))]
+            if self._compact:
+                last, accepted = self._compact.part(connection, last, now)
+                if self.tell and accepted:
+                    self.tell(self._told(numbers[: len(accepted)], now, accepted))
+                numbers = numbers[len(accepted) :][: len(last)]
             if last:
                 count = len(last)
-                numbers = [*islice(seqs, count)]
                 upsert(connection, [numbers, [self.run_id] * count, [now] * count, *columns_of(last.values())])
                 if people:
                     erasure.index(connection, dict(zip(last, numbers, strict=True)), people)
@@ -122,6 +141,11 @@ class Ledger:
                 connection.run(statements.insert_attempt(*stored), stored)
             if also is not None:
                 also(connection)
+
+    def _told(self, seqs: Sequence[int], now: str, rows: Sequence[Delivered]) -> Iterator[Mapping[str, Any]]:
+        count = len(rows)
+        for values in zip(seqs, [self.run_id] * count, [now] * count, *columns_of(rows), strict=True):
+            yield dict(zip(COLUMNS, values, strict=True))
 
     def write_performance(self, rows: Collection[Performance]) -> None:
         """Store statistics of ads, each row in place of the one with its key; no two of them have the same."""
@@ -136,6 +160,11 @@ class Ledger:
 
         with self._writing(0) as (connection, _):
             return connection.run(FORGET_OTHERS, {"stream": stream, "day": day, "before": self.started_at_seq})
+
+    @property
+    def layout(self) -> Layout:
+        """Whether it has rows of what was accepted, or keys alone."""
+        return self._database.layout
 
     @property
     def clicks(self) -> Clicks:
@@ -178,6 +207,8 @@ class Ledger:
             for row, seq in zip(rows, seqs, strict=True):
                 changed = {"seq": seq, "status": status, "reason": reason, "now": now, "delivery_id": row.delivery_id}
                 connection.run(f"{statements.RESOLVE} AND {state}", changed)
+            if self._compact and rows:
+                self._compact.narrow(connection, [row.delivery_id for row in rows], now)
         return rows
 
     def uncounted(self, network: str, asset: str, before: str) -> list[Accepted]:
@@ -215,6 +246,8 @@ class Ledger:
         Their seq stays too: whoever has loaded them keeps what is forgotten here. What is open keeps everything.
         ``settled_before``: deliveries that were settled before that time go whole. None: nothing goes.
         """
+        if self._compact and settled_before:
+            self._compact.expire(settled_before)
         for time, forget in ((settled_before, statements.FORGET_DELIVERIES), (before, statements.FORGET_DETAILS)):
             for statement in forget if time else ():
                 changed = 1

@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ def deliver(
     stream: str = "conversions",
     key: Sequence[str] = ("event_id",),
     owner: str | None = None,
+    results: Callable[[Iterable[Mapping[str, Any]]], object] | None = None,
 ) -> Tally:
     """See ``target_adpostbacks.deliver``."""
     settings = _settings(config)
@@ -43,6 +44,8 @@ def deliver(
     if owner is not None and not (isinstance(owner, str) and 0 < len(owner) <= LONGEST_OWNER and owner.isprintable()):
         raise configuration.InvalidConfig([f"owner: a text of 1 to {LONGEST_OWNER} printable characters expected"])
     run = Run(general, accounts, log=LOG, max_batch_rows=settings.get("batch_size_rows"), owner=owner)
+    if results is not None and run.ledger.layout == "compact":
+        run.ledger.tell = results
     run.begin()
     mistakes: list[str] = []
     interrupt = 0
@@ -57,6 +60,8 @@ def deliver(
     finally:
         try:
             run.settle()
+            if results is not None:
+                results(run.ledger.changes_of_run())
         finally:
             tally = run.tally
             run.close(mistakes, interrupt)

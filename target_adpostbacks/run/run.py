@@ -86,7 +86,7 @@ class Run:
         self._started = time.monotonic()
         self._noticed = Noticed(log)
         url = ledger_url(os.environ, general.ledger_url)
-        self.ledger = Ledger(url, self.run_id)
+        self.ledger = Ledger(url, self.run_id, layout=general.ledger_layout)
         codes = self.preparation.country_codes
         self._people = people_of(general, self.ledger, codes, self._now(), log)
         self.clicks = self._clicks_of(self._people)

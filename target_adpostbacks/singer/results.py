@@ -5,14 +5,21 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
-from target_adpostbacks.ledger import Ledger, key, schema
+from target_adpostbacks.ledger import IDENTITY, Ledger, UnusableLedger, key, schema
 
 STREAM = "deliveries"
+UNKEPT: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {name: of for name, of in schema(STREAM)["properties"].items() if name != "delivery_id"},
+    "required": [*IDENTITY],
+}
+"""Rows of which not all have a number, in a compact ledger."""
 BEGINNING = b'{"type":"SCHEMA","stream":"deliveries"'
 DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})").fullmatch
 
@@ -22,26 +29,56 @@ class UnusablePath(ValueError):
 
 
 class Results:
-    """Opened before the first record, so that a mistake costs nothing; written at the end."""
+    """Opened before the first record, so that a mistake costs nothing; written at the end.
+
+    Of a compact ledger, what is accepted is written as it goes: the ledger does not keep it.
+    """
 
     def __init__(self, path: str, run_id: str) -> None:
+        self._encode = msgspec.json.Encoder().encode
+        self._last = 0  # the highest seq
         try:
             self._file = _opened(path.replace("{run_id}", run_id))
         except (OSError, ValueError) as error:
             why = error if isinstance(error, UnusablePath) else getattr(error, "strerror", None) or "not a path"
             raise UnusablePath(f"results_path: {why}; name a file in a folder that exists, or `/dev/fd/3`") from None
 
+    def follow(self, ledger: Ledger) -> None:
+        """Write what a compact ledger does not keep, from now on, each before its key is committed."""
+        if ledger.layout == "compact":
+            self._announce(UNKEPT, IDENTITY)
+            ledger.tell = self._tell
+
     def write(self, ledger: Ledger) -> None:
         """SCHEMA, a RECORD for each delivery that the run wrote, STATE. Raises OSError and UnusableLedger."""
-        encode = msgspec.json.Encoder().encode
-        announced = {"schema": schema(STREAM), "key_properties": key(STREAM), "bookmark_properties": ["seq"]}
-        last = ledger.started_at_seq
+        self._last = max(self._last, ledger.started_at_seq)
         with self._file as file:
-            file.write(encode({"type": "SCHEMA", "stream": STREAM, **announced}) + b"\n")
+            if ledger.tell is None:
+                self._announce(schema(STREAM), key(STREAM))
             for row in ledger.changes_of_run():
-                file.write(encode({"type": "RECORD", "stream": STREAM, "record": row}) + b"\n")
-                last = row["seq"]
-            file.write(encode({"type": "STATE", "value": _state(last)}) + b"\n")
+                if ledger.tell is not None:
+                    del row["delivery_id"]
+                self._record(row)
+            file.write(self._encode({"type": "STATE", "value": _state(self._last)}) + b"\n")
+
+    def _announce(self, described: Mapping[str, Any], keys: Sequence[str]) -> None:
+        announced = {"schema": described, "key_properties": [*keys], "bookmark_properties": ["seq"]}
+        self._file.write(self._encode({"type": "SCHEMA", "stream": STREAM, **announced}) + b"\n")
+
+    def _record(self, row: Mapping[str, Any]) -> None:
+        self._last = max(self._last, row["seq"])
+        self._file.write(self._encode({"type": "RECORD", "stream": STREAM, "record": row}) + b"\n")
+
+    def _tell(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        try:
+            for row in rows:
+                self._record(row)
+            self._file.flush()
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise UnusableLedger(
+                f"results_path: {why}; what a compact ledger does not keep has to be written"
+            ) from None
 
 
 def _state(seq: int) -> dict[str, Any]:

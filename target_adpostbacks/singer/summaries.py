@@ -61,7 +61,7 @@ class DailyStream(Stream):
         """Rows of which something changed since the state."""
         ledger = self._ledger()
         after = self.get_starting_replication_key_value(context)
-        return ledger.daily(int(after or 0)) if ledger else ()
+        return ledger.daily(int(after or 0)) if ledger and ledger.layout == "full" else ()
 
 
 class HealthStream(Stream):
@@ -89,7 +89,7 @@ class HealthStream(Stream):
     def get_records(self, context: Any) -> Iterable[dict[str, Any]]:
         """Each account that the ledger knows."""
         ledger = self._ledger()
-        return health_rows(ledger) if ledger else ()
+        return health_rows(ledger) if ledger and ledger.layout == "full" else ()
 
 
 def health_rows(ledger: LedgerReader) -> Iterator[dict[str, Any]]:

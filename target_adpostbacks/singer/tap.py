@@ -24,6 +24,11 @@ from target_adpostbacks.singer.configured import Configured, ConfiguredPlugin
 from target_adpostbacks.singer.streams import end_unwritten, open_closed, until_read
 from target_adpostbacks.singer.summaries import DailyStream, HealthStream
 
+COMPACT = (
+    "The ledger is compact: the stream deliveries has what is open, rejected or skipped; what was accepted is in the"
+    " results of its run (results_path). The streams daily and health are empty."
+)
+
 
 class Writer(SingerWriter):
     """Records by msgspec and without a flush after each: half of the SDK's time for a record.
@@ -113,6 +118,9 @@ class TapAdpostbacks(ConfiguredPlugin, Tap):
                 )
             except NoLedger as error:
                 self.logger.warning(str(error))
+            else:
+                if self._ledger.layout == "compact":
+                    self.logger.warning(COMPACT)
         return self._ledger
 
     def discover_streams(self) -> list[Stream]:

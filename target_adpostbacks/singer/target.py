@@ -166,10 +166,19 @@ class TargetAdpostbacks(CommandTarget):
 
     def _open_results(self) -> Results | None:
         path = self.general.results_path
+        ledger = self.delivery_run.ledger
+        if not path:
+            if ledger.layout == "compact":
+                self.logger.warning(
+                    "Of what is accepted a compact ledger keeps a key alone: set results_path for rows."
+                )
+            return None
         try:
-            return Results(path, self.delivery_run.run_id) if path else None
+            results = Results(path, self.delivery_run.run_id)
         except UnusablePath as error:
             raise _invalid(str(error)) from None
+        results.follow(ledger)
+        return results
 
     @staticmethod
     def now() -> datetime:

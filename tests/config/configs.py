@@ -15,7 +15,7 @@ GENERAL = (
     *("performance", "report", "clicks"),
     *("source", "sources", "only_fields", "values", "rows", "value_unit", "minor_digits", "item_fields", "id_columns"),
     *("deleted", "not_before"),
-    *("validate", "results_path", "ledger_retention_days", "dedup_days"),
+    *("validate", "results_path", "ledger_retention_days", "ledger_layout", "dedup_days"),
     *("fail_above_invalid_percent", "fail_above_rejected_percent"),
     "notify",
     *("erasure_key", "erasure_index", "suppress"),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
@@ -436,3 +437,14 @@ def test_every_standard_test_is_among_them() -> None:
     names |= {f"test_tap_stream_attribute_{test.name}" for test in tap_stream_attribute_tests.tests}
     apply_to_no_column = {"test_tap_stream_attribute_is_object"}
     assert names - apply_to_no_column <= {*dir(TestStandard)}
+
+
+def test_of_a_compact_ledger_it_has_the_rows_that_are_kept_and_says_so(tmp_path: Path, ledger_url: str) -> None:
+    with closing(Ledger(ledger_url, "run-1", layout="compact")) as ledger:
+        fill(ledger)
+        ledger.write(NOW, [a_row("evt-open", "open")])
+    made = read(tmp_path, ledger_url)
+    assert (made.code, [row["event_id"] for row in made.records()]) == (0, ["evt-open"])
+    assert len(made.records("attempts")) == len(made.records("runs")) == 1
+    assert made.records("daily") == made.records("health") == []
+    assert "The ledger is compact: the stream deliveries has what is open, rejected or skipped" in made.stderr

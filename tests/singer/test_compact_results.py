@@ -1,0 +1,112 @@
+"""results_path with a compact ledger: what is accepted is written as it goes, for nothing else keeps it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from ledger_rows import rows
+from local_server import Answer, LocalServer, accepted, local_server
+from run_target import Target, a_purchase
+
+from target_adpostbacks.cli import main
+from target_adpostbacks.ledger import IDENTITY
+from target_adpostbacks.ledger.compact import digest
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def server() -> Iterator[LocalServer]:
+    with local_server() as local:
+        yield local
+
+
+@pytest.fixture
+def target(tmp_path: Path, server: LocalServer, ledger_url: str) -> Target:
+    results = str(tmp_path / "results.jsonl")
+    return Target(tmp_path, server.url, results_path=results, ledger_layout="compact", ledger_url=ledger_url)
+
+
+def messages(target: Target) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (target.folder / "results.jsonl").read_bytes().splitlines()]
+
+
+def test_what_was_accepted_is_in_the_results_and_its_key_in_the_ledger(target: Target, ledger_url: str) -> None:
+    ran = target.run([a_purchase(1), a_purchase(2, network="organic")])
+    assert ran.code == 0, ran.stderr
+    schema, *records, state = messages(target)
+    assert schema["key_properties"] == [*IDENTITY]
+    kept = {record["record"]["event_id"]: record["record"] for record in records}
+    assert {event_id: row["status"] for event_id, row in kept.items()} == {"evt-1": "accepted", "evt-2": "skipped"}
+    assert all({*row} == {*schema["schema"]["properties"]} for row in kept.values())
+    assert state["value"]["bookmarks"]["deliveries"]["replication_key_value"] == max(
+        row["seq"] for row in kept.values()
+    )
+    key = digest([kept["evt-1"][name] for name in IDENTITY]).hex()
+    ((there,),) = rows(ledger_url, "key", "accepted_keys")
+    assert key == (there.hex() if isinstance(there, bytes) else there.hex)
+    assert rows(ledger_url) == [("evt-2", "skipped")]
+
+
+def test_what_was_accepted_is_not_sent_again_whatever_its_time(target: Target, server: LocalServer) -> None:
+    target.run([a_purchase(1)])
+    asked = len(server.received)
+    again = target.run([a_purchase(1), a_purchase(1, event_time="2026-11-19T00:00:00Z")])
+    assert again.code == 0
+    assert "accepted 0, already accepted 2" in again.summary
+    assert len(server.received) == asked
+    assert [message["type"] for message in messages(target)] == ["SCHEMA", "STATE"]
+
+
+def test_what_stays_open_is_kept_whole_until_it_is_accepted(
+    target: Target, server: LocalServer, ledger_url: str
+) -> None:
+    server.answer = lambda _: Answer(503)
+    target.config["max_attempts"] = 1
+    assert target.run([a_purchase(1)]).code == 1
+    assert rows(ledger_url, "event_id, reason") == [("evt-1", "transient")]
+    server.answer = accepted
+    assert target.run([a_purchase(1)]).code == 0
+    assert rows(ledger_url, "count(*)") == rows(ledger_url, "count(*)", "history") == [(0,)]
+
+
+def test_a_config_of_another_layout_is_a_mistake(target: Target) -> None:
+    target.run([a_purchase(1)])
+    del target.config["ledger_layout"]
+    ran = target.run([a_purchase(2)])
+    assert ran.code == 1
+    assert "ledger: it was made with ledger_layout: compact, and the config has full" in ran.stderr
+
+
+def test_without_results_the_run_says_that_rows_are_kept_nowhere(target: Target) -> None:
+    del target.config["results_path"]
+    assert "keeps a key alone: set results_path for rows" in target.run([a_purchase(1)]).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["log"], 0, "The ledger is compact: what was accepted is not in the log, but in the results of its run"),
+        (["explain", "evt-1"], 1, "which is compact: it has no rows of what was accepted"),
+        (["health"], 1, "it is compact, without rows of what was accepted, so it can't tell; the runs' results"),
+        (["report", "--output", "report.html"], 1, "it is compact, without rows of what was accepted"),
+        (["performance"], 1, "it is compact, without rows of what was accepted"),
+        (["reconcile"], 1, "it is compact, without rows of what was accepted"),
+        (["resolve", "evt-1", "--as", "resend"], 1, "what was accepted is not known by its id in a compact ledger"),
+    ],
+)
+def test_commands_say_what_a_compact_ledger_cannot_tell(
+    target: Target, ledger_url: str, arguments: list[str], code: int, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target.run([a_purchase(1), a_purchase(2, network="organic")])
+    monkeypatch.chdir(target.folder)
+    command, *others = arguments
+    result = CliRunner().invoke(main, [command, "--ledger-url", ledger_url, *others])
+    assert (result.exit_code, told in result.output) == (code, True), result.output
+    if command == "log":
+        assert "evt-2" in result.output
