@@ -43,12 +43,17 @@ PART = {"current_total_price": "49.90", "refunds": [{"created_at": "2026-11-20T1
 
 
 def delivered(
-    google: Sandbox, place: Path, *orders: dict[str, Any], source: str = "shopify_orders", **settings: Any
+    google: Sandbox,
+    place: Path,
+    *orders: dict[str, Any],
+    source: str = "shopify_orders",
+    owner: str | None = None,
+    **settings: Any,
 ) -> Rows:
     """What the ledger has after a run with these orders: id, adjustment, status, reason."""
     section = {**SETTINGS["google_ads"], "api": "google_ads", "send": "all", "base_url": google.url}
     config = {"source": source, "google_ads": section, "ledger_url": f"sqlite:///{place}/ledger.db"}
-    run = Run(*read(config | settings), log=logging.getLogger("sourced"), clock=lambda: NOW)
+    run = Run(*read(config | settings), log=logging.getLogger("sourced"), clock=lambda: NOW, owner=owner)
     run.begin()
     for each in orders:
         run.add(each, stream=stream_of(source), key=("id",))
@@ -131,10 +136,13 @@ def ga4(name: str, minute: int, **changes: Any) -> dict[str, Any]:
     }
 
 
-def test_a_refund_that_comes_before_its_sale_in_the_input_is_sent_after_it(google: Sandbox, tmp_path: Path) -> None:
+@pytest.mark.parametrize("owner", [None, "task-1"])
+def test_a_refund_that_comes_before_its_sale_in_the_input_is_sent_after_it(
+    google: Sandbox, tmp_path: Path, owner: str | None
+) -> None:
     rows = [ga4("refund", 9), ga4("refund", 9, ecommerce={"transaction_id": "T-2"}), ga4("purchase", 0)]
     for _ in range(2):
-        assert delivered(google, tmp_path, *rows, source="ga4_bigquery") == [
+        assert delivered(google, tmp_path, *rows, source="ga4_bigquery", owner=owner) == [
             ("T-1", "", "accepted", ""),
             ("T-1", "retract", "accepted", ""),
             ("T-2", "retract", "skipped", "by_rule"),
