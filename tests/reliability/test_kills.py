@@ -197,7 +197,7 @@ class Story:
 
     def _told(self) -> list[dict[str, Any]]:
         """What the results have of the keys that a compact ledger keeps: each was told before it was kept."""
-        if "results_path" not in self.target.config:
+        if self.target.config.get("ledger_layout") != "compact":
             return []
         lines = [line for file in self.target.folder.glob("results-*") for line in file.read_bytes().splitlines(True)]
         messages = [json.loads(line) for line in lines if line.endswith(b"\n")]
