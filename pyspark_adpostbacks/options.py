@@ -20,7 +20,7 @@ OF_SPARK = frozenset({"checkpointlocation", "queryname"})
 """Options that a stream has for Spark itself."""
 PLACES = ("config", "config_variable", "secret_scope")
 OF_BOTH = ("config", "config_variable", "secret_scope", "secret_key", "stream")
-TO_WRITE = frozenset({*OF_BOTH, "key", "allow_open"})
+TO_WRITE = frozenset({*OF_BOTH, "key", "allow_open", "results"})
 TO_READ = frozenset({*OF_BOTH, "after"})
 WORDS = {"true": True, "false": False}
 

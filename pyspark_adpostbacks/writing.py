@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -54,6 +55,9 @@ class Job:
         self.stream = said.get("stream", "").strip() or "conversions"
         self.key = [name.strip() for name in said.get("key", "").split(",") if name.strip()] or ["event_id"]
         self.allows_open = truth(said, "allow_open")
+        self.results = said.get("results", "").strip()
+        if self.results and not Path(self.results).is_absolute():
+            raise InvalidOptions("results: the whole path of a folder expected, to which every executor can write")
         self.host = os.uname().nodename
         self.id = uuid4().hex
 
@@ -66,9 +70,20 @@ class Job:
         config = self.place.read()
         shared_ledger(config, self.host)
         task = TaskContext.get()
-        owner = f"spark-{self.id}-{task.partitionId()}-{task.taskAttemptId()}" if task else None
-        given = {**config, "workers": 0}  # the cores are Spark's to give
-        tally = deliver(chain([first], rows), given, stream=self.stream, key=self.key, owner=owner)
+        owner = f"spark-{self.id}-{task.partitionId()}-{task.taskAttemptId()}" if task else f"spark-{self.id}"
+        results = None
+        if self.results:
+            from pyspark_adpostbacks.results import Results  # most jobs have none
+
+            results = Results(Path(self.results), owner)
+        tally = deliver(
+            chain([first], rows),
+            {**config, "workers": 0},  # the cores are Spark's to give
+            stream=self.stream,
+            key=self.key,
+            owner=owner,
+            results=results,
+        )
         return Result(tally, *(_percent(config, f"fail_above_{kind}_percent") for kind in ("invalid", "rejected")))
 
     def end(self, messages: Iterable[WriterCommitMessage | None], part: str = "") -> None:

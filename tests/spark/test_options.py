@@ -41,6 +41,7 @@ def refusal(options: Mapping[str, str], schema: StructType = columns("event_id")
         ({"config": f"postgresql://me:{SECRET}@db/ads"}, "config: the path of a JSON file"),
         ({"config": "/a.json", "secret_scope": "ads"}, "config and secret_scope: only one of them"),
         ({"path": f"/{SECRET}"}, "path: nothing is saved or loaded under a path"),
+        ({"results": SECRET}, "results: the whole path of a folder expected"),
         ({"allow_open": SECRET}, "allow_open: true or false expected"),
     ],
 )
