@@ -391,16 +391,19 @@ def test_what_was_accepted_is_known_for_the_days_of_dedup(tmp_path: Path, days: 
         assert connection.execute("SELECT count(*) FROM deliveries").fetchone() == (kept,)
 
 
-@pytest.mark.parametrize("layout", ["full", "compact"])
-def test_a_caller_gets_the_rows_that_the_call_wrote(config: dict[str, Any], sandbox: Sandbox, layout: str) -> None:
+@pytest.mark.parametrize(("layout", "owner"), [("full", None), ("compact", None), ("compact", "a task")])
+def test_a_caller_gets_the_rows_that_the_call_wrote(
+    config: dict[str, Any], sandbox: Sandbox, layout: str, owner: str | None
+) -> None:
     told: list[Mapping[str, Any]] = []
     records = [fresh(1), fresh(2), fresh(3, network="organic")]
-    deliver(records, {**config, "ledger_layout": layout}, results=told.extend)
+    deliver(records, {**config, "ledger_layout": layout}, owner=owner, results=told.extend)
     assert sorted((row["event_id"], row["status"]) for row in told) == [
         *(("evt-1", "accepted"), ("evt-2", "accepted"), ("evt-3", "skipped"))
     ]
     assert {row["value"] for row in told} == {None}
-    assert deliver(records, {**config, "ledger_layout": layout}, results=told.extend).already_accepted == 2
+    again = deliver(records, {**config, "ledger_layout": layout}, owner=owner, results=told.extend)
+    assert again.already_accepted == 2
     assert len(told) == 3
     assert {event["times"] for event in sandbox.received} == {1}
 
