@@ -61,6 +61,8 @@ def assert_all_are_told(place: Place, sandbox: Sandbox, under_way: int = 0) -> N
 
 
 def test_two_tasks_send_to_one_pixel_at_once(spark: SparkSession, slow: Place, live_sandbox: Sandbox) -> None:
+    slow.write(lock_wait_seconds=0)  # a task that waited for the pixel would leave its conversions open
+    live_sandbox.faults = [{"delay_seconds": 0.3}]
     slow.save(purchases(spark, COUNT, partitions=2))
     assert_all_are_told(slow, live_sandbox)
     first, second = slow.rows("runs")
