@@ -49,12 +49,14 @@ class _Remembered(dict[str, Any]):
 
     def __missing__(self, value: Any) -> Any:
         clean = self.reader(self.column, value)
-        if value.__class__ is str and len(self) < MAX_SPELLINGS:
+        if value.__class__ is str and len(value) <= MAX_SPELLING and len(self) < MAX_SPELLINGS:
             self[value] = clean
         return clean
 
 
 MAX_SPELLINGS = 1_000
+MAX_SPELLING = 100
+"""Characters of a value that is remembered: a longer one is none of a few."""
 MAX_SHAPES = 1_000
 """Shapes that are remembered: a tap has one or a few for each stream."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from datetime import datetime, timezone
 from decimal import Decimal
 from hashlib import sha256
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 from target_adpostbacks.core import record as record_module
 from target_adpostbacks.core.columns import READERS
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion
-from target_adpostbacks.core.layout import Columns
+from target_adpostbacks.core.layout import MAX_SPELLINGS, Columns
 from target_adpostbacks.core.record import is_deleted, parse
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
@@ -448,3 +450,31 @@ def test_a_list_of_paths_is_unmet_only_where_all_of_them_are() -> None:
     columns = Columns(fields={"email": ["mail", "customer.email"]})
     assert columns.unmet({"customer": {"email": None}}, ["email"]) == []
     assert columns.unmet({"customer": {}}, ["email"]) == ["email"]
+
+
+@pytest.mark.parametrize("column", ["platform", "country", "network"])
+def test_a_column_of_few_values_that_holds_long_texts_keeps_none_of_them(column: str) -> None:
+    columns = Columns()
+
+    def read(of: range) -> int:
+        for number in of:
+            parse(a_record(**{column: f"{number} " + "x" * 50_000}), columns)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        before = read(range(5))
+        assert read(range(5, 105)) - before < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_is_remembered_of_a_column_has_an_end() -> None:
+    columns = Columns()
+    for number in range(MAX_SPELLINGS + 10):
+        assert parse(a_record(platform=f"Platform {number}"), columns).platform == f"platform {number}"
+    assert parse(a_record(platform="Platform 3"), columns).platform == "platform 3"
+    with pytest.raises(InvalidConversion, match="text expected"):
+        parse(a_record(platform=True), columns)
+    assert parse(a_record(platform=1), columns).platform == "1"
