@@ -286,7 +286,11 @@ def _properties(field: str, value: Any) -> Mapping[str, Any] | None:
 def _filled(value: Any) -> Any:
     """Without None, NaN, empty text, lists and objects, at any depth: no network wants them; 0 and False stay."""
     if isinstance(value, dict):
-        return {key: clean for key, member in value.items() if not _empty(clean := _filled(member))}
+        return {
+            key if key.__class__ is str else str(key): clean  # of a caller in Python
+            for key, member in value.items()
+            if not _empty(clean := _filled(member))
+        }
     if isinstance(value, (list, tuple)):
         return [clean for member in value if not _empty(clean := _filled(member))]
     if isinstance(value, str):

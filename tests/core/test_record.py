@@ -478,3 +478,8 @@ def test_what_is_remembered_of_a_column_has_an_end() -> None:
     with pytest.raises(InvalidConversion, match="text expected"):
         parse(a_record(platform=True), columns)
     assert parse(a_record(platform=1), columns).platform == "1"
+
+
+def test_names_of_properties_that_are_no_text_become_text() -> None:
+    c = a_conversion(properties={1: "a", "sizes": {2.5: "b", None: [{3: "c"}]}}, email="ada@example.com")
+    assert c.properties == {"1": "a", "sizes": {"2.5": "b", "None": [{"3": "c"}]}}
