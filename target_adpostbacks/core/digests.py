@@ -68,7 +68,14 @@ def forms(kind: str, value: str, country_codes: tuple[str, ...] = ()) -> tuple[s
         return ()
     written = FORMS.get(kind, _as_it_is)(text, country_codes)
     distinct = written if len(written) == 1 else dict.fromkeys(written)
-    return tuple([f"{kind}:{sha256(form.encode()).hexdigest()}" for form in distinct if form])
+    return tuple([f"{kind}:{sha256(_bytes_of(form)).hexdigest()}" for form in distinct if form])
+
+
+def _bytes_of(form: str) -> bytes:
+    try:
+        return form.encode()
+    except UnicodeEncodeError:  # half a character, of a caller in Python
+        return form.encode(errors="surrogatepass")
 
 
 def forms_of(c: Conversion, country_codes: Iterable[tuple[str, ...]] = ((),)) -> tuple[str, ...]:

@@ -186,3 +186,9 @@ def sent(section: str, source: str, person: dict[str, str], **settings: Any) -> 
 
 def test_that_test_does_see_hashes() -> None:
     assert sum(bool(sent(name, "web", {"email": "ada@example.com"})) for name in NETWORKS) == len(NETWORKS) - 1
+
+
+def test_half_a_character_in_an_id_is_no_mistake() -> None:
+    for value in ("\ud800", "user-\ud800"):
+        assert len(forms_of(a_conversion(external_id=value))) == 1
+        assert digests("external_id", value, KEY)
