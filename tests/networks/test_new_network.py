@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 COPIED = (
     "target_adpostbacks tests docs README.md ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md RELIABILITY.md LICENSE "
-    "Makefile meltano.yml pyproject.toml sample_config.json requirements-dev.txt requirements-dbt.txt dbt"
+    "Makefile meltano.yml pyproject.toml sample_config.json requirements-dev.txt requirements-dbt.txt dbt "
+    "benchmarks"
 ).split()
 ADDED = {
     "acme.py": "target_adpostbacks/networks/acme.py",
