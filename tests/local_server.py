@@ -102,6 +102,13 @@ class LocalServer:
         return [event_id for request in self.received for event_id in request.event_ids]
 
 
+class Server(ThreadingHTTPServer):
+    """Lets as many connections wait as a run opens at once, however busy the machine is."""
+
+    request_queue_size = 128
+    daemon_threads = True
+
+
 @contextmanager
 def local_server() -> Iterator[LocalServer]:
     """Serve until the block ends."""
@@ -161,8 +168,7 @@ def local_server() -> Iterator[LocalServer]:
             except (OSError, ValueError):
                 self.close_connection = True
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), Handler)
     local.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
