@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.delivery import disk
 
 LONGEST = 10_000
 """Bytes of a token."""
@@ -95,26 +96,15 @@ class Keeping:
         try:
             with self._spare.open("w", encoding="ascii") as file:
                 file.write(f"{token}\n")
-                file.flush()
-                os.fsync(file.fileno())
+                disk.keep(file)
             self._spare.replace(self._path)
-            _write_down(self._path.parent)
+            disk.keep_names(self._path.parent)
         except OSError as error:
             raise NotKept(_why(error)) from None
 
 
 def _why(error: OSError) -> str:
     return f"refresh_token_path: can't be written ({error.strerror or type(error).__name__}); name a file that can"
-
-
-def _write_down(folder: Path) -> None:
-    """See that the name of a file that was moved there outlives a loss of power, where the system can."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def problems(accounts: Iterable[Account]) -> list[str]:

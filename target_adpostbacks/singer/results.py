@@ -11,6 +11,7 @@ from typing import IO, Any
 
 import msgspec
 
+from target_adpostbacks.delivery import disk
 from target_adpostbacks.ledger import IDENTITY, Ledger, UnusableLedger, key, schema
 
 STREAM = "deliveries"
@@ -38,14 +39,16 @@ class Results:
         self._encode = msgspec.json.Encoder().encode
         self._last = 0  # the highest seq
         try:
-            self._file = _opened(path.replace("{run_id}", run_id))
+            self._file = _opened(named := path.replace("{run_id}", run_id))
         except (OSError, ValueError) as error:
             why = error if isinstance(error, UnusablePath) else getattr(error, "strerror", None) or "not a path"
             raise UnusablePath(f"results_path: {why}; name a file in a folder that exists, or `/dev/fd/3`") from None
+        self._folder = Path(named).parent
 
     def follow(self, ledger: Ledger) -> None:
-        """Write what a compact ledger does not keep, from now on, each before its key is committed."""
+        """Write what a compact ledger does not keep, from now on, to the disk before its key is committed."""
         if ledger.layout == "compact":
+            disk.keep_names(self._folder)
             self._announce(UNKEPT, IDENTITY)
             ledger.tell = self._tell
 
@@ -73,7 +76,7 @@ class Results:
         try:
             for row in rows:
                 self._record(row)
-            self._file.flush()
+            disk.keep(self._file)  # a key in the ledger that has lost its row would never be told again
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise UnusableLedger(

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from ledger_rows import rows
+from ledger_rows import NOW, a_row, rows
 from local_server import Answer, LocalServer, accepted, local_server
 from run_target import Target, a_purchase
 
 from target_adpostbacks.cli import main
-from target_adpostbacks.ledger import IDENTITY
+from target_adpostbacks.ledger import IDENTITY, Ledger, UnusableLedger
 from target_adpostbacks.ledger.compact import digest
+from target_adpostbacks.ledger.definition import Layout
+from target_adpostbacks.singer.results import Results
 
 pytestmark = pytest.mark.slow
 
@@ -51,6 +56,57 @@ def test_what_was_accepted_is_in_the_results_and_its_key_in_the_ledger(target: T
     ((there,),) = rows(ledger_url, "key", "accepted_keys")
     assert key == (there.hex() if isinstance(there, bytes) else there.hex)
     assert rows(ledger_url) == [("evt-2", "skipped")]
+
+
+@pytest.mark.parametrize(("layout", "synced"), [("compact", [(1, 0), (2, 1)]), ("full", [])])
+def test_what_a_power_cut_must_not_lose_is_on_the_disk_before_its_key(
+    tmp_path: Path, ledger_url: str, monkeypatch: pytest.MonkeyPatch, layout: Layout, synced: list[tuple[int, int]]
+) -> None:
+    path, sync = tmp_path / "results.jsonl", os.fsync
+    seen: list[tuple[int, int]] = []
+
+    def noting(descriptor: int) -> None:
+        sync(descriptor)
+        if os.path.sameopenfile(descriptor, on_disk.fileno()):
+            seen.append((path.read_text().count('"RECORD"'), rows(ledger_url, "count(*)", "accepted_keys")[0][0]))
+
+    with closing(Ledger(ledger_url, "run-1", layout=layout)) as ledger:
+        results = Results(str(path), "run-1")
+        monkeypatch.setattr(os, "fsync", noting)
+        with path.open("rb") as on_disk:
+            results.follow(ledger)
+            for row in (a_row("evt-1"), a_row("evt-2"), a_row("evt-3", "rejected")):
+                ledger.write(NOW, [row])
+            assert seen == synced
+            results.write(ledger)
+            assert seen == synced
+
+
+def test_a_pipe_takes_rows_though_it_has_no_disk(ledger_url: str) -> None:
+    reading, writing = os.pipe()
+    os.set_inheritable(writing, True)
+    with closing(Ledger(ledger_url, "run-1", layout="compact")) as ledger, os.fdopen(reading, "rb") as read:
+        results = Results(f"/dev/fd/{writing}", "run-1")
+        os.close(writing)
+        results.follow(ledger)
+        ledger.write(NOW, [a_row()])
+        results.write(ledger)
+        assert [json.loads(line)["type"] for line in read] == ["SCHEMA", "RECORD", "STATE"]
+
+
+def test_a_disk_that_fails_keeps_keys_back(tmp_path: Path, ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with closing(Ledger(ledger_url, "run-1", layout="compact")) as ledger:
+        results = Results(str(tmp_path / "results.jsonl"), "run-1")
+        results.follow(ledger)
+        monkeypatch.setattr(os, "fsync", fail)
+        with pytest.raises(UnusableLedger, match="results_path: Input/output error"):
+            ledger.write(NOW, [a_row()])
+        assert ledger.earlier([a_row().key]) == {}
+        monkeypatch.undo()
+        results.write(ledger)
 
 
 def test_what_was_accepted_is_not_sent_again_whatever_its_time(target: Target, server: LocalServer) -> None:
