@@ -88,12 +88,6 @@ class Compact:
             del others[Key(*key)]
         return others, [*narrow.values()]
 
-    def narrow(self, connection: Connection, delivery_ids: Iterable[int], now: str) -> None:
-        """Keep the keys alone of those deliveries that are accepted by now."""
-        are_they, ids = self._database.among("delivery_id", "ids", [*delivery_ids])
-        query = f"SELECT {', '.join(IDENTITY)} FROM deliveries WHERE status = 'accepted' AND NOT test AND {are_they}"
-        self._add(connection, {_key(row) for row in connection.read(query, ids)}, now)
-
     def _add(self, connection: Connection, keys: Collection[tuple[Any, ...]], now: str) -> None:
         if not keys:
             return

@@ -207,8 +207,6 @@ class Ledger:
             for row, seq in zip(rows, seqs, strict=True):
                 changed = {"seq": seq, "status": status, "reason": reason, "now": now, "delivery_id": row.delivery_id}
                 connection.run(f"{statements.RESOLVE} AND {state}", changed)
-            if self._compact and rows:
-                self._compact.narrow(connection, [row.delivery_id for row in rows], now)
         return rows
 
     def uncounted(self, network: str, asset: str, before: str) -> list[Accepted]:

@@ -123,13 +123,18 @@ def test_keys_are_forgotten_by_the_day_they_were_accepted(ledger: Ledger, ledger
     assert rows(ledger_url) == [("open", "open")]
 
 
-def test_what_is_resolved_as_accepted_becomes_a_key(ledger: Ledger, ledger_url: str) -> None:
+def test_what_is_resolved_as_accepted_keeps_its_row_for_no_results_have_it(ledger: Ledger, ledger_url: str) -> None:
     ledger.write(NOW, [a_row(status="open", reason="no_answer"), a_row("evt-2", "open", reason="no_answer")])
     assert [row.event_name for row in ledger.resolve("evt-1", "accepted", LATER)] == ["purchase"]
     ledger.resolve("evt-2", "resend", LATER)
-    assert keys(ledger_url) == [(key("evt-1"), day(LATER))]
-    assert rows(ledger_url, "event_id, reason") == [("evt-2", "resend")]
-    assert ledger.resolve("evt-1", "resend", LATER) == []
+    assert keys(ledger_url) == []
+    assert sorted(rows(ledger_url, "event_id, status, reason, message")) == [
+        ("evt-1", "accepted", "", "resolved by hand"),
+        ("evt-2", "open", "resend", "resolved by hand"),
+    ]
+    ledger.write(LATER, [a_row(status="skipped", reason="by_rule")])
+    assert ledger.earlier([a_row().key])[a_row().key][:2] == ("accepted", "")
+    assert [row.event_name for row in ledger.resolve("evt-1", "resend", LATER)] == ["purchase"]
 
 
 def test_a_ledger_keeps_the_layout_that_it_was_made_with(ledger_url: str) -> None:
