@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pyspark.sql.datasource import DataSourceStreamArrowWriter, WriterCommitMessage
+import pyspark
+from pyspark.sql.datasource import WriterCommitMessage
 
 from pyspark_adpostbacks.writing import Job
+
+try:
+    from pyspark.sql.datasource import DataSourceStreamArrowWriter
+except ImportError:
+    raise ImportError(f"streams need Spark 4.1 or newer, this is {pyspark.__version__}") from None
 
 if TYPE_CHECKING:
     import pyarrow as pa

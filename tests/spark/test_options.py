@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -123,3 +124,10 @@ def test_a_ledger_that_tasks_do_not_share_is_refused(url: str, driver: str, told
 @pytest.mark.parametrize(("url", "driver"), [("sqlite:////d/l.db", HERE), ("postgresql://me:x@db/ads", "driver-7")])
 def test_a_ledger_that_tasks_share_is_taken(url: str, driver: str) -> None:
     assert shared_ledger({"ledger_url": url}, driver) == url
+
+
+def test_a_stream_on_a_spark_that_is_too_old_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("pyspark.sql.datasource.DataSourceStreamArrowWriter")
+    monkeypatch.delitem(sys.modules, "pyspark_adpostbacks.streaming", raising=False)
+    with pytest.raises(ImportError, match=r"^streams need Spark 4\.1 or newer, this is \d+\.\d+"):
+        DefaultSource({"config": "/a.json"}).streamWriter(columns("event_id"), overwrite=False)
