@@ -6,6 +6,8 @@ import re
 from datetime import date
 from functools import lru_cache
 
+from target_adpostbacks.core.memo import remembered
+
 _SEPARATOR = r"[\W_年月년월]{1,4}"
 _TIME = r"(?:[.\s]*[日일.]|\.0+)?\s*(?:(?:T|[\s,]+)\d.*|Z|[+-]\d\d:?\d\d)?"  # behind a date; says nothing of the day
 _YEAR_FIRST = re.compile(rf"(?is)(\d{{4}}){_SEPARATOR}(\d\d?){_SEPARATOR}(\d\d?){_TIME}").fullmatch
@@ -14,7 +16,7 @@ _DIGITS = re.compile(rf"(?is)(\d{{4}})(\d\d)(\d\d){_TIME}").fullmatch
 _LONGEST = 60  # characters of a date with its time
 
 
-@lru_cache(maxsize=20_000)
+@remembered(maxsize=20_000)
 def date_of_birth(raw: str, latest_year: int) -> str | None:
     """``'1997-2-16'``, ``'16.02.1997'``, ``'2/16/1997 0:00'`` -> ``'19970216'``; None if it is no such date.
 

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
+from target_adpostbacks.core.memo import remembered
+
 COUNTRY_NAMES = {
     name: code
     for code, names in {
@@ -56,7 +58,7 @@ COUNTRY_NAMES = {
 """English names and codes that people write, or CLDR, and ISO 3166 does not have."""
 
 
-@lru_cache(maxsize=2_000)
+@remembered(maxsize=2_000)
 def alpha2(country: str) -> str | None:
     """``'USA'``, ``'us'``, ``'United States'`` -> ``'US'``, ``'St. Lucia'`` -> ``'LC'``; None for no country.
 

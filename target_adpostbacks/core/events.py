@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import NamedTuple
+
+from target_adpostbacks.core.memo import remembered
 
 ALIASES = {
     "purchase": "completepayment ordercompleted orderplaced placedorder completedorder transaction sale",
@@ -39,7 +40,7 @@ ALIASES = {
 CANONICAL = {alias: name for name, aliases in ALIASES.items() for alias in (name, *aliases.split())}
 
 
-@lru_cache(maxsize=10_000)
+@remembered(maxsize=10_000)
 def canonical_event(name: str) -> str:
     """``'Add To Cart'`` -> ``'add_to_cart'``; a name that is no alias is a custom event and keeps its spelling."""
     folded = name.lower()

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from target_adpostbacks.core.memo import remembered
+
 is_e164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
 _COUNTRY_CODE = re.compile(r"\+?([1-9][0-9]{0,2})").fullmatch
 _DECIMALS = re.compile(r"(\+?[0-9]{7,15})[.,]0+").fullmatch
@@ -87,7 +89,7 @@ def national(raw: str) -> str:
     return rest if len(rest) >= 7 else written
 
 
-@lru_cache(maxsize=2_000)  # asked again for each network; other records hardly have the same
+@remembered(maxsize=2_000)  # asked again for each network; other records hardly have the same
 def legible(raw: str) -> str | None:
     """``'Tel. +44,7911,123456;ext=7'`` -> ``'+44 7911 123456'``; None for what is no phone number.
 

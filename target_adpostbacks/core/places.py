@@ -6,9 +6,10 @@ import gettext
 import re
 import unicodedata
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import cache
 
 from target_adpostbacks.core.match_keys import remembering
+from target_adpostbacks.core.memo import remembered
 
 _DECIMALS = re.compile(r"(?<=[0-9])\.0+$")
 _PREFIXED = re.compile(r"([a-z]{1,3})(-?)([0-9].*)").fullmatch
@@ -22,7 +23,7 @@ def name(raw: str) -> str | None:
     return unicodedata.normalize("NFC", "".join(raw.split()).lower()) or None
 
 
-@lru_cache(maxsize=20_000)
+@remembered(maxsize=20_000)
 def place(raw: str) -> str | None:
     """``'Târgu Mureș'`` -> ``'targumures'``, ``'Київ'`` -> ``'київ'``: ``unpunctuated``, Latin without accents."""
     letters = unpunctuated(raw)
@@ -71,7 +72,7 @@ def city(raw: str) -> str | None:
 city_hash = remembering(city)
 
 
-@lru_cache(maxsize=20_000)
+@remembered(maxsize=20_000)
 def state(raw: str, country: str | None = None) -> str | None:
     """``'New York'``, ``'US-NY'``, ``'NY, USA'`` -> ``'ny'``, ``'Québec'`` -> ``'qc'``; ``unpunctuated`` elsewhere.
 
@@ -88,7 +89,7 @@ def state(raw: str, country: str | None = None) -> str | None:
 state_hash = remembering(state)
 
 
-@lru_cache(maxsize=20_000)
+@remembered(maxsize=20_000)
 def bare_state(raw: str, country: str | None = None) -> str:
     """``'US-CA'``, ``'CA, USA'`` -> ``'CA'``, ``'California (CA)'``, ``'State of California'`` -> ``'California'``.
 

@@ -7,7 +7,6 @@ import ipaddress
 import re
 import unicodedata
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,6 +14,7 @@ from target_adpostbacks.core import match_keys as keys
 from target_adpostbacks.core import phones
 from target_adpostbacks.core.birth_dates import date_of_birth, orders
 from target_adpostbacks.core.conversion import Conversion
+from target_adpostbacks.core.memo import remembered
 
 MATCH_COLUMNS = frozenset(
     "email phone mobile phone_number external_id first_name last_name gender date_of_birth city state postal_code "
@@ -74,13 +74,13 @@ def _without_personal_names(value: Any) -> Any:
     return [_without_personal_names(member) for member in value] if isinstance(value, list) else value
 
 
-@lru_cache(maxsize=2_000)
+@remembered(maxsize=2_000)
 def folded(name: str) -> str:
     """``'First Name'`` -> ``'firstname'``."""
     return "".join(filter(str.isalnum, name.lower()))
 
 
-@lru_cache(maxsize=2_000)
+@remembered(maxsize=2_000)
 def is_personal(name: str) -> bool:
     """Whether a property's name is one of what identifies a person."""
     return folded(name) in PERSONAL or not PERSONAL_WORDS.isdisjoint(word.lower() for word in _WORDS(name))

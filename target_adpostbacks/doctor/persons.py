@@ -6,12 +6,12 @@ import ipaddress
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
-from functools import lru_cache
 from itertools import product
 from typing import Any
 
 from target_adpostbacks.core import match_keys as keys
 from target_adpostbacks.core import phones
+from target_adpostbacks.core.memo import remembered
 from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.settings import PhoneSettings
 from target_adpostbacks.doctor.case import Case
@@ -92,7 +92,7 @@ def _codes(network: Network[Any], case: Case) -> tuple[str, ...]:
     return settings.country_codes(country) if isinstance(settings, PhoneSettings) else ()
 
 
-@lru_cache(maxsize=20_000)
+@remembered(maxsize=20_000)
 def _is_national(raw: str, country: str) -> bool:
     """Whether a phone number has no country code. Digits alone have one if they are a number of some country."""
     if phones.is_e164(raw) or keys.is_hash(raw):
@@ -184,7 +184,7 @@ _RANGES = sorted(
 _STARTS = [start for start, _ in _RANGES]
 
 
-@lru_cache(maxsize=20_000)
+@remembered(maxsize=20_000)
 def _is_in_data_center(raw: str) -> bool:
     text = keys.public_ip(raw)
     if text is None or ":" in text:
@@ -214,7 +214,7 @@ _BOT = re.compile(
 )
 
 
-@lru_cache(maxsize=20_000)
+@remembered(maxsize=20_000)
 def _is_bot(user_agent: str) -> bool:
     return _BOT.search(user_agent[:1000]) is not None and "cubot" not in user_agent.lower()  # Cubot makes phones
 

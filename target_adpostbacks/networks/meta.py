@@ -23,6 +23,7 @@ from target_adpostbacks.core import mobile, phones, places
 from target_adpostbacks.core.answers import JSON, Flow, Outcome, Request, Response, Skip, Verdict, by_status
 from target_adpostbacks.core.birth_dates import date_of_birth
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
+from target_adpostbacks.core.memo import remembered
 from target_adpostbacks.core.network import Limits, Network
 from target_adpostbacks.core.payloads import as_integer, as_number, as_text, as_texts, prune
 from target_adpostbacks.core.properties import passed_on
@@ -666,7 +667,7 @@ def _remembering(normalize: Callable[..., str | None]) -> Callable[..., list[str
     The last 10,000 are remembered, as by ``keys.remembering``.
     """
 
-    @lru_cache(maxsize=10_000)
+    @remembered(maxsize=10_000)
     def hashes_of(raw: str, *context: Any) -> list[str] | None:
         digest = None if keys.is_md5(raw) else keys.hashed(raw, normalize, *context)  # Meta documents SHA-256 alone
         return [digest + keys.appendix(raw) if len(raw) > 64 else digest] if digest else None

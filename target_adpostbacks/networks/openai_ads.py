@@ -8,13 +8,13 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
 from target_adpostbacks.core import match_keys as keys
 from target_adpostbacks.core import mobile, phones
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
+from target_adpostbacks.core.memo import remembered
 from target_adpostbacks.core.money import decimals
 from target_adpostbacks.core.network import Limits, Network
 from target_adpostbacks.core.payloads import as_text, prune
@@ -317,7 +317,7 @@ def custom_name(name: str) -> str | None:
     return own if own and len(own) <= MOST_NAME and own not in RESERVED else None
 
 
-@lru_cache(maxsize=50_000)
+@remembered(maxsize=50_000)
 def phone(raw: str, country_codes: tuple[str, ...] = ()) -> str | None:
     """``'+1 (415) 555-0123'`` -> ``'14155550123'``; None for what is not 8 to 15 digits, an extension for example."""
     number = phones.digits(raw, country_codes) if _PHONE(visible := keys.visible(raw.strip())) and visible else None
@@ -329,7 +329,7 @@ def name(raw: str) -> str | None:
     return unicodedata.normalize("NFC", "".join(raw.lower().split()).translate(_PUNCTUATION)) or None
 
 
-@lru_cache(maxsize=20_000)
+@remembered(maxsize=20_000)
 def name_hashes(raw: str | None) -> Sequence[str]:
     """``keys.hashed_list(raw, name)``; the same names come again and again."""
     return keys.hashed_list(raw, name)
