@@ -18,7 +18,7 @@ from target_adpostbacks.ledger.claims import DIED
 from target_adpostbacks.ledger.connections import Connection
 
 LEASE_MARGIN = 15
-"""Seconds for which claims outlive the deadline of a request."""
+"""Seconds for which claims should outlive the deadline of a request."""
 UNHEARD = Outcome(Verdict.NO_ANSWER, message=DIED)
 
 Write = Callable[[Sequence[Delivered], Sequence[Queued]], object]
@@ -34,8 +34,9 @@ class Taken(NamedTuple):
 class Claims:
     """The claims of one run. Safe to use from several threads. While the run lives, its claims do.
 
-    ``owner``: the task's name; ``request_seconds``: the longest deadline of a request; ``wait_seconds``: how long
-    others are waited for, at the end of the input; ``max_rows``: as in Batches; ``clock``: an aware time.
+    ``owner``: the task's name; ``lease_seconds``: how long claims outlive a task that has died, more than any request
+    takes; ``wait_seconds``: how long others are waited for, at the end of the input; ``max_rows``: as in Batches;
+    ``clock``: an aware time.
     """
 
     def __init__(
@@ -44,16 +45,16 @@ class Claims:
         owner: str,
         clock: Callable[[], datetime],
         *,
-        request_seconds: float,
+        lease_seconds: float,
         wait_seconds: float,
         max_rows: int | None = None,
     ) -> None:
         self.aside = Aside(max_rows)
-        self._lease_seconds = request_seconds + LEASE_MARGIN
+        self._lease_seconds = lease_seconds
         # At least as long as a task that has died may seem to live.
         self.wait_seconds = max(wait_seconds, self._lease_seconds + 1) if wait_seconds else 0
         self._ledger = ledger
-        self._claims = ledger.claims(owner, self._lease_seconds)
+        self._claims = ledger.claims(owner, lease_seconds)
         self._clock = clock
         self._lock = Lock()
         self._renewing: Thread | None = None

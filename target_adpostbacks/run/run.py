@@ -130,14 +130,14 @@ class Run:
         return Notifier(self.general.notify, self.preparation.accounts, url, self._clock, self._log)
 
     def _claims_of(self, owner: str, max_batch_rows: int | None) -> Claims:
-        from target_adpostbacks.delivery.claims import Claims  # most runs send to an asset alone
+        from target_adpostbacks.delivery.claims import LEASE_MARGIN, Claims  # most runs send to an asset alone
 
         networks = [account.network for account in self._accounts if account.network]
         return Claims(
             self.ledger,
             owner,
             self._clock,
-            request_seconds=max(network.settings.request_timeout_seconds for network in networks),
+            lease_seconds=max(network.settings.request_timeout_seconds for network in networks) + LEASE_MARGIN,
             wait_seconds=self.general.lock_wait_seconds,
             max_rows=max_batch_rows,
         )

@@ -31,7 +31,9 @@ HOUR = 3600
 class Task:
     """A run of a task, with a scripted network. ``waiting``: is called with each wait for others."""
 
-    def __init__(self, path: Path, owner: str, *script: Any, wait_seconds: float = 0, run_id: str = "") -> None:
+    def __init__(
+        self, path: Path, owner: str, *script: Any, wait_seconds: float = 0, lease_seconds: float = 45, run_id: str = ""
+    ) -> None:
         self.path = path
         self.ledger = Ledger(f"sqlite:///{path}", run_id or owner)
         self.answers = Answers(*script)
@@ -39,7 +41,12 @@ class Task:
         self.waiting: Callable[[], object] = lambda: None
         self.clock: Callable[[], datetime] = lambda: NOW
         self.claims = Claims(
-            self.ledger, owner, lambda: self.clock(), request_seconds=30, wait_seconds=wait_seconds, max_rows=2
+            self.ledger,
+            owner,
+            lambda: self.clock(),
+            lease_seconds=lease_seconds,
+            wait_seconds=wait_seconds,
+            max_rows=2,
         )
         self.delivery = Delivery(
             self.ledger,
@@ -464,9 +471,8 @@ def test_a_later_run_of_a_task_takes_over_at_once(begin: Begin) -> None:
     assert first.statuses() == {"a": "accepted"}
 
 
-def test_a_lease_is_renewed_while_a_request_takes_its_time(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("target_adpostbacks.delivery.claims.LEASE_MARGIN", -29.4)
-    slow, other = begin("slow"), begin("other")
+def test_a_lease_is_renewed_while_a_request_takes_its_time(begin: Begin) -> None:
+    slow, other = begin("slow", lease_seconds=0.6), begin("other", lease_seconds=0.6)
 
     def wait() -> None:
         time.sleep(1.5)
