@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import SETTINGS, a_record
+from counted_mark import Counted
 
 from target_adpostbacks import deliver
 from target_adpostbacks.config import InvalidConfig, read
@@ -23,25 +24,6 @@ NOW = datetime.now(timezone.utc)
 KEY = "a key of the tests, thirty-two characters"
 CLICK = {"email": "user@example.com", "ttclid": "E.C.P.xyz", "click_time": (NOW - timedelta(days=1)).isoformat()}
 ORDER = a_record(network=None, ttclid=None, email="user@example.com", event_time=NOW.isoformat())
-
-
-class Counted:
-    """A mark that counts."""
-
-    def __init__(self) -> None:
-        self.expected = self.settled = self.held = 0
-
-    def expect(self, count: int) -> None:
-        self.expected += count
-
-    def settle(self, count: int) -> None:
-        self.settled += count
-
-    def hold(self, count: int) -> None:
-        self.held += count
-
-    def flag(self, kind: str) -> None:
-        """Nobody asks."""
 
 
 @pytest.fixture

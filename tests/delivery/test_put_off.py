@@ -6,29 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from counted_mark import Counted
 from test_in_turn import APIS, DOWN, Google, OfASource, a_run, finished, once_down, purchase, restated, skipped, values
 
 from target_adpostbacks.delivery import put_off
 from target_adpostbacks.run import Run
-
-
-class Counted:
-    """A mark that counts."""
-
-    def __init__(self) -> None:
-        self.expected = self.settled = self.held = 0
-
-    def expect(self, count: int) -> None:
-        self.expected += count
-
-    def settle(self, count: int) -> None:
-        self.settled += count
-
-    def hold(self, count: int) -> None:
-        self.held += count
-
-    def flag(self, kind: str) -> None:
-        raise AssertionError(kind)
 
 
 def sent_on(run: Run) -> None:
