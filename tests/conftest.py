@@ -19,6 +19,8 @@ from target_adpostbacks.core.settings import examples
 from target_adpostbacks.networks import EXACT_IDS, IDS, LANDING, NETWORKS
 
 if TYPE_CHECKING:
+    from local_server import LocalServer
+
     from target_adpostbacks.sandbox import Sandbox
 
 hypothesis.settings.register_profile("ours", deadline=None)  # a busy machine is no mistake
@@ -131,3 +133,12 @@ def sandbox(one_sandbox: Sandbox) -> Sandbox:
     one_sandbox.reset()
     one_sandbox.faults = []
     return one_sandbox
+
+
+@pytest.fixture
+def server() -> Iterator[LocalServer]:
+    """A server of its own for a test, which accepts what comes unless told otherwise."""
+    from local_server import local_server
+
+    with local_server() as local:
+        yield local

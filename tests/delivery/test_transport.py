@@ -9,20 +9,13 @@ import socket
 import socketserver
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from local_server import Answer, LocalServer, local_server
+from local_server import Answer, LocalServer
 
 from target_adpostbacks.core.answers import Request
 from target_adpostbacks.delivery.transport import MAX_BODY, HttpTransport, Unreachable
-
-
-@pytest.fixture
-def server() -> Iterator[LocalServer]:
-    with local_server() as local:
-        yield local
 
 
 def test_a_request_arrives_as_it_was_built_and_its_answer_comes_back_decoded(server: LocalServer) -> None:

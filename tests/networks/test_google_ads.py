@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import jwt
 from ledger_rows import rows
-from local_server import Answer, LocalServer, Received, local_server
+from local_server import Answer, LocalServer, Received
 from subject import network_of
 
 from target_adpostbacks.config import InvalidConfig, accounts
@@ -97,12 +97,6 @@ def as_robot(key_file: str, **settings: Any) -> dict[str, Any]:
         **dict.fromkeys(("oauth_client_id", "oauth_client_secret", "refresh_token")),
         **settings,
     }
-
-
-@pytest.fixture
-def server() -> Iterator[LocalServer]:
-    with local_server() as local:
-        yield local
 
 
 def a_token(request: Received) -> Answer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 import pytest
 from conftest import NOW, a_conversion
 from ledger_rows import rows
-from local_server import Answer, LocalServer, Received, local_server
+from local_server import Answer, LocalServer, Received
 
 from target_adpostbacks.config import InvalidConfig, accounts, hints
 from target_adpostbacks.core.accounts import Account
@@ -71,12 +71,6 @@ def a_record(number: int = 1, **columns: Any) -> dict[str, Any]:
     now = datetime.now(timezone.utc)
     event = {"event_name": "purchase", "event_id": f"evt-{number}", "event_time": now}
     return {**event, "network": "linkedin", "li_fat_id": f"df5gf5-{number}", **columns}
-
-
-@pytest.fixture
-def server() -> Iterator[LocalServer]:
-    with local_server() as local:
-        yield local
 
 
 # Rules.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from ledger_rows import NOW, a_row, rows
-from local_server import Answer, LocalServer, accepted, local_server
+from local_server import Answer, LocalServer, accepted
 from run_target import Target, a_purchase
 
 from target_adpostbacks.cli import main
@@ -23,12 +22,6 @@ from target_adpostbacks.ledger.definition import Layout
 from target_adpostbacks.singer.results import Results
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def server() -> Iterator[LocalServer]:
-    with local_server() as local:
-        yield local
 
 
 @pytest.fixture

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import slow
-from local_server import Answer, LocalServer, local_server
+from local_server import Answer, LocalServer
 from run_target import Target, a_purchase, encoded, end, record, schema, state, wait_for_warning
 from sqlalchemy import make_url
 
@@ -18,12 +17,6 @@ from target_adpostbacks.singer.results import Results, UnusablePath
 from target_adpostbacks.singer.tap import TapAdpostbacks
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def server() -> Iterator[LocalServer]:
-    with local_server() as local:
-        yield local
 
 
 @pytest.fixture
