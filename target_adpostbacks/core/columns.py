@@ -227,16 +227,13 @@ def _currency(_: str, value: Any) -> str | None:
     raise Unusable("not an ISO 4217 code")
 
 
-MAX_COUNTRY = 100
-
-
 def _country(field: str, value: Any) -> str | None:
     text = value.strip() if value.__class__ is str else read_text(field, value)
     if text and len(text) >= 64 and (digest := digest_of(text)):
         return None if digest in HASHES else digest + text[64:]
     if text and not text.isascii():
         text = visible(text)
-    code = alpha2(text) if text and len(text) <= MAX_COUNTRY else None  # it remembers what it is asked
+    code = alpha2(text) if text else None
     if text and not code:
         raise Unusable("not an ISO 3166 country")
     return code

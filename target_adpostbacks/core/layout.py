@@ -25,6 +25,7 @@ from target_adpostbacks.core.columns import (
 from target_adpostbacks.core.conversion import MAX_EVENT_ID, InvalidConversion
 from target_adpostbacks.core.fields import Fields
 from target_adpostbacks.core.landing import Landing
+from target_adpostbacks.core.memo import MAX_TEXT
 from target_adpostbacks.core.times import moment
 
 Values = Callable[[Mapping[str, Any]], tuple[Any, ...]]
@@ -49,14 +50,12 @@ class _Remembered(dict[str, Any]):
 
     def __missing__(self, value: Any) -> Any:
         clean = self.reader(self.column, value)
-        if value.__class__ is str and len(value) <= MAX_SPELLING and len(self) < MAX_SPELLINGS:
+        if value.__class__ is str and len(value) <= MAX_TEXT and len(self) < MAX_SPELLINGS:
             self[value] = clean
         return clean
 
 
 MAX_SPELLINGS = 1_000
-MAX_SPELLING = 100
-"""Characters of a value that is remembered: a longer one is none of a few."""
 MAX_SHAPES = 1_000
 """Shapes that are remembered: a tap has one or a few for each stream."""
 

@@ -41,6 +41,8 @@ S = TypeVar("S", bound=Settings)
 UNAUTHORIZED = 401
 IN_STEP = 50
 """Records that are prepared together, step by step. More of them are not done in less time."""
+MAX_NAMES = 10_000
+"""Names of events that are remembered: they come from the data."""
 ENVELOPE_BYTES = 4096
 """Of a request's size that are kept for its envelope."""
 
@@ -147,7 +149,11 @@ class Network(ABC, Generic[S]):
 
     @abstractmethod
     def envelope(self, conversion: Conversion) -> dict[str, JSON]:
-        """What a request contains once; conversions of one envelope share requests. May raise Skip."""
+        """What a request contains once; conversions of one envelope share requests. May raise Skip.
+
+        As what comes before it (``asset``, ``age_limit``, ``adjusts``, ``event``), it depends on nothing but the
+        event, its source, whether it is a test, and the kind of correction: ``postback.Kind`` is made once for these.
+        """
 
     @abstractmethod
     def request(self, envelope: Mapping[str, JSON], payloads: Sequence[JSON]) -> Request:
@@ -329,7 +335,7 @@ class Network(ABC, Generic[S]):
                 cached = self._event(conversion), None
             except Skip as skip:
                 cached = "", Skip(skip.reason, skip.message)  # without a traceback, which would hold the conversion
-            if len(self._events) < 10_000:  # names come from the data
+            if len(self._events) < MAX_NAMES:
                 self._events[key] = cached
         name, refused = cached
         if refused is not None:

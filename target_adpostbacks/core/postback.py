@@ -13,7 +13,7 @@ from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import JSON, Skip
 from target_adpostbacks.core.consent import consented
 from target_adpostbacks.core.conversion import DERIVED_DIGITS, Conversion
-from target_adpostbacks.core.network import Network
+from target_adpostbacks.core.network import MAX_NAMES, Network
 from target_adpostbacks.core.revenue import paired
 from target_adpostbacks.core.windows import within_window
 
@@ -114,9 +114,6 @@ class Kind(NamedTuple):
     envelope: dict[str, JSON] | None  # None: it is refused
 
 
-MAX_KINDS = 10_000
-
-
 class TooLarge(Exception):
     """A postback that is larger than the network takes in a request."""
 
@@ -190,7 +187,7 @@ def admit(network: Network[Any], conversion: Conversion, now: datetime) -> tuple
     kind = network.kinds.get(named)
     if kind is None:
         kind = _kind(network, c)
-        if len(network.kinds) < MAX_KINDS:  # names come from the data
+        if len(network.kinds) < MAX_NAMES:
             network.kinds[named] = kind
     if network.has_window:
         within_window(c, network.settings)
