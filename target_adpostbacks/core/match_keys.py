@@ -6,7 +6,6 @@ import ipaddress
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 from hashlib import sha256 as _sha256
 from typing import Any
 
@@ -93,7 +92,7 @@ def first_hashed(raws: Iterable[str], normalize: Callable[..., str | None], *con
     return None
 
 
-@lru_cache(maxsize=256)  # asked again for each network, and where a record has several
+@remembered(maxsize=256)  # asked again for each network, and where a record has several
 def email(raw: str) -> str | None:
     """``' Ada.L+x@Example.com '`` -> ``'ada.l+x@example.com'``; None if it is no address.
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from target_adpostbacks.core.memo import MAX_TEXT
+
 MOST_REMEMBERED = 1_000
 """Texts of a column whose meaning is remembered."""
 
@@ -44,7 +46,7 @@ class Meaning:
             meaning = self._known[text]
         except KeyError:
             meaning = self._looked_up(text.strip().casefold())
-            if len(self._known) < MOST_REMEMBERED:
+            if len(self._known) < MOST_REMEMBERED and len(text) <= MAX_TEXT:
                 self._known[text] = meaning
         return value if meaning is _ITSELF else meaning
 

@@ -81,7 +81,7 @@ def parse(
         msgspec.structs.force_setattr(c, "properties", impersonal(c))
     if len(c.event_id) > MAX_EVENT_ID:
         raise InvalidConversion("event_id", f"longer than {MAX_EVENT_ID} characters")
-    if len(c.event_name) > MAX_EVENT_NAME:
+    if len(c.event_spelling) > MAX_EVENT_NAME:
         raise InvalidConversion("event_name", f"longer than {MAX_EVENT_NAME} characters")
     return c
 

@@ -11,7 +11,6 @@ import string
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from functools import lru_cache
 from itertools import chain
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote
@@ -721,7 +720,7 @@ def _milliseconds(c: Conversion) -> float:
     return c.event_time.timestamp() * 1000
 
 
-@lru_cache(maxsize=256)  # what a conversion has is asked for up to ten times while it is prepared
+@remembered(maxsize=256)  # what a conversion has is asked for up to ten times while it is prepared
 def _created(cookie: str) -> int:
     """The milliseconds of ``fb.1.<milliseconds>.…``, of which older cookies have seconds; or NO_COOKIE."""
     return int(cookie.split(".", 3)[2].ljust(13, "0")) if _COOKIE(cookie) else NO_COOKIE

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from target_adpostbacks.core import birth_dates, events, match_keys, phones, places, properties
+from target_adpostbacks.core.meanings import Meaning
 from target_adpostbacks.core.memo import MAX_TEXT, remembered
 from target_adpostbacks.doctor import persons
 from target_adpostbacks.networks import meta, openai_ads
@@ -51,6 +52,7 @@ def test_a_long_text_is_forgotten_with_the_next_one() -> None:
         (places.place, ()),
         (places.state, ("DE",)),
         (places.bare_state, ("DE",)),
+        (match_keys.email, ()),
         (match_keys.public_ip, ()),
         (match_keys.truncated_ip, ()),
         (phones.legible, ()),
@@ -59,6 +61,7 @@ def test_a_long_text_is_forgotten_with_the_next_one() -> None:
         (properties.folded, ()),
         (properties.is_personal, ()),
         (meta._city_hash, ()),
+        (meta._created, ()),
         (openai_ads.phone, ()),
         (openai_ads.name_hashes, ()),
         (persons._is_national, ("DE",)),
@@ -67,9 +70,13 @@ def test_a_long_text_is_forgotten_with_the_next_one() -> None:
     ],
 )
 def test_long_texts_are_not_kept(read: Callable[..., Any], context: tuple[Any, ...]) -> None:
+    nothing_is_kept(lambda text: read(text, *context))
+
+
+def nothing_is_kept(read: Callable[[str], Any]) -> None:
     def kept(count: int) -> int:
         for number in itertools.islice(NUMBERS, count):
-            read(f"{number} " + "x" * 50_000, *context)
+            read(f"{number} " + "x" * 50_000)
         gc.collect()
         return tracemalloc.get_traced_memory()[0]
 
@@ -79,3 +86,7 @@ def test_long_texts_are_not_kept(read: Callable[..., Any], context: tuple[Any, .
         assert kept(20) - before < 300_000
     finally:
         tracemalloc.stop()
+
+
+def test_the_meaning_of_a_long_text_is_not_kept() -> None:
+    nothing_is_kept(Meaning({"organic": None}))

@@ -175,6 +175,11 @@ def test_an_identity_has_a_length_that_every_ledger_takes(column: str, longest: 
         a_conversion(**{column: "x" * (longest + 1)}, **other)
 
 
+def test_a_long_spelling_of_a_known_event_is_refused_as_any_long_name() -> None:
+    assert refusal(event_name="purchase" + "!" * 93) == "event_name: longer than 100 characters"
+    assert a_conversion(event_name="purchase" + "!" * 92).event_name == "purchase"
+
+
 def test_unknown_columns_are_ignored() -> None:
     assert a_conversion(colour="red", sizes=[1], nothing={}) == a_conversion()
 
