@@ -306,6 +306,7 @@ def test_accounts_and_stream_maps_of_a_project_are_those_of_a_run_and_of_its_com
             ("D7VH38JC77U3LFDOLGRG", "EuPurchase"),
         ]
         checked = meltano(tmp_path, "invoke", "target-adpostbacks:validate", "--format=json", **url)
+    assert checked.code == 0, checked.log
     assert {each["account"] for each in json.loads(checked.stdout)} == {"tiktok.eu", "tiktok.us"}
 
 

@@ -129,6 +129,9 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     awaits_original: bool = False  # a correction that a source's rows make: sent only where what it corrects was
 
 
+msgspec.json.Decoder(Conversion)  # its annotations are read now: two threads that did it at once would end the process
+
+
 def query_value(
     url: str | None, name: str, decode: Callable[[str], str] = unquote, *, exact: bool = False
 ) -> str | None:

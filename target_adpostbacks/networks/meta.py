@@ -791,18 +791,6 @@ def _error(body: Any) -> Mapping[str, Any]:
     return error if isinstance(error, Mapping) else {}
 
 
-def _usages(headers: Mapping[str, str]) -> list[_Usage]:
-    """What the headers say of rate limits; one that can't be read says nothing."""
-    usages: list[_Usage] = []
-    with suppress(msgspec.MsgspecError, ValueError, RecursionError):
-        business = headers.get("x-business-use-case-usage") or "{}"
-        usages += chain.from_iterable(msgspec.json.decode(business, type=dict[str, list[_Usage]]).values())
-    for name in ("x-app-usage", "x-ad-account-usage"):
-        with suppress(msgspec.MsgspecError, ValueError, RecursionError):
-            usages.append(msgspec.json.decode(headers.get(name) or "{}", type=_Usage))
-    return usages
-
-
 class _Usage(msgspec.Struct, frozen=True):
     """Percent of a limit of calls, of time, of an ad account's, and the minutes after which access comes back."""
 
@@ -815,6 +803,22 @@ class _Usage(msgspec.Struct, frozen=True):
     @property
     def percent(self) -> float:
         return max(self.call_count, self.total_time, self.total_cputime, self.acc_id_util_pct)
+
+
+_USAGE = msgspec.json.Decoder(_Usage).decode
+_BUSINESS = msgspec.json.Decoder(dict[str, list[_Usage]]).decode
+
+
+def _usages(headers: Mapping[str, str]) -> list[_Usage]:
+    """What the headers say of rate limits; one that can't be read says nothing."""
+    usages: list[_Usage] = []
+    with suppress(msgspec.MsgspecError, ValueError, RecursionError):
+        business = headers.get("x-business-use-case-usage") or "{}"
+        usages += chain.from_iterable(_BUSINESS(business).values())
+    for name in ("x-app-usage", "x-ad-account-usage"):
+        with suppress(msgspec.MsgspecError, ValueError, RecursionError):
+            usages.append(_USAGE(headers.get(name) or "{}"))
+    return usages
 
 
 NETWORK = Meta

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,8 @@ TICK_SECONDS = 0.5
 LONGEST_OWNER = 200
 """Characters of an owner's name."""
 LOG = logging.getLogger("target_adpostbacks")
+_ONE_AT_A_TIME = threading.Lock()
+"""To read a config: msgspec ends the process where two threads look at a struct's annotations for the first time."""
 SINGER_SETTINGS = ("stream_maps", "flattening_enabled", "results_path")
 """Settings that change what is sent or written, and that ``deliver`` can't apply."""
 
@@ -91,7 +94,8 @@ def _read(settings: Mapping[str, Any]) -> tuple[configuration.General, dict[str,
         f"{name}: only the Singer target applies it; leave it out" for name in SINGER_SETTINGS if settings.get(name)
     ]
     try:
-        general, accounts = configuration.read(settings)
+        with _ONE_AT_A_TIME:
+            general, accounts = configuration.read(settings)
     except configuration.InvalidConfig as error:
         raise configuration.InvalidConfig([*mistakes, *error.mistakes]) from None
     if mistakes:

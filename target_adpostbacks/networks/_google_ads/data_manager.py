@@ -57,11 +57,14 @@ class _Referring(msgspec.Struct):
     references: list[str] = msgspec.field(name="destinationReferences", default_factory=list)
 
 
+_REFERRING = msgspec.json.Decoder(list[_Referring]).decode
+
+
 def request_body(
     settings: GoogleAdsSettings, payloads: Sequence[JSON], consent: Mapping[str, str], *, validate_only: bool
 ) -> dict[str, JSON]:
     """``destinations``: the conversion actions of these events, in the order in which they come."""
-    referring = msgspec.json.decode(msgspec.json.encode(payloads), type=list[_Referring])
+    referring = _REFERRING(msgspec.json.encode(payloads))
     actions = dict.fromkeys(reference for event in referring for reference in event.references)
     return {
         "destinations": [_destination(settings, action) for action in actions],
