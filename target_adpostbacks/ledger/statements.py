@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
 
-from target_adpostbacks.ledger.tables import COLUMNS, DELIVERIES, FORGOTTEN, IDENTITY, NOTED, Earlier
-
-EXPIRED_ROWS = 5000
-"""Rows of a table that are forgotten in one transaction, at most."""
+from target_adpostbacks.ledger.tables import COLUMNS, DELIVERIES, IDENTITY, NOTED, Earlier
 
 RAISE = "UPDATE sequence SET value = value + :changes"
 NEWEST = "SELECT value FROM sequence"
-
-
-def _literal(value: Any) -> str:
-    return "NULL" if value is None else f"'{value}'" if isinstance(value, str) else str(value)
-
 
 EARLIER = f"""
     SELECT {", ".join((*IDENTITY, *Earlier._fields))} FROM deliveries WHERE network = :network AND asset = :asset AND
@@ -101,47 +92,3 @@ END_RUN = """
 HAS_RUN_SINCE = """
     SELECT 1 FROM runs WHERE started_at >= :time AND run_id <> :run_id AND ended_at IS NOT NULL LIMIT 1
 """
-
-FORGET_PEOPLE = (
-    f"""
-    DELETE FROM erasure_index WHERE delivery_id IN (
-        SELECT delivery_id FROM deliveries WHERE updated_at < :before AND status <> 'open'
-        AND EXISTS (SELECT 1 FROM erasure_index WHERE erasure_index.delivery_id = deliveries.delivery_id)
-        LIMIT {EXPIRED_ROWS}
-    )
-    """,
-    "UPDATE erasure SET indexed_since = :before WHERE indexed_since < :before",
-)
-FORGET_DELIVERIES = (
-    *FORGET_PEOPLE,
-    f"""
-    DELETE FROM history WHERE seq IN (
-        SELECT history.seq FROM history JOIN deliveries ON deliveries.delivery_id = history.delivery_id
-        WHERE history.updated_at < :before AND deliveries.updated_at < :before AND deliveries.status <> 'open'
-        LIMIT {EXPIRED_ROWS}
-    )
-    """,
-    f"""
-    DELETE FROM deliveries WHERE delivery_id IN (
-        SELECT delivery_id FROM deliveries WHERE updated_at < :before AND status <> 'open' LIMIT {EXPIRED_ROWS}
-    )
-    """,
-)
-FORGET_DETAILS = (
-    *FORGET_PEOPLE,
-    f"""
-    UPDATE deliveries SET {", ".join(f"{name} = {_literal(value)}" for name, value in FORGOTTEN.items())}
-    WHERE delivery_id IN (
-        SELECT delivery_id FROM deliveries WHERE updated_at < :before AND status <> 'open' AND line > 0
-        LIMIT {EXPIRED_ROWS}
-    )
-    """,
-    f"""
-    DELETE FROM attempts WHERE attempt_id IN (
-        SELECT attempt_id FROM attempts WHERE started_at < :before LIMIT {EXPIRED_ROWS}
-    )
-    """,
-    f"DELETE FROM history WHERE seq IN (SELECT seq FROM history WHERE updated_at < :before LIMIT {EXPIRED_ROWS})",
-    "DELETE FROM runs WHERE started_at < :before AND run_id <> :run_id",
-)
-"""Each of these is repeated until it finds nothing more."""

@@ -244,14 +244,13 @@ class Ledger:
         Their seq stays too: whoever has loaded them keeps what is forgotten here. What is open keeps everything.
         ``settled_before``: deliveries that were settled before that time go whole. None: nothing goes.
         """
+        from target_adpostbacks.ledger.forgetting import DELIVERIES, DETAILS, forget  # the first run of a day does
+
         if self._compact and settled_before:
             self._compact.expire(settled_before)
-        for time, forget in ((settled_before, statements.FORGET_DELIVERIES), (before, statements.FORGET_DETAILS)):
-            for statement in forget if time else ():
-                changed = 1
-                while changed:  # in transactions of a bounded size: other runs get their turns between them
-                    with self._writing(0) as (connection, _):
-                        changed = connection.run(statement, {"before": time, "run_id": self.run_id})
+        for time, what in ((settled_before, DELIVERIES), (before, DETAILS)):
+            if time:
+                forget(self._database, self._writing, what, {"before": time, "run_id": self.run_id})
 
     def has_run_since(self, time: str) -> bool:
         """Whether another run began after that time and came to its end."""

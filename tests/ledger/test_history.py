@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from ledger_rows import NOW, a_row, an_attempt, changes, rows
 
 from target_adpostbacks.ledger import NOTED, Ledger, LedgerReader, UnusableLedger
-from target_adpostbacks.ledger.statements import EXPIRED_ROWS
+from target_adpostbacks.ledger.forgetting import EXPIRED_ROWS
 
 LATER = "2026-11-20T18:00:00.000+00:00"
 REFUSED: dict[str, Any] = {"status": "rejected", "attempt_id": "a2", "code": "40002", "message": "Invalid value."}

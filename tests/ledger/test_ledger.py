@@ -28,7 +28,7 @@ from target_adpostbacks.ledger import (
     schema,
 )
 from target_adpostbacks.ledger.database import READ_ROWS, Database
-from target_adpostbacks.ledger.statements import EXPIRED_ROWS
+from target_adpostbacks.ledger.forgetting import EXPIRED_ROWS
 from target_adpostbacks.ledger.tables import WRITTEN
 from target_adpostbacks.ledger.upserts import CHUNKS
 
@@ -345,6 +345,17 @@ def test_any_number_of_rows_is_forgotten(ledger: Ledger, ledger_url: str) -> Non
     assert rows(ledger_url, "count(*)", "deliveries WHERE line = 0") == [(EXPIRED_ROWS + 1,)]
     ledger.expire(None, NOW)
     assert rows(ledger_url, "count(*)") == [(0,)]
+
+
+def test_what_is_old_is_forgotten_behind_any_number_of_rows_that_stay(ledger: Ledger, ledger_url: str) -> None:
+    ledger.write(MAY, [a_row("first")], [an_attempt("a0", started_at=MAY)])
+    ledger.write(NOW, [a_row(f"evt-{number}") for number in range(2 * EXPIRED_ROWS)])
+    ledger.write(MAY, [a_row("last"), a_row("open", "open")], [an_attempt("a1", started_at=MAY)])
+    ledger.expire(NOW)
+    assert rows(ledger_url, "event_id", "deliveries WHERE line = 0") == [("first",), ("last",)]
+    assert rows(ledger_url, "count(*)", "attempts") == [(0,)]
+    ledger.expire(None, NOW)
+    assert rows(ledger_url, "count(*)") == [(2 * EXPIRED_ROWS + 1,)]
 
 
 def test_what_was_settled_before_the_days_of_dedup_is_deleted_whole(ledger: Ledger, ledger_url: str) -> None:
