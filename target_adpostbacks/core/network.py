@@ -24,7 +24,8 @@ from target_adpostbacks.core.answers import (
 )
 from target_adpostbacks.core.connection import Connection
 from target_adpostbacks.core.conversion import Conversion, query_value, same_host
-from target_adpostbacks.core.events import EventTable, spellings
+from target_adpostbacks.core.event_names import EventNames
+from target_adpostbacks.core.events import EventTable
 from target_adpostbacks.core.learning import Milestone
 from target_adpostbacks.core.left_out import left_out
 from target_adpostbacks.core.own_presets import OwnPreset
@@ -90,6 +91,7 @@ class Network(ABC, Generic[S]):
     events: ClassVar[Mapping[str, str | None]]  # canonical → native; None: off unless event_map switches it on
     standard_events: ClassVar[frozenset[str]]  # its own names, which pass unchanged
     event_kind: ClassVar[str] = "its event"  # what the names in ``events`` are, where none passes unchanged
+    only_mapped: bool = False  # events that neither event_map nor trigger_events names are off
     connection: ClassVar[Connection | None] = None  # where a token may come from OAuth
     refresh_token_path: str | None = None  # the file that keeps the setting `refresh_token` where each use replaces it
     currencies: ClassVar[frozenset[str] | None] = None  # None: all
@@ -121,10 +123,10 @@ class Network(ABC, Generic[S]):
     def __init__(self, settings: S, preset: EventTable | None = None, account: str = "default") -> None:
         self.settings = settings
         self._preset = preset
+        self._names = EventNames(settings, preset)
         self.account = account
         self.trial_at = settings.trial_at
         self.has_window = has_window(settings)
-        self._triggers = None if settings.trigger_events is None else spellings(settings.trigger_events)
         self._readings = {"phone": self._read_phone, "ip_address": self._read_ip_address}
         self._events: dict[tuple[str, str, bool, bool], tuple[str, Skip | None]] = {}
         self.kinds: dict[tuple[Any, ...], Any] = {}
@@ -323,16 +325,12 @@ class Network(ABC, Generic[S]):
     # What follows has one answer for most networks.
 
     def event(self, conversion: Conversion) -> str:
-        """The network's name of the event; raises Skip("event_off") or Skip("unsupported").
-
-        First ``event_map``, then the network's own exact names, then a preset's table, then the canonical one, then a
-        custom event. Where there are ``trigger_events``, these alone.
-        """
+        """The network's name of the event, see ``event_names``; raises Skip("event_off") or Skip("unsupported")."""
         key = (conversion.event_spelling, conversion.event_source, conversion.is_renamed, conversion.test)
         cached = self._events.get(key)
         if cached is None:
             try:
-                cached = self._event(conversion), None
+                cached = self._names.name(conversion, self), None
             except Skip as skip:
                 cached = "", Skip(skip.reason, skip.message)  # without a traceback, which would hold the conversion
             if len(self._events) < MAX_NAMES:
@@ -341,38 +339,6 @@ class Network(ABC, Generic[S]):
         if refused is not None:
             raise Skip(refused.reason, refused.message)
         return name
-
-    def _event(self, conversion: Conversion) -> str:
-        c, triggers = conversion, self._triggers
-        if triggers is not None and c.event_name not in triggers and c.event_spelling not in triggers:
-            raise Skip("event_off", "trigger_events does not name it")
-        mapped = self.settings.event_map
-        for spelling in (c.event_spelling,) if c.is_renamed else (c.event_spelling, c.event_name):
-            if spelling in mapped:
-                is_on, name = mapped[spelling] is not None, mapped[spelling]
-                break
-        else:
-            is_on, name = self._look_up(c)
-            if triggers is not None or c.is_renamed:  # the user names it
-                is_on, name = True, name or c.event_name
-        if not is_on or name is None:
-            raise Skip("event_off", "switch it on with event_map or trigger_events")
-        if name in self.native_events(c):
-            return name
-        try:
-            return self.custom_event(name, c)
-        except Skip as skip:
-            is_named = (triggers is not None or c.is_renamed) and skip.reason == "event_off"
-            raise Skip("unsupported" if is_named else skip.reason, skip.message) from None
-
-    def _look_up(self, c: Conversion) -> tuple[bool, str | None]:
-        """Whether the tables have the event on, and the network's name for it; None where they know none."""
-        is_native = c.event_spelling in self.native_events(c)
-        own = c.event_spelling if is_native else self.canonical_events(c).get(c.event_name, c.event_spelling)
-        if self._preset is None:
-            return own is not None, own
-        is_on, known = self._preset.look_up(c.event_name, c.event_spelling)
-        return is_on, own if is_native or known is None else known
 
     def click(self, conversion: Conversion) -> tuple[str, str] | None:
         """The name of the network's click id, one of ``click_ids``, and the click id itself; None without one.

@@ -75,7 +75,7 @@ class Generic(Network[GenericSettings]):
         self.denials = tuple(flag for flag in FLAGS if flag not in self._used)
         hashed = {macro.name for macro in self._call.macros if macro.is_hashed}
         self.match_columns = {column: column for column in READABLE if column in hashed}  # type: ignore[misc]
-        self._only_mapped = bool(settings.event_map) if settings.only_mapped is None else settings.only_mapped
+        self.only_mapped = bool(settings.event_map) if settings.only_mapped is None else settings.only_mapped
         self._successes, self._retried = settings.successes, statuses(settings.retry_status)
         tests = settings.success
         self._contains = tests.get("body_contains")
@@ -107,10 +107,6 @@ class Generic(Network[GenericSettings]):
 
     def limits_data_use(self, conversion: Conversion) -> bool:
         return "limited_data_use" in self._used
-
-    def _look_up(self, c: Conversion) -> tuple[bool, str | None]:
-        is_on, name = super()._look_up(c)
-        return is_on and not self._only_mapped, name
 
     def envelope(self, conversion: Conversion) -> dict[str, JSON]:
         if not conversion.test:
