@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, get_args
-from urllib.parse import unquote, urlsplit
 
 import msgspec
-
-from target_adpostbacks.core.placeholders import is_placeholder
 
 MAX_EVENT_ID, MAX_EVENT_NAME = 500, 100
 """Characters. With both of them, and four bytes each, a delivery's identity still fits into an index of PostgreSQL."""
@@ -130,30 +127,3 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 msgspec.json.Decoder(Conversion)  # its annotations are read now: two threads that did it at once would end the process
-
-
-def query_value(
-    url: str | None, name: str, decode: Callable[[str], str] = unquote, *, exact: bool = False
-) -> str | None:
-    """The first value of a URL's query parameter that says something, decoded once. A plus stays a plus.
-
-    ``exact``: with the white space around it.
-    """
-    if not url or f"{name}=" not in url:
-        return None
-    for pair in url.partition("#")[0].partition("?")[2].split("&"):
-        key, _, value = pair.partition("=")
-        if key == name:
-            decoded = decode(value)
-            text = decoded.strip()
-            if text and not is_placeholder(text):
-                return decoded if exact else text
-    return None
-
-
-def same_host(url: str | None, other: str | None) -> bool:
-    """Whether two URLs name the same host."""
-    try:
-        return bool(url and other) and urlsplit(url).netloc.lower() == urlsplit(other).netloc.lower()
-    except ValueError:
-        return False

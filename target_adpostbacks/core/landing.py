@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote_plus
 
 from target_adpostbacks.core.columns import READERS
-from target_adpostbacks.core.conversion import Conversion, query_value
+from target_adpostbacks.core.conversion import Conversion
 from target_adpostbacks.core.placeholders import is_macro, is_placeholder
+from target_adpostbacks.core.urls import query_value
 
 if TYPE_CHECKING:
     from target_adpostbacks.core.network import Network

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 from target_adpostbacks.core import match_keys, phones
 from target_adpostbacks.core.answers import (
@@ -23,7 +22,7 @@ from target_adpostbacks.core.answers import (
     Verdict,
 )
 from target_adpostbacks.core.connection import Connection
-from target_adpostbacks.core.conversion import Conversion, query_value, same_host
+from target_adpostbacks.core.conversion import Conversion
 from target_adpostbacks.core.event_names import EventNames
 from target_adpostbacks.core.events import EventTable
 from target_adpostbacks.core.learning import Milestone
@@ -31,6 +30,7 @@ from target_adpostbacks.core.left_out import left_out
 from target_adpostbacks.core.own_presets import OwnPreset
 from target_adpostbacks.core.revenue import paired
 from target_adpostbacks.core.settings import PhoneSettings, Settings
+from target_adpostbacks.core.urls import at_base, click_urls, query_value
 from target_adpostbacks.core.windows import has_window
 
 if TYPE_CHECKING:
@@ -402,22 +402,3 @@ class Network(ABC, Generic[S]):
     def url(self, default: str) -> str:
         """``default`` with scheme and host from the ``base_url`` setting, if there is one."""
         return at_base(self.settings.base_url, default)
-
-
-def at_base(base_url: str | None, default: str) -> str:
-    """A URL with scheme, host and leading path of another one, if there is one."""
-    if not base_url:
-        return default
-    base, parts = urlsplit(base_url), urlsplit(default)
-    return urlunsplit((base.scheme, base.netloc, base.path.rstrip("/") + parts.path, parts.query, ""))
-
-
-def click_urls(conversion: Conversion) -> list[str]:
-    """The URLs that may hold a click id: landing page, the event's page, a referrer of the same host."""
-    landing, page, referrer = conversion.landing_url, conversion.event_source_url, conversion.referrer_url
-    urls = [landing] if landing and "?" in landing else []
-    if page and "?" in page:
-        urls.append(page)
-    if referrer and "?" in referrer and same_host(referrer, page):
-        urls.append(referrer)
-    return urls

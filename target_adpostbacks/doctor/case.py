@@ -13,14 +13,15 @@ import msgspec
 
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.columns import COLUMN_ALIASES
-from target_adpostbacks.core.conversion import Conversion, query_value
+from target_adpostbacks.core.conversion import Conversion
 from target_adpostbacks.core.landing import Landing
 from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.nested import holder_called, within
-from target_adpostbacks.core.network import Network, click_urls
+from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.placeholders import FIRST
 from target_adpostbacks.core.postback import NotSent
 from target_adpostbacks.core.prepared import Prepared
+from target_adpostbacks.core.urls import click_urls, query_value
 
 DEPTH = 8
 """How deep objects are searched for columns, as the core does."""

@@ -14,7 +14,8 @@ from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Sk
 from target_adpostbacks.core.consent import CONSENT_SIGNALS
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion
 from target_adpostbacks.core.events import ALIASES, EventTable
-from target_adpostbacks.core.network import Limits, Network, at_base
+from target_adpostbacks.core.network import Limits, Network
+from target_adpostbacks.core.urls import at_base
 from target_adpostbacks.networks._generic.call import Call, basic, signed
 from target_adpostbacks.networks._generic.filters import Around, applied, one_of, text_of
 from target_adpostbacks.networks._generic.macros import IDS, View, reader

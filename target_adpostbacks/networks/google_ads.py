@@ -25,10 +25,11 @@ from target_adpostbacks.core.answers import (
     Skip,
     Verdict,
 )
-from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, query_value
+from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion
 from target_adpostbacks.core.events import ByEvent, EventTable
-from target_adpostbacks.core.network import Limits, Network, click_urls
+from target_adpostbacks.core.network import Limits, Network
 from target_adpostbacks.core.payloads import prune
+from target_adpostbacks.core.urls import click_urls, query_value
 from target_adpostbacks.networks._google_ads import data_manager, errors, oauth, person, uploads
 from target_adpostbacks.networks._google_ads.connecting import GoogleConnection
 from target_adpostbacks.networks._google_ads.settings import OAUTH, GoogleAdsSettings, action_id, digits

@@ -12,11 +12,12 @@ from target_adpostbacks.core import match_keys as keys
 from target_adpostbacks.core import mobile, phones, places
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Skip, Verdict, by_status
 from target_adpostbacks.core.birth_dates import date_of_birth
-from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item, query_value
+from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
 from target_adpostbacks.core.left_out import left_out
-from target_adpostbacks.core.network import Limits, Network, click_urls
+from target_adpostbacks.core.network import Limits, Network
 from target_adpostbacks.core.payloads import as_number, as_text, item_count, prune
 from target_adpostbacks.core.settings import PhoneSettings, doc
+from target_adpostbacks.core.urls import click_urls, query_value
 
 URL = "https://tr.snapchat.com/v3/{asset_id}/{endpoint}"
 LIVE, VALIDATE = "events", "events/validate"

@@ -14,10 +14,11 @@ from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Sk
 from target_adpostbacks.core.connection import App, Choice, Connection, NotConnected, Steps
 from target_adpostbacks.core.conversion import Conversion, Item
 from target_adpostbacks.core.learning import Milestone
-from target_adpostbacks.core.network import Limits, Network, at_base
+from target_adpostbacks.core.network import Limits, Network
 from target_adpostbacks.core.payloads import as_number, as_text, as_texts, item_count, one_or_many, prune
 from target_adpostbacks.core.properties import passed_on
 from target_adpostbacks.core.settings import PhoneSettings, doc
+from target_adpostbacks.core.urls import at_base
 
 API = "https://business-api.tiktok.com/open_api/v1.3/"
 URL = API + "event/track/"

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from target_adpostbacks.core.answers import Request, Response
 from target_adpostbacks.core.connection import App, Connection, NotConnected, Steps
-from target_adpostbacks.core.network import at_base
+from target_adpostbacks.core.urls import at_base
 from target_adpostbacks.networks._google_ads.data_manager import SCOPE
 from target_adpostbacks.networks._google_ads.errors import text
 from target_adpostbacks.networks._google_ads.oauth import TOKEN_URI

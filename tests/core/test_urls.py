@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from target_adpostbacks.core.conversion import query_value
+from target_adpostbacks.core.urls import query_value
 
 
 @pytest.mark.parametrize(
