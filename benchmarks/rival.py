@@ -1,8 +1,9 @@
 """How long another open-source reverse ETL tool, drt-core, takes for the same conversions, in the same rounds.
 
 Both send the same purchases to Meta's Conversions API, played by a server that answers at once. drt reads them from
-SQLite, we from a tap's output on stdin. docs/performance.md says what each of the two does that the other doesn't. drt
-is installed into an environment of its own. Compare only what stands in one table.
+DuckDB, as its quick start does, and from SQLite, we from a tap's output on stdin. docs/performance.md says what each of
+the two does that the other doesn't. drt is installed into an environment of its own. Compare only what stands in one
+table.
 """
 
 from __future__ import annotations
@@ -21,15 +22,23 @@ import urllib.request
 import venv
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from throughput import Cost, conversions, timed
 
-RIVAL = "drt-core==1.2.1"
-BATCHES_OF = 1000
-"""What Meta takes in a request, and drt's users would set."""
+RIVAL = "drt-core[duckdb]==1.2.1"
+QUICK = {"batch_size": 1000, "rate_limit": {"requests_per_second": 1_000_000}}
+"""What Meta takes in a request, and no pacing. By default drt sends 100 in a request, ten requests a second."""
+RIVALS: dict[str, tuple[str, dict[str, Any]]] = {
+    "drt, DuckDB": ("duckdb", QUICK),
+    "drt, SQLite": ("sqlite", QUICK),
+    "drt, DuckDB, as it comes": ("duckdb", {}),
+}
+"""Where drt reads, and the options of its sync. The first is what all are compared with."""
+FIRST, *_ = RIVALS
 
 # drt knows no other address of Meta's, so its own is replaced before it starts.
 RIVAL_PROGRAM = (
@@ -62,9 +71,10 @@ def purchases(count: int) -> Iterator[dict[str, Any]]:
 class Project:
     """Both programs' input and settings, in one folder."""
 
-    def __init__(self, folder: Path, url: str, count: int) -> None:
+    def __init__(self, folder: Path, url: str, count: int, rival_python: Path) -> None:
         self.folder = folder
         self.url = url
+        self.rival_python = rival_python
         self.source = folder / "input.singer"
         columns = list(next(purchases(1)))
         schema = {"type": "object", "properties": {name: {} for name in columns}}
@@ -79,16 +89,22 @@ class Project:
                 if number % 1000 == 0:
                     print(json.dumps({"type": "STATE", "value": {"line": number}}), file=lines)
             warehouse.commit()
-        self._rival()
-
-    def _rival(self) -> None:
-        home = self.folder / "home" / ".drt"
+        duckdb = self.folder / "warehouse.duckdb"
+        fill = "import duckdb, sys; duckdb.connect(sys.argv[1]).execute(sys.argv[2], sys.argv[3:])"
+        table = "CREATE TABLE conversions AS SELECT unnest(record) FROM read_json(?) WHERE type = 'RECORD'"
+        subprocess.run([rival_python, "-c", fill, duckdb, table, self.source], check=True)
+        home = folder / "home" / ".drt"
         home.mkdir(parents=True)
-        profile = {"local": {"type": "sqlite", "database": str(self.folder / "warehouse.db")}}
-        (home / "profiles.yml").write_text(json.dumps(profile))  # JSON is YAML
-        project = self.folder / "rival"
+        databases = {"sqlite": folder / "warehouse.db", "duckdb": duckdb}
+        profiles = {source: {"type": source, "database": str(path)} for source, path in databases.items()}
+        (home / "profiles.yml").write_text(json.dumps(profiles))  # JSON is YAML
+        for name, (source, options) in RIVALS.items():
+            self._rival(name, source, options)
+
+    def _rival(self, name: str, source: str, options: Mapping[str, Any]) -> None:
+        project = self.folder / name
         (project / "syncs").mkdir(parents=True)
-        (project / "drt_project.yml").write_text(json.dumps({"name": "rival", "version": "0.1", "profile": "local"}))
+        (project / "drt_project.yml").write_text(json.dumps({"name": "rival", "version": "0.1", "profile": source}))
         destination = {
             "type": "meta_conversions",
             "pixel_id": PIXEL,
@@ -105,15 +121,13 @@ class Project:
             "fbp_field": "fbp",
             "value_field": "value",
         }
-        paced = {"requests_per_second": 1_000_000}
-        sync = {"batch_size": BATCHES_OF, "rate_limit": paced, "on_error": "fail"}
-        sync = {"name": "meta", "model": "SELECT * FROM conversions", "destination": destination, "sync": sync}
+        sync = {"name": "meta", "model": "SELECT * FROM conversions", "destination": destination, "sync": options}
         (project / "syncs" / "meta.yml").write_text(json.dumps(sync))
 
-    def rival(self, python: Path) -> Cost:
+    def rival(self, name: str) -> Cost:
         environment = {**os.environ, "HOME": str(self.folder / "home"), "DO_NOT_TRACK": "1"}
-        command = [str(python), "-c", RIVAL_PROGRAM, self.url, "run"]
-        return timed(command, None, str(self.folder / "rival"), self.folder / "rival.log", environment)
+        command = [str(self.rival_python), "-c", RIVAL_PROGRAM, self.url, "run"]
+        return timed(command, None, str(self.folder / name), self.folder / f"{name}.log", environment)
 
     def ours(self, name: str, settings: Mapping[str, Any]) -> Cost:
         """Our command, with a new ledger."""
@@ -188,16 +202,16 @@ def compared(project: Project, runs: Mapping[str, Callable[[], Cost]], rounds: i
                 raise SystemExit(f"{name} sent {events} of {count} events; see {project.folder}")
             print(f"round {turn + 1}, {name}: {costs[name][-1].wall_seconds:.2f} s", file=sys.stderr, flush=True)
     print(f"{count:,} conversions to Meta, {rounds} rounds in turn, {len(os.sched_getaffinity(0))} cores")
-    print(f"{'':24}{'wall s':>8}{'CPU s':>8}{'peak MiB':>10}{'drt, wall ÷ this':>18}{'drt, CPU ÷ this':>17}")
+    print(f"{'':26}{'wall s':>8}{'CPU s':>8}{'peak MiB':>10}{'its wall ÷ this':>18}{'its CPU ÷ this':>17}")
     for name, of_run in costs.items():
         wall, cpu = (min(each[measure] for each in of_run) for measure in (0, 1))
         peak = max(each.peak_kib for each in of_run) / 1024
         ratios = [
-            median(rival[measure] / each[measure] for rival, each in zip(costs[RIVAL], of_run, strict=True))
+            median(rival[measure] / each[measure] for rival, each in zip(costs[FIRST], of_run, strict=True))
             for measure in (0, 1)
         ]
         told = "" if name == SDK else f"{ratios[0]:>18.2f}{ratios[1]:>17.2f}"
-        print(f"{name:24}{wall:>8.2f}{cpu:>8.2f}{peak:>10.0f}{told}")
+        print(f"{name:26}{wall:>8.2f}{cpu:>8.2f}{peak:>10.0f}{told}")
     print("wall and CPU: the best round; ratios: the median of the rounds; peak: of the largest process")
 
 
@@ -217,9 +231,9 @@ def main() -> None:
         assert recorder.stdout
         url = f"http://127.0.0.1:{recorder.stdout.readline().strip()}"
         try:
-            project = Project(Path(folder), url, given.records)
-            runs = {
-                RIVAL: lambda: project.rival(python),
+            project = Project(Path(folder), url, given.records, python)
+            runs: dict[str, Callable[[], Cost]] = {
+                **{name: partial(project.rival, name) for name in RIVALS},
                 "ours": lambda: project.ours("ours", {}),
                 "ours, workers: 0": lambda: project.ours("alone", {"workers": 0}),
                 SDK: lambda: sdk_alone(project),
