@@ -118,21 +118,13 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
-@pytest.fixture(scope="module")
-def one_sandbox() -> Iterator[Sandbox]:
-    """A sandbox whose clock stands still at NOW."""
+@pytest.fixture
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """A sandbox of its own for a test. Its clock stands still at NOW, or is the machine's: mark ``machine_clock``."""
     from target_adpostbacks.sandbox import Sandbox
 
-    with Sandbox(now=lambda: NOW) as running:
+    with Sandbox() if request.node.get_closest_marker("machine_clock") else Sandbox(now=lambda: NOW) as running:
         yield running
-
-
-@pytest.fixture
-def sandbox(one_sandbox: Sandbox) -> Sandbox:
-    """One sandbox for all tests of a module, which remembers nothing of the test before."""
-    one_sandbox.reset()
-    one_sandbox.faults = []
-    return one_sandbox
 
 
 @pytest.fixture

@@ -35,15 +35,11 @@ from target_adpostbacks.delivery.transport import HttpTransport
 from target_adpostbacks.run import notifying
 from target_adpostbacks.sandbox import Sandbox
 
+pytestmark = pytest.mark.machine_clock
+
 PATH = "/services/T000/B000/canary-webhook-secret?token=canary-query"
 SCHEMA = json.loads((Path(__file__).parent.parent / "docs" / "alert.schema.json").read_text())
 SECRETS = ("canary-webhook", "canary-query", "services")
-
-
-@pytest.fixture(scope="module")
-def one_sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as running:
-        yield running
 
 
 @pytest.fixture

@@ -18,22 +18,18 @@ from target_adpostbacks.core.record import parse
 from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.sandbox import Sandbox
 
+pytestmark = pytest.mark.machine_clock
+
 KEY = ("shop", "row")
 STREAM = "orders"
 NOW = datetime.now(timezone.utc)
 
 
 @pytest.fixture
-def config(one_sandbox: Sandbox, tmp_path: Path) -> dict[str, Any]:
-    one_sandbox.reset()
-    tiktok = {**SETTINGS["tiktok"], "base_url": one_sandbox.url, "proxy": True}
+def config(sandbox: Sandbox, tmp_path: Path) -> dict[str, Any]:
+    sandbox.reset()
+    tiktok = {**SETTINGS["tiktok"], "base_url": sandbox.url, "proxy": True}
     return {"tiktok": tiktok, "ledger_url": f"sqlite:///{tmp_path}/ledger.db"}
-
-
-@pytest.fixture(scope="module")
-def one_sandbox() -> Any:
-    with Sandbox() as running:
-        yield running
 
 
 def a_sale(**changes: Any) -> dict[str, Any]:
@@ -56,23 +52,23 @@ def known(config: dict[str, Any], event_id: str, status: str, **changes: Any) ->
     ledger.close()
 
 
-def test_what_was_accepted_under_the_older_id_is_not_sent(config: dict[str, Any], one_sandbox: Sandbox) -> None:
+def test_what_was_accepted_under_the_older_id_is_not_sent(config: dict[str, Any], sandbox: Sandbox) -> None:
     _, older = event_ids(a_sale())
     known(config, older, "accepted")
     tally = deliver([a_sale()], config, stream=STREAM, key=KEY)
-    assert (tally.already_accepted, one_sandbox.received) == (1, [])
+    assert (tally.already_accepted, sandbox.received) == (1, [])
 
 
 @pytest.mark.parametrize(
     ("status", "reason"), [("open", "no_answer"), ("open", "throttled"), ("open", "resend"), ("rejected", "refused")]
 )
 def test_what_is_open_or_refused_under_the_older_id_is_sent_under_it(
-    config: dict[str, Any], one_sandbox: Sandbox, status: str, reason: str
+    config: dict[str, Any], sandbox: Sandbox, status: str, reason: str
 ) -> None:
     _, older = event_ids(a_sale())
     known(config, older, status, reason=reason)
     tally = deliver([a_sale(), a_sale()], config, stream=STREAM, key=KEY)
-    assert [event["event_id"] for event in one_sandbox.received] == [older]
+    assert [event["event_id"] for event in sandbox.received] == [older]
     assert rows(config["ledger_url"]) == [(older, "accepted")]
     assert (tally.accepted, tally.already_accepted) == (1, 1)
 
@@ -95,8 +91,8 @@ def test_what_was_not_sent_under_the_older_id_goes_to_no_second_row(config: dict
     assert rows(config["ledger_url"]) == [(older, "skipped")]
 
 
-def test_without_a_ledger_of_before_the_id_of_today_is_sent(config: dict[str, Any], one_sandbox: Sandbox) -> None:
+def test_without_a_ledger_of_before_the_id_of_today_is_sent(config: dict[str, Any], sandbox: Sandbox) -> None:
     today, _ = event_ids(a_sale())
     deliver([a_sale()], config, stream=STREAM, key=KEY)
     deliver([a_sale(row="7")], config, stream=STREAM, key=KEY[::-1])
-    assert [event["event_id"] for event in one_sandbox.received] == [today]
+    assert [event["event_id"] for event in sandbox.received] == [today]

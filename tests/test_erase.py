@@ -25,15 +25,11 @@ from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.run.listed import from_file
 from target_adpostbacks.sandbox import Sandbox
 
+pytestmark = pytest.mark.machine_clock
+
 KEY = "0123456789abcdef0123456789abcdef"
 OTHER_KEY = "fedcba9876543210fedcba9876543210"
 ADA, GRACE = "ada@example.com", "grace@example.com"
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as running:
-        yield running
 
 
 @pytest.fixture

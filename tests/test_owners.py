@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
@@ -16,11 +15,7 @@ from target_adpostbacks.config import InvalidConfig
 from target_adpostbacks.delivery.balance import Tally
 from target_adpostbacks.sandbox import Sandbox
 
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as running:
-        yield running
+pytestmark = pytest.mark.machine_clock
 
 
 @pytest.fixture

@@ -30,11 +30,7 @@ from target_adpostbacks.run import Run, ahead, utc_now
 from target_adpostbacks.sandbox import Sandbox
 from target_adpostbacks.workers import pool
 
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as running:
-        yield running
+pytestmark = pytest.mark.machine_clock
 
 
 @pytest.fixture

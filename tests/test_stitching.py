@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -20,16 +19,12 @@ from target_adpostbacks.ledger import UnusableLedger
 from target_adpostbacks.run import Run
 from target_adpostbacks.sandbox import Sandbox
 
+pytestmark = pytest.mark.machine_clock
+
 NOW = datetime.now(timezone.utc)
 KEY = "a key of the tests, thirty-two characters"
 CLICK = {"email": "user@example.com", "ttclid": "E.C.P.xyz", "click_time": (NOW - timedelta(days=1)).isoformat()}
 ORDER = a_record(network=None, ttclid=None, email="user@example.com", event_time=NOW.isoformat())
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as running:
-        yield running
 
 
 @pytest.fixture

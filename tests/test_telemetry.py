@@ -33,14 +33,10 @@ from target_adpostbacks.run import observers
 from target_adpostbacks.run.telemetry import METRICS, RUN, SPANS
 from target_adpostbacks.sandbox import Sandbox
 
+pytestmark = pytest.mark.machine_clock
+
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TOKEN = "canary-otlp-token"
-
-
-@pytest.fixture(scope="module")
-def one_sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as running:
-        yield running
 
 
 @pytest.fixture

@@ -29,8 +29,8 @@ PIXEL = "TARGET_ADPOSTBACKS_TIKTOK_PIXEL_CODE"
 PICKED = ("--advertiser", "7000000000000000001", "--pixel", "C4QR19SBNV8A1TKMWXYZ")
 
 
-@pytest.fixture(scope="module")
-def one_sandbox() -> Iterator[Sandbox]:
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
     with Sandbox(tokens=[]) as running:
         yield running
 

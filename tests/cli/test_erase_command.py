@@ -23,6 +23,8 @@ from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.run.listed import given
 from target_adpostbacks.sandbox import Sandbox
 
+pytestmark = pytest.mark.machine_clock
+
 KEY = "0123456789abcdef0123456789abcdef"
 VARIABLE = "TARGET_ADPOSTBACKS_ERASURE_KEY"
 ADA, GRACE = "ada.canary@example.com", "grace.canary@example.com"
@@ -35,12 +37,6 @@ def run(url: str, *arguments: str, stdin: str | bytes = "", key: str | None = KE
     shown = (ran.output + str(ran.exception)).lower()
     assert not any(part in shown for part in ("canary", "4155550100", "415 555", "user_7", KEY))
     return ran
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as running:
-        yield running
 
 
 @pytest.fixture

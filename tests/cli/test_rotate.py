@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,11 @@ from conftest import SETTINGS, TEST_CODES
 from target_adpostbacks.cli.rotate import rotate
 from target_adpostbacks.sandbox import Sandbox
 
+pytestmark = pytest.mark.machine_clock
+
 TOKEN = "TARGET_ADPOSTBACKS_TIKTOK_ACCESS_TOKEN"
 ACCOUNTS = "TARGET_ADPOSTBACKS_TIKTOK_ACCOUNTS"
 OLD, NEW = "old-canary", "new-canary"
-
-
-@pytest.fixture(scope="module")
-def one_sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,7 @@ from target_adpostbacks.core.digests import digests, fingerprint
 from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.sandbox import Sandbox
 
-
-@pytest.fixture(scope="module")
-def one_sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as running:
-        yield running
+pytestmark = pytest.mark.machine_clock
 
 
 @pytest.fixture

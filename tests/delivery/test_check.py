@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
@@ -17,15 +16,11 @@ from target_adpostbacks.delivery.transport import HttpTransport
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.sandbox import Sandbox
 
+pytestmark = pytest.mark.machine_clock
+
 TESTED = [name for name, network in NETWORKS.items() if network.takes_tests() or network.check is not Network.check]
 """The networks that a token can be tried at without a conversion that counts."""
 each_network = pytest.mark.parametrize("name", TESTED)
-
-
-@pytest.fixture(scope="module")
-def one_sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as running:
-        yield running
 
 
 def checked(sandbox: Sandbox, name: str, test_code: str | None = None, **settings: Any) -> list[Checked]:

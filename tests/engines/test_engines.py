@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from filelock import FileLock
 
 from target_adpostbacks.sandbox import Sandbox
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.machine_clock]
 
 ROOT = Path(__file__).parent.parent.parent
 ENGINES = Path(sys.prefix, "engines")
@@ -33,12 +32,6 @@ def python() -> Path:
         command = ["make", "--silent", "-C", str(ROOT), f"VENV={sys.prefix}", f"{ENGINES}/.ready"]
         subprocess.run(command, check=True, timeout=600)
     return ENGINES / "bin" / "python"
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as running:
-        yield running
 
 
 @pytest.fixture

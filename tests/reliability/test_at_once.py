@@ -14,13 +14,7 @@ from run_target import Target, encoded, record, schema, state
 
 from target_adpostbacks.sandbox import Sandbox
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
+pytestmark = [pytest.mark.slow, pytest.mark.machine_clock]
 
 
 class Runs:

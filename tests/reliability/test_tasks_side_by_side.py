@@ -21,7 +21,7 @@ from ledger_rows import changes
 
 from target_adpostbacks.sandbox import Sandbox
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.machine_clock]
 HOUR = 3600
 KILLS, SEED = (int(os.environ.get(name, usual)) for name, usual in (("KILLS", 4), ("SEED", 1)))
 PROGRAM = """
@@ -31,12 +31,6 @@ from target_adpostbacks import deliver
 records, config, owner = json.load(sys.stdin)
 print(msgspec.json.encode(deliver(records, config, owner=owner)).decode())
 """
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 class Task:

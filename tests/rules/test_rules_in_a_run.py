@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -26,17 +25,13 @@ from target_adpostbacks.core.answers import Request, Response
 from target_adpostbacks.run import Run
 from target_adpostbacks.sandbox import Sandbox
 
+pytestmark = pytest.mark.machine_clock
+
 JUST_NOW = datetime.now(timezone.utc) - timedelta(minutes=1)
 
 
 def fresh(number: int, **changes: Any) -> dict[str, Any]:
     return a_record(**{"event_id": f"evt-{number}", "event_time": JUST_NOW.isoformat(), **changes})
-
-
-@pytest.fixture
-def playing() -> Iterator[Sandbox]:
-    with Sandbox() as running:
-        yield running
 
 
 def in_a_folder(folder: Path, sandbox: Sandbox, top: dict[str, Any] | None = None, **tiktok: Any) -> dict[str, Any]:
@@ -50,32 +45,32 @@ def logged(config: dict[str, Any], *filters: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in shown.stdout.splitlines()]
 
 
-def test_the_log_says_which_rule_left_a_conversion_out(tmp_path: Path, playing: Sandbox) -> None:
+def test_the_log_says_which_rule_left_a_conversion_out(tmp_path: Path, sandbox: Sandbox) -> None:
     rules = [{"name": "no small ones", "when": "value < 50", "send": False}]
-    config = in_a_folder(tmp_path, playing, rules=rules)
+    config = in_a_folder(tmp_path, sandbox, rules=rules)
     tally = deliver([fresh(1, value=10, currency="EUR"), fresh(2, value=60, currency="EUR")], config)
     assert (tally.accepted, tally.skipped) == (1, {"by_rule": 1})
     (line,) = logged(config, "--status", "skipped")
     assert (line["event_id"], line["reason"], line["message"]) == ("evt-1", "by_rule", "no small ones")
 
 
-def test_a_launch_is_counted_once_for_each_player(tmp_path: Path, playing: Sandbox) -> None:
+def test_a_launch_is_counted_once_for_each_player(tmp_path: Path, sandbox: Sandbox) -> None:
     rules = [{"when": "event_name == 'game_launch'", "compute": {"event_id": "'launch-' + sha256(external_id)"}}]
-    config = in_a_folder(tmp_path, playing, {"rules": rules})
+    config = in_a_folder(tmp_path, sandbox, {"rules": rules})
     launches = [fresh(number, event_name="game_launch", external_id=f"p{number % 2}") for number in range(4)]
-    assert (deliver(launches, config).accepted, len(playing.received)) == (2, 2)
+    assert (deliver(launches, config).accepted, len(sandbox.received)) == (2, 2)
     again = deliver([fresh(9, event_name="game_launch", external_id="p1")], config)
     assert (again.accepted, again.already_accepted) == (0, 1)
 
 
 def test_a_name_that_no_record_had_is_warned_of_at_the_end(
-    tmp_path: Path, playing: Sandbox, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     rules = [
         {"name": "gold", "when": "paln == 'gold'", "send": False},
         {"when": "value and plan == 'x'", "send": False},
     ]
-    config = in_a_folder(tmp_path, playing, rules=rules)
+    config = in_a_folder(tmp_path, sandbox, rules=rules)
     deliver([fresh(1, plan=None), {**fresh(2), "plan": "y"}], config)
     assert [line for line in caplog.messages if "no record of the run" in line] == [
         "tiktok.rules[0].when (gold): no record of the run had a column paln; check its spelling.",
@@ -84,9 +79,9 @@ def test_a_name_that_no_record_had_is_warned_of_at_the_end(
 
 
 def test_a_rule_that_fails_is_told_once_and_counted(
-    tmp_path: Path, playing: Sandbox, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    config = in_a_folder(tmp_path, playing, rules=[{"name": "big", "when": "value > 50"}])
+    config = in_a_folder(tmp_path, sandbox, rules=[{"name": "big", "when": "value > 50"}])
     tally = deliver([fresh(number) for number in range(3)] + [fresh(9, value=60, currency="EUR")], config)
     assert (tally.accepted, tally.skipped) == (1, {"invalid": 3})
     told = [line for line in caplog.messages if "rule big" in line]
@@ -95,9 +90,9 @@ def test_a_rule_that_fails_is_told_once_and_counted(
     assert told[1] == "rule big, when: TypeError (stream conversions): 3 conversions not sent."
 
 
-def test_a_rule_names_an_account_that_gets_it_or_the_run_does_not_begin(tmp_path: Path, playing: Sandbox) -> None:
+def test_a_rule_names_an_account_that_gets_it_or_the_run_does_not_begin(tmp_path: Path, sandbox: Sandbox) -> None:
     accounts: dict[str, Any] = {"eu": TWO["eu"], "us": {**TWO["us"], "enabled": False}}
-    config = in_a_folder(tmp_path, playing, rules=[{"account": "us"}], accounts=accounts)
+    config = in_a_folder(tmp_path, sandbox, rules=[{"account": "us"}], accounts=accounts)
     with pytest.raises(InvalidConfig, match="enabled: false switches off each account"):
         deliver([fresh(1)], config)
     config["tiktok"]["rules"] = [{"account": ["us", "eu"]}]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,10 @@ from run_target import NOW, Ran, Target, a_purchase, record, schema, state
 
 from target_adpostbacks.sandbox import Sandbox
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.machine_clock]
 
 ADPOSTBACKS = str(Path(sys.executable).with_name("adpostbacks"))
 KEY = "a key of the tests, thirty-two characters"
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 @pytest.fixture

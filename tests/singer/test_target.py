@@ -13,7 +13,6 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -28,13 +27,7 @@ from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.sandbox import Sandbox
 from target_adpostbacks.singer.target import TargetAdpostbacks
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
+pytestmark = [pytest.mark.slow, pytest.mark.machine_clock]
 
 
 @pytest.fixture

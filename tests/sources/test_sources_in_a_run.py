@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import pickle
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -27,16 +26,12 @@ from target_adpostbacks.sandbox import Sandbox
 from target_adpostbacks.workers.records import Records
 from target_adpostbacks.workers.work import packed, unpacked
 
+pytestmark = pytest.mark.machine_clock
+
 JUST_NOW = (datetime.now(timezone.utc) - timedelta(minutes=1)).isoformat()
 PAID = {"financial_status": "paid", "processed_at": JUST_NOW, "total_price": 10, "currency": "EUR"}
 ROWS = [{"name": "paid", "when": "at('paid')", "event": "purchase", "each": True}, {"event": "lead"}]
 MINE = {"fields": {"event_id": "id", "event_time": "at"}, "rows": ROWS, "streams": ["orders"]}
-
-
-@pytest.fixture
-def playing() -> Iterator[Sandbox]:
-    with Sandbox() as running:
-        yield running
 
 
 def a_config(folder: Path, sandbox: Sandbox, **top: Any) -> dict[str, Any]:
@@ -49,11 +44,11 @@ def an_order(number: int, **changes: Any) -> dict[str, Any]:
 
 
 def test_a_run_counts_conversions_where_rows_are_several(
-    tmp_path: Path, playing: Sandbox, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     page = {"event_source_url": "https://shop.example.com/"}
-    config = a_config(tmp_path, playing, source="mine", sources={"mine": MINE}, defaults=page)
+    config = a_config(tmp_path, sandbox, source="mine", sources={"mine": MINE}, defaults=page)
     rows = [{"id": n, "at": JUST_NOW, "ttclid": "E.1", "paid": n < 3} for n in range(1, 6)]
     tally = deliver(rows, config)
     assert (tally.read, tally.conversions, tally.accepted) == (5, 7, 7)
@@ -62,10 +57,10 @@ def test_a_run_counts_conversions_where_rows_are_several(
 
 
 def test_streams_that_no_source_reads_have_no_row_and_are_counted(
-    tmp_path: Path, playing: Sandbox, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    config = a_config(tmp_path, playing, source="mine", sources={"mine": MINE})
+    config = a_config(tmp_path, sandbox, source="mine", sources={"mine": MINE})
     tally = deliver([{"id": n} for n in range(3)], config, stream="customers")
     assert (tally.read, tally.outcomes, tally.skipped) == (3, 3, {"by_rule": 3})
     assert caplog.text.count("Stream customers: no source of the config reads it") == 1
@@ -75,9 +70,9 @@ def test_streams_that_no_source_reads_have_no_row_and_are_counted(
 
 
 def test_a_run_says_what_its_source_can_not_know_and_which_paths_fitted_nothing(
-    tmp_path: Path, playing: Sandbox, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    config = a_config(tmp_path, playing, source="shopify_orders", fields={"city": "shipping.town", "email": "email"})
+    config = a_config(tmp_path, sandbox, source="shopify_orders", fields={"city": "shipping.town", "email": "email"})
     deliver([{**an_order(1, email="a@example.com"), "total_price": None}], config)
     said = [record.message for record in caplog.records]
     assert any(each.startswith("source shopify_orders: Shopify's own channel apps") for each in said)
@@ -92,18 +87,18 @@ def test_a_run_says_what_its_source_can_not_know_and_which_paths_fitted_nothing(
 
 @pytest.mark.parametrize("top", [{"values": {"event_name": {"order": "purchase"}}}, {"source": {"*": "none"}}])
 def test_a_path_at_the_top_that_fitted_nothing_is_told_without_a_source_too(
-    tmp_path: Path, playing: Sandbox, caplog: pytest.LogCaptureFixture, top: dict[str, Any]
+    tmp_path: Path, sandbox: Sandbox, caplog: pytest.LogCaptureFixture, top: dict[str, Any]
 ) -> None:
     fields = {"city": "place.town", "email": "person.email"}
     row = {"event_name": "order", "event_time": JUST_NOW, "ttclid": "E.1", "person": {"email": "ada@example.com"}}
-    deliver([row], a_config(tmp_path, playing, fields=fields, **top))
+    deliver([row], a_config(tmp_path, sandbox, fields=fields, **top))
     said = [line for line in caplog.messages if "its path was in no record" in line]
     assert said == ["fields.city: its path was in no record of the run; check how it is spelled."]
 
 
-def test_an_order_by_its_number_is_known_to_the_log_whatever_becomes_of_it(tmp_path: Path, playing: Sandbox) -> None:
+def test_an_order_by_its_number_is_known_to_the_log_whatever_becomes_of_it(tmp_path: Path, sandbox: Sandbox) -> None:
     page = {"event_source_url": "https://shop.example.com/"}
-    config = a_config(tmp_path, playing, source="shopify_orders", defaults=page)
+    config = a_config(tmp_path, sandbox, source="shopify_orders", defaults=page)
     tally = deliver([an_order(1), an_order(2, financial_status="pending"), an_order(3, processed_at="soon")], config)
     assert (tally.accepted, tally.skipped) == (1, {"by_rule": 1, "invalid": 1})
     shown = CliRunner().invoke(log, ["--ledger-url", config["ledger_url"], "--format", "jsonl"])
@@ -151,8 +146,8 @@ def test_preview_and_doctor_take_a_source(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
-def test_the_command_passes_streams_by_and_state_goes_on(tmp_path: Path, playing: Sandbox, workers: int) -> None:
-    made = Target(tmp_path, playing.url, source="shopify_orders", defaults={"event_source_url": "https://a.example/"})
+def test_the_command_passes_streams_by_and_state_goes_on(tmp_path: Path, sandbox: Sandbox, workers: int) -> None:
+    made = Target(tmp_path, sandbox.url, source="shopify_orders", defaults={"event_source_url": "https://a.example/"})
     orders = [record("shop-orders", **an_order(number)) for number in range(1, 4)]
     orders.append(record("shop-orders", **an_order(4, financial_status="partially_refunded", current_total_price=5)))
     people = [record("shop-customers", id=number, email="canary.mail@example.com") for number in range(2)]
