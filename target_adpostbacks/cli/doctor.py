@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import sys
 import textwrap
 import zlib
@@ -20,12 +19,10 @@ from rich.console import Console
 
 from target_adpostbacks import config as configuration
 from target_adpostbacks.cli import _configs, _options
-from target_adpostbacks.cli._configs import PREFIX
 from target_adpostbacks.cli._output import as_json, write_csv
 from target_adpostbacks.cli._tables import columns
-from target_adpostbacks.config import environment, files
 from target_adpostbacks.config import sources as configured
-from target_adpostbacks.config.stand_ins import every_network, with_secrets
+from target_adpostbacks.config.stand_ins import every_network
 from target_adpostbacks.doctor import FINDINGS, LEVELS, Diagnosis, Examination, FileMemory, Found, Row
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.run import preparation_of
@@ -70,11 +67,10 @@ def doctor(file: IO[bytes], paths: Sequence[str], source: str | None, style: str
     \b
     Example: adpostbacks doctor --input conversions.jsonl --config config.json --fail-on error
     """
-    try:
-        config = {**_config(paths), **({"source": source} if source else {})}
-        general, accounts = configuration.read(config) if paths else (configuration.of_top(config), every_network())
-    except (configuration.InvalidConfig, files.UnreadableConfig) as error:
-        raise click.ClickException(str(error)) from None
+    if paths:
+        config, general, accounts = _configs.read(paths, with_secrets=False, source=source)
+    else:
+        config, general, accounts = _without_config(source)
     with closing(FileMemory()) as memory:
         examination = Examination(
             preparation_of(general, accounts),
@@ -107,12 +103,13 @@ def _name(file: IO[bytes]) -> str:
     return str(getattr(file, "name", "-"))
 
 
-def _config(paths: Sequence[str]) -> Mapping[str, Any]:
-    """The config as a run would read it; an example stands in for a token that is missing."""
-    if not paths:
-        return {}
-    of_files = with_secrets(files.read(paths))
-    return environment.settings(of_files, configuration.schema, PREFIX, os.environ).config
+def _without_config(source: str | None) -> _configs.Configured:
+    """Every network, and nothing at the top but where the rows come from."""
+    config = {"source": source} if source else {}
+    try:
+        return _configs.Configured(config, configuration.of_top(config), every_network())
+    except configuration.InvalidConfig as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _examine(file: IO[bytes], config: Mapping[str, Any], examination: Examination) -> bool:

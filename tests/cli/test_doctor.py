@@ -247,6 +247,15 @@ def test_mistakes_in_the_config_come_all_at_once_and_without_a_value(tmp_path: P
     assert "config file not found: nowhere.json" in missing.stderr
 
 
+def test_a_mistake_of_a_variable_is_told_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"tiktok": SETTINGS["tiktok"]}))
+    monkeypatch.setenv("TARGET_ADPOSTBACKS_TIKTOK_PIXLE_CODE", "canary")
+    assert "TARGET_ADPOSTBACKS_TIKTOK_PIXLE_CODE" in run(lines(a_row()), "--config", "config.json").stderr
+    monkeypatch.setenv("TARGET_ADPOSTBACKS_TIKTOK_CONCURRENCY", "99")
+    refused = run(lines(a_row()), "--config", "config.json").stderr
+    assert "tiktok.concurrency (TARGET_ADPOSTBACKS_TIKTOK_CONCURRENCY): " in refused
+
+
 def test_wrong_usage_exits_2() -> None:
     assert run(b"", "--format", "xml").exit_code == 2
     assert CliRunner().invoke(doctor, []).exit_code == 2
