@@ -38,6 +38,12 @@ class Prepared(msgspec.Struct, array_like=True, gc=False):
         """How many rows of the ledger the record is owed."""
         return len(self.postbacks) + len(self.not_sent)
 
+    @property
+    def is_postback(self) -> bool:
+        """Whether it is one postback, about nobody who is to be known, and there is nothing else to say or to write."""
+        is_more = self.not_sent or self.unusable or self.nested or self.person or self.mistakes or self.invalid
+        return len(self.postbacks) == 1 and self.conversions == 1 and not is_more
+
 
 def together(first: Prepared, others: Iterable[Prepared]) -> Prepared:
     """The conversions of one record."""

@@ -39,11 +39,16 @@ class Batches:
         self._max_rows = max_rows
         self._clock = clock
         self._filling: dict[tuple[Any, ...], Batch] = {}
+        self._newest: tuple[str, dict[str, Any], tuple[Any, ...]] = ("", {}, ())  # asset, contents and both as one
 
     def add(self, queued: Queued) -> list[list[Queued]]:
         """Take a postback in; the batches that are full now."""
         postback = queued.postback
-        envelope = (postback.key.asset, *postback.envelope.items())
+        asset, contents, envelope = self._newest
+        if postback.key.asset != asset or postback.envelope != contents:  # most have that of the one before
+            asset, contents = postback.key.asset, postback.envelope
+            envelope = (asset, *contents.items())
+            self._newest = asset, contents, envelope
         size = len(postback.payload) + 1
         full = []
         batch = self._filling.get(envelope)

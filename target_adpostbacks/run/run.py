@@ -18,6 +18,7 @@ import msgspec
 from target_adpostbacks import config as configuration
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.mistakes import located
+from target_adpostbacks.core.postback import Postback
 from target_adpostbacks.core.prepared import Prepared
 from target_adpostbacks.core.ways import Rule
 from target_adpostbacks.delivery import refresh_tokens
@@ -208,6 +209,16 @@ class Run:
             else:
                 outcomes += self.take(each, mark, file)
         self.count_read(outcomes)
+
+    def take_postbacks(self, postbacks: Sequence[Postback], mark: Mark = UNMARKED) -> None:
+        """Take records that are a postback each, and nothing else, and count them."""
+        count = len(postbacks)
+        mark.expect(count)
+        self.owed += count
+        self.limits.prepared += count
+        self.read += count
+        for postback in postbacks:
+            self.outgoing.add(Queued(postback, mark))
 
     def take(self, prepared: Prepared, mark: Mark = UNMARKED, file: str = "") -> int:
         """Batch and send what was prepared; how many outcomes it is owed.

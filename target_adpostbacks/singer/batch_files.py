@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, StorageTarget
 
 from target_adpostbacks.singer.messages import MAX_LINE, Overlong, UnreadableInput
-from target_adpostbacks.singer.reader import BOM, GZIP
+from target_adpostbacks.singer.reader import BOM
+from target_adpostbacks.singer.strange import GZIP
 
 
 class Line(NamedTuple):

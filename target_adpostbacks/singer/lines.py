@@ -66,27 +66,27 @@ class Lines(Preparing):
     def answered(self, number: int, block: bytes) -> Answer:
         """What the lines of a block come to; whatever is no record of a known stream is left to the parent."""
         lines = block.split(b"\n")
-        members: list[Each | None] = [None] * len(lines)
+        answer = Answer([None] * len(lines))
         waiting: dict[str, dict[int, Any]] = {}  # records by their line, which are prepared together
         for at, line in enumerate(lines):
             if (told := self._told(line)) is None:
                 continue
             name, record, stream = told
             if stream.schema is not None:
-                members[at] = self._mapped(name, record, stream, number + at)
+                answer.others[at] = self._mapped(name, record, stream, number + at)
                 continue
             together = waiting.setdefault(name, {})
             together[number + at] = record
             if len(together) == IN_STEP:
-                self._prepare(waiting.pop(name), stream, members, number)
+                self._prepare(waiting.pop(name), stream, answer, number)
         for name, together in waiting.items():
-            self._prepare(together, self.streams[name], members, number)
-        return self.answer_of(members)
+            self._prepare(together, self.streams[name], answer, number)
+        return self.told(answer)
 
-    def _prepare(self, records: Mapping[int, Any], stream: Stream, members: list[Each | None], first: int) -> None:
+    def _prepare(self, records: Mapping[int, Any], stream: Stream, answer: Answer, first: int) -> None:
         ((alias, key),) = stream.keys.items()
         for prepared in self.prepare_all([*records.values()], alias, key, [*records]):
-            members[prepared.line - first] = [prepared]
+            answer.put(prepared.line - first, prepared)
 
     def _told(self, line: bytes) -> tuple[str, Any, Stream] | None:
         """The stream and the record of a line; None for any other line, and of a stream that isn't known."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import select
 import stat
 import sys
@@ -16,10 +15,10 @@ from typing import IO, Any
 import msgspec
 from singer_sdk.io_base import GenericSingerReader
 
+from target_adpostbacks.core.postback import Postback
 from target_adpostbacks.singer.cutting import Cut, lines_of
 from target_adpostbacks.singer.mending import event_id, mended
 from target_adpostbacks.singer.messages import (
-    MALFORMED,
     PLAIN_STREAM,
     TYPES,
     BadLine,
@@ -29,13 +28,14 @@ from target_adpostbacks.singer.messages import (
     decoded,
     is_schema,
 )
+from target_adpostbacks.singer.strange import is_hopeless, why_strange
 from target_adpostbacks.workers.pool import BLOCK_BYTES, Block, Workers
 from target_adpostbacks.workers.work import Each
 
 TICK_SECONDS = 0.5
+TICK_LINES = 128
+"""Lines after which the clock is looked at."""
 CHUNK = 256 * 1024
-GZIP = b"\x1f\x8b"
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 BOM = b"\xef\xbb\xbf"
 WORKERS_AFTER = 3_000
 """Lines after which an input is long enough for worker processes to pay."""
@@ -72,7 +72,8 @@ class LineReader(GenericSingerReader[bytes]):
         self.workers_after = WORKERS_AFTER
         self.schema_came: Callable[[], None] = lambda: None
         self.activated: Callback = lambda _message: None
-        self.prepared: Callable[[Each], None] = lambda _each: None  # by a worker
+        self.postbacks: Callable[[list[Postback]], None] = lambda _all: None  # of as many records, by a worker
+        self.prepared: Callable[[Each], None] = lambda _each: None  # what another record comes to there
         self.met: Callable[[list[str], list[str]], None] = lambda _unmet, _names: None
         self.stopped = False
         self._ticked = clock()
@@ -130,34 +131,55 @@ class LineReader(GenericSingerReader[bytes]):
 
     def _process_block(self, block: Block, callbacks: dict[str, Callback], counts: Counter[str]) -> None:
         """What workers have prepared goes on its way; every other line is read here."""
-        workers = self.workers
+        workers, answer = self.workers, block.answer
         assert workers  # noqa: S101 - it comes from them
-        lines = lines_of(block.data)
-        answer = block.answer
-        if answer is None or block.generation != workers.generation or len(answer.members) != len(lines):
-            for line in lines:
+        is_current = block.generation == workers.generation
+        if answer is None or not is_current or len(answer.postbacks) != 1 + block.data.count(b"\n"):
+            for line in lines_of(block.data):
                 self._process_numbered(line, callbacks, counts)
             return
-        is_current = True
-        for line, each in zip(lines, answer.members, strict=True):
-            if each is None or not is_current:
-                self._process_numbered(line, callbacks, counts)
-                is_current = block.generation == workers.generation  # no SCHEMA has changed anything
+        begin, end, lines = 0, len(answer.postbacks), None
+        others = [at for at, postback in enumerate(answer.postbacks) if postback is None]
+        for at in (*others, end):
+            self._take_postbacks(answer.postbacks[begin:at], counts)  # type: ignore[arg-type] # none is None
+            begin = at + 1
+            if at == end:
+                break
+            if each := answer.others.get(at):
+                self._take_prepared(each, counts)
                 continue
-            self.line += 1
+            lines = lines or lines_of(block.data)
+            self._process_numbered(lines[at], callbacks, counts)
+            if block.generation != workers.generation:  # a SCHEMA has changed something
+                for line in lines[begin:]:
+                    self._process_numbered(line, callbacks, counts)
+                break
+        self.met(answer.unmet, answer.unmet_names)
+
+    def _take_postbacks(self, postbacks: list[Postback], counts: Counter[str]) -> None:
+        for begin in range(0, len(postbacks), TICK_LINES):
+            self.tick_if_due()
             if self.stopped:
                 return
-            if not self.line & 127:
-                self.tick_if_due()
-            counts["RECORD"] += 1
-            self.prepared(each)
-        self.met(answer.unmet, answer.unmet_names)
+            some = postbacks[begin : begin + TICK_LINES]
+            self.line += len(some)
+            counts["RECORD"] += len(some)
+            self.postbacks(some)
+
+    def _take_prepared(self, each: Each, counts: Counter[str]) -> None:
+        self.line += 1
+        if self.stopped:
+            return
+        if not self.line % TICK_LINES:
+            self.tick_if_due()
+        counts["RECORD"] += 1
+        self.prepared(each)
 
     def _process_numbered(self, line: bytes, callbacks: dict[str, Callback], counts: Counter[str]) -> None:
         self.line += 1
         if self.stopped:
             return
-        if not self.line & 127:
+        if not self.line % TICK_LINES:
             self.tick_if_due()
         if self.line == 1 and line.startswith(BOM):
             line = line[len(BOM) :]
@@ -220,9 +242,9 @@ class LineReader(GenericSingerReader[bytes]):
             self.bad_line(digest, bad)
             return
         if not self._strange:
-            self._why_strange = _why_strange(line, bad)
+            self._why_strange = why_strange(line, bad)
         self._strange.append((self.line, digest, bad))
-        if len(self._strange) == STRANGE_LINES or _is_hopeless(line):
+        if len(self._strange) == STRANGE_LINES or is_hopeless(line):
             raise UnreadableInput(self._why_strange)
 
     def _begin(self, message: dict[str, Any], callbacks: dict[str, Callback]) -> None:
@@ -322,26 +344,3 @@ def _hand(workers: Workers, texts: list[bytes], number: int) -> int:
         else:
             together.append(text)
     return number
-
-
-_OPENS_ARRAY = re.compile(rb"\s*\[\s*(\{.*)?").fullmatch
-
-
-def _is_hopeless(line: bytes) -> bool:
-    """Whether nothing after it can be JSON lines either."""
-    return b"\0" in line or line.startswith((*UTF_16, GZIP)) or bool(_OPENS_ARRAY(line))
-
-
-def _why_strange(line: bytes, bad: BadLine) -> str:
-    """What input is that holds no JSON object, by its first line; and what to do."""
-    if line.startswith(GZIP):
-        rule = "it is compressed; decompress it first"
-    elif b"\0" in line or line.startswith(UTF_16):
-        rule = "it looks like UTF-16; convert it to UTF-8"
-    elif _OPENS_ARRAY(line):
-        rule = "it looks like an array over several lines; `jq -c '.[]'` writes its objects as lines"
-    elif bad.rule == MALFORMED and b"," in line and b"{" not in line:
-        rule = "it looks like CSV; read it with a tap, for example tap-csv"
-    else:
-        rule = f"its first line is none ({bad.rule})"
-    return f"The input is no JSON lines: {rule}. One JSON object on each line is expected; nothing was sent."

@@ -7,6 +7,7 @@ import hashlib
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, partial
@@ -19,6 +20,7 @@ from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.mapper import CustomStreamMap, SameRecordTransform
 
 from target_adpostbacks import config as configuration
+from target_adpostbacks.core.postback import Postback
 from target_adpostbacks.core.prepared import Prepared, invalid
 from target_adpostbacks.delivery.attempts import pauses
 from target_adpostbacks.delivery.balance import summary
@@ -126,6 +128,7 @@ class TargetAdpostbacks(CommandTarget):
         self.message_reader.start_workers = self._start_workers
         self.message_reader.schema_came = self._schema_came
         self.message_reader.activated = self._activated
+        self.message_reader.postbacks = self._take_postbacks
         self.message_reader.prepared = self._take_prepared
         self.message_reader.met = self.delivery_run.meet
         self.delivery_run.begin()
@@ -286,6 +289,12 @@ class TargetAdpostbacks(CommandTarget):
         self.statistics.schema_came()
         plain = bool(self.message_reader.plain)
         self.line_workers.schema_came(self.mapper.stream_maps, self._conversion_sink, plain=plain)
+
+    def _take_postbacks(self, postbacks: Sequence[Postback]) -> None:
+        """Deliver what a worker says that as many records come to."""
+        for stream, count in Counter(postback.facts.stream for postback in postbacks).items():
+            self._sinks[stream].records += count
+        self.delivery_run.take_postbacks(postbacks, self.states.place)
 
     def _take_prepared(self, prepared: Each) -> None:
         """Deliver what a worker says that a record comes to."""

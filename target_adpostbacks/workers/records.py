@@ -9,7 +9,7 @@ from typing import Any
 
 from target_adpostbacks.core.network import IN_STEP
 from target_adpostbacks.core.preparation import Preparation
-from target_adpostbacks.workers.work import Answer, Each, Preparing
+from target_adpostbacks.workers.work import Answer, Preparing
 
 KNOWN = {
     *(("datetime", name) for name in ("datetime", "date", "time", "timedelta", "timezone")),
@@ -31,13 +31,13 @@ class Records(Preparing):
     def answered(self, number: int, block: bytes) -> Answer:
         """What the records of a block come to."""
         data: list[bytes | None] = _Plain(block).load()
-        members: list[Each | None] = [None] * len(data)
+        answer = Answer([None] * len(data))
         for begin in range(0, len(data), IN_STEP):
             read = {at: _record(data[at]) for at in range(begin, min(begin + IN_STEP, len(data)))}
             records = {number + at: record for at, record in read.items() if record is not None}
             for prepared in self.prepare_all([*records.values()], self.stream, self.key, [*records]):
-                members[prepared.line - number] = [prepared]
-        return self.answer_of(members)
+                answer.put(prepared.line - number, prepared)
+        return self.told(answer)
 
 
 def _record(data: bytes | None) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from target_adpostbacks.core.postback import Postback
 from target_adpostbacks.core.preparation import Preparation
 from target_adpostbacks.core.prepared import Prepared
 
@@ -16,11 +17,31 @@ Each = list[Prepared | None]
 
 
 class Answer(msgspec.Struct, array_like=True, gc=False):
-    """What the members of a block come to, in their order; None: the parent has to see to it itself."""
+    """What the members of a block come to, each by its place; of what is in neither the parent sees to it itself.
 
-    members: list[Each | None]
+    Most are a postback and nothing else: then that is all there is to make, to write and to read.
+    """
+
+    postbacks: list[Postback | None]  # as long as the block
+    others: dict[int, Each] = {}
     unmet: list[str] = []  # columns whose path in ``fields`` has met nothing in this worker yet
     unmet_names: list[str] = []  # names in rules that no record has had
+
+    def put(self, at: int, prepared: Prepared) -> None:
+        """The member at this place comes to that."""
+        if prepared.is_postback:
+            self.postbacks[at] = prepared.postbacks[0]
+        else:
+            self.others[at] = [prepared]
+
+    @property
+    def members(self) -> list[Each | None]:
+        """What each comes to; None: the parent has to see to it."""
+        members: list[Each | None] = [*map(self.others.get, range(len(self.postbacks)))]
+        for at, postback in enumerate(self.postbacks):
+            if postback is not None:
+                members[at] = [Prepared(postback.facts.stream, postback.facts.line, [postback])]
+        return members
 
 
 class Work(Protocol):
@@ -47,9 +68,10 @@ class Preparing:
         now = datetime.now(timezone.utc)
         return self.preparation.prepare_all(records, now, stream=stream, key=key, lines=lines)
 
-    def answer_of(self, members: list[Each | None]) -> Answer:
-        """The ``Answer`` of a block with these members."""
-        return Answer(members, self.unmet, [*self.preparation.unmet, *self.preparation.unmet_paths])
+    def told(self, answer: Answer) -> Answer:
+        """The ``Answer``, with what nothing has met by now."""
+        answer.unmet, answer.unmet_names = self.unmet, [*self.preparation.unmet, *self.preparation.unmet_paths]
+        return answer
 
 
 def packed(answer: Answer) -> bytes:
@@ -57,7 +79,8 @@ def packed(answer: Answer) -> bytes:
     try:
         return _encode(answer)
     except UNWRITABLE:
-        answer.members = [member if _is_writable(member) else None for member in answer.members]
+        answer.postbacks = [each if _is_writable(each) else None for each in answer.postbacks]
+        answer.others = {at: each for at, each in answer.others.items() if _is_writable(each)}
         return _encode(answer)
 
 
@@ -67,7 +90,7 @@ def unpacked(answer: bytes | memoryview) -> Answer | None:
     return unpacked
 
 
-def _is_writable(member: Each | None) -> bool:
+def _is_writable(member: Postback | Each | None) -> bool:
     try:
         _encode(member)
     except UNWRITABLE:

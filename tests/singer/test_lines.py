@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import msgspec
 import pytest
 from conftest import SETTINGS
 from run_target import encoded, record, schema, state
@@ -94,6 +95,7 @@ def test_each_line_has_its_answer_in_order_and_what_is_no_record_is_left_to_the_
         *[None] * 6,
         ["invalid"],
     ]
+    assert ([at for at, each in enumerate(answer.postbacks) if each], [*answer.others]) == ([0], [2, 9])
     (first,), (last,) = (answer.members[at] for at in (0, -1))  # type: ignore[misc]
     assert first is not None
     assert last is not None
@@ -167,9 +169,12 @@ def test_what_no_record_has_met_comes_back_with_each_block() -> None:
 
 
 def test_what_can_not_be_written_is_left_to_the_parent() -> None:
-    answer = unpacked(packed(work().answer_of([[None], [object()], None])))  # type: ignore[list-item]
+    (good,) = answered(work(), [record(**purchase())]).postbacks
+    assert good
+    bad = msgspec.structs.replace(good, note="\ud800")
+    answer = unpacked(packed(Answer([good, bad, None, None, None], {2: [None], 3: [object()]})))  # type: ignore[list-item]
     assert answer
-    assert answer.members == [[None], None, None]
+    assert (answer.postbacks, answer.others) == ([good, None, None, None, None], {2: [None]})
 
 
 def test_the_work_holds_no_secret() -> None:
