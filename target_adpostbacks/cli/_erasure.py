@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import click
 import msgspec
-from rich.console import Console
 
 from target_adpostbacks.cli._output import as_json, printable
-from target_adpostbacks.cli._tables import columns
+from target_adpostbacks.cli._tables import columns, terminal
 from target_adpostbacks.core.money import money
 from target_adpostbacks.core.postback import receiver_of_trial
 from target_adpostbacks.ledger import Ledger
@@ -127,7 +125,7 @@ def _recipient(network: str, account: str, asset: str, conversions: int, first: 
 
 
 def _write_table(made: Document) -> None:
-    width = Console().width if sys.stdout.isatty() else None
+    width, _ = terminal()
     for line in _lines(made, width):
         click.echo(printable(line))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,16 @@ LONGEST = 40
 """What a column of the log is filled up to in a pipe: the made-up id of one invalid row widens no other line."""
 WIDEST = 64
 """What a column in a pipe is filled up to, at most; a longer value moves the rest of its own line."""
+
+
+def terminal() -> tuple[int | None, bool]:
+    """Its width, None where standard output is a pipe, and whether it has colours. FORCE_COLOR makes it no terminal."""
+    if not sys.stdout.isatty():
+        return None, False
+    from rich.console import Console  # takes a while to import
+
+    console = Console()
+    return console.width, console.color_system is not None
 
 
 def columns(rows: Sequence[Sequence[str]], width: int | None) -> Iterator[str]:

@@ -15,12 +15,11 @@ from typing import IO, Any, cast
 
 import click
 import msgspec
-from rich.console import Console
 
 from target_adpostbacks import config as configuration
 from target_adpostbacks.cli import _configs, _options
 from target_adpostbacks.cli._output import as_json, write_csv
-from target_adpostbacks.cli._tables import columns
+from target_adpostbacks.cli._tables import columns, terminal
 from target_adpostbacks.config import sources as configured
 from target_adpostbacks.config.stand_ins import every_network
 from target_adpostbacks.doctor import FINDINGS, LEVELS, Diagnosis, Examination, FileMemory, Found, Row
@@ -152,10 +151,8 @@ def _write_csv(diagnosis: Diagnosis) -> None:
 
 
 def _write_table(diagnosis: Diagnosis) -> None:
-    console = Console()
-    is_terminal = sys.stdout.isatty()  # FORCE_COLOR makes no terminal of a pipe
-    colored = is_terminal and bool(console.color_system)
-    for line in table(diagnosis, console.width if is_terminal else None, colored=colored):
+    width, colored = terminal()
+    for line in table(diagnosis, width, colored=colored):
         sys.stdout.write(line + "\n")
 
 

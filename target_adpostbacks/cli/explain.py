@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 from rich.cells import cell_len
-from rich.console import Console
 
 from target_adpostbacks.cli import _options
 from target_adpostbacks.cli._output import printable, write_json, write_jsonl
+from target_adpostbacks.cli._tables import terminal
 from target_adpostbacks.core.advice import advice
 from target_adpostbacks.core.health import shown
 from target_adpostbacks.core.money import money
@@ -105,8 +104,7 @@ def _match_keys(delivery: Mapping[str, Any]) -> list[str]:
 
 
 def _write_table(stories: Sequence[Story]) -> None:
-    width = Console().width if sys.stdout.isatty() else None
-    colored = width is not None and Console().color_system is not None
+    width, colored = terminal()
     for number, story in enumerate(stories):
         if number:
             print()

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from target_adpostbacks.cli import _configs, _options, _prometheus
 from target_adpostbacks.cli._output import printable, replacing, write_csv, write_json, write_jsonl
-from target_adpostbacks.cli._tables import columns
+from target_adpostbacks.cli._tables import columns, terminal
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.health import Activity, Advice, Health, advice_on, shown
 from target_adpostbacks.core.money import stakes, told
@@ -102,8 +101,8 @@ def _nothing(url: str, *, configured: bool) -> str:
 def _write_table(healths: Sequence[Health], now: datetime) -> None:
     if not healths:
         return
-    width = Console().width if sys.stdout.isatty() else None
-    for line in table(healths, now, width, colored=width is not None and Console().color_system is not None):
+    width, colored = terminal()
+    for line in table(healths, now, width, colored=colored):
         print(line)
 
 

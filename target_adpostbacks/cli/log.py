@@ -10,7 +10,7 @@ import click
 
 from target_adpostbacks.cli import _options
 from target_adpostbacks.cli._output import printable, write_csv, write_json, write_jsonl
-from target_adpostbacks.cli._tables import Layout
+from target_adpostbacks.cli._tables import Layout, terminal
 from target_adpostbacks.core.advice import advice
 from target_adpostbacks.ledger import RETRIED, STATUSES, LedgerReader, Line, UnusableLedger
 
@@ -86,12 +86,8 @@ def _write_table(lines: Iterator[Line]) -> None:
     if not sample:
         click.echo(NO_LINE, err=True)
         return
-    layout = Layout(sample, None, colored=False)
-    if sys.stdout.isatty():  # FORCE_COLOR makes no terminal of a pipe
-        from rich.console import Console  # takes a while to import
-
-        console = Console()
-        layout = Layout(sample, console.width, colored=bool(console.color_system))
+    width, colored = terminal()
+    layout = Layout(sample, width, colored=colored)
     for text in layout.rows(chain(sample, lines)):
         sys.stdout.write(text + "\n")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from rich.cells import cell_len
 from target_adpostbacks.cli import _days, _options
 from target_adpostbacks.cli._output import printable, write_csv, write_json
 from target_adpostbacks.cli._performance import Answer, Cells, answer, asked_days, asked_network, cells, heads
-from target_adpostbacks.cli._tables import GAP
+from target_adpostbacks.cli._tables import GAP, terminal
 from target_adpostbacks.core.performance.counting import Counting
 from target_adpostbacks.core.performance.rows import NAMES, plain
 from target_adpostbacks.core.performance.table import Grouping
@@ -75,11 +74,7 @@ def _write_table(made: Answer, counting: Counting, by: Grouping) -> None:
     if not made.rows:
         click.echo("No statistics and no conversions on these days; docs/spend.md says how they come.", err=True)
     else:
-        width = None
-        if sys.stdout.isatty():
-            from rich.console import Console  # takes a while to import
-
-            width = Console().width
+        width, _ = terminal()
         for line in table(made, counting, by, width):
             click.echo(line)
         click.echo()

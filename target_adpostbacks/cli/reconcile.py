@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -13,7 +12,7 @@ import click
 from target_adpostbacks.cli import _days, _options
 from target_adpostbacks.cli._output import printable, write_csv, write_json
 from target_adpostbacks.cli._performance import BY_ACCOUNT, asked_days, asked_network, told_twice
-from target_adpostbacks.cli._tables import columns
+from target_adpostbacks.cli._tables import columns, terminal
 from target_adpostbacks.config import General
 from target_adpostbacks.core.events import canonical_event
 from target_adpostbacks.core.performance.counting import Counting, Window
@@ -99,11 +98,7 @@ def _write_table(rows: Sequence[Row]) -> None:
     if not rows:
         click.echo("No conversion and no number of a network on these days.", err=True)
         return
-    width = None
-    if sys.stdout.isatty():
-        from rich.console import Console  # takes a while to import
-
-        width = Console().width
+    width, _ = terminal()
     for line in table(rows, width):
         click.echo(line)
 

@@ -10,10 +10,9 @@ from contextlib import closing
 
 import click
 import msgspec
-from rich.console import Console
 
-from target_adpostbacks.cli import _configs
-from target_adpostbacks.cli._tables import columns
+from target_adpostbacks.cli import _configs, _options
+from target_adpostbacks.cli._tables import columns, terminal
 from target_adpostbacks.config import General, Notify
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.delivery.check import Checked, Result, check_all
@@ -38,7 +37,7 @@ HEAD = ("Account", "Asset", "Result", "HTTP", "Code")
     " It is kept nowhere.",
 )
 @click.option("--notify", "is_notified", is_flag=True, help="Post a test message to the webhook of `notify`, too.")
-@click.option("--format", "style", type=click.Choice(["table", "json"]), default="table")
+@_options.output("table", "json")
 def validate(names: Sequence[str], paths: Sequence[str], codes: Sequence[str], is_notified: bool, style: str) -> None:
     """Try accounts' credentials, in a way that counts nothing.
 
@@ -106,8 +105,7 @@ def codes_by_account(codes: Iterable[str], accounts: Sequence[Account]) -> Mappi
 
 
 def _table(checked: Sequence[Checked]) -> Iterator[str]:
-    width = Console().width if sys.stdout.isatty() else None
-    colored = width is not None and Console().color_system is not None
+    width, colored = terminal()
     rows = [
         (each.account, each.asset or "-", each.result, str(each.http_status or "-"), each.code or "-")
         for each in checked

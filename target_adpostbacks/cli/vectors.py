@@ -9,11 +9,10 @@ from importlib.resources import files
 from typing import Any
 
 import click
-from rich.console import Console
 
 from target_adpostbacks.cli import _options
 from target_adpostbacks.cli._output import escaped, plain, write_csv, write_json
-from target_adpostbacks.cli._tables import columns
+from target_adpostbacks.cli._tables import columns, terminal
 
 COLUMNS = ("network", "field", "input", "with", "settings", "normalized", "sha256", "why")
 
@@ -66,7 +65,7 @@ def _write_table(rows: list[Row]) -> None:
         ]
         for row in rows
     ]
-    for text in columns([head, *cells], Console().width if sys.stdout.isatty() else None):
+    for text in columns([head, *cells], terminal()[0]):
         sys.stdout.write(text + "\n")
 
 
