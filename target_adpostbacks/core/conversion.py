@@ -40,7 +40,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     delivery_category: Literal["in_store", "curbside", "home_delivery"] | None = None
 
 
-class Conversion(msgspec.Struct, frozen=True, kw_only=True):
+class Conversion(msgspec.Struct, frozen=True):
     """One attributed conversion. Holds raw personal data: never queue, log or store it.
 
     Text is trimmed and never empty. ``value`` (major units) and ``currency`` are as the record has them, one

@@ -68,15 +68,16 @@ class Landing(NamedTuple):
         """Fill in the ad's columns that a record lacks, from the first of its URLs that tells of an ad."""
         for url_column in URLS:
             url = out.get(url_column)
-            if not url or "?" not in url:
-                continue
-            if ("id=" in url or "campaign" in url or "creative=" in url or "placement=" in url) and (
-                found := self._found(url, out)
-            ):
+            if url and self.may_tell(url) and (found := self._found(url, out)):
                 for column, value in found.items():
                     if column not in out and (clean := READERS[column](column, value)):
                         out[column] = clean
                 return
+
+    @staticmethod
+    def may_tell(url: str) -> bool:
+        """Whether it is worth while to take a URL apart."""
+        return "?" in url and ("id=" in url or "campaign" in url or "creative=" in url or "placement=" in url)
 
     def _found(self, url: str, out: Mapping[str, Any]) -> dict[str, str]:
         """Column → value, of what a URL says of the ad."""

@@ -167,6 +167,10 @@ class Columns:
         spellings = {name: self._spellings.get(str(name).lower(), name) for name in strange}
         return {name: column for name, column in spellings.items() if column not in names}
 
+    def is_respelled(self, name: str) -> bool:
+        """Whether a name stands for a column that a record lacks: ``EVENT_NAME``."""
+        return name not in self.readers and self._spellings.get(str(name).lower(), name) != name
+
     def own_id(self, record: Mapping[str, Any]) -> str:
         """The event id, else the order id, of a record that is no conversion; empty where it has none of use."""
         try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from hashlib import sha256
 from itertools import product
+from operator import itemgetter
 
 WORDS = frozenset({"null", "none", "undefined", "nan", "n/a", "(not set)", "[object object]"})
 """In lower case."""
@@ -20,6 +22,8 @@ FIRST = frozenset("nNuU([{$%_\\<#-@\"'")
 """What each of them begins with, but hashes."""
 
 _MACRO_FIRST = frozenset("{$%_")
+_SIGNS = FIRST.difference("nNuU")
+_QUOTES = frozenset("\"'")
 _MACRO = re.compile(
     r"\{\{.*\}\}|\$\{.*\}|%7[Bb](?:%7[Bb].*|[A-Za-z_.]+)%7[Dd]|\{[A-Za-z_.]+\}|%%[A-Z_]+%%|__?[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*__?",
     re.DOTALL,
@@ -47,3 +51,17 @@ def is_placeholder(text: str) -> bool:
         return False
     word = text.lower().strip("\"'")
     return word in WORDS or word in NO_IDS or is_macro(text) or _ID_MACRO(word) is not None
+
+
+def has_placeholder(texts: Collection[str]) -> bool:
+    """Whether one of these texts, none of which is empty, is a placeholder."""
+    firsts = {*map(_first, texts)}
+    if FIRST.isdisjoint(firsts):
+        return False
+    if _SIGNS.isdisjoint(firsts) and _QUOTES.isdisjoint(map(_last, texts)):  # a word, if anything
+        return not _ALL_WORDS.isdisjoint(map(str.lower, texts))
+    return any(map(is_placeholder, texts))
+
+
+_first, _last = itemgetter(0), itemgetter(-1)
+_ALL_WORDS = WORDS | NO_IDS

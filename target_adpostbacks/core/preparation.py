@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_adpostbacks.core.accounts import Account, route
 from target_adpostbacks.core.answers import Elsewhere, Skip
+from target_adpostbacks.core.block import read_block
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion
 from target_adpostbacks.core.digests import KINDS, forms_of
 from target_adpostbacks.core.disclosure import disclosure
@@ -112,7 +113,7 @@ class Preparation:
 
     def prepare_all(
         self,
-        records: Iterable[Mapping[str, Any]],
+        records: Sequence[Mapping[str, Any]],
         now: datetime,
         *,
         stream: str,
@@ -124,9 +125,12 @@ class Preparation:
         ``IN_STEP`` together take two thirds of the time: a processor is quicker at what it has just done.
         """
         if self.sources is None:
-            way = self._usual
+            columns = self._usual.columns
             return in_steps(
-                [self._steps(record, way, now, stream, key, line) for record, line in zip(records, lines, strict=True)]
+                [
+                    self._steps(record, self._usual, now, stream, key, line, conversion)
+                    for record, line, conversion in zip(records, lines, read_block(records, columns), strict=True)
+                ]
             )
         counts: list[int] = []
         begun: list[Steps] = []
@@ -176,7 +180,14 @@ class Preparation:
         return prepared
 
     def _steps(
-        self, record: Mapping[str, Any], way: Way, now: datetime, stream: str, key: Sequence[str], line: int
+        self,
+        record: Mapping[str, Any],
+        way: Way,
+        now: datetime,
+        stream: str,
+        key: Sequence[str],
+        line: int,
+        read: Conversion | None = None,
     ) -> Steps:
         """The same after each of its steps, always the same object: parse; route; then what each account gets."""
         columns = way.columns
@@ -190,7 +201,7 @@ class Preparation:
                     raise InvalidConversion(*message.split(": ", 1))
                 yield self._left_out(record, columns, stream, key, line, reason, message)
                 return
-            conversion = parse(record, columns, key, stream)
+            conversion = read or parse(record, columns, key, stream)
         except InvalidConversion as error:
             own_id = columns.own_id(record)
             yield invalid(stream, line, digest(raw_of(record), line), error.field, error.rule, own_id)

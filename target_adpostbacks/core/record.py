@@ -132,7 +132,7 @@ def _at_once(record: Mapping[str, Any], columns: Columns) -> Conversion | None:
         c = msgspec.convert(out, Conversion)
     except (TypeError, ValueError, Unusable, msgspec.ValidationError):
         return None
-    return c if all(map(_is_clean, c.contents)) else None
+    return c if all(map(is_clean, c.contents)) else None
 
 
 _CONTAINERS = frozenset({dict, list})
@@ -140,7 +140,8 @@ _strip = str.strip
 _first = itemgetter(0)
 
 
-def _is_clean(item: Item) -> bool:
+def is_clean(item: Item) -> bool:
+    """Whether an item can be used as it is."""
     for text in (item.id, item.name, item.category, item.brand, item.group_id):
         if text is not None and (not text or text.strip() != text or (text[0] in FIRST and is_placeholder(text))):
             return False
