@@ -176,7 +176,7 @@ class Attempts:
                 self.leave_open([part], part.last or why)
                 return []
             answer = self._exchange.send(part.batch, started_at, tries.attempt, part.sent)
-            _note_silence(part.batch, answer.outcomes)
+            _note_silence(part.batch, answer)
             trusted = bool(self.lane.accepted_at)
             now, pause = time.monotonic(), next(pauses)
             decision = decide(part, answer, tries, settings=settings, pause=pause, now=now, trusted=trusted)
@@ -237,12 +237,14 @@ class Attempts:
 
     def _hold_off(self, answer: Answer) -> None:
         """The next request of the account waits as long as the network asks, where there is something to try again."""
-        again = next((each for each in answer.outcomes if each.verdict in (Verdict.THROTTLED, Verdict.TRANSIENT)), None)
-        if answer.wait_seconds and again:
-            self.lane.hold_off(answer.wait_seconds, again)
+        if not answer.wait_seconds:
+            return
+        again = (each for each in answer.outcomes if each.verdict in (Verdict.THROTTLED, Verdict.TRANSIENT))
+        if asked := next(again, None):
+            self.lane.hold_off(answer.wait_seconds, asked)
 
     def _halt_refused(self, answer: Answer) -> None:
-        refusal = next((outcome for outcome in answer.outcomes if outcome.verdict is Verdict.CREDENTIALS), None)
+        refusal = next((outcome for outcome in answer.different if outcome.verdict is Verdict.CREDENTIALS), None)
         if refusal:
             self.halt(refusal, answer.sent)
 
@@ -259,8 +261,10 @@ class Attempts:
             )
 
 
-def _note_silence(batch: Sequence[Queued], outcomes: Sequence[Outcome]) -> None:
-    for queued, outcome in zip(batch, outcomes, strict=True):
+def _note_silence(batch: Sequence[Queued], answer: Answer) -> None:
+    if all(outcome.verdict is not Verdict.NO_ANSWER for outcome in answer.different):
+        return
+    for queued, outcome in zip(batch, answer.outcomes, strict=True):
         if outcome.verdict is Verdict.NO_ANSWER and queued.unanswered_since is None:
             queued.unanswered_since = queued.requested_at
 

@@ -137,7 +137,7 @@ class Delivery:
 
     def submit(self, account: Account, batch: Sequence[Queued]) -> None:
         """Send a batch (one account, one envelope) in the background; waits while too many are under way."""
-        fresh, _ = self._under_way.claim(batch)
+        fresh = self._under_way.claim(batch)
         self._observer.queued(account.label, len(batch))
         if fresh:
             self._begin(self._lanes.get(account.label) or self._lane(account), fresh)

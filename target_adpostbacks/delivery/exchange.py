@@ -39,6 +39,11 @@ class Answer(NamedTuple):
     wait_seconds: float  # that the network asks for before the next request
     attempt: dict[str, Any]  # its row of attempts, but for the status
 
+    @property
+    def different(self) -> Sequence[Outcome]:
+        """Each outcome once, in order; most requests have one for all."""
+        return different(self.outcomes)
+
 
 class Exchange:
     """Sends the requests of one batch and counts them."""
@@ -115,7 +120,7 @@ class Exchange:
     def _asked(self, retry_after: str, outcomes: Sequence[Outcome]) -> float:
         """Seconds that the network asks for before the next request."""
         wait_seconds = seconds(retry_after, self._clock())
-        if not wait_seconds and any(outcome.verdict is Verdict.THROTTLED for outcome in outcomes):
+        if not wait_seconds and any(outcome.verdict is Verdict.THROTTLED for outcome in different(outcomes)):
             # Not all runs are to come back at one time.
             wait_seconds = self._network.throttled_seconds * (1 + self._random.random() / 4)
         return wait_seconds
@@ -149,16 +154,22 @@ class Exchange:
 
     def _scrubbed(self, outcomes: list[Outcome], batch: Sequence[Queued]) -> list[Outcome]:
         secrets = self._lane.secrets
-        originals = dict.fromkeys(outcome.message for outcome in outcomes if outcome.message)
-        texts = _texts(batch) if any(outcome.code or outcome.message for outcome in outcomes) else frozenset()
+        seen = different(outcomes)
+        originals = dict.fromkeys(outcome.message for outcome in seen if outcome.message)
+        texts = _texts(batch) if any(outcome.code or outcome.message for outcome in seen) else frozenset()
         messages = {original: scrubbed(original, secrets, texts) for original in islice(originals, MAX_MESSAGES)}
-        clean: dict[int, Outcome] = {}  # a request has one outcome or two, many times over
-        for outcome in outcomes:
-            if id(outcome) not in clean:
-                code = scrubbed_code(outcome.code, secrets, texts)
-                message = outcome.message and messages.get(outcome.message, TOO_MANY_MESSAGES)
-                clean[id(outcome)] = outcome._replace(code=code, message=message)
-        return [clean[id(outcome)] for outcome in outcomes]
+        clean: dict[Outcome, Outcome] = {}
+        for outcome in seen:
+            code = scrubbed_code(outcome.code, secrets, texts)
+            message = outcome.message and messages.get(outcome.message, TOO_MANY_MESSAGES)
+            clean[outcome] = outcome._replace(code=code, message=message)
+        return [clean[seen[0]]] * len(outcomes) if len(seen) == 1 else [clean[outcome] for outcome in outcomes]
+
+
+def different(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+    """Each of them once, in order."""
+    first = outcomes[:1]
+    return first if outcomes.count(*first) == len(outcomes) else [*dict.fromkeys(outcomes)]
 
 
 def _texts(batch: Sequence[Queued]) -> frozenset[str]:

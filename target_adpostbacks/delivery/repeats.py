@@ -69,7 +69,9 @@ class Repeats:
 
     def sort(self, batch: Sequence[Queued], network: Network[Any]) -> Sorted:
         """Ask the ledger."""
-        earlier = self._ledger.earlier([key for queued in batch for key in keys_of(queued.postback)])
+        keys = [queued.postback.key for queued in batch]
+        keys += [key for queued in batch for key in queued.postback.other_keys]
+        earlier = self._ledger.earlier(keys)
         if not earlier:
             return Sorted(list(batch), [], [], [])
         by_status = Sorted([], [], [], [])

@@ -10,14 +10,15 @@ from target_adpostbacks.delivery.queued import Queued
 
 
 class UnderWay:
-    """Each key to the postback that is sent for it, and those of the same key that came later.
+    """Each key to the postback that is sent for it; and to those of the same key that came later, where there are some.
 
     Safe to use from several threads.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._same: dict[Key, list[Queued]] = {}
+        self._first: dict[Key, Queued] = {}
+        self._later: dict[Key, list[Queued]] = {}
         self._turns: dict[tuple[str, bool, str], tuple[Key, int]] = {}  # whose it is, and how many of that key have it
 
     def take_turn(self, queued: Queued) -> bool:
@@ -33,29 +34,34 @@ class UnderWay:
         queued.turn = turn
         return True
 
-    def claim(self, batch: Sequence[Queued]) -> tuple[list[Queued], list[tuple[Queued, Queued]]]:
-        """Those whose key is not under way; the others, each with the first one of its key."""
-        fresh, later = [], []
+    def claim(self, batch: Iterable[Queued]) -> list[Queued]:
+        """Those whose key is not under way; the others share their verdict."""
+        fresh = []
         with self._lock:
+            take = self._first.setdefault
             for queued in batch:
-                queued.claimed = queued.postback.key  # it may go on under an older one
-                same = self._same.setdefault(queued.claimed, [])
-                if same:
-                    later.append((queued, same[0]))
-                else:
+                queued.claimed = key = queued.postback.key  # it may go on under an older one
+                if take(key, queued) is queued:
                     fresh.append(queued)
-                same.append(queued)
-        return fresh, later
+                else:
+                    self._later.setdefault(key, []).append(queued)
+        return fresh
 
     def release(self, batch: Iterable[Queued]) -> list[list[Queued]]:
-        """Each of them with those that followed it; the keys may come again."""
+        """Their keys may come again. Those that others of their key followed, each with these."""
+        followed = []
         with self._lock:
-            released = [self._same.pop(_claimed(queued)) for queued in batch]
-            for same in released:
-                for queued in same:
-                    if queued.turn:
-                        self._end_turn(queued.turn)
-        return released
+            for queued in batch:
+                key = _claimed(queued)
+                del self._first[key]
+                if queued.turn:
+                    self._end_turn(queued.turn)
+                if self._later and (later := self._later.pop(key, None)):
+                    followed.append([queued, *later])
+                    for each in later:
+                        if each.turn:
+                            self._end_turn(each.turn)
+        return followed
 
     def _end_turn(self, turn: tuple[str, bool, str]) -> None:
         key, count = self._turns[turn]
@@ -67,16 +73,12 @@ class UnderWay:
     def still(self, batch: Sequence[Queued]) -> list[Queued]:
         """Those of a batch that are under way: a part of it may have been released before."""
         with self._lock:
-            return [queued for queued in batch if self._is_first(queued)]
-
-    def _is_first(self, queued: Queued) -> bool:
-        same = self._same.get(_claimed(queued), [])
-        return bool(same) and same[0] is queued
+            return [queued for queued in batch if self._first.get(_claimed(queued)) is queued]
 
     def all(self) -> list[list[Queued]]:
         """Every key's postbacks, the one that is sent first."""
         with self._lock:
-            return [list(same) for same in self._same.values()]
+            return [[first, *self._later.get(key, ())] for key, first in self._first.items()]
 
 
 def _claimed(queued: Queued) -> Key:

@@ -217,11 +217,10 @@ class Verdicts:
         with self._lock:
             if self._is_abandoned or not batch:
                 return
-            released = self._under_way.release(batch)
-            for same in released:
-                if len(same) > 1:
-                    self.came_together(same)
-            marks = Counter([queued.mark for same in released for queued in same])
+            marks = Counter([queued.mark for queued in batch])
+            for same in self._under_way.release(batch):
+                self.came_together(same)
+                marks.update(queued.mark for queued in same[1:])
             total = marks.total()
             account = batch[0].postback.account
             self._count(account, count_as, len(batch))

@@ -22,15 +22,14 @@ def of_order(event_id: str, order_id: str, **columns: object) -> Queued:
 def test_only_the_first_of_a_key_is_sent_and_the_others_are_released_with_it() -> None:
     under_way = UnderWay()
     first, other, again = queued("a"), queued("b"), queued("a")
-    fresh, later = under_way.claim([first, other])
-    assert (fresh, later) == ([first, other], [])
-    fresh, later = under_way.claim([again])
-    assert fresh == []
-    assert later[0][0] is again
-    assert later[0][1] is first
+    assert under_way.claim([first, other]) == [first, other]
+    assert under_way.claim([again]) == []
+    assert [*map(len, under_way.all())] == [2, 1]
+    assert under_way.release([other]) == []
     ((one, another),) = under_way.release([first])
     assert one is first
     assert another is again
+    assert under_way.all() == []
 
 
 def test_a_key_may_come_again_once_it_is_released() -> None:
@@ -38,7 +37,7 @@ def test_a_key_may_come_again_once_it_is_released() -> None:
     first, again = queued("a"), queued("a")
     under_way.claim([first])
     under_way.release([first])
-    assert under_way.claim([again]) == ([again], [])
+    assert under_way.claim([again]) == [again]
 
 
 def test_what_was_released_before_is_not_under_way_even_if_its_key_came_again() -> None:
