@@ -142,9 +142,16 @@ def only(ledger: Ledger | LedgerReader, *, network: str, account: str, event: st
 def _network(ledger: Ledger | LedgerReader, text: str) -> str:
     if not text:
         return ""
-    from target_adpostbacks.networks import NAMES, NETWORKS  # takes a while to import
+    from target_adpostbacks.networks import NETWORKS
 
-    return NAMES.get(_folded(text)) or _one_of("network", text, sorted({*NETWORKS, *ledger.known("network")}))
+    return network_named(text) or _one_of("network", text, sorted({*NETWORKS, *ledger.known("network")}))
+
+
+def network_named(text: str) -> str | None:
+    """The network that has this name, whatever its case, or goes by it; None: there is none."""
+    from target_adpostbacks.networks import NAMES  # takes a while to import
+
+    return NAMES.get(_folded(text))
 
 
 def _account(ledger: Ledger | LedgerReader, text: str) -> str:

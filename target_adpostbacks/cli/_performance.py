@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import click
 
-from target_adpostbacks.cli import _configs, _days
+from target_adpostbacks.cli import _configs, _days, _options
 from target_adpostbacks.cli._output import printable
 from target_adpostbacks.config import General
 from target_adpostbacks.config.performance import counting as counting_of
@@ -20,7 +20,7 @@ from target_adpostbacks.core.performance.figures import MICROS
 from target_adpostbacks.core.performance.rows import TOTAL, Row, Source, rounded
 from target_adpostbacks.core.performance.table import PROVISIONAL, Asked, Grouping, Table, table
 from target_adpostbacks.ledger import LedgerReader
-from target_adpostbacks.networks import NAMES, NETWORKS
+from target_adpostbacks.networks import NETWORKS
 
 BY_ACCOUNT = tuple(name for name, network in NETWORKS.items() if network.accounts_are_networks)
 STALE = timedelta(hours=48)
@@ -46,7 +46,7 @@ def asked_days(since: str, until: str) -> tuple[General, Counting, Window, datet
 
 def asked_network(ledger: LedgerReader, text: str) -> str:
     """A network by any of its names: ours, an account's that is one, or one of which there are statistics."""
-    if name := NAMES.get(text.strip().lower()):
+    if name := _options.network_named(text):
         return name
     known = sorted({*NETWORKS, *ledger.networks_with_deliveries(BY_ACCOUNT), *ledger.networks_with_statistics()})
     for name in known:

@@ -19,7 +19,7 @@ from target_adpostbacks.run import utc_now
 
 
 @click.command()
-@click.argument("names", metavar="[ACCOUNT]...", nargs=-1)
+@click.argument("names", metavar="[ACCOUNT]...", nargs=-1, shell_complete=_configs.completed)
 @_configs.option
 @click.option("--ledger-url", metavar="URL", help="Database of the ledger, if it is not where the config says.")
 def check(names: Sequence[str], paths: Sequence[str], ledger_url: str | None) -> None:

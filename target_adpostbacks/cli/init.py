@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from target_adpostbacks.cli import _answers, _starters
+from target_adpostbacks.cli import _answers, _options, _starters
 from target_adpostbacks.cli._output import printable
 from target_adpostbacks.core.network import Network
-from target_adpostbacks.networks import NAMES, NETWORKS
+from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.rules import presets, sources
 
 NO_PRESET = "none"
@@ -52,11 +52,10 @@ def init(names: Sequence[str], preset: str | None, source: str | None, *, yes: b
 
 
 def _networks(names: Sequence[str]) -> list[type[Network[Any]]]:
-    unknown = [name.strip() for name in names if name.strip().lower() not in NAMES]
-    if unknown:
+    chosen = {name.strip(): _options.network_named(name) for name in names}
+    if unknown := [name for name, network in chosen.items() if network is None]:
         raise click.UsageError(f"{printable(', '.join(unknown))}: not known; known: {', '.join(NETWORKS)}")
-    chosen = {NAMES[name.strip().lower()] for name in names}
-    return [network for name, network in NETWORKS.items() if name in chosen]
+    return [network for name, network in NETWORKS.items() if name in chosen.values()]
 
 
 def _asked_networks() -> list[type[Network[Any]]]:

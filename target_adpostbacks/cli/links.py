@@ -10,14 +10,14 @@ import msgspec
 from target_adpostbacks.cli import _options
 from target_adpostbacks.cli._output import printable, write_json
 from target_adpostbacks.core.links import Link, NoLink, link
-from target_adpostbacks.networks import NAMES, NETWORKS
+from target_adpostbacks.networks import NETWORKS
 
 LINKED = [name for name, network in NETWORKS.items() if network.link_field]
 
 
 @click.command()
 @click.argument("url")
-@click.option("--network", "networks", metavar="NAME", multiple=True, help="Only this network. Repeatable.")
+@click.option("--network", "networks", metavar="NAME", multiple=True, help="Only this network, by any of its names. Repeatable.")
 @click.option("--no-utm", is_flag=True, help="Leave out utm_source, utm_medium and utm_campaign.")
 @_options.output("table", "json")
 def links(url: str, networks: Sequence[str], style: str, *, no_utm: bool) -> None:
@@ -38,7 +38,7 @@ def links(url: str, networks: Sequence[str], style: str, *, no_utm: bool) -> Non
 
 
 def _network(text: str) -> str:
-    name = NAMES.get(text.strip().lower())
+    name = _options.network_named(text)
     if name not in LINKED:
         raise click.BadParameter(f"{text!r} is not one of {', '.join(LINKED)}", param_hint="--network")
     return name

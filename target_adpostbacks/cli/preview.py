@@ -23,7 +23,7 @@ from target_adpostbacks.core.masking import masked
 from target_adpostbacks.core.postback import NotSent, Postback, prepare
 from target_adpostbacks.core.prepared import digest, invalid
 from target_adpostbacks.delivery.people import People
-from target_adpostbacks.networks import NAMES
+from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.run import preparation_of, utc_now
 from target_adpostbacks.run.erasing import digests_of_list
 from target_adpostbacks.singer.messages import BadLine, UnreadableInput
@@ -186,11 +186,9 @@ def preview(
     """
     if raw and os.environ.get("CI"):
         raise click.UsageError("--raw: refused where the variable CI is set: logs of CI are kept and shared")
-    chosen = NAMES.get(network.strip().lower(), "") if network else ""
-    if network and not chosen:
-        raise click.UsageError(
-            f"--network: {printable(network)} is not known; known: {', '.join(sorted({*NAMES.values()}))}"
-        )
+    chosen = network and _options.network_named(network)
+    if chosen is None:
+        raise click.UsageError(f"--network: {printable(network)} is not known; known: {', '.join(NETWORKS)}")
     now = utc_now()
     previews = [
         Preview(_configs.read(each, with_secrets=False, source=source), now, raw=raw, network=chosen)

@@ -135,12 +135,12 @@ def _is_there(value: Any) -> bool:
     return value not in (None, "")
 
 
-def _holds(variable: str, account: str, path: str) -> bool:
+def _holds(text: str, account: str, path: str) -> bool:
     """Whether a variable's text holds something: at this path of the object in it, of an account's object there."""
     if not path:
-        return bool(variable.strip())
+        return bool(text.strip())
     try:
-        value = json.loads(variable)
+        value = json.loads(text)
     except ValueError:
         return False
     if account:

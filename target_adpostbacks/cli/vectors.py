@@ -20,7 +20,7 @@ Row = Mapping[str, Any]
 
 
 @click.command()
-@click.option("--network", metavar="NAME", help="Only this network.")
+@click.option("--network", metavar="NAME", help="Only this network, by any of its names.")
 @click.option("--field", metavar="NAME", help="Only this column of the record: email, phone, …")
 @_options.output("table", "json", "csv")
 def vectors(network: str | None, field: str | None, style: str) -> None:
@@ -33,7 +33,8 @@ def vectors(network: str | None, field: str | None, style: str) -> None:
     \b
     Example: adpostbacks vectors --network meta --field phone --format json
     """
-    WRITERS[style](_chosen(_chosen(_rows(), "network", network), "field", field))
+    name = network and (_options.network_named(network) or network)
+    WRITERS[style](_chosen(_chosen(_rows(), "network", name), "field", field))
 
 
 def _rows() -> list[Row]:

@@ -37,6 +37,10 @@ def test_json_has_every_row_of_every_network() -> None:
     assert printed() == [row for network in NETWORKS for row in kit(network)]
 
 
+def test_a_network_is_known_by_any_of_its_names() -> None:
+    assert printed("--network", " Google Ads") == printed("--network", "google") == kit("google_ads")
+
+
 def test_a_network_and_a_field_choose_rows() -> None:
     network = next(iter(NETWORKS))
     assert printed("--network", network) == kit(network)
