@@ -18,6 +18,8 @@ from target_adpostbacks.delivery.put_off import PutOff
 
 WAITING_BATCHES = 2
 """Batches of an account that wait for each one under way, before the reader waits too."""
+WAITING_EVENTS = 2_000
+"""Conversions that may wait so where batches are large, since they are held in memory. One batch may in any case."""
 
 Wait = Callable[[float], bool]
 """Waits for this many seconds, or until the run is stopped; returns whether it is stopped."""
@@ -63,7 +65,8 @@ class Lane:
         self.put_off = PutOff()
         concurrency = self.network.settings.concurrency
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=account.label)
-        self._slots = threading.Semaphore(concurrency * (1 + WAITING_BATCHES))
+        waiting = min(concurrency * WAITING_BATCHES, WAITING_EVENTS // self.network.request_limits.events)
+        self._slots = threading.Semaphore(concurrency + max(waiting, 1))
         self._queue: list[tuple[datetime, int, Callable[[], None]]] = []  # a heap
         self._queue_lock = threading.Lock()
         self._numbers = count()
