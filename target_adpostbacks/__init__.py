@@ -29,9 +29,10 @@ def deliver(
 ) -> Tally:
     """Deliver conversion records and return what became of them.
 
-    ``records``: mappings of columns, as the target reads them; a generator is read as it comes. Values may be those of
-    pandas or NumPy, and what is missing there counts as left out. ``config``: the
-    target's settings, or the path of a JSON file that holds them; those that only Singer applies are refused
+    ``records``: mappings of columns, as the target reads them; a generator is read as it comes, and may use one record
+    again and again. Values may be those of pandas or NumPy, and what is missing there counts as left out. While a
+    generator waits, so does what it gave last: 49 records at most, and what is in batches. ``config``: the target's
+    settings, or the path of a JSON file that holds them; those that only Singer applies are refused
     (``stream_maps``, ``flattening_enabled``, ``results_path``). Of the environment the ledger's place is read, if the
     config has no ``ledger_url``, and the variables of OpenTelemetry. ``stream``: the name that the ledger keeps of
     where they came from; ``key``: the columns that make a record one record, for records without ``event_id``.

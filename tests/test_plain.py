@@ -89,6 +89,29 @@ def test_a_value_of_another_library_is_pythons_own(value: Any, expected: Any) ->
     assert type(made) is type(expected)
 
 
-def test_a_record_of_pythons_own_types_is_taken_as_it_is() -> None:
-    record = {"a": "1", "b": 1, "c": 1.5, "d": None, "e": AT, "f": date(2026, 1, 1), "g": Decimal(1), "h": [], "i": {}}
-    assert plain(record) is record
+def test_a_record_is_copied_with_all_that_is_in_it_for_the_caller_may_change_it() -> None:
+    record: dict[str, Any] = {"a": "1", "b": 1, "c": 1.5, "d": None, "e": AT, "f": date(2026, 1, 1), "g": Decimal(1)}
+    nested = {**record, "h": [1, [2]], "i": {"j": {"k": "1"}}}
+    for each in (record, nested):
+        made = plain(each)
+        assert (made, [*made]) == (each, [*each])
+        assert made is not each
+    made = plain(nested)
+    nested["h"][1].append(3)
+    nested["i"]["j"]["k"] = "2"
+    assert (made["h"], made["i"]) == ([1, [2]], {"j": {"k": "1"}})
+
+
+def test_what_is_missing_within_a_value_is_none_whatever_else_the_record_has() -> None:
+    assert plain({"x": [{"price": float("nan")}, 1]}) == {"x": [{"price": None}, 1]}
+
+
+@pytest.mark.parametrize("beside", ["a text", float("nan")])
+def test_a_record_that_is_nested_too_deeply_is_left_to_the_reader_of_records(beside: Any) -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    made = plain({"x": deep, "y": beside})
+    assert made["x"] is deep
+    while deep:  # Python ends too when it frees one as deep
+        deep = deep.pop()

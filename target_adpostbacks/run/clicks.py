@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from target_adpostbacks.core.prepared import Prepared
 from target_adpostbacks.delivery.queued import UNMARKED, Mark
 from target_adpostbacks.ledger import UnusableLedger
-from target_adpostbacks.run.stitching import Pending, Stitching
+from target_adpostbacks.run.preparing import Pending
+from target_adpostbacks.run.stitching import Stitching
 
 MOST_WAITING = 500
 """Records whose clicks are looked up at once."""
@@ -18,17 +20,17 @@ MOST_WAITING = 500
 class Clicks:
     """What ``clicks`` names, for a run. Belongs to the reading thread.
 
-    ``prepare``, ``take``: as ``Run.prepare`` and ``Run.take_all``, for records whose clicks are known.
+    ``prepare_all``, ``take``: as ``Run.prepare_all`` and ``Run.take_all``, for records whose clicks are known.
     ``failed``: why nothing can be looked up any more; then what waits stays open.
     """
 
     def __init__(
         self,
         stitching: Stitching,
-        prepare: Callable[..., Prepared],
+        prepare_all: Callable[[Iterable[Pending | Prepared | None]], Iterable[Prepared | None]],
         take: Callable[[Iterable[Prepared | None], Mark, str], None],
     ) -> None:
-        self._stitching, self._prepare, self._take = stitching, prepare, take
+        self._stitching, self._prepare_all, self._take = stitching, prepare_all, take
         self.stream = stitching.stream
         self.leave_out = stitching.leave_out
         self.failed: UnusableLedger | None = None
@@ -92,22 +94,16 @@ class Clicks:
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return
+        those = [each for members, _, _ in waiting for each in members]
         try:
             if self.failed is None:
-                those = (each for members, _, _ in waiting for each in members)
                 self._stitching.look_up(each for each in those if isinstance(each, Pending))
         except UnusableLedger as error:
             self.failed = error
+        prepared = iter(() if self.failed else self._prepare_all(those))
         for members, mark, file in waiting:
             if self.failed:
                 mark.hold(1)
                 continue
-            self._take(self._prepared(members), mark, file)
+            self._take(islice(prepared, len(members)), mark, file)
             mark.settle(1)
-
-    def _prepared(self, members: Iterable[Pending | Prepared | None]) -> Iterator[Prepared | None]:
-        for each in members:
-            if isinstance(each, Pending):
-                yield self._prepare(each.record, stream=each.stream, key=each.key, line=each.line)
-            else:
-                yield each

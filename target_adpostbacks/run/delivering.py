@@ -52,8 +52,9 @@ def deliver(
     run.begin()
     mistakes: list[str] = []
     interrupt = 0
+    ahead = Ahead(run, stream, key, 0 if general.clicks else general.workers or 0, LOG)
     try:
-        _add_all(run, records, stream, key, 0 if general.clicks else general.workers or 0)
+        _add_all(run, records, stream, ahead)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             interrupt = signal.SIGINT
@@ -62,6 +63,7 @@ def deliver(
         raise
     finally:
         try:
+            ahead.close()
             run.settle()
             if results is not None:
                 results(run.ledger.changes_of_run())
@@ -103,9 +105,8 @@ def _read(settings: Mapping[str, Any]) -> tuple[configuration.General, dict[str,
     return general, accounts
 
 
-def _add_all(run: Run, records: Iterable[Any], stream: str, key: Sequence[str], workers: int) -> None:
+def _add_all(run: Run, records: Iterable[Any], stream: str, ahead: Ahead) -> None:
     ticked = time.monotonic()
-    ahead = Ahead(run, stream, key, workers, LOG)
     try:
         for line, record in enumerate(records, 1):
             if run.failed:
@@ -116,11 +117,9 @@ def _add_all(run: Run, records: Iterable[Any], stream: str, key: Sequence[str], 
                 ahead.take(invalid(stream, line, digest(record, line), "record", "not a mapping of columns"))
             if time.monotonic() - ticked >= TICK_SECONDS:
                 ticked = time.monotonic()
-                run.tick()
+                run.tick(ahead.waited)
     except Exception:  # whatever the caller's records raise: those before it are delivered, and the caller gets it
         ahead.finish()
         raise
     else:
         ahead.finish()
-    finally:
-        ahead.close()

@@ -49,16 +49,17 @@ class Outgoing:
         if len(self._skipped) >= SKIPPED_ROWS:
             self._write_skipped()
 
-    def tick(self) -> None:
-        """Send what has waited long enough for its batch to fill."""
+    def tick(self, waited: float = 0) -> None:
+        """Send what has waited long enough for its batch to fill; ``waited``: seconds before it was added."""
+        age = self._age - waited
         for batches in self._batches.values():
-            for batch in batches.due(self._age):
+            for batch in batches.due(age):
                 self._delivery.submit(batches.account, batch)
         for waiting in self._in_turn.values():
-            if len(waiting) and time.monotonic() - waiting.since >= self._age:
+            if len(waiting) and time.monotonic() - waiting.since >= age:
                 self._send_in_turn(waiting)
             self._decide(waiting.account)
-        if self._skipped and time.monotonic() - self._skipped_since >= self._age:
+        if self._skipped and time.monotonic() - self._skipped_since >= age:
             self._write_skipped()
 
     def idle(self) -> None:

@@ -8,22 +8,35 @@ from decimal import Decimal
 from operator import ne
 from typing import Any
 
-OWN = frozenset({str, int, float, bool, type(None), datetime, date, Decimal, dict, list})
+OWN = frozenset({str, int, float, bool, type(None), datetime, date, Decimal})
 """Types of columns that are read as they are."""
+HOLDERS = frozenset({dict, list})
 
 
-def plain(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The record, where all its values are Python's own; else one whose values are. NaN is None."""
+def plain(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy, whose values are Python's own: the caller may change the record. NaN is None."""
     kinds = {*map(type, record.values())}
-    if OWN.issuperset(kinds) and (float not in kinds or not any(map(ne, record.values(), record.values()))):
-        return record
-    return {name: _plain(value) for name, value in record.items()}
+    if not OWN.issuperset(kinds - HOLDERS) or (float in kinds and any(map(ne, record.values(), record.values()))):
+        return {name: _copied(value) for name, value in record.items()}
+    copy = {**record}
+    if not HOLDERS.isdisjoint(kinds):
+        for name, value in copy.items():
+            if type(value) in HOLDERS:
+                copy[name] = _copied(value)
+    return copy
+
+
+def _copied(value: Any) -> Any:
+    try:
+        return _plain(value)
+    except RecursionError:  # whoever reads it says so
+        return value
 
 
 def _plain(value: Any) -> Any:
     """What is missing in another library's words (NaT, NA) is None."""
     kind = type(value)
-    if kind in (dict, list):
+    if kind in HOLDERS:
         return {name: _plain(each) for name, each in value.items()} if kind is dict else [*map(_plain, value)]
     if kind in OWN:
         return value if value == value else None

@@ -3,19 +3,52 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
+from itertools import islice
+from typing import Any, NamedTuple
 
 from target_adpostbacks import config as configuration
 from target_adpostbacks.config.source_settings import AT_TOP
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.columns import COLUMN_ALIASES
 from target_adpostbacks.core.layout import Columns
+from target_adpostbacks.core.network import IN_STEP
 from target_adpostbacks.core.preparation import Preparation
+from target_adpostbacks.core.prepared import Prepared
 from target_adpostbacks.core.ways import Rule, Sources
 from target_adpostbacks.networks import EXACT_IDS, IDS, LANDING, NAMES
 from target_adpostbacks.rules import presets
 from target_adpostbacks.rules.rule import columns_of, rules_of
+
+
+class Pending(NamedTuple):
+    """A record that waits, to be prepared together with others."""
+
+    record: Mapping[str, Any]
+    stream: str
+    key: Sequence[str]
+    line: int
+
+
+def in_blocks(
+    members: Iterable[Pending | Prepared | None], prepare: Callable[[Sequence[Pending]], Iterable[Prepared]]
+) -> list[Prepared | None]:
+    """What the records among them come to, in their places; the others stay. ``prepare``: a block of one stream's."""
+    all_prepared: list[Prepared | None] = []
+    streams: dict[tuple[str, ...], dict[int, Pending]] = {}
+    for at, each in enumerate(members):
+        if isinstance(each, Pending):
+            streams.setdefault((each.stream, *each.key), {})[at] = each
+            all_prepared.append(None)
+        else:
+            all_prepared.append(each)
+    for records in streams.values():
+        waiting = iter(records.items())
+        while block := dict(islice(waiting, IN_STEP)):
+            for at, prepared in zip(block, prepare([*block.values()]), strict=True):
+                all_prepared[at] = prepared
+    return all_prepared
 
 
 def utc_now() -> datetime:

@@ -36,7 +36,7 @@ from target_adpostbacks.run.limits import Limits
 from target_adpostbacks.run.noticed import Noticed
 from target_adpostbacks.run.observers import observer
 from target_adpostbacks.run.outgoing import Outgoing
-from target_adpostbacks.run.preparing import preparation_of, utc_now
+from target_adpostbacks.run.preparing import Pending, in_blocks, preparation_of, utc_now
 
 if TYPE_CHECKING:
     from target_adpostbacks.delivery.claims import Claims
@@ -121,7 +121,7 @@ class Run:
 
         stitching = Stitching(self.general, self.ledger, self.preparation, people, self._clock, self._log)
         self.preparation.stitch = stitching
-        return Clicks(stitching, self.prepare, self.take_all)
+        return Clicks(stitching, self.prepare_all, self.take_all)
 
     def _notifier_of(self, url: str) -> Notifier | None:
         if not self.general.notify:
@@ -191,6 +191,18 @@ class Run:
         if self.unmet:
             self.unmet = self.preparation.columns.unmet(record, self.unmet)
         return self.preparation.prepare(record, self._clock(), stream=stream, key=key, line=line)
+
+    def prepare_all(self, members: Iterable[Pending | Prepared | None]) -> list[Prepared | None]:
+        """The same of several, in blocks; what is no record that waits stays as it is."""
+        return in_blocks(members, self._prepare_block)
+
+    def _prepare_block(self, block: Sequence[Pending]) -> Iterable[Prepared]:
+        records = [each.record for each in block]
+        for record in records if self.unmet else ():
+            self.unmet = self.preparation.columns.unmet(record, self.unmet)
+        _, stream, key, _ = block[0]
+        lines = [each.line for each in block]
+        return self.preparation.prepare_all(records, self._clock(), stream=stream, key=key, lines=lines)
 
     def meet(self, unmet: Sequence[str], unmet_names: Sequence[str]) -> None:
         """Elsewhere, records have met every path in ``fields`` and every name in rules but these."""
@@ -263,11 +275,11 @@ class Run:
         if not outcomes:
             self._without_outcome += 1
 
-    def tick(self) -> None:
-        """Send what has waited long enough for its batch to fill."""
+    def tick(self, waited: float = 0) -> None:
+        """Send what has waited long enough for its batch to fill; ``waited``: seconds before it was handed over."""
         if self.clicks:
             self.clicks.tick(self.general.max_batch_age_seconds)
-        self.outgoing.tick()
+        self.outgoing.tick(waited)
 
     def _idle(self) -> None:
         """While an account keeps the reader waiting."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from target_adpostbacks.config import General, InvalidConfig
 from target_adpostbacks.config.clicks import kept
@@ -22,19 +22,11 @@ from target_adpostbacks.ledger import Ledger
 from target_adpostbacks.ledger.clicks import Found, Row
 from target_adpostbacks.ledger.erasure import OtherKey
 from target_adpostbacks.run.erasing import ANOTHER
+from target_adpostbacks.run.preparing import Pending
 
 CLICKS = 1_000
 """Rows of clicks that are written at once."""
 NOTHING = Found({}, {}, frozenset())
-
-
-class Pending(NamedTuple):
-    """A record that waits for the clicks of those before it and beside it."""
-
-    record: Mapping[str, Any]
-    stream: str
-    key: Sequence[str]
-    line: int
 
 
 class Stitching:

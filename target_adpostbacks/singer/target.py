@@ -27,7 +27,7 @@ from target_adpostbacks.delivery.balance import summary
 from target_adpostbacks.delivery.transport import Transport
 from target_adpostbacks.ledger import UnusableLedger
 from target_adpostbacks.run import Run, utc_now
-from target_adpostbacks.run.preparing import may_be_conversions
+from target_adpostbacks.run.preparing import Pending, may_be_conversions
 from target_adpostbacks.singer import maps
 from target_adpostbacks.singer.batch_files import batch_lines
 from target_adpostbacks.singer.click_rows import ClickRows
@@ -49,7 +49,6 @@ from target_adpostbacks.workers.work import Each
 
 if TYPE_CHECKING:
     from target_adpostbacks.run.clicks import Clicks
-    from target_adpostbacks.run.stitching import Pending
 
 COLLECT_SECONDS = 30
 

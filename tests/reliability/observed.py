@@ -108,7 +108,7 @@ def observe(
         assert (folder / LEDGER).exists(), ran.stderr
         ((counts,),) = _query(folder, "SELECT counts FROM runs ORDER BY seq DESC LIMIT 1")
         observed.ends.append(f"exit {ran.code}, state {json.dumps(state)}, {_sorted(counts)}")
-    _read_ledger(folder, observed, clock)
+    read_ledger(folder, observed, clock)
     return observed
 
 
@@ -163,7 +163,8 @@ def _envelope(envelope: Mapping[str, Any], event: bytes) -> str:
     return json.dumps(said)
 
 
-def _read_ledger(folder: Path, observed: Observed, clock: Clock) -> None:
+def read_ledger(folder: Path, observed: Observed, clock: Clock) -> None:
+    """Add what the ledger in the folder has."""
     columns = [name for _, name, *_ in _query(folder, "PRAGMA table_info(deliveries)") if name not in OF_ONE_RUN]
     for row in _query(folder, f"SELECT {', '.join(columns)} FROM deliveries"):
         told = {name: value for name, value in zip(columns, row, strict=True) if value not in (None, "")}
