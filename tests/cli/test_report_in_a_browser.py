@@ -198,6 +198,15 @@ def test_what_ads_cost_is_seen_whole_beside_what_came_of_them(file: str, tmp_pat
         assert page.evaluate(CUT_OFF) == [0, 0, 0]
 
 
+def test_no_table_scrolls_sideways_on_a_phone(file: str, tmp_path: Path) -> None:
+    with opened(file, tmp_path, viewport=PHONE) as page:
+        for folded in page.locator("summary").all():
+            folded.click()
+        cut_off = """[...document.querySelectorAll('.scrolling')].filter(table => table.scrollWidth > table.clientWidth)
+            .map(table => table.getAttribute('aria-label'))"""
+        assert page.evaluate(cut_off) == []
+
+
 def test_the_explanations_get_the_widest_column(file: str, tmp_path: Path) -> None:
     with opened(file, tmp_path, viewport=DESKTOP) as page:
         widths = page.evaluate(
