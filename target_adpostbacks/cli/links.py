@@ -17,7 +17,9 @@ LINKED = [name for name, network in NETWORKS.items() if network.link_field]
 
 @click.command()
 @click.argument("url")
-@click.option("--network", "networks", metavar="NAME", multiple=True, help="Only this network, by any of its names. Repeatable.")
+@click.option(
+    "--network", "networks", metavar="NAME", multiple=True, help="Only this network, by any of its names. Repeatable."
+)
 @click.option("--no-utm", is_flag=True, help="Leave out utm_source, utm_medium and utm_campaign.")
 @_options.output("table", "json")
 def links(url: str, networks: Sequence[str], style: str, *, no_utm: bool) -> None:
