@@ -74,27 +74,36 @@ def conversion(
     c: Conversion, settings: GoogleAdsSettings, action: str, click: tuple[str, str] | None, order_id: str
 ) -> dict[str, JSON]:
     """``click``: the name of a click id, and the id."""
+    row: dict[str, JSON] = {"conversionAction": action_name(settings, action), "conversionDateTime": time(c.event_time)}
+    if order_id:
+        row["orderId"] = order_id
+    if click:
+        row[click[0]] = click[1]
+    if c.value is not None:
+        row["conversionValue"] = c.value
+    if c.currency:
+        row["currencyCode"] = c.currency
+    if environment := ENVIRONMENTS.get(c.event_source):
+        row["conversionEnvironment"] = environment
     granted = settings.default_ad_user_data if c.ad_user_data is None else c.ad_user_data
-    return prune(
-        {
-            "conversionAction": action_name(settings, action),
-            "conversionDateTime": time(c.event_time),
-            "orderId": order_id,
-            **dict([click] if click else []),
-            "conversionValue": c.value,
-            "currencyCode": c.currency,
-            "conversionEnvironment": ENVIRONMENTS.get(c.event_source),
-            "consent": {"adUserData": CONSENT[granted]} if granted in CONSENT else {},
-            "userIdentifiers": _user_identifiers(c, settings),
-            "cartData": {} if click and click[0] != "gclid" else _cart(c, settings),
-            "customVariables": [
-                {"conversionCustomVariable": variable, "value": value}
-                for variable, value in person.custom_variables(c)
-                if _RESOURCE(variable)
-            ],
-            "customerType": _customer_type(c),
-        }
-    )
+    if granted in CONSENT:
+        row["consent"] = {"adUserData": CONSENT[granted]}
+    if persons := _user_identifiers(c, settings):
+        row["userIdentifiers"] = persons
+    if c.contents and (not click or click[0] == "gclid") and (cart := _cart(c, settings)):
+        row["cartData"] = cart
+    if c.properties:
+        row |= _of_properties(c)
+    return row
+
+
+def _of_properties(c: Conversion) -> dict[str, JSON]:
+    variables = [
+        {"conversionCustomVariable": variable, "value": value}
+        for variable, value in person.custom_variables(c)
+        if _RESOURCE(variable)
+    ]
+    return prune({"customVariables": variables, "customerType": _customer_type(c)})
 
 
 def adjustment(c: Conversion, settings: GoogleAdsSettings, action: str, order_id: str) -> dict[str, JSON]:
