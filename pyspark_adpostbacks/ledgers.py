@@ -20,7 +20,8 @@ def shared_ledger(config: Mapping[str, Any], driver: str) -> str:
     if not url:
         raise UnusableLedger(
             "ledger_url: missing. All tasks of a job share one ledger, and have no folder in common where it could be;"
-            " set it in the config, or the variable TARGET_ADPOSTBACKS_LEDGER_URL"
+            " set it in the config that the option config names (or config_variable, secret_scope), or the variable"
+            " TARGET_ADPOSTBACKS_LEDGER_URL"
         )
     try:
         address = parsed(url)

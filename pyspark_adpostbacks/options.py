@@ -57,6 +57,11 @@ class Place:
         settings = environment.settings(said, schema, VARIABLES, os.environ)
         for warning in settings.warnings:
             LOG.warning(warning)
+        if not settings.config:
+            raise InvalidOptions(
+                "config: no option says where the config is, and no variable that begins with"
+                f" {VARIABLES} is set {_here()}. Give option('config', PATH), config_variable or secret_scope"
+            )
         return settings.config
 
 

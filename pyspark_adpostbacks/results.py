@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from pyspark_adpostbacks.reading import batches
+from target_adpostbacks.delivery.disk import keep, keep_names
 
 
 class Results:
@@ -21,13 +22,19 @@ class Results:
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder, self._name, self._numbers = folder, name, count(1)
+        new = [each for each in (folder, *folder.parents) if not each.exists()]
         folder.mkdir(parents=True, exist_ok=True)
+        for each in new:
+            keep_names(each.parent)
 
     def __call__(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write them; a file is there as a whole or not at all. Raises OSError."""
+        """Write them; a file is there as a whole or not at all, and outlives a loss of power. Raises OSError."""
         if not (some := [*batches("deliveries", rows)]):
             return
         file = f"{self._name}-{next(self._numbers)}.parquet"
         unfinished = self._folder / f"_{file}"  # Spark passes by what begins so
-        pa.parquet.write_table(pa.Table.from_batches(some), unfinished)
+        with unfinished.open("wb") as written:
+            pa.parquet.write_table(pa.Table.from_batches(some), written)
+            keep(written)
         unfinished.rename(self._folder / file)
+        keep_names(self._folder)

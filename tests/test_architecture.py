@@ -49,7 +49,7 @@ ONLY_IN = {
 
 SPARK = PACKAGE.with_name("pyspark_adpostbacks")
 SEAM = {"target_adpostbacks", "target_adpostbacks.delivery.balance", "target_adpostbacks.config.environment"}
-SEAM |= {"target_adpostbacks.config", "target_adpostbacks.config.files"}
+SEAM |= {"target_adpostbacks.config", "target_adpostbacks.config.files", "target_adpostbacks.delivery.disk"}
 SEAM |= {"target_adpostbacks.ledger", "target_adpostbacks.ledger.address", "target_adpostbacks.singer.summaries"}
 """What the data source for Spark imports of the package: where records, settings and ledgers are handed over."""
 

@@ -100,6 +100,16 @@ def test_a_config_is_read_from_a_secret_scope(monkeypatch: pytest.MonkeyPatch, t
     assert place_of({"secret_scope": "ads", "secret_key": "eu"}).read()["tiktok"] == {"pixel_code": "ads/eu"}
 
 
+def test_without_a_config_the_options_are_told_that_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InvalidOptions) as refused:
+        place_of({}).read()
+    told = str(refused.value)
+    assert told.startswith("config: no option says where the config is, and no variable")
+    assert all(word in told for word in ("config_variable", "secret_scope", "TARGET_ADPOSTBACKS_", HERE))
+    monkeypatch.setenv("TARGET_ADPOSTBACKS_LEDGER_URL", "postgresql://db/ads")
+    assert place_of({}).read() == {"ledger_url": "postgresql://db/ads"}
+
+
 def test_a_config_that_is_not_there_is_told_by_its_path(tmp_path: Path) -> None:
     with pytest.raises(UnreadableConfig, match=r"config file not found: .*/config.json"):
         place_of({"config": f"{tmp_path}/config.json"}).read()
@@ -109,6 +119,7 @@ def test_a_config_that_is_not_there_is_told_by_its_path(tmp_path: Path) -> None:
     ("url", "driver", "told"),
     [
         ("", HERE, "ledger_url: missing"),
+        ("", HERE, "set it in the config that the option config names"),
         ("sqlite:///ledger.db", HERE, "ledger_url: the whole path of a SQLite file expected"),
         ("sqlite:////data/ledger.db", "driver-7", f"its driver on driver-7, this task on {HERE}. Use PostgreSQL"),
         (f"oracle://me:{SECRET}@db/ads", HERE, "ledger_url: sqlite or postgresql expected"),
