@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -112,6 +113,7 @@ class Kind(NamedTuple):
     receiver: str  # the asset as the ledger has it
     max_age: timedelta
     envelope: dict[str, JSON] | None  # None: it is refused
+    most_bytes: int  # of a payload
 
 
 class TooLarge(Exception):
@@ -124,6 +126,19 @@ class TooLarge(Exception):
 
 def prepare(account: Account, conversion: Conversion, now: datetime, stream: str = "", line: int = 0) -> Postback:
     """One conversion made ready for one account. Everything personal is hashed here; raises Skip and TooLarge."""
+    steps = making(account, conversion, now, stream, line)
+    try:
+        while True:
+            next(steps)
+    except StopIteration as end:
+        postback: Postback = end.value
+        return postback
+
+
+def making(
+    account: Account, conversion: Conversion, now: datetime, stream: str, line: int
+) -> Generator[bool, None, Postback]:
+    """``prepare``, step by step, so that several conversions can take each step together."""
     network = account.network
     if network is None:
         raise Skip("disabled", "enabled: false")
@@ -137,19 +152,23 @@ def prepare(account: Account, conversion: Conversion, now: datetime, stream: str
         conversion = msgspec.structs.replace(conversion, value=None, currency=None)
         dropped = "the network does not accept the currency: sent without value and currency"
     envelope = network.envelope(conversion) if kind.envelope is None else kind.envelope
+    yield True
     try:
         payload = network.payload_at(conversion, now)
+        yield True
         encoded = _encode(payload)
     except (RecursionError, msgspec.MsgspecError, UnicodeEncodeError):
         raise Skip("invalid", "properties: can't be written as JSON") from None
+    yield True
     note = network.note(payload)
     window = network.resend_window(conversion)
     kept = facts(conversion, stream, line, kind.event, ",".join(network.match_keys(payload)))
     identity = _key(account.section, kind.receiver, conversion)
+    yield True
     other_keys = older_keys(identity, conversion) if conversion.derived_ids else ()
     if network.trial_at:  # an earlier version gave a trial the asset alone, and it may have been a proxy
         other_keys += tuple(each._replace(asset=kind.asset) for each in (identity, *other_keys))
-    if len(encoded) >= network.limits(envelope).payload_bytes:
+    if len(encoded) >= kind.most_bytes:
         message = "larger than the network accepts in a request"
         raise TooLarge(
             NotSent(identity, account.name, kept, "too_large", message, "rejected", other_keys, conversion.applied_rule)
@@ -210,9 +229,11 @@ def _kind(network: Network[Any], c: Conversion) -> Kind:
     if own_limit:
         max_age = min(max_age, timedelta(days=own_limit))
     envelope: dict[str, JSON] | None = None
+    most_bytes = 0
     with suppress(Skip):  # it comes after those of windows and age
         envelope = network.envelope(c)
-    return Kind(event, asset, receiver(asset, network.trial_at), max_age, envelope)
+        most_bytes = network.limits(envelope).payload_bytes
+    return Kind(event, asset, receiver(asset, network.trial_at), max_age, envelope, most_bytes)
 
 
 def receiver_of_trial(asset: str) -> str | None:

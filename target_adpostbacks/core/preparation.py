@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
@@ -17,7 +17,7 @@ from target_adpostbacks.core.digests import KINDS, forms_of
 from target_adpostbacks.core.disclosure import disclosure
 from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.mistakes import located
-from target_adpostbacks.core.postback import TooLarge, prepare
+from target_adpostbacks.core.postback import TooLarge, making, prepare
 from target_adpostbacks.core.prepared import (
     Prepared,
     digest,
@@ -230,7 +230,7 @@ class Preparation:
         for account in accounts:
             yield prepared
             its_own = conversion if stitched is None else stitched.of(account.section)
-            sent = self._for_account(record, its_own, account, now, prepared, key, way)
+            sent = yield from self._for_account(record, its_own, account, now, prepared, key, way)
             if isinstance(sent, Elsewhere):
                 elsewhere[account.label] = sent
             elif sent is not None and account.network:
@@ -280,7 +280,7 @@ class Preparation:
         prepared: Prepared,
         stream_key: Sequence[str],
         way: Way,
-    ) -> Conversion | Elsewhere | None:
+    ) -> Generator[bool, None, Conversion | Elsewhere | None]:
         """What an account gets is added: the conversion that is sent, or why a rule leaves it to others."""
         try:
             for rule in way.rules:
@@ -296,7 +296,10 @@ class Preparation:
                     note(prepared, ruled.unusable, ruled.ruled_columns)
             if self.disclosures and (disclose := self.disclosures.get(account.label)):
                 conversion = disclose(conversion)
-            postback = self.make(account, conversion, now, prepared.stream, prepared.line)
+            if self.make is prepare:
+                postback = yield from making(account, conversion, now, prepared.stream, prepared.line)
+            else:
+                postback = self.make(account, conversion, now, prepared.stream, prepared.line)
         except Elsewhere as elsewhere:
             return elsewhere
         except Skip as skip:
@@ -348,7 +351,8 @@ def _names(match_keys: str) -> frozenset[str]:
     return frozenset(match_keys.split(","))
 
 
-Steps = Iterator[Prepared]
+Steps = Iterator[Any]
+"""The Prepared, then something after each step."""
 
 
 def in_steps(begun: Sequence[Steps]) -> list[Prepared]:

@@ -11,6 +11,7 @@ import string
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from hashlib import sha256
 from itertools import chain
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote
@@ -119,7 +120,7 @@ NEARLY_USED_UP = 90  # percent of a rate limit
 
 _CLICK_ID = r"[A-Za-z0-9_-]+(?:\.(?:[A-Za-z0-9_-]{2}|[A-Za-z0-9_-]{8}))?"  # with what Meta's parameter builder appends
 _FBCLID = re.compile(_CLICK_ID).fullmatch
-_COOKIE = re.compile(rf"fb\.[0-9]+\.[0-9]{{10,13}}\.{_CLICK_ID}").fullmatch
+_COOKIE = re.compile(rf"fb\.[0-9]+\.([0-9]{{10,13}})\.{_CLICK_ID}").fullmatch
 NO_COOKIE = -1
 TOO_OLD = "created more than 90 days before the event"
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -401,9 +402,10 @@ class Meta(Network[MetaSettings]):
             user["client_ip_address"] = address
         if c.user_agent:
             user["client_user_agent"] = c.user_agent
-        if fbc := self._fbc(c):
+        happened = _milliseconds(c)
+        if fbc := self._fbc(c, happened):
             user["fbc"] = fbc
-        if (fbp := c.ids.get("fbp")) and _cookie(fbp, _milliseconds(c)):
+        if (fbp := c.ids.get("fbp")) and _cookie(fbp, happened):
             user["fbp"] = fbp
         if action_source in ("app", "physical_store") and (madid := _madid(c)):
             user["madid"] = madid
@@ -418,15 +420,16 @@ class Meta(Network[MetaSettings]):
         return user
 
     def _phones(self, c: Conversion) -> list[str]:
-        codes = () if phones.is_e164(c.phone[0]) and len(c.phone) == 1 else self.settings.country_codes(c.country)
-        return _distinct(c.phone, phones.digits, codes)
+        if len(c.phone) == 1 and phones.is_e164(number := c.phone[0]):  # most of them
+            return [sha256(number[1:].encode()).hexdigest()]
+        return _distinct(c.phone, phones.digits, self.settings.country_codes(c.country))
 
     def _external_id(self, c: Conversion) -> list[str]:
         if self.settings.hash_external_id:
             return _distinct(c.external_id, _external_id)
         return [*dict.fromkeys((keys.digest_of(raw) or raw[:64]) + raw[64:] for raw in c.external_id)]
 
-    def _fbc(self, c: Conversion) -> str | None:
+    def _fbc(self, c: Conversion, happened: float) -> str | None:
         """``fb.1.<milliseconds of the click>.<fbclid>``, or the cookie of that name where it is of the same click.
 
         Never now, and never after the event: a click's time that is not known is the event's.
@@ -434,7 +437,6 @@ class Meta(Network[MetaSettings]):
         fbclid = super().click_id(c)
         if fbclid is None:  # nor is there a cookie that can be used: it would be the click id
             return None
-        happened = _milliseconds(c)
         cookie = self._of_click(c, fbclid, happened)
         return None if cookie is None or _is_old(cookie, happened) else cookie
 
@@ -470,16 +472,18 @@ class Meta(Network[MetaSettings]):
             data["value"] = c.value
         if c.order_id:
             data["order_id"] = c.order_id
-        items = [item for item in c.contents if item.id]
-        if content_ids := [item.id for item in items] or sold.get("content_ids"):
-            if content_type := _content_type(c):
-                data["content_type"] = content_type
-            data["content_ids"] = content_ids
-        only = c.contents[0] if len(c.contents) == 1 else NO_ITEM
-        if content_name := only.name or sold.get("content_name"):
-            data["content_name"] = content_name
-        if content_category := only.category or sold.get("content_category"):
-            data["content_category"] = content_category
+        items: list[Item] = []
+        if c.contents or sold:
+            items = [item for item in c.contents if item.id]
+            if content_ids := [item.id for item in items] or sold.get("content_ids"):
+                if content_type := _content_type(c):
+                    data["content_type"] = content_type
+                data["content_ids"] = content_ids
+            only = c.contents[0] if len(c.contents) == 1 else NO_ITEM
+            if content_name := only.name or sold.get("content_name"):
+                data["content_name"] = content_name
+            if content_category := only.category or sold.get("content_category"):
+                data["content_category"] = content_category
         if c.num_items is not None:
             data["num_items"] = c.num_items
         if c.search_query:
@@ -527,7 +531,7 @@ class Meta(Network[MetaSettings]):
         said = [*super().unusable(c, sent)]
         if fbc := c.ids.get("fbc"):
             happened = _milliseconds(c)
-            if problem := _cookie_problem(fbc, happened) or (_is_old(fbc, happened) and TOO_OLD):
+            if problem := _cookie_problem(fbc, happened, oldest=happened - MAX_COOKIE_AGE):
                 said.append(f"fbc: {problem}")
         if "fbp" not in sent and (fbp := c.ids.get("fbp")) and (problem := _cookie_problem(fbp, _milliseconds(c))):
             said.append(f"fbp: {problem}")
@@ -686,8 +690,8 @@ _country_hash = _remembering(keys.folded)
 def _distinct(raws: Sequence[str], normalize: Callable[..., str | None], *context: Any) -> list[str]:
     """``keys.distinct_hashed``, with what Meta's parameter builder appends: Meta takes it whole."""
     if len(raws) == 1 and len(raws[0]) < 64:
-        digest = keys.sha256(normalize(raws[0], *context))
-        return [digest] if digest else []
+        normalized = normalize(raws[0], *context)
+        return [sha256(normalized.encode()).hexdigest()] if normalized else []
     if max(map(len, raws)) > 64:
         whole = ((keys.hashed(raw, normalize, *context), raw) for raw in raws)
         return [*dict.fromkeys(digest + keys.appendix(raw) for digest, raw in whole if digest)]
@@ -705,11 +709,13 @@ def _cookie(raw: str | None, happened: float) -> str | None:
     return raw if created != NO_COOKIE and created <= happened + MAX_COOKIE_AHEAD else None
 
 
-def _cookie_problem(raw: str, happened: float) -> str:
+def _cookie_problem(raw: str, happened: float, oldest: float = NO_COOKIE) -> str:
     created = _created(raw)
     if created == NO_COOKIE:
         return "not a cookie of Meta's"
-    return "created more than a minute after the event" if created > happened + MAX_COOKIE_AHEAD else ""
+    if created > happened + MAX_COOKIE_AHEAD:
+        return "created more than a minute after the event"
+    return TOO_OLD if created < oldest else ""
 
 
 def _is_old(cookie: str, happened: float) -> bool:
@@ -723,7 +729,8 @@ def _milliseconds(c: Conversion) -> float:
 @remembered(maxsize=256)  # what a conversion has is asked for up to ten times while it is prepared
 def _created(cookie: str) -> int:
     """The milliseconds of ``fb.1.<milliseconds>.…``, of which older cookies have seconds; or NO_COOKIE."""
-    return int(cookie.split(".", 3)[2].ljust(13, "0")) if _COOKIE(cookie) else NO_COOKIE
+    known = _COOKIE(cookie)
+    return int(known[1].ljust(13, "0")) if known else NO_COOKIE
 
 
 def _madid(c: Conversion) -> str | None:
@@ -759,6 +766,8 @@ def _custom_properties(c: Conversion, action_source: str) -> dict[str, JSON]:
 
 
 def _given_content_type(c: Conversion) -> str:
+    if not (c.content_type or c.properties):
+        return ""
     return (c.content_type or as_text(c.properties.get("content_type")) or "").lower()
 
 

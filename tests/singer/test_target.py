@@ -101,7 +101,7 @@ def test_a_record_for_two_networks_has_two_outcomes(target: Target) -> None:
     ("mistake", "told"),
     [
         (
-            "preparation.Preparation._for_account = lambda *given: None",
+            "preparation.Preparation._for_account = lambda *given: iter(())",
             "2 of 2 records have no outcome, 0 of 0 outcomes were",
         ),
         ("delivery.Delivery.submit = lambda *given: None", "0 of 2 records have no outcome, 0 of 2 outcomes were"),
