@@ -32,9 +32,10 @@ class Aging(NamedTuple):
     def part(self) -> str:
         """The last key of the next part of the table, None at its end, and whether something there is old."""
         return f"""
-            SELECT max({self.key}) AS last, max(CASE WHEN {self.condition} THEN 1 ELSE 0 END) AS is_any
-            FROM (SELECT * FROM {self.table} WHERE {self.key} > :after ORDER BY {self.key} LIMIT {EXPIRED_ROWS})
-            AS {self.table}
+            SELECT max(reached) AS last, max(is_old) AS is_any FROM (
+                SELECT {self.key} AS reached, CASE WHEN {self.condition} THEN 1 ELSE 0 END AS is_old
+                FROM {self.table} WHERE {self.key} > :after ORDER BY {self.key} LIMIT {EXPIRED_ROWS}
+            ) AS part
         """
 
     @property
