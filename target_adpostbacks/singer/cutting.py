@@ -16,6 +16,14 @@ class Cut:
 
     def add(self, chunk: bytes) -> Iterator[bytes]:
         """The lines that end in the chunk; one that is Overlong by itself."""
+        if self._length + len(chunk) <= MAX_LINE:  # none of them is
+            if (end := chunk.rfind(b"\n")) < 0:
+                self._keep(chunk)
+                return
+            yield b"".join((*self._rest, memoryview(chunk)[:end]))
+            rest = chunk[end + 1 :]
+            self._rest, self._length = [rest], len(rest)
+            return
         first, newline, others = chunk.partition(b"\n")
         self._keep(first)
         if not newline:

@@ -291,7 +291,7 @@ class TargetAdpostbacks(CommandTarget):
 
     def _take_postbacks(self, postbacks: Sequence[Postback]) -> None:
         """Deliver what a worker says that as many records come to."""
-        for stream, count in Counter(postback.facts.stream for postback in postbacks).items():
+        for stream, count in Counter([postback.facts.stream for postback in postbacks]).items():
             self._sinks[stream].records += count
         self.delivery_run.take_postbacks(postbacks, self.states.place)
 

@@ -18,13 +18,17 @@ import msgspec
 from target_adpostbacks.workers.process import BLOCK, HEADER, LENGTH, NEWS
 from target_adpostbacks.workers.work import Answer, Work, unpacked
 
-BLOCK_BYTES = 256 * 1024
+BLOCK_BYTES = 192 * 1024
+"""From so many on, what has been read is handed out: one read of a file, or some of a pipe."""
 AHEAD = 3
 """Blocks for each worker that are handed out before their turn comes."""
 PIPE_BYTES = 1024 * 1024
 END_SECONDS = 2
 """Between the end of its input and the end of a worker, at most."""
-START = "import sys; sys.path[:] = sys.argv[1:]; from target_adpostbacks.workers.process import main; main()"
+START = (
+    "import gc, sys; gc.disable(); sys.path[:] = sys.argv[1:];"
+    " from target_adpostbacks.workers.process import main; main()"
+)
 ENVIRONMENT = (
     "PYTHONHOME PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX PYTHONTZPATH LD_LIBRARY_PATH DYLD_LIBRARY_PATH".split()
 )
