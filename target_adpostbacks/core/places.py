@@ -7,6 +7,9 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
+
+import msgspec
 
 from target_adpostbacks.core.match_keys import remembering
 from target_adpostbacks.core.memo import remembered
@@ -116,13 +119,24 @@ def _codes(country: str) -> Mapping[str | None, str]:
     """Every name and code of a state of the US or Canada, as ``place`` writes it, to its code."""
     import pycountry  # takes a while to import, and few records need it
 
-    french = gettext.translation("iso3166-2", pycountry.LOCALES_DIR, ["fr"]).gettext
+    # Through its own classes it would keep the regions of all countries, 5 MB in each process.
+    (regions,) = _decode_regions(Path(pycountry.DATABASE_DIR, "iso3166-2.json").read_bytes()).values()
+    own = [(region.code[3:].lower(), region.name) for region in regions if region.code.startswith(f"{country}-")]
     codes: dict[str | None, str] = {**_OTHER_NAMES[country]}
-    for region in (region for region in pycountry.subdivisions if region.country_code == country):
-        code = region.code[3:].lower()
-        names = (code, region.name, french(region.name)) if country == "CA" else (code, region.name)
-        codes.update((place(name), code) for name in names)
+    for code, english in own:
+        codes.update((place(name), code) for name in (code, english))
+    if country == "CA":
+        french = gettext.translation("iso3166-2", pycountry.LOCALES_DIR, ["fr"]).gettext
+        codes.update((place(french(english)), code) for code, english in own)
     return codes
+
+
+class _Region(msgspec.Struct):
+    code: str  # ``'CA-QC'``
+    name: str
+
+
+_decode_regions = msgspec.json.Decoder(dict[str, list[_Region]]).decode
 
 
 _COUNTRY = {
