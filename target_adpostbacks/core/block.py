@@ -145,7 +145,9 @@ def _text(value: Any) -> str:
 
 def _texts(values: Values) -> Values | None:
     """Texts as they are, if all of them are printable, trimmed, and none is a word for nothing."""
-    is_clean = "".join(values).isprintable() and [*map(str.strip, values)] == [*values] and HASHES.isdisjoint(values)
+    joined = "".join(values)
+    is_trimmed = " " not in joined or [*map(str.strip, values)] == [*values]  # no other white space is printable
+    is_clean = is_trimmed and joined.isprintable() and HASHES.isdisjoint(values)
     return values if is_clean and not has_placeholder(values) else None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from target_adpostbacks.core import match_keys, phones
@@ -257,7 +258,13 @@ class Network(ABC, Generic[S]):
 
     def unusable(self, conversion: Conversion, sent: Collection[str]) -> Iterable[str]:
         """``'email: not an e-mail address'``: columns that are not among the match keys ``sent``, and why."""
+        if self._made_of_columns.issubset(sent) and len(conversion.email) < 2 and len(conversion.phone) < 2:
+            return ()  # no value is missing
         return left_out(conversion, self.match_columns, sent, self._readings)
+
+    @cached_property
+    def _made_of_columns(self) -> frozenset[str]:
+        return frozenset(self.match_columns.values())
 
     def phone(self, raw: str, country_codes: tuple[str, ...]) -> str | None:
         """A phone number as the network reads it; None where it can't be used."""

@@ -329,8 +329,9 @@ class Meta(Network[MetaSettings]):
         if click := super().click(conversion):
             return click
         # The _fbc cookie is nothing but a click id with the time of the click.
-        cookie = _cookie(conversion.ids.get("fbc"), _milliseconds(conversion))
-        return ("fbclid", cookie) if cookie else None
+        if (fbc := conversion.ids.get("fbc")) and (cookie := _cookie(fbc, _milliseconds(conversion))):
+            return "fbclid", cookie
+        return None
 
     def envelope(self, conversion: Conversion) -> dict[str, JSON]:
         code = self.test_code(conversion)
@@ -547,7 +548,10 @@ class Meta(Network[MetaSettings]):
         return said
 
     def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
-        return [key for key in payload["user_data"] if key != "client_user_agent"]
+        names = [*payload["user_data"]]
+        if "client_user_agent" in names:
+            names.remove("client_user_agent")
+        return names
 
     def request(self, envelope: Mapping[str, JSON], payloads: Sequence[JSON]) -> Request:
         settings = self.settings
