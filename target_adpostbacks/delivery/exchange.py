@@ -153,10 +153,11 @@ class Exchange:
         }
 
     def _scrubbed(self, outcomes: list[Outcome], batch: Sequence[Queued]) -> list[Outcome]:
-        secrets = self._lane.secrets
         seen = different(outcomes)
+        if not any(outcome.code or outcome.message for outcome in seen):
+            return outcomes
+        secrets, texts = self._lane.secrets, _texts(batch)
         originals = dict.fromkeys(outcome.message for outcome in seen if outcome.message)
-        texts = _texts(batch) if any(outcome.code or outcome.message for outcome in seen) else frozenset()
         messages = {original: scrubbed(original, secrets, texts) for original in islice(originals, MAX_MESSAGES)}
         clean: dict[Outcome, Outcome] = {}
         for outcome in seen:

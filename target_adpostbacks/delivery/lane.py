@@ -167,6 +167,8 @@ def others(answer: Outcome) -> Outcome:
 def seconds(retry_after: str, now: datetime) -> float:
     """``'30'`` or an HTTP date as seconds from now; 0 for what is neither or lies in the past."""
     text = retry_after.strip()
+    if not text:
+        return 0.0
     if text.isdecimal():
         return float(text[:12])
     try:

@@ -125,7 +125,7 @@ class SharedFile:
 def _number(path: str) -> int:
     """The file's inode; 0 where there is none."""
     try:
-        return Path(path).stat().st_ino
+        return os.stat(path).st_ino  # noqa: PTH116 - asked for each request
     except FileNotFoundError:
         return 0
 

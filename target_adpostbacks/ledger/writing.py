@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -87,9 +88,11 @@ class Ledger:
         self, keys: Sequence[tuple[str, str, str, str, str, bool]], *, corrections: bool = False
     ) -> dict[tuple[Any, ...], Earlier]:
         """What the ledger has of ``keys`` (IDENTITY). ``corrections``: also those of the conversions among them."""
+        by_asset: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for network, asset, _, event_id, _, _ in keys:
+            by_asset[network, asset].append(event_id)
         by_key: dict[tuple[Any, ...], Earlier] = {}
-        for network, asset in dict.fromkeys([key[:2] for key in keys]):
-            event_ids = [key[3] for key in keys if key[:2] == (network, asset)]
+        for (network, asset), event_ids in by_asset.items():
             is_asked, ids = self._database.among("event_id", "ids", event_ids)
             rows = self._database.read(statements.EARLIER + is_asked, {"network": network, "asset": asset, **ids})
             by_key.update((row[: len(IDENTITY)], Earlier(*row[len(IDENTITY) :])) for row in rows)
