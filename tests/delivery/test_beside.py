@@ -472,10 +472,17 @@ def test_a_later_run_of_a_task_takes_over_at_once(begin: Begin) -> None:
 
 
 def test_a_lease_is_renewed_while_a_request_takes_its_time(begin: Begin) -> None:
-    slow, other = begin("slow", lease_seconds=0.6), begin("other", lease_seconds=0.6)
+    slow, other = begin("slow", lease_seconds=6), begin("other")
+
+    def ends() -> float:
+        ((until,),) = slow.read("SELECT until FROM claim_owners WHERE owner = 'slow'")
+        return float(until)
 
     def wait() -> None:
-        time.sleep(1.5)
+        first, patience = ends(), time.monotonic() + 60
+        while ends() == first and time.monotonic() < patience:
+            time.sleep(0.1)
+        assert ends() > first
         assert other.deliver("a").counts == {"open busy": 1}
 
     slow.delivery._transport = slow.answers = Answers(meanwhile(wait))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -124,14 +123,14 @@ def test_who_has_lost_a_claim_may_not_send(begin: Begin, ledger_url: str) -> Non
     assert slow.take([A, B], "default").keys() == {B}
 
 
-def test_a_lease_is_moved_on_by_every_use(begin: Begin) -> None:
-    one, other = begin("one", lease_seconds=1), begin("other")
+def test_a_lease_is_moved_on_by_every_use(begin: Begin, ledger_url: str) -> None:
+    one, other = begin("one", lease_seconds=600), begin("other", lease_seconds=6000)
     one.take([A], "default")
     for use in (one.renew, lambda: one.request([A]), lambda: one.take([B], "default")):
-        time.sleep(0.6)
+        age(ledger_url, 400)
         assert use()
         assert other.take([A], "default") == {}
-    time.sleep(1.1)
+    age(ledger_url, 601)
     assert other.take([A], "default").keys() == {A}
 
 
