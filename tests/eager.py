@@ -47,6 +47,6 @@ if __name__ == "__main__":
     vars(line_workers)["Workers"] = Eager
     reader.WORKERS_AFTER = 1
     if COUNT == LINE_BY_LINE:
-        reader.WORKERS_AFTER = reader.LONG_FILE = sys.maxsize
+        reader.WORKERS_AFTER = reader.LONG_FILE = reader.BLOCKS_AFTER = sys.maxsize
     reader.LineReader.__init__.__kwdefaults__["chunk"] = 600  # type: ignore[index]
     __main__.main()

@@ -52,7 +52,7 @@ class Lines(Preparing):
         self._maps: dict[str, Sequence[StreamMap]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_maps": {}}  # no process can give them to another
+        return {**super().__getstate__(), "_maps": {}}  # no process can give them to another
 
     def tell(self, news: Mapping[str, Stream | None]) -> None:
         """Streams, each as it is read from now on; None: not here."""
@@ -68,7 +68,7 @@ class Lines(Preparing):
         lines = block.split(b"\n")
         answer = Answer([None] * len(lines))
         waiting: dict[str, dict[int, Any]] = {}  # records by their line, which are prepared together
-        for at, line in enumerate(lines):
+        for at, line in enumerate(lines if self.streams else ()):
             if (told := self._told(line)) is None:
                 continue
             name, record, stream = told

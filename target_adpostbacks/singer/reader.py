@@ -37,6 +37,10 @@ TICK_LINES = 128
 """Lines after which the clock is looked at."""
 CHUNK = 256 * 1024
 BOM = b"\xef\xbb\xbf"
+FIRST_BYTES = 4 * 1024
+"""Read at once until a line has come, so that blocks may begin behind it."""
+BLOCKS_AFTER = 1
+"""Lines after which blocks pay that take no process."""
 WORKERS_AFTER = 3_000
 """Lines after which an input is long enough for worker processes to pay."""
 LONG_FILE = 4 * 1024 * 1024
@@ -94,6 +98,10 @@ class LineReader(GenericSingerReader[bytes]):
         """End reading between two lines; may be called by a signal handler."""
         self.stopped = True
         os.write(self._wake_writer, b"x")
+
+    def prepares_here(self) -> None:
+        """What ``start_workers`` starts has no processes: it is asked for with the first lines."""
+        self.workers_after = min(self.workers_after, BLOCKS_AFTER)
 
     def tick_if_due(self, *, at_once: bool = False) -> None:
         """Tick, if that was not done just now."""
@@ -279,7 +287,7 @@ class LineReader(GenericSingerReader[bytes]):
             self.tick_if_due(at_once=not ready)
             if descriptor not in ready:
                 continue
-            chunk = os.read(descriptor, self._chunk)
+            chunk = os.read(descriptor, self._chunk if self.line else min(self._chunk, FIRST_BYTES))
             is_ended = not chunk
             for text in cut.add(chunk) if chunk else cut.end():
                 yield from lines_of(text)

@@ -125,6 +125,8 @@ class TargetAdpostbacks(CommandTarget):
         self.message_reader.bad_line = self._bad_line
         self.message_reader.tick = self._tick
         self.message_reader.start_workers = self._start_workers
+        if self.line_workers.count == 0:
+            self.message_reader.prepares_here()
         self.message_reader.schema_came = self._schema_came
         self.message_reader.activated = self._activated
         self.message_reader.postbacks = self._take_postbacks

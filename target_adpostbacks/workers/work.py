@@ -55,11 +55,14 @@ class Work(Protocol):
 
 
 class Preparing:
-    """How a worker prepares: ``preparation`` without its secrets, ``unmet`` as in ``Answer``."""
+    """How a worker prepares: ``preparation``, of which another process gets no secret, ``unmet`` as in ``Answer``."""
 
     def __init__(self, preparation: Preparation, unmet: Iterable[str]) -> None:
-        self.preparation = preparation.without_secrets()
+        self.preparation = preparation
         self.unmet = [*unmet]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "preparation": self.preparation.without_secrets()}
 
     def prepare_all(self, records: Sequence[Any], stream: str, key: Any, lines: Sequence[int]) -> list[Prepared]:
         """As ``Run.prepare``, several at a time."""

@@ -312,6 +312,24 @@ def test_workers_start_at_once_where_a_file_is_known_to_be_long(
     assert is_known or started_at[0] >= WORKERS_AFTER
 
 
+@pytest.mark.parametrize("is_here", [True, False])
+def test_blocks_that_need_no_process_begin_with_the_first_lines(is_here: bool) -> None:
+    """A pipe gives its first lines by few, so that a short input is prepared in blocks, too."""
+    started_at: list[int] = []
+    reader = LineReader()
+    reader.start_workers = lambda: started_at.append(reader.line)
+    if is_here:
+        reader.prepares_here()
+    receiving, sending = os.pipe()
+    with os.fdopen(sending, "wb") as pipe:
+        pipe.write(SCHEMA + (RECORD.removesuffix(b"}\n") + b" " * 1_000 + b"}\n") * 30)
+    with os.fdopen(receiving, "rb", buffering=0) as source:
+        result = Heard(reader)
+        result.read(source)
+    assert len(result.records) == 30
+    assert [line < 6 for line in started_at] == [True] * is_here
+
+
 def test_an_error_names_field_and_rule() -> None:
     assert str(BadLine("record", "missing")) == "record: missing"
 
