@@ -180,6 +180,9 @@ class Network(ABC, Generic[S]):
         """``payload``, where it depends on when it is made."""
         return self.payload(conversion)
 
+    def expect(self, conversion: Conversion) -> None:
+        """Its payload is asked for next, with those of others: what many have can be made of them together."""
+
     def asset(self, conversion: Conversion) -> str:
         """What receives it at the network (pixel, data set, app …), part of the identity; empty: nothing does."""
         return self.asset_of(conversion.event_source)

@@ -152,6 +152,7 @@ def making(
         conversion = msgspec.structs.replace(conversion, value=None, currency=None)
         dropped = "the network does not accept the currency: sent without value and currency"
     envelope = network.envelope(conversion) if kind.envelope is None else kind.envelope
+    network.expect(conversion)
     yield True
     try:
         payload = network.payload_at(conversion, now)

@@ -23,11 +23,13 @@ from target_adpostbacks.core import mobile, phones, places
 from target_adpostbacks.core.answers import JSON, Flow, Outcome, Request, Response, Skip, Verdict, by_status
 from target_adpostbacks.core.birth_dates import date_of_birth
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
+from target_adpostbacks.core.events import EventTable
 from target_adpostbacks.core.memo import remembered
 from target_adpostbacks.core.network import Limits, Network
 from target_adpostbacks.core.payloads import as_integer, as_number, as_text, as_texts, prune
 from target_adpostbacks.core.properties import passed_on
 from target_adpostbacks.core.settings import PhoneSettings, doc
+from target_adpostbacks.core.together import Together
 
 DATA_SET_URL = "https://graph.facebook.com/{api_version}/{pixel_id}"
 URL = DATA_SET_URL + "/events"
@@ -302,6 +304,13 @@ class Meta(Network[MetaSettings]):
         "80004": "Lower requests_per_second; the next run sends what is open.",
     }
 
+    def __init__(self, settings: MetaSettings, preset: EventTable | None = None, account: str = "default") -> None:
+        super().__init__(settings, preset, account)
+        self._people = Together(self._of_columns)
+
+    def expect(self, conversion: Conversion) -> None:
+        self._people.expect(conversion)
+
     def action_source(self, conversion: Conversion) -> str:
         return self.settings.action_source or ACTION_SOURCES[conversion.event_source]
 
@@ -375,39 +384,7 @@ class Meta(Network[MetaSettings]):
         }
 
     def _user_data(self, c: Conversion, action_source: str) -> dict[str, JSON]:
-        user: dict[str, JSON] = {}
-        hashes: list[str] | None
-        if c.email and (hashes := _distinct(c.email, email)):
-            user["em"] = hashes
-        if c.phone and (hashes := self._phones(c)):
-            user["ph"] = hashes
-        if c.first_name and (hashes := _name_hash(c.first_name)):
-            user["fn"] = hashes
-        if c.last_name and (hashes := _name_hash(c.last_name)):
-            user["ln"] = hashes
-        if c.gender and (hashes := _gender_hash(c.gender)):
-            user["ge"] = hashes
-        if c.date_of_birth and (hashes := _birth_hash(c.date_of_birth, c.event_time.year)):
-            user["db"] = hashes
-        if c.city and (hashes := _city_hash(c.city)):
-            user["ct"] = hashes
-        if c.state and (hashes := _state_hash(c.state, keys.unhashed(c.country))):
-            user["st"] = hashes
-        if c.postal_code and (hashes := _postal_code_hash(c.postal_code, keys.unhashed(c.country))):
-            user["zp"] = hashes
-        if c.country and (hashes := _country_hash(c.country)):
-            user["country"] = hashes
-        if c.external_id and (ids := self._external_id(c)):
-            user["external_id"] = ids
-        if c.ip_address and (address := _ip_address(c.ip_address)):
-            user["client_ip_address"] = address
-        if c.user_agent:
-            user["client_user_agent"] = c.user_agent
-        happened = _milliseconds(c)
-        if fbc := self._fbc(c, happened):
-            user["fbc"] = fbc
-        if (fbp := c.ids.get("fbp")) and _cookie(fbp, happened):
-            user["fbp"] = fbp
+        user = self._people.of(c)
         if action_source in ("app", "physical_store") and (madid := _madid(c)):
             user["madid"] = madid
         if c.lead_id and (lead_id := _lead_id(c.lead_id)):
@@ -419,6 +396,34 @@ class Meta(Network[MetaSettings]):
         if len(user) <= MOST_TOO_LITTLE and any(user.keys() <= too_little for too_little in TOO_LITTLE):
             raise Skip("no_match_key", f"needed: {self.match_rules[c.event_source]}")
         return user
+
+    def _of_columns(self, conversions: Sequence[Conversion]) -> list[dict[str, JSON]]:
+        """What of ``user_data`` is made of columns, for each conversion."""
+        cs, happened = conversions, [*map(_milliseconds, conversions)]
+        values: dict[str, Sequence[JSON]] = {
+            "em": [c.email and _distinct(c.email, email) for c in cs],
+            "ph": [c.phone and self._phones(c) for c in cs],
+            "fn": [c.first_name and _name_hash(c.first_name) for c in cs],
+            "ln": [c.last_name and _name_hash(c.last_name) for c in cs],
+            "ge": [c.gender and _gender_hash(c.gender) for c in cs],
+            "db": [c.date_of_birth and _birth_hash(c.date_of_birth, c.event_time.year) for c in cs],
+            "ct": [c.city and _city_hash(c.city) for c in cs],
+            "st": [c.state and _state_hash(c.state, keys.unhashed(c.country)) for c in cs],
+            "zp": [c.postal_code and _postal_code_hash(c.postal_code, keys.unhashed(c.country)) for c in cs],
+            "country": [c.country and _country_hash(c.country) for c in cs],
+            "external_id": [c.external_id and self._external_id(c) for c in cs],
+            "client_ip_address": [c.ip_address and _ip_address(c.ip_address) for c in cs],
+            "client_user_agent": [c.user_agent for c in cs],
+            "fbc": [*map(self._fbc, cs, happened)],
+            "fbp": [_cookie(c.ids.get("fbp"), at) for c, at in zip(cs, happened, strict=True)],
+        }
+        names = [name for name, each in values.items() if any(each)]
+        if not names:
+            return [{} for _ in cs]
+        rows = zip(*map(values.__getitem__, names), strict=True)
+        if all(all(values[name]) for name in names):
+            return [dict(zip(names, row, strict=True)) for row in rows]
+        return [{name: value for name, value in zip(names, row, strict=True) if value} for row in rows]
 
     def _phones(self, c: Conversion) -> list[str]:
         if len(c.phone) == 1 and phones.is_e164(number := c.phone[0]):  # most of them

@@ -8,7 +8,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from conftest import COLUMNS, a_record
+from conftest import COLUMNS, NOW, a_record, an_account
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_record import COLUMN_NAMES, FULL, ODD, VALUES
@@ -16,6 +16,7 @@ from test_record import COLUMN_NAMES, FULL, ODD, VALUES
 from target_adpostbacks.core.block import LEAST, read_block
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion
 from target_adpostbacks.core.layout import Columns
+from target_adpostbacks.core.preparation import Preparation
 from target_adpostbacks.core.record import parse
 from target_adpostbacks.networks import EXACT_IDS, IDS, LANDING
 
@@ -213,3 +214,24 @@ def test_a_record_that_is_nested_too_deeply_takes_no_other_with_it(depth: int) -
     records = [a_record(event_id=f"e-{at}", properties={"plan": deep if at == 2 else "gold"}) for at in range(6)]
     read = read_block(records, COLUMNS)
     assert [each is None or each.event_id == f"e-{at}" for at, each in enumerate(read)] == [True] * 6
+
+
+SECTIONS = ("meta", "tiktok", "reddit", "snapchat")
+FOR_ALL = {name: values for name, values in CLEAN.items() if name not in ("network", "click_id", "event_id")}
+SENT = {name: st.sampled_from((*values, None, "")) for name, values in FOR_ALL.items()}
+UNTIDY = {name: st.sampled_from([*FOR_ALL.get(name, ()), *ODD]) for name in {*FOR_ALL, *COLUMN_NAMES} - {"network"}}
+
+
+def for_several_networks() -> Preparation:
+    accounts = {name: [an_account(name, send="all")] for name in SECTIONS}
+    return Preparation(accounts, COLUMNS, {name: name for name in SECTIONS})
+
+
+@settings(max_examples=150, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(columns_of_some(SENT) | columns_of_some(UNTIDY))
+def test_what_is_prepared_together_is_what_each_record_comes_to_alone(changes: list[dict[str, Any]]) -> None:
+    person = {"email": "ada@example.com", "value": 5, "currency": "EUR", "fbp": "fb.1.1795000000000.1", "network": None}
+    records = [{**a_record(event_id=f"e-{at}"), **person, **each} for at, each in enumerate(changes)]
+    together = for_several_networks().prepare_all(records, NOW, stream="rows", lines=range(len(records)))
+    alone = [for_several_networks().prepare(each, NOW, stream="rows", line=at) for at, each in enumerate(records)]
+    assert together == alone
