@@ -183,7 +183,7 @@ def test_the_text_holds_nothing_that_slack_would_read_as_a_link_or_a_mention() -
 
 
 def slow(_: Received) -> Answer:
-    return Answer(200, b"ok", delay_seconds=3)
+    return Answer(200, b"ok", delay_seconds=30)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_what_fails_is_one_warning_without_the_url(
     began = time.monotonic()
     tally = deliver([fresh(1)], config)
     assert tally.open == {"credentials": 1}
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 20
     assert len(webhook.received) == 1  # no redirect was followed, nothing tried again
     assert caplog.text.count("notify:") == 1
     assert f"notify: nobody was told of credential_failures: {why}" in caplog.text

@@ -226,14 +226,14 @@ def test_an_answer_that_is_cut_off_is_none(server: LocalServer) -> None:
     assert silence.value.sent
 
 
-@pytest.mark.parametrize("answer", [Answer(delay_seconds=3), Answer(body=b"x" * 100, drip_seconds=0.2)])
+@pytest.mark.parametrize("answer", [Answer(delay_seconds=30), Answer(body=b"x" * 100, drip_seconds=0.3)])
 def test_the_deadline_is_for_the_whole_request(server: LocalServer, answer: Answer) -> None:
     server.answer = lambda _: answer
     started = time.monotonic()
     with pytest.raises(Unreachable) as silence:
         HttpTransport()(Request(url=server.url, body={}), 1)
     assert (silence.value.why, silence.value.sent) == ("timed out", True)
-    assert time.monotonic() - started < 2.5
+    assert time.monotonic() - started < 20
 
 
 def test_headers_that_drip_end_at_the_deadline_too() -> None:
