@@ -22,7 +22,7 @@ from target_adpostbacks.core import accounts, preparation
 from target_adpostbacks.core.conversion import Conversion
 from target_adpostbacks.core.preparation import Preparation
 from target_adpostbacks.ledger import UnusableLedger
-from target_adpostbacks.run import ahead
+from target_adpostbacks.run import ahead, delivering
 from target_adpostbacks.sandbox import Sandbox
 
 WAIT_SECONDS = 20
@@ -153,6 +153,19 @@ def test_a_record_of_a_slow_iterator_waits_for_no_other(config: dict[str, Any], 
             time.sleep(2 * ahead.BLOCK_SECONDS)
 
     assert deliver(records(), {**config, "batch_size_rows": 1}).accepted == 4
+
+
+@pytest.mark.parametrize("before", [0, 2])
+def test_a_record_that_is_late_waits_for_its_batch_to_fill_as_any_other(
+    config: dict[str, Any], sandbox: Sandbox, before: int
+) -> None:
+    def records() -> Iterator[dict[str, Any]]:
+        yield from map(fresh, range(before))
+        time.sleep(1.2 * delivering.TICK_SECONDS)
+        yield from map(fresh, range(before, 5))
+
+    assert deliver(records(), config).accepted == 5
+    assert len(sandbox.requests) == 1
 
 
 @pytest.mark.usefixtures("quick")

@@ -28,14 +28,14 @@ WAIT_SECONDS = 0.5
 class Ahead:
     """Hands the run its records: in blocks, by ``count`` workers once many have come. Not after ``close``.
 
-    ``waited``: seconds for which the last block prepared here may have waited for its last record.
+    ``waited``: seconds for which the first record of the last block that was prepared here had waited for its last one.
     """
 
     def __init__(self, run: Run, stream: str, key: Sequence[str], count: int, log: logging.Logger) -> None:
         self._run, self._stream, self._key, self._count, self._log = run, stream, key, count, log
         self.waited = 0.0
         self._waiting: deque[Pending | Prepared | None] = deque()  # for a block that is prepared here
-        self._taken = -math.inf  # when the block before it was
+        self._came, self._taken = 0.0, -math.inf  # when its first record did, and when the block before was
         self._workers: Workers | None = None
         self._filling: list[bytes | Prepared] = []  # a record, or what it came to here
         self._first, self._size, self._since = 1, 0, 0.0
@@ -66,10 +66,12 @@ class Ahead:
 
     def _wait(self, each: Pending | Prepared) -> None:
         """Until the block is full; an iterator that takes its time is not waited for."""
+        now = time.monotonic()
+        if not self._waiting:
+            self._came = now
         self._waiting.append(each)
-        waited = time.monotonic() - self._taken
-        if waited >= BLOCK_SECONDS or len(self._waiting) >= IN_STEP:
-            self.waited = waited
+        if now - self._taken >= BLOCK_SECONDS or len(self._waiting) >= IN_STEP:
+            self.waited = now - self._came
             self._take_waiting()
 
     def _take_waiting(self) -> None:
