@@ -1,4 +1,4 @@
-"""How long it takes to read a record of each kind, beside decoding its JSON in the same run.
+"""How long it takes to read a record of each kind, alone and of a block, beside decoding its JSON in the same run.
 
 The kinds take turns, so that a busy machine is busy for all of them, and the best turn of each counts.
 ``--rounds`` changes how many turns there are.
@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import msgspec
 from throughput import records
 
+from target_adpostbacks.core.block import read_block
 from target_adpostbacks.core.columns import READERS
 from target_adpostbacks.core.layout import Columns
+from target_adpostbacks.core.network import IN_STEP
 from target_adpostbacks.core.record import parse
 from target_adpostbacks.networks import NETWORKS
 
@@ -44,12 +46,19 @@ def kinds() -> dict[str, dict[str, Any]]:
     }
 
 
-def microseconds(call: Callable[[], Any]) -> float:
-    """What one call took, on average over a turn."""
-    begun = time.perf_counter()
-    for _ in range(CALLS):
+def together(records: Sequence[dict[str, Any]], columns: Columns) -> None:
+    """Read a block; what is odd is read alone."""
+    for record, read in zip(records, read_block(records, columns), strict=True):
+        if read is None:
+            parse(record, columns)
+
+
+def microseconds(call: Callable[[], Any], calls: int) -> float:
+    """What one of so many calls took, on average."""
+    begun = time.process_time()
+    for _ in range(calls):
         call()
-    return (time.perf_counter() - begun) / CALLS * 1e6
+    return (time.process_time() - begun) / calls * 1e6
 
 
 def main() -> None:
@@ -60,13 +69,15 @@ def main() -> None:
     for kind, record in kinds().items():
         calls[kind, "decoded"] = partial(msgspec.json.Decoder().decode, msgspec.json.encode(record))
         calls[kind, "read"] = partial(parse, record, columns)
+        calls[kind, "of a block"] = partial(together, [record] * IN_STEP, columns)
     best = dict.fromkeys(calls, float("inf"))
     for _ in range(parser.parse_args().rounds):
         for name, call in calls.items():
-            best[name] = min(best[name], microseconds(call))
+            best[name] = min(best[name], microseconds(call, CALLS // IN_STEP if name[1] == "of a block" else CALLS))
     for kind in kinds():
-        read, decoded = best[kind, "read"], best[kind, "decoded"]
-        print(f"{kind:32} {read:5.1f} µs, {read / decoded:4.1f} times its decoding")
+        read, decoded, of_block = best[kind, "read"], best[kind, "decoded"], best[kind, "of a block"] / IN_STEP
+        times = f"{read / decoded:4.1f} and {of_block / decoded:4.1f} times its decoding"
+        print(f"{kind:32} {read:5.1f} µs alone, {of_block:5.1f} of a block, {times}")
 
 
 if __name__ == "__main__":

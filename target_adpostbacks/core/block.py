@@ -73,6 +73,8 @@ def _read(names: Iterable[str], rows: Sequence[Values], columns: Columns) -> Seq
     for name in shape.unknown:
         if not _CONTAINERS.isdisjoint(map(type, by_name[name])):
             odd.update(at for at, value in enumerate(by_name[name]) if object_of(value))
+    if len(odd) > len(rows) / 2:
+        return [None] * len(rows)
     out = {name: _column(by_name[name], _text, _texts, None, odd) for name in shape.text_columns}
     for name, field, read in shape.others:
         read = partial(_items, read) if field == "contents" else read
@@ -108,16 +110,22 @@ def _is_empty(value: Any) -> bool:
 def _column(values: Values, read: Callable[[Any], Any], quick: Quick | None, default: Any, odd: set[int]) -> Values:
     """A column as the conversions have it; ``odd`` gets the places of values that need more than their reader."""
     present = values if all(values) else [value for value in values if not _is_empty(value)]
-    try:
-        clean = quick(present) if quick else [*map(read, present)]
-    except _NOT_CLEAN:
-        clean = None
-    if clean is None or None in clean:
-        return _with_care(values, read, default, odd)
+    clean = _attempted(quick, present) if quick else None
+    if clean is None:
+        clean = _attempted(lambda values: [*map(read, values)], present)
+        if clean is None or None in clean:
+            return _with_care(values, read, default, odd)
     if present is values:
         return clean
     rest = iter(clean)
     return [default if _is_empty(value) else next(rest) for value in values]
+
+
+def _attempted(read: Quick, values: Values) -> Values | None:
+    try:
+        return read(values)
+    except _NOT_CLEAN:
+        return None
 
 
 _NOT_CLEAN = (TypeError, ValueError, Unusable, msgspec.ValidationError)

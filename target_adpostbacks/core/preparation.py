@@ -20,8 +20,10 @@ from target_adpostbacks.core.mistakes import located
 from target_adpostbacks.core.postback import TooLarge, making, prepare
 from target_adpostbacks.core.prepared import (
     Prepared,
+    Steps,
     digest,
     for_nobody,
+    in_steps,
     invalid,
     mark_stitched,
     no_conversion,
@@ -349,19 +351,6 @@ class Preparation:
 @lru_cache(maxsize=1_000)
 def _names(match_keys: str) -> frozenset[str]:
     return frozenset(match_keys.split(","))
-
-
-Steps = Iterator[Any]
-"""The Prepared, then something after each step."""
-
-
-def in_steps(begun: Sequence[Steps]) -> list[Prepared]:
-    """What each of them comes to; all take their first step, then all their second, and so on."""
-    all_prepared = [next(steps) for steps in begun]
-    going = begun
-    while going:
-        going = [steps for steps in going if next(steps, None) is not None]
-    return all_prepared
 
 
 def _identified(

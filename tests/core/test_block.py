@@ -179,6 +179,12 @@ def test_the_order_of_columns_is_no_matter() -> None:
     assert read_block(records, COLUMNS) == one_by_one(records)
 
 
+def test_where_most_records_are_odd_all_are_read_alone() -> None:
+    records = [a_record(note={"city": "Graz"} if at < 4 else "x", email="ada@example.com") for at in range(6)]
+    assert read_block(records, COLUMNS) == [None] * 6
+    assert None not in read_block(records[:1] + records[4:] * 2, COLUMNS)[1:]
+
+
 def test_a_column_in_capitals_fills_in_for_one_that_is_empty_in_some_records() -> None:
     records = [
         {**a_record(EMAIL="b@example.com"), "email": email} for email in ("a@example.com", "", None, "c@example.com")
