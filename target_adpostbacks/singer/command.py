@@ -25,6 +25,7 @@ from target_adpostbacks.core.mistakes import located
 from target_adpostbacks.ledger import UnusableLedger
 from target_adpostbacks.ledger.place import VARIABLE
 from target_adpostbacks.singer.configured import Configured, ConfiguredPlugin
+from target_adpostbacks.singer.memory import give_back
 from target_adpostbacks.singer.messages import UnreadableInput
 
 
@@ -95,6 +96,7 @@ class CommandTarget(ConfiguredPlugin, Target):
     def run(self, file_input: IO[str] | None = None) -> None:
         """Read everything, deliver it, and exit: 0 all is settled, 1 something is open or failed, 3, 128 + signal."""
         self._owns_process = True
+        give_back()
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
         try:
