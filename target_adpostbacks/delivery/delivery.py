@@ -22,6 +22,7 @@ from target_adpostbacks.delivery.check import check_all
 from target_adpostbacks.delivery.exchange import Exchange
 from target_adpostbacks.delivery.lane import WAITING_BATCHES, Lane, Pace, Wait
 from target_adpostbacks.delivery.observing import NOBODY, Observer
+from target_adpostbacks.delivery.other_runs import POLL_SECONDS, OtherRuns
 from target_adpostbacks.delivery.people import People
 from target_adpostbacks.delivery.queued import Queued, Skipped, WhyOpen, deadline
 from target_adpostbacks.delivery.repeats import UNRECOGNIZED, HeldBack, Repeats, Sorted
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
 ABANDON_SECONDS = 2
 """For writing down what is left without an answer."""
-LOCK_POLL_SECONDS = 0.2
-"""Between two looks at whether another run has ended."""
 LONGEST_POLL_SECONDS = 2
 """Between two looks at whether other tasks have sent what they claimed."""
 BUSY = Outcome(Verdict.BUSY, message="another run with this ledger is sending to this asset")
@@ -86,9 +85,8 @@ class Delivery:
         self._verdicts.came_together = self._repeats.compare_later
         self._observer = observer
         self._transport, self._log, self._inform, self._clock = transport, log, inform, clock
-        self._lock_wait_seconds = lock_wait_seconds
-        self._given_up_at: dict[tuple[str, str], float] = {}  # monotonic: an asset is no longer waited for
         self._wait = wait or self.stopping.wait
+        self._other_runs = OtherRuns(self._verdicts.is_ours, self._wait, inform, lock_wait_seconds)
         self._pauses, self._random = pauses, random
         self._lanes: dict[str, Lane] = {}
         self._paces: dict[tuple[str, float], Pace] = {}
@@ -203,7 +201,7 @@ class Delivery:
     def _take_up_aside(self, is_hurried: Callable[[], bool]) -> bool:
         """Send what other tasks leave of what they had claimed, or know it as delivered; what they keep stays open."""
         assert self._claims is not None  # noqa: S101 - asked before
-        until, pause = time.monotonic() + self._claims.wait_seconds, LOCK_POLL_SECONDS
+        until, pause = time.monotonic() + self._claims.wait_seconds, POLL_SECONDS
         while self._claims.aside:
             self._is_waiting_over = time.monotonic() >= until or self.stopping.is_set()
             waiting = self._claims.aside.take()
@@ -301,7 +299,7 @@ class Delivery:
         self.stopping.set()
 
     def _deliver(self, lane: Lane, batch: list[Queued], *, waits: bool) -> None:
-        if not self._await_asset(lane, batch):
+        if not self._other_runs.await_end(batch, lane.account.label):
             self._verdicts.store([(BUSY, batch)], None)
             return
         if self._claims is not None and not (batch := self._claimed(self._claims, batch)):
@@ -347,23 +345,6 @@ class Delivery:
             self._verdicts.skip(held_back.groundless, "by_rule", NO_ORIGINAL)
         self._verdicts.release(held_back.needless, "already accepted")
         return by_status.without([*put_off, *held_back.all()])
-
-    def _await_asset(self, lane: Lane, batch: list[Queued]) -> bool:
-        """Whether this run alone sends to the batch's asset, after waiting for another run to end.
-
-        All batches of an asset share one wait, or each would take the whole of it.
-        """
-        key = batch[0].postback.key
-        asset = (key.network, key.asset)
-        while not self._verdicts.is_ours(batch):
-            now = time.monotonic()
-            if asset not in self._given_up_at and self._lock_wait_seconds:
-                self._inform(f"{lane.account.label}: another run is sending to it; waiting for its end.")
-            if now >= self._given_up_at.setdefault(asset, now + self._lock_wait_seconds):
-                return False
-            if self._wait(LOCK_POLL_SECONDS):
-                return False
-        return True
 
     def _search(self, lane: Lane, *, refused_before: bool = False) -> Search:
         exchange = Exchange(lane, lane.signed_in or self._transport, self._clock, self._random, self._observer)
