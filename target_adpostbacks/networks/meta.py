@@ -13,6 +13,7 @@ from contextlib import suppress
 from datetime import timedelta
 from hashlib import sha256
 from itertools import chain
+from operator import attrgetter
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote
 
@@ -306,6 +307,7 @@ class Meta(Network[MetaSettings]):
 
     def __init__(self, settings: MetaSettings, preset: EventTable | None = None, account: str = "default") -> None:
         super().__init__(settings, preset, account)
+        self._made = self._match_keys_of_columns()
         self._people = Together(self._of_columns)
 
     def expect(self, conversion: Conversion) -> None:
@@ -397,33 +399,36 @@ class Meta(Network[MetaSettings]):
             raise Skip("no_match_key", f"needed: {self.match_rules[c.event_source]}")
         return user
 
-    def _of_columns(self, conversions: Sequence[Conversion]) -> list[dict[str, JSON]]:
-        """What of ``user_data`` is made of columns, for each conversion."""
-        cs, happened = conversions, [*map(_milliseconds, conversions)]
-        values: dict[str, Sequence[JSON]] = {
-            "em": [c.email and _distinct(c.email, email) for c in cs],
-            "ph": [c.phone and self._phones(c) for c in cs],
-            "fn": [c.first_name and _name_hash(c.first_name) for c in cs],
-            "ln": [c.last_name and _name_hash(c.last_name) for c in cs],
-            "ge": [c.gender and _gender_hash(c.gender) for c in cs],
-            "db": [c.date_of_birth and _birth_hash(c.date_of_birth, c.event_time.year) for c in cs],
-            "ct": [c.city and _city_hash(c.city) for c in cs],
-            "st": [c.state and _state_hash(c.state, keys.unhashed(c.country)) for c in cs],
-            "zp": [c.postal_code and _postal_code_hash(c.postal_code, keys.unhashed(c.country)) for c in cs],
-            "country": [c.country and _country_hash(c.country) for c in cs],
-            "external_id": [c.external_id and self._external_id(c) for c in cs],
-            "client_ip_address": [c.ip_address and _ip_address(c.ip_address) for c in cs],
-            "client_user_agent": [c.user_agent for c in cs],
-            "fbc": [*map(self._fbc, cs, happened)],
-            "fbp": [_cookie(c.ids.get("fbp"), at) for c, at in zip(cs, happened, strict=True)],
+    def _match_keys_of_columns(self) -> dict[str, Callable[[Conversion], JSON]]:
+        """What of ``user_data`` is made of columns, in its order."""
+        return {
+            "em": lambda c: c.email and _distinct(c.email, email),
+            "ph": lambda c: c.phone and self._phones(c),
+            "fn": lambda c: c.first_name and _name_hash(c.first_name),
+            "ln": lambda c: c.last_name and _name_hash(c.last_name),
+            "ge": lambda c: c.gender and _gender_hash(c.gender),
+            "db": lambda c: c.date_of_birth and _birth_hash(c.date_of_birth, c.event_time.year),
+            "ct": lambda c: c.city and _city_hash(c.city),
+            "st": lambda c: c.state and _state_hash(c.state, keys.unhashed(c.country)),
+            "zp": lambda c: c.postal_code and _postal_code_hash(c.postal_code, keys.unhashed(c.country)),
+            "country": lambda c: c.country and _country_hash(c.country),
+            "external_id": lambda c: c.external_id and self._external_id(c),
+            "client_ip_address": lambda c: c.ip_address and _ip_address(c.ip_address),
+            "client_user_agent": attrgetter("user_agent"),
+            "fbc": self._fbc,
+            "fbp": lambda c: (fbp := c.ids.get("fbp")) and _cookie(fbp, _milliseconds(c)),
         }
-        names = [name for name, each in values.items() if any(each)]
-        if not names:
-            return [{} for _ in cs]
-        rows = zip(*map(values.__getitem__, names), strict=True)
-        if all(all(values[name]) for name in names):
-            return [dict(zip(names, row, strict=True)) for row in rows]
-        return [{name: value for name, value in zip(names, row, strict=True) if value} for row in rows]
+
+    def _of_columns(self, conversions: Sequence[Conversion]) -> list[dict[str, JSON]]:
+        if len(conversions) == 1:
+            return [{name: made for name, make in self._made.items() if (made := make(conversions[0]))}]
+        columns = {name: made for name, make in self._made.items() if any(made := [*map(make, conversions)])}
+        if not columns:
+            return [{} for _ in conversions]
+        rows = zip(*columns.values(), strict=True)
+        if all(map(all, columns.values())):
+            return [dict(zip(columns, row, strict=True)) for row in rows]
+        return [{name: value for name, value in zip(columns, row, strict=True) if value} for row in rows]
 
     def _phones(self, c: Conversion) -> list[str]:
         if len(c.phone) == 1 and phones.is_e164(number := c.phone[0]):  # most of them
@@ -435,7 +440,7 @@ class Meta(Network[MetaSettings]):
             return _distinct(c.external_id, _external_id)
         return [*dict.fromkeys((keys.digest_of(raw) or raw[:64]) + raw[64:] for raw in c.external_id)]
 
-    def _fbc(self, c: Conversion, happened: float) -> str | None:
+    def _fbc(self, c: Conversion) -> str | None:
         """``fb.1.<milliseconds of the click>.<fbclid>``, or the cookie of that name where it is of the same click.
 
         Never now, and never after the event: a click's time that is not known is the event's.
@@ -443,6 +448,7 @@ class Meta(Network[MetaSettings]):
         fbclid = super().click_id(c)
         if fbclid is None:  # nor is there a cookie that can be used: it would be the click id
             return None
+        happened = _milliseconds(c)
         cookie = self._of_click(c, fbclid, happened)
         return None if cookie is None or _is_old(cookie, happened) else cookie
 
