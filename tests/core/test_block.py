@@ -161,6 +161,15 @@ def test_only_what_is_odd_is_left_to_be_read_alone(odd: dict[str, Any]) -> None:
     assert differences(records) == []
 
 
+@pytest.mark.parametrize("odd", ["example.com", "https://user@example.com/", "https://example.com/two words", "/cart"])
+def test_one_odd_url_behind_many_is_found_without_end_of_tries(odd: str) -> None:
+    """A pattern that may match a URL in several ways would try them all, for each URL before: it never ended."""
+    urls = [f"https://shop.example.com/orders/{at}" for at in range(49)]
+    records = [a_record(event_id=f"e-{at}", event_source_url=url) for at, url in enumerate([*urls, odd])]
+    assert all(read_block(records, COLUMNS)[:-1])
+    assert differences(records) == []
+
+
 def test_records_of_several_sets_of_columns_are_read_in_their_order() -> None:
     records = [a_record(event_id=f"e-{at}", **({"city": "Graz"} if at % 2 else {})) for at in range(12)]
     records.insert(5, a_record(event_id="alone", state="Utah", city="Provo"))
