@@ -7,6 +7,7 @@ import logging
 import math
 import sqlite3
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
@@ -125,6 +126,20 @@ def test_a_caller_may_use_one_record_again_and_again(
     assert deliver(records(), clicks if with_clicks else config).accepted == 60
     bought = {event["event_id"]: event["payload"]["properties"]["contents"] for event in sandbox.received}
     assert bought == {f"evt-{number}": [{"content_id": f"sku-{number}"}] for number in range(60)}
+
+
+@pytest.mark.usefixtures("quick")
+def test_objects_of_other_classes_may_be_used_again_too(config: dict[str, Any], sandbox: Sandbox) -> None:
+    def records() -> Iterator[dict[str, Any]]:
+        properties, shared = OrderedDict[str, Any](), OrderedDict[str, Any]()
+        for number in range(60):
+            properties["size"] = shared["size"] = number
+            yield fresh(number, properties=properties if number % 2 else {"of": (shared,)})
+
+    assert deliver(records(), config).accepted == 60
+    told = {event["event_id"]: event["payload"]["properties"] for event in sandbox.received}
+    assert [told[f"evt-{number}"].get("size") for number in range(1, 60, 2)] == [*range(1, 60, 2)]
+    assert [told[f"evt-{number}"]["of"] for number in range(0, 60, 2)] == [[{"size": at}] for at in range(0, 60, 2)]
 
 
 @pytest.mark.usefixtures("quick")

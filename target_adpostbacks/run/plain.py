@@ -40,6 +40,10 @@ def _plain(value: Any) -> Any:
         return {name: _plain(each) for name, each in value.items()} if kind is dict else [*map(_plain, value)]
     if kind in OWN:
         return value if value == value else None
+    if isinstance(value, dict):  # an OrderedDict, for example
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return (tuple if isinstance(value, tuple) else list)(map(_plain, value))
     if callable(to_list := getattr(value, "tolist", None)):  # an array, or one of its numbers
         return _plain_of_library(value, to_list)
     if _is_missing(value):
