@@ -151,6 +151,7 @@ def test_the_commands_of_make_in_the_readme_exist() -> None:
         ("throughput.py", ["--records", "3000", "--turns", "1"], "of the bare loop"),
         ("tap.py", ["--rows", "3000"], "of the bare loop"),
         ("record.py", ["--rounds", "2"], "times its decoding"),
+        ("memory.py", ["--records", "20000"], "accepted 20000, already accepted 0"),
         ("state.py", ["--minutes", "0.1"], "6 STATE messages, 240 records, "),
     ],
 )

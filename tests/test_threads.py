@@ -62,7 +62,7 @@ accounts = [account for section in sections.values() for account in section]
 def each(thread):
     with closing(HttpTransport()) as transport:
         together.wait()
-        told[thread] = len([check(each, transport, lambda: datetime.now(timezone.utc)) for each in accounts])
+        told[thread] = [check(account, transport, lambda: datetime.now(timezone.utc)) for account in accounts]
 """
 
 ENDED = """
