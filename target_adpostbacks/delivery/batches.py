@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from target_adpostbacks.core.accounts import Account
@@ -39,30 +39,32 @@ class Batches:
         self._max_rows = max_rows
         self._clock = clock
         self._filling: dict[tuple[Any, ...], Batch] = {}
-        self._newest: tuple[str, dict[str, Any], tuple[Any, ...]] = ("", {}, ())  # asset, contents and both as one
 
     def add(self, queued: Queued) -> list[list[Queued]]:
         """Take a postback in; the batches that are full now."""
-        postback = queued.postback
-        asset, contents, envelope = self._newest
-        if postback.key.asset != asset or postback.envelope != contents:  # most have that of the one before
-            asset, contents = postback.key.asset, postback.envelope
-            envelope = (asset, *contents.items())
-            self._newest = asset, contents, envelope
-        size = len(postback.payload) + 1
-        full = []
-        batch = self._filling.get(envelope)
-        if batch is None:
-            batch = self._begin(envelope)
-        elif batch.size + size > batch.max_bytes or batch.events + postback.events > batch.max_events:
-            full.append(batch.queued)
-            batch = self._begin(envelope)
-        batch.queued.append(queued)
-        batch.size += size
-        batch.events += postback.events
-        if batch.events >= batch.max_events or len(batch.queued) >= batch.max_rows:
-            full.append(self._filling.pop(envelope).queued)
-        return full
+        return [*self.add_all((queued,))]
+
+    def add_all(self, several: Iterable[Queued]) -> Iterator[list[Queued]]:
+        """Take postbacks in, in their order; each batch once it is full. Meanwhile others may be taken out."""
+        batch: Batch | None = None  # that of the postback before
+        asset = ""
+        contents: dict[str, Any] = {}
+        for queued in several:
+            postback = queued.postback
+            if batch is None or postback.key.asset != asset or postback.envelope != contents:
+                asset, contents = postback.key.asset, postback.envelope
+                envelope = (asset, *contents.items())
+                batch = self._filling.get(envelope) or self._begin(envelope)
+            events, size = batch.events + postback.events, batch.size + len(postback.payload) + 1
+            if batch.queued and (size > batch.max_bytes or events > batch.max_events):
+                yield self._filling.pop(envelope).queued
+                batch = self._begin(envelope)
+                events, size = postback.events, len(postback.payload) + 1
+            batch.queued.append(queued)
+            batch.events, batch.size = events, size
+            if events >= batch.max_events or len(batch.queued) >= batch.max_rows:
+                batch = None
+                yield self._filling.pop(envelope).queued
 
     def _begin(self, envelope: tuple[Any, ...]) -> Batch:
         limits = self._network.limits(dict(envelope[1:]))

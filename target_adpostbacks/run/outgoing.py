@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
 
 from target_adpostbacks.core.accounts import Account
+from target_adpostbacks.core.postback import Postback
 from target_adpostbacks.delivery.batches import Batches
 from target_adpostbacks.delivery.delivery import Delivery
 from target_adpostbacks.delivery.in_turn import MOST_WAITING, InTurn
-from target_adpostbacks.delivery.queued import Queued, Skipped
+from target_adpostbacks.delivery.queued import Mark, Queued, Skipped
 
 SKIPPED_ROWS = 500
 """Rows of conversions that are not sent, before they are written to the ledger."""
+
+_account_of = attrgetter("account")
 
 
 class Outgoing:
@@ -41,6 +46,17 @@ class Outgoing:
             return
         for full in batches.add(queued):
             self._delivery.submit(batches.account, full)
+
+    def add_all(self, postbacks: Sequence[Postback], mark: Mark) -> None:
+        """The same of several, in their order."""
+        if [each for each in postbacks if each.once or each.key.adjustment]:
+            for each in postbacks:
+                self.add(Queued(each, mark))
+            return
+        for label, together in groupby(postbacks, _account_of):
+            batches = self._batches[label]
+            for full in batches.add_all([Queued(each, mark) for each in together]):
+                self._delivery.submit(batches.account, full)
 
     def skip(self, skipped: Skipped) -> None:
         """Collect the row of what is not sent."""

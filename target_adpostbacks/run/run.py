@@ -229,8 +229,7 @@ class Run:
         self.owed += count
         self.limits.prepared += count
         self.read += count
-        for postback in postbacks:
-            self.outgoing.add(Queued(postback, mark))
+        self.outgoing.add_all(postbacks, mark)
 
     def take(self, prepared: Prepared, mark: Mark = UNMARKED, file: str = "") -> int:
         """Batch and send what was prepared; how many outcomes it is owed.

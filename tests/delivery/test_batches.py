@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 from conftest import NOW, a_conversion, an_account
+from hypothesis import given
+from hypothesis import strategies as st
 
 from target_adpostbacks.core.postback import prepare
 from target_adpostbacks.delivery.batches import Batches
@@ -59,3 +62,37 @@ def test_a_batch_is_sent_before_it_is_too_large() -> None:
     batches.add(one)
     rest = room - 4096 - 2 * (len(one.postback.payload) + 1)
     assert event_ids(batches.add(queued(1, description="x" * (500_001 + rest)))) == [["evt-0"]]
+
+
+ONE = queued(0).postback
+SEVERAL = st.lists(
+    st.builds(
+        lambda size, events, test: Queued(
+            msgspec.structs.replace(
+                ONE, payload=b"x" * size, events=events, envelope={"test_event_code": "TEST1"} if test else {}
+            ),
+            UNMARKED,
+        ),
+        st.sampled_from([10, 900_000]),
+        st.sampled_from([1, 2, 600]),
+        st.booleans(),
+    ),
+    max_size=30,
+)
+
+
+@given(SEVERAL, st.sampled_from([None, 1, 3]))
+def test_several_fill_the_batches_that_each_by_itself_would(several: list[Queued], max_rows: int | None) -> None:
+    together, one_by_one = Batches(ACCOUNT, max_rows), Batches(ACCOUNT, max_rows)
+    assert [*together.add_all(several)] == [full for each in several for full in one_by_one.add(each)]
+    assert together.due() == one_by_one.due()
+
+
+@given(SEVERAL, st.sampled_from([None, 1, 3]))
+def test_what_is_taken_out_while_several_are_taken_in_is_in_one_batch(
+    several: list[Queued], max_rows: int | None
+) -> None:
+    batches = Batches(ACCOUNT, max_rows)
+    out = [each for full in batches.add_all(several) for each in (full, *batches.due())] + batches.due()
+    assert sorted(id(each) for batch in out for each in batch) == sorted(map(id, several))
+    assert all(out)
