@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from target_adpostbacks import __main__
-from target_adpostbacks.singer import line_workers, reader, target
+from target_adpostbacks.singer import line_workers, reader, starting
 from target_adpostbacks.workers import pool
 
 COUNT = int(os.environ.get("WORKERS", "0"))
@@ -21,7 +21,7 @@ COUNT = int(os.environ.get("WORKERS", "0"))
 class Eager(pool.Workers):
     """Workers that are ready at once."""
 
-    def __init__(self, *given: Any) -> None:
+    def __init__(self, *given: Any, after: int) -> None:  # they are started at once
         super().__init__(*given)
         while len(self.ready) < COUNT:
             self.wait(seconds=1)
@@ -43,10 +43,9 @@ def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
 
 if __name__ == "__main__":
     COUNT = int(sys.argv.pop(1))
-    vars(target)["default_workers"] = lambda _cores: max(COUNT, 0)
+    vars(starting)["default_workers"] = lambda _cores: max(COUNT, 0)
     vars(line_workers)["Workers"] = Eager
-    reader.WORKERS_AFTER = 1
     if COUNT == LINE_BY_LINE:
-        reader.WORKERS_AFTER = reader.LONG_FILE = reader.BLOCKS_AFTER = sys.maxsize
+        reader.BLOCKS_AFTER = sys.maxsize
     reader.LineReader.__init__.__kwdefaults__["chunk"] = 600  # type: ignore[index]
     __main__.main()

@@ -32,14 +32,17 @@ class LineWorkers:
         self._is_plain = False
         self._known: dict[str, tuple[Sequence[Any], Sequence[ConversionSink], Stream]] = {}
 
-    def start(self, preparation: Preparation, unmet: Sequence[str], *, plain: bool) -> Workers | None:
-        """Start the processes; ``unmet``: columns whose path in ``fields`` has met nothing yet."""
+    def start(self, preparation: Preparation, unmet: Sequence[str], *, plain: bool, after: int) -> Workers | None:
+        """Who prepares blocks of lines; ``unmet``: columns whose path in ``fields`` has met nothing yet.
+
+        ``after``: lines after which processes do so.
+        """
         if self.count is None:
             return None
         work = Lines(preparation, unmet, plain=plain, sdk_settings=self._settings)
         work.tell({name: stream for name, (_, _, stream) in self._known.items()})
         self._is_plain = plain
-        self._pool = Workers(work, self.count, self._warn)
+        self._pool = Workers(work, self.count, self._warn, after=after)
         return self._pool
 
     def knows(self, name: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import select
-import stat
 import sys
 import time
 from collections import Counter
@@ -16,6 +15,7 @@ import msgspec
 from singer_sdk.io_base import GenericSingerReader
 
 from target_adpostbacks.core.postback import Postback
+from target_adpostbacks.singer import starting
 from target_adpostbacks.singer.cutting import Cut, lines_of
 from target_adpostbacks.singer.mending import event_id, mended
 from target_adpostbacks.singer.messages import (
@@ -40,11 +40,7 @@ BOM = b"\xef\xbb\xbf"
 FIRST_BYTES = 4 * 1024
 """Read at once until a line has come, so that blocks may begin behind it."""
 BLOCKS_AFTER = 1
-"""Lines after which blocks pay that take no process."""
-WORKERS_AFTER = 3_000
-"""Lines after which an input is long enough for worker processes to pay."""
-LONG_FILE = 4 * 1024 * 1024
-"""Bytes of a file of more lines than that: it is known to be long before they are read."""
+"""Lines after which blocks pay."""
 STRANGE_LINES = 10
 """After so many lines without one JSON object the input is something else."""
 
@@ -71,9 +67,9 @@ class LineReader(GenericSingerReader[bytes]):
         self.plain: bool | None = None  # None: no object has come yet
         self.bad_line: Callable[[str, BadLine], None] = lambda _digest, _bad: None
         self.tick: Callable[[], None] = lambda: None
-        self.start_workers: Callable[[], Workers | None] = lambda: None
+        self.start_workers: Callable[[int], Workers | None] = lambda _after: None  # ``after`` as in Workers
         self.workers: Workers | None = None
-        self.workers_after = WORKERS_AFTER
+        self._blocks_after = BLOCKS_AFTER
         self.schema_came: Callable[[], None] = lambda: None
         self.activated: Callback = lambda _message: None
         self.postbacks: Callable[[list[Postback]], None] = lambda _all: None  # of as many records, by a worker
@@ -98,10 +94,6 @@ class LineReader(GenericSingerReader[bytes]):
         """End reading between two lines; may be called by a signal handler."""
         self.stopped = True
         os.write(self._wake_writer, b"x")
-
-    def prepares_here(self) -> None:
-        """What ``start_workers`` starts has no processes: it is asked for with the first lines."""
-        self.workers_after = min(self.workers_after, BLOCKS_AFTER)
 
     def tick_if_due(self, *, at_once: bool = False) -> None:
         """Tick, if that was not done just now."""
@@ -268,7 +260,7 @@ class LineReader(GenericSingerReader[bytes]):
         self.line = line
 
     def _input(self, file_input: IO[Any] | None) -> Iterator[Any]:
-        """Lines, and blocks of lines once there are workers."""
+        """Lines, and blocks of lines once the first lines have come."""
         source = file_input if file_input is not None else self.default_input
         try:
             descriptor = source.fileno()
@@ -276,11 +268,10 @@ class LineReader(GenericSingerReader[bytes]):
             for line in source:
                 yield (line.encode() if isinstance(line, str) else line).removesuffix(b"\n")
             return
-        if _bytes_left(descriptor) >= LONG_FILE:
-            self.workers_after = min(self.workers_after, 1)
+        after = starting.lines_before_workers(descriptor)
         cut, is_ended = Cut(), False
         while not self.stopped and not is_ended:
-            if workers := self._workers_at_work():
+            if workers := self._workers_at_work(after):
                 is_ended = yield from self._blocks(descriptor, cut, workers)
                 continue
             ready = self._wait(descriptor, self._wake_reader, seconds=self._tick_seconds)
@@ -298,15 +289,15 @@ class LineReader(GenericSingerReader[bytes]):
             return self.workers.wait(*descriptors, seconds=seconds)
         return select.select(descriptors, [], [], seconds)[0]
 
-    def _workers_at_work(self) -> Workers | None:
-        """Those that are ready; they are started once the input proves long."""
-        if self.workers is None and self.line >= self.workers_after and self.plain is not None:
-            self.workers_after = sys.maxsize
-            self.workers = self.start_workers()
+    def _workers_at_work(self, after: int) -> Workers | None:
+        """Who prepares blocks; ``after``: lines after which they have processes."""
+        if self.workers is None and self.line >= self._blocks_after and self.plain is not None:
+            self._blocks_after = sys.maxsize
+            self.workers = self.start_workers(after)
         return self.workers if self.workers and self.workers.is_at_work else None
 
     def _blocks(self, descriptor: int, cut: Cut, workers: Workers) -> Generator[Any, None, bool]:
-        """Blocks that workers have done, in order, as long as there are workers; whether the input has ended."""
+        """Blocks that are done, in order, as long as somebody does them; whether the input has ended."""
         texts: list[bytes] = []
         number, size, is_ended = self.line + 1, 0, False
         while not self.stopped and workers.is_at_work and not (is_ended and not workers.has_blocks):
@@ -328,12 +319,6 @@ class LineReader(GenericSingerReader[bytes]):
         for text in texts:
             yield from lines_of(text)
         return is_ended
-
-
-def _bytes_left(descriptor: int) -> int:
-    """Of a file, from where it is read on; 0 where nobody knows, of a pipe for example."""
-    status = os.fstat(descriptor)
-    return status.st_size - os.lseek(descriptor, 0, os.SEEK_CUR) if stat.S_ISREG(status.st_mode) else 0
 
 
 def _hand(workers: Workers, texts: list[bytes], number: int) -> int:

@@ -28,7 +28,7 @@ from target_adpostbacks.delivery.transport import Transport
 from target_adpostbacks.ledger import UnusableLedger
 from target_adpostbacks.run import Run, utc_now
 from target_adpostbacks.run.preparing import Pending, may_be_conversions
-from target_adpostbacks.singer import maps
+from target_adpostbacks.singer import maps, starting
 from target_adpostbacks.singer.batch_files import batch_lines
 from target_adpostbacks.singer.click_rows import ClickRows
 from target_adpostbacks.singer.command import CommandTarget
@@ -43,7 +43,6 @@ from target_adpostbacks.singer.sinks import ConversionSink
 from target_adpostbacks.singer.state import States
 from target_adpostbacks.singer.statistics import Statistics
 from target_adpostbacks.singer.streams import FULL
-from target_adpostbacks.workers.cores import default_workers, usable_cores
 from target_adpostbacks.workers.pool import Workers
 from target_adpostbacks.workers.work import Each
 
@@ -100,10 +99,8 @@ class TargetAdpostbacks(CommandTarget):
             setup_mapper=False,
             message_reader=message_reader or LineReader(),
         )
-        workers = self.general.workers
-        count = default_workers(usable_cores()) if workers is None else workers
-        prepares_ahead = not self.general.clicks  # clicks are looked up record by record
-        self.line_workers = LineWorkers(count if prepares_ahead else None, self.config, self.logger.warning)
+        count = None if self.general.clicks else starting.count(self.general.workers)  # clicks: record by record
+        self.line_workers = LineWorkers(count, self.config, self.logger.warning)
         if setup_mapper:
             self.setup_mapper()
         self.max_parallelism = 1  # no sink holds anything that could be drained beside others
@@ -125,8 +122,6 @@ class TargetAdpostbacks(CommandTarget):
         self.message_reader.bad_line = self._bad_line
         self.message_reader.tick = self._tick
         self.message_reader.start_workers = self._start_workers
-        if self.line_workers.count == 0:
-            self.message_reader.prepares_here()
         self.message_reader.schema_came = self._schema_came
         self.message_reader.activated = self._activated
         self.message_reader.postbacks = self._take_postbacks
@@ -278,9 +273,9 @@ class TargetAdpostbacks(CommandTarget):
         self._sinks |= {sink.stream_name: sink for sink in sinks}
         self.line_workers.know(stream, stream_maps, sinks, direct=direct)
 
-    def _start_workers(self) -> Workers | None:
+    def _start_workers(self, after: int) -> Workers | None:
         run, plain = self.delivery_run, bool(self.message_reader.plain)
-        return self.line_workers.start(run.preparation, run.unmet, plain=plain)
+        return self.line_workers.start(run.preparation, run.unmet, plain=plain, after=after)
 
     def _activated(self, message: dict[str, Any]) -> None:
         """A tap has sent all of a stream."""

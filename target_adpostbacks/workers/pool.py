@@ -157,19 +157,27 @@ class Worker:
 class Workers:
     """So many processes that do the same work; until one is ready, it is done here. All belongs to one thread.
 
-    ``work``: as it is now, for one that is started later; ``warn``: says that one was lost.
+    ``work``: as it is now, for one that is started later; ``warn``: says that one was lost; ``after``: so many members
+    are done here before any process is started.
     """
 
-    def __init__(self, work: Work, count: int, warn: Callable[[str], None]) -> None:
+    def __init__(self, work: Work, count: int, warn: Callable[[str], None], *, after: int = 0) -> None:
         self.work = work
         self.generation = 0
         self._warn = warn
         self._blocks: deque[Block] = deque()
         self._workers: list[Worker] = []
         self._losses = 0
-        self._is_alone = not count
-        for _ in range(count):
+        self._unstarted, self._after = count, after
+        self._is_alone = True
+        if count and not after:
+            self._start_all()
+
+    def _start_all(self) -> None:
+        self._is_alone = False
+        for _ in range(self._unstarted):
             self._start()
+        self._unstarted = 0
 
     def _start(self) -> None:
         if self._losses > 1:
@@ -218,6 +226,8 @@ class Workers:
 
     def hand(self, data: bytes, number: int) -> None:
         """Give a block to whom has least to do, or do it at once; the run reads it line by line where nobody can."""
+        if self._unstarted and number > self._after:
+            self._start_all()
         block = Block(data, number, self.generation)
         self._blocks.append(block)
         if self._works_here:
@@ -285,7 +295,7 @@ class Workers:
 
     def close(self) -> None:
         """End the processes; what they have not answered is the parent's."""
-        self._is_alone = False
+        self._is_alone, self._unstarted = False, 0
         workers, self._workers = self._workers, []
         for worker in workers:
             for block in worker.blocks:

@@ -305,7 +305,6 @@ class RandomStreams(RuleBasedStateMachine):
         members = {"transport": self.network, "pauses": staticmethod(lambda: itertools.repeat(0.0))}
         kind = type("ScriptedTarget", (TargetAdpostbacks,), members)
         reader = LineReader(chunk=self.chunk) if self.chunk else LineReader()
-        reader.workers_after = 1
         target: TargetAdpostbacks = kind(config={**sections, **limits}, message_reader=reader)
         target.stdout = io.StringIO()
         self.network.stop = lambda: target._on_signal(signal.SIGTERM, None)
@@ -422,8 +421,8 @@ def test_the_same_holds_with_worker_processes(monkeypatch: pytest.MonkeyPatch) -
     made: list[eager.Eager] = []
 
     class Made(eager.Eager):
-        def __init__(self, *given: Any) -> None:
-            super().__init__(*given)
+        def __init__(self, *given: Any, after: int) -> None:
+            super().__init__(*given, after=after)
             made.append(self)
 
     monkeypatch.setattr(eager, "COUNT", WithWorkers.workers)

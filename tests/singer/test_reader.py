@@ -17,7 +17,8 @@ from singer_sdk.io_base import SingerMessageType
 
 from target_adpostbacks.singer import mending
 from target_adpostbacks.singer.messages import MAX_LINE, TYPES, BadLine, UnreadableInput
-from target_adpostbacks.singer.reader import LONG_FILE, STRANGE_LINES, TICK_SECONDS, WORKERS_AFTER, LineReader
+from target_adpostbacks.singer.reader import STRANGE_LINES, TICK_SECONDS, LineReader
+from target_adpostbacks.singer.starting import LONG_FILE, WORKERS_AFTER
 
 SCHEMA = b'{"type":"SCHEMA","stream":"s","schema":{"properties":{}},"key_properties":[]}\n'
 RECORD = b'{"type":"RECORD","stream":"s","record":{"a":1}}\n'
@@ -293,33 +294,27 @@ def test_nothing_more_is_handed_over_once_it_is_stopped() -> None:
     assert len(result.messages) == 1
 
 
-@pytest.mark.parametrize(("bytes_left", "is_known"), [(LONG_FILE, True), (LONG_FILE - 1, False)])
-def test_workers_start_at_once_where_a_file_is_known_to_be_long(
-    tmp_path: Path, bytes_left: int, is_known: bool
-) -> None:
+@pytest.mark.parametrize(("bytes_left", "after"), [(LONG_FILE, 0), (LONG_FILE - 1, WORKERS_AFTER)])
+def test_workers_start_at_once_where_a_file_is_known_to_be_long(tmp_path: Path, bytes_left: int, after: int) -> None:
     blank = b" " * 1_000 + b"\n"
     before = RECORD + blank * 10
     rest = blank * (bytes_left // len(blank))
     file = tmp_path / "input.singer"
     file.write_bytes(before + SCHEMA + RECORD + rest[: bytes_left - len(SCHEMA + RECORD)])
-    started_at = []
+    told: list[int] = []
     reader = LineReader(chunk=5_000)
-    reader.start_workers = lambda: started_at.append(reader.line)
+    reader.start_workers = told.append
     with file.open("rb", buffering=0) as source:
         source.seek(len(before))
         Heard(reader).read(source)
-    assert [line < 10 for line in started_at] == [is_known]
-    assert is_known or started_at[0] >= WORKERS_AFTER
+    assert told == [after]
 
 
-@pytest.mark.parametrize("is_here", [True, False])
-def test_blocks_that_need_no_process_begin_with_the_first_lines(is_here: bool) -> None:
+def test_blocks_begin_with_the_first_lines() -> None:
     """A pipe gives its first lines by few, so that a short input is prepared in blocks, too."""
     started_at: list[int] = []
     reader = LineReader()
-    reader.start_workers = lambda: started_at.append(reader.line)
-    if is_here:
-        reader.prepares_here()
+    reader.start_workers = lambda _after: started_at.append(reader.line)
     receiving, sending = os.pipe()
     with os.fdopen(sending, "wb") as pipe:
         pipe.write(SCHEMA + (RECORD.removesuffix(b"}\n") + b" " * 1_000 + b"}\n") * 30)
@@ -327,7 +322,7 @@ def test_blocks_that_need_no_process_begin_with_the_first_lines(is_here: bool) -
         result = Heard(reader)
         result.read(source)
     assert len(result.records) == 30
-    assert [line < 6 for line in started_at] == [True] * is_here
+    assert [line < 6 for line in started_at] == [True]
 
 
 def test_an_error_names_field_and_rule() -> None:

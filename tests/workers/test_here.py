@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from echo import Echo
 
@@ -66,3 +69,31 @@ def test_blocks_are_done_here_until_a_process_is_ready() -> None:
         assert streams(workers) == [(2, "b")]
     finally:
         workers.close()
+
+
+@pytest.mark.slow
+def test_processes_start_once_so_many_members_have_been_done_here() -> None:
+    workers = Workers(Echo(), 2, lambda _warning: None, after=3)
+    try:
+        workers.tell("told ")
+        workers.hand(b"a", 1)
+        workers.hand(b"b", 3)
+        assert not list(started())
+        workers.hand(b"c", 4)
+        assert len(list(started())) == 2
+        while len(workers.ready) < 2:
+            workers.wait(seconds=0.05)
+        workers.hand(b"d", 5)
+        found = streams(workers)
+        while len(found) < 4:
+            workers.wait(seconds=0.05)
+            found += streams(workers)
+        assert found == [(1, "told a"), (3, "told b"), (4, "told c"), (5, "told d")]
+    finally:
+        workers.close()
+
+
+def started() -> Iterator[str]:
+    """The processes of this one's threads."""
+    for children in Path("/proc/self/task").glob("*/children"):
+        yield from children.read_text().split()
