@@ -20,7 +20,7 @@ from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import JSON
 from target_adpostbacks.core.conversion import Conversion
 from target_adpostbacks.core.masking import masked
-from target_adpostbacks.core.postback import NotSent, Postback, prepare
+from target_adpostbacks.core.postback import NotSent, Postback, prepare_all
 from target_adpostbacks.core.prepared import digest, invalid
 from target_adpostbacks.delivery.people import People
 from target_adpostbacks.networks import NETWORKS
@@ -106,8 +106,16 @@ class Preview:
         shown = [*map(self._of_postback, prepared.postbacks), *map(self._of_skip, prepared.not_sent)]
         return [each for each in shown if self._network in ("", each.network)]
 
-    def _make(self, account: Account, conversion: Conversion, now: datetime, stream: str, line: int) -> Postback:
-        postback = prepare(account, conversion, now, stream, line)
+    def _make(
+        self, account: Account, conversions: Sequence[Conversion], now: datetime, stream: str, lines: Sequence[int]
+    ) -> list[Postback | Exception]:
+        made = prepare_all(account, conversions, now, stream, lines)
+        for conversion, each in zip(conversions, made, strict=True):
+            if isinstance(each, Postback):
+                self._look(account, conversion, each, now)
+        return made
+
+    def _look(self, account: Account, conversion: Conversion, postback: Postback, now: datetime) -> None:
         payload = postback.payload
         ids = self._preparation.columns.ids
         shown = msgspec.json.decode(payload) if self._raw else masked(account, conversion, now, payload, ids)
@@ -115,7 +123,6 @@ class Preview:
         if account.network:
             request = account.network.request(postback.envelope, [postback.spliced])
             self._urls[account.label] = request.url
-        return postback
 
     def _of_postback(self, postback: Postback) -> Shown:
         previewed = Previewed(

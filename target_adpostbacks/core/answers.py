@@ -58,6 +58,15 @@ class Elsewhere(Skip):
     """Why a rule keeps a conversion from an account: there is a row only if no account of its section gets it."""
 
 
+def or_skip(step: Callable[..., T], *given: Any) -> T | Skip:
+    """What a step makes of what it is given, or the Skip that it raises."""
+    try:
+        return step(*given)
+    except Skip as skip:
+        skip.__traceback__ = skip.__context__ = skip.__cause__ = None  # their frames hold the conversion
+        return skip
+
+
 class Counted(NamedTuple):
     """What a network made of a request that it had accepted, as far as it tells yet."""
 

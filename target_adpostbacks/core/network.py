@@ -21,6 +21,7 @@ from target_adpostbacks.core.answers import (
     Send,
     Skip,
     Verdict,
+    or_skip,
 )
 from target_adpostbacks.core.connection import Connection
 from target_adpostbacks.core.conversion import Conversion
@@ -42,7 +43,7 @@ S = TypeVar("S", bound=Settings)
 
 UNAUTHORIZED = 401
 IN_STEP = 50
-"""Records that are prepared together, step by step. More of them are not done in less time."""
+"""Records that take each step together. More of them are not done in less time."""
 MAX_NAMES = 10_000
 """Names of events that are remembered: they come from the data."""
 ENVELOPE_BYTES = 4096
@@ -180,8 +181,9 @@ class Network(ABC, Generic[S]):
         """``payload``, where it depends on when it is made."""
         return self.payload(conversion)
 
-    def expect(self, conversion: Conversion) -> None:
-        """Its payload is asked for next, with those of others: what many have can be made of them together."""
+    def payloads(self, conversions: Sequence[Conversion], now: datetime) -> list[JSON | Skip]:
+        """``payload_at`` of each, or the Skip that it raises. What many of them have can be made of all at once."""
+        return [or_skip(self.payload_at, c, now) for c in conversions]
 
     def asset(self, conversion: Conversion) -> str:
         """What receives it at the network (pixel, data set, app …), part of the identity; empty: nothing does."""

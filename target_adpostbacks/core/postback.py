@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import repeat
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
 
 from target_adpostbacks.core.accounts import Account
-from target_adpostbacks.core.answers import JSON, Skip
+from target_adpostbacks.core.answers import JSON, Skip, or_skip
 from target_adpostbacks.core.consent import consented
 from target_adpostbacks.core.conversion import DERIVED_DIGITS, Conversion
 from target_adpostbacks.core.network import MAX_NAMES, Network
@@ -119,29 +121,73 @@ class Kind(NamedTuple):
 class TooLarge(Exception):
     """A postback that is larger than the network takes in a request."""
 
-    def __init__(self, not_sent: NotSent) -> None:
-        super().__init__(not_sent.reason)
-        self.not_sent = not_sent
+    def __init__(self, postback: Postback) -> None:
+        super().__init__("too_large")
+        self.not_sent = NotSent(
+            postback.key,
+            postback.account_name,
+            postback.facts,
+            "too_large",
+            "larger than the network accepts in a request",
+            "rejected",
+            postback.other_keys,
+            postback.rule,
+        )
 
 
 def prepare(account: Account, conversion: Conversion, now: datetime, stream: str = "", line: int = 0) -> Postback:
     """One conversion made ready for one account. Everything personal is hashed here; raises Skip and TooLarge."""
-    steps = making(account, conversion, now, stream, line)
-    try:
-        while True:
-            next(steps)
-    except StopIteration as end:
-        postback: Postback = end.value
-        return postback
+    (made,) = prepare_all(account, (conversion,), now, stream, (line,))
+    if isinstance(made, Exception):
+        raise made
+    return made
 
 
-def making(
-    account: Account, conversion: Conversion, now: datetime, stream: str, line: int
-) -> Generator[bool, None, Postback]:
-    """``prepare``, step by step, so that several conversions can take each step together."""
+def prepare_all(
+    account: Account, conversions: Sequence[Conversion], now: datetime, stream: str, lines: Sequence[int]
+) -> list[Postback | Exception]:
+    """Each of several conversions made ready for one account, or what ``prepare`` would raise, in their order.
+
+    All take a step before any takes the next: a processor is quicker at what it has just done, and what many have is
+    made of them together.
+    """
     network = account.network
     if network is None:
-        raise Skip("disabled", "enabled: false")
+        return [Skip("disabled", "enabled: false") for _ in conversions]
+    try:
+        begun = [or_skip(_begun, network, c, line, now) for c, line in zip(conversions, lines, strict=True)]
+        written = _unless_skipped(partial(_written, network, now), begun)
+        return _unless_skipped(partial(_finished, account, network, stream), written)
+    except Exception as error:  # noqa: BLE001 - a mistake of ours about one of them
+        if len(conversions) == 1:
+            return [error]
+    alone = [((c,), (line,)) for c, line in zip(conversions, lines, strict=True)]
+    return [made for c, line in alone for made in prepare_all(account, c, now, stream, line)]
+
+
+def _unless_skipped(step: Callable[[Sequence[Any]], list[Any]], each: Sequence[Any]) -> list[Any]:
+    """What a step makes of all that no Skip keeps back; a Skip stays in its place."""
+    going = [one for one in each if not isinstance(one, Skip)]
+    made = step(going) if going else []
+    if len(going) == len(each):
+        return made
+    rest = iter(made)
+    return [one if isinstance(one, Skip) else next(rest) for one in each]
+
+
+class _Begun(NamedTuple):
+    """A conversion as it is sent, before its payload is made."""
+
+    conversion: Conversion
+    line: int
+    kind: Kind
+    envelope: dict[str, JSON]
+    deadline: datetime
+    dated_now: bool
+    dropped: str
+
+
+def _begun(network: Network[Any], conversion: Conversion, line: int, now: datetime) -> _Begun:
     conversion = network.priced(consented(conversion, network))
     kind, deadline = admit(network, conversion, now)
     dated_now = conversion.adjustment is not None and conversion.adjustment_time is None
@@ -152,44 +198,64 @@ def making(
         conversion = msgspec.structs.replace(conversion, value=None, currency=None)
         dropped = "the network does not accept the currency: sent without value and currency"
     envelope = network.envelope(conversion) if kind.envelope is None else kind.envelope
-    network.expect(conversion)
-    yield True
+    return _new(_Begun, (conversion, line, kind, envelope, deadline, dated_now, dropped))
+
+
+_Written = tuple[_Begun, JSON, bytes]
+"""And its payload, which is encoded."""
+
+
+def _written(network: Network[Any], now: datetime, begun: Sequence[_Begun]) -> list[_Written | Skip]:
     try:
-        payload = network.payload_at(conversion, now)
-        yield True
-        encoded = _encode(payload)
+        payloads = network.payloads([each.conversion for each in begun], now)
+        return [
+            payload if isinstance(payload, Skip) else (each, payload, _encode(payload))
+            for each, payload in zip(begun, payloads, strict=True)
+        ]
     except (RecursionError, msgspec.MsgspecError, UnicodeEncodeError):
-        raise Skip("invalid", "properties: can't be written as JSON") from None
-    yield True
-    note = network.note(payload)
-    window = network.resend_window(conversion)
-    kept = facts(conversion, stream, line, kind.event, ",".join(network.match_keys(payload)))
-    identity = _key(account.section, kind.receiver, conversion)
-    yield True
-    other_keys = older_keys(identity, conversion) if conversion.derived_ids else ()
-    if network.trial_at:  # an earlier version gave a trial the asset alone, and it may have been a proxy
-        other_keys += tuple(each._replace(asset=kind.asset) for each in (identity, *other_keys))
-    if len(encoded) >= kind.most_bytes:
-        message = "larger than the network accepts in a request"
-        raise TooLarge(
-            NotSent(identity, account.name, kept, "too_large", message, "rejected", other_keys, conversion.applied_rule)
+        if len(begun) > 1:
+            raise
+        return [Skip("invalid", "properties: can't be written as JSON")]
+
+
+def _finished(
+    account: Account, network: Network[Any], stream: str, written: Sequence[_Written]
+) -> list[Postback | TooLarge]:
+    begun, payloads, encoded = zip(*written, strict=True)
+    conversions, lines, kinds, envelopes, deadlines, dated_now, dropped = zip(*begun, strict=True)
+    match_keys = [",".join(network.match_keys(payload)) for payload in payloads]
+    keys = [_key(account.section, kind.receiver, c) for kind, c in zip(kinds, conversions, strict=True)]
+    postbacks = [
+        *map(
+            Postback,
+            repeat(account.label),
+            keys,
+            envelopes,
+            encoded,
+            all_facts(conversions, stream, lines, [kind.event for kind in kinds], match_keys),
+            [None if window is None else window.total_seconds() for window in map(network.resend_window, conversions)],
+            deadlines,
+            ["; ".join(filter(None, notes)) for notes in zip(dropped, map(network.note, payloads), strict=True)],
+            [_other_keys(*each, network.trial_at) for each in zip(keys, kinds, conversions, strict=True)],
+            dated_now,
+            [c.applied_rule for c in conversions],
+            map(network.once, payloads),
+            [len(payload) if payload.__class__ is list else 1 for payload in payloads],
+            [c.awaits_original for c in conversions],
         )
-    return Postback(
-        account.label,
-        identity,
-        envelope,
-        encoded,
-        kept,
-        None if window is None else window.total_seconds(),
-        deadline,
-        f"{dropped}; {note}" if dropped and note else dropped or note,
-        other_keys,
-        dated_now,
-        conversion.applied_rule,
-        network.once(payload),
-        len(payload) if payload.__class__ is list else 1,
-        conversion.awaits_original,
-    )
+    ]
+    return [
+        TooLarge(postback) if len(postback.payload) >= kind.most_bytes else postback
+        for postback, kind in zip(postbacks, kinds, strict=True)
+    ]
+
+
+def _other_keys(key: Key, kind: Kind, conversion: Conversion, trial_at: str) -> tuple[Key, ...]:
+    """Under which the ledger may know it from before."""
+    older = older_keys(key, conversion) if conversion.derived_ids else ()
+    if trial_at:  # an earlier version gave a trial the asset alone, and it may have been a proxy
+        older += tuple(each._replace(asset=kind.asset) for each in (key, *older))
+    return older
 
 
 NOT_TAKEN = "the network takes no events of this event_source"
@@ -276,16 +342,39 @@ def adjustment(c: Conversion) -> str:
     return f"restate:{value} {c.currency}"
 
 
-def facts(conversion: Conversion, stream: str, line: int, network_event: str = "", match_keys: str = "") -> Facts:
-    """What the ledger keeps of a conversion: of value and currency both or neither."""
-    conversion = paired(conversion)
-    passed_in = (stream, line, milliseconds(conversion.event_time), network_event, match_keys)
-    adjusted_at, clicked_at = conversion.adjustment_time, conversion.click_time
-    times = (
-        None if adjusted_at is None else milliseconds(adjusted_at),
-        None if clicked_at is None else milliseconds(clicked_at),
-    )
-    return _new(Facts, (*passed_in, *_copied(conversion), *times, None, None))
+def facts(conversion: Conversion, stream: str, line: int) -> Facts:
+    """What the ledger keeps of a conversion that is not sent."""
+    (kept,) = all_facts((conversion,), stream, (line,), ("",), ("",))
+    return kept
+
+
+def all_facts(
+    conversions: Sequence[Conversion],
+    stream: str,
+    lines: Iterable[int],
+    network_events: Iterable[str],
+    match_keys: Iterable[str],
+) -> list[Facts]:
+    """What the ledger keeps of conversions: of value and currency both or neither."""
+    times = _encode([c.event_time for c in conversions]).decode()[2:-2].split('","')
+    return [
+        _new(
+            Facts,
+            (
+                stream,
+                line,
+                _milliseconds(time),
+                event,
+                names,
+                *_copied(paired(c)),
+                c.adjustment_time and milliseconds(c.adjustment_time),
+                c.click_time and milliseconds(c.click_time),
+                None,
+                None,
+            ),
+        )
+        for c, line, time, event, names in zip(conversions, lines, times, network_events, match_keys, strict=True)
+    ]
 
 
 _copied = attrgetter(*Facts._fields[5:-4])
@@ -294,5 +383,9 @@ _copied = attrgetter(*Facts._fields[5:-4])
 
 def milliseconds(utc: datetime) -> str:
     """``utc.isoformat(timespec="milliseconds")``, in a third of the time."""
-    text = _encode(utc).decode()  # "2026-11-20T12:05:00.123456Z", with the quotes
-    return f"{text[1:24]}+00:00" if utc.microsecond else f"{text[1:20]}.000+00:00"
+    return _milliseconds(_encode(utc)[1:-1].decode())
+
+
+def _milliseconds(text: str) -> str:
+    """``2026-11-20T12:05:00.123456Z`` without what is below a millisecond; where nothing is, the text has no point."""
+    return f"{text[:19]}.000+00:00" if len(text) == 20 else f"{text[:23]}+00:00"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -43,19 +43,6 @@ class Prepared(msgspec.Struct, array_like=True, gc=False):
         """Whether it is one postback, about nobody who is to be known, and there is nothing else to say or to write."""
         is_more = self.not_sent or self.unusable or self.nested or self.person or self.mistakes or self.invalid
         return len(self.postbacks) == 1 and self.conversions == 1 and not is_more
-
-
-Steps = Iterator[Any]
-"""The Prepared, then something after each step."""
-
-
-def in_steps(begun: Sequence[Steps]) -> list[Prepared]:
-    """What each of them comes to; all take their first step, then all their second, and so on."""
-    all_prepared = [next(steps) for steps in begun]
-    going = begun
-    while going:
-        going = [steps for steps in going if next(steps, None) is not None]
-    return all_prepared
 
 
 def together(first: Prepared, others: Iterable[Prepared]) -> Prepared:

@@ -18,8 +18,8 @@ from target_adpostbacks.core.rows import Row
 Rule = Callable[[Mapping[str, Any], Conversion, Account], Conversion | Skip]
 """A user's rule for one account: the conversion, changed or not; or a Skip, Elsewhere if others are to get it."""
 
-Make = Callable[[Account, Conversion, datetime, str, int], Postback]
-"""Makes a postback, once the rules are applied; raises Skip and TooLarge."""
+Make = Callable[[Account, Sequence[Conversion], datetime, str, Sequence[int]], list[Postback | Exception]]
+"""Makes postbacks as ``postback.prepare_all``, once the rules are applied."""
 
 Rows = Callable[[Mapping[str, Any]], Sequence[Row]]
 """A record as a source reads it: a row for each conversion that comes of it, or one that is left out.

@@ -10,7 +10,7 @@ import re
 import string
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import chain
 from operator import attrgetter
@@ -21,7 +21,7 @@ import msgspec
 
 from target_adpostbacks.core import match_keys as keys
 from target_adpostbacks.core import mobile, phones, places
-from target_adpostbacks.core.answers import JSON, Flow, Outcome, Request, Response, Skip, Verdict, by_status
+from target_adpostbacks.core.answers import JSON, Flow, Outcome, Request, Response, Skip, Verdict, by_status, or_skip
 from target_adpostbacks.core.birth_dates import date_of_birth
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
 from target_adpostbacks.core.events import EventTable
@@ -30,7 +30,6 @@ from target_adpostbacks.core.network import Limits, Network
 from target_adpostbacks.core.payloads import as_integer, as_number, as_text, as_texts, prune
 from target_adpostbacks.core.properties import passed_on
 from target_adpostbacks.core.settings import PhoneSettings, doc
-from target_adpostbacks.core.together import Together
 
 DATA_SET_URL = "https://graph.facebook.com/{api_version}/{pixel_id}"
 URL = DATA_SET_URL + "/events"
@@ -308,10 +307,6 @@ class Meta(Network[MetaSettings]):
     def __init__(self, settings: MetaSettings, preset: EventTable | None = None, account: str = "default") -> None:
         super().__init__(settings, preset, account)
         self._made = self._match_keys_of_columns()
-        self._people = Together(self._of_columns)
-
-    def expect(self, conversion: Conversion) -> None:
-        self._people.expect(conversion)
 
     def action_source(self, conversion: Conversion) -> str:
         return self.settings.action_source or ACTION_SOURCES[conversion.event_source]
@@ -349,7 +344,14 @@ class Meta(Network[MetaSettings]):
         return {"test_event_code": code} if code else {}
 
     def payload(self, conversion: Conversion) -> JSON:
-        c = conversion
+        (user,) = self._of_columns((conversion,))
+        return self._payload(conversion, user)
+
+    def payloads(self, conversions: Sequence[Conversion], now: datetime) -> list[JSON | Skip]:
+        people = self._of_columns(conversions)
+        return [or_skip(self._payload, c, user) for c, user in zip(conversions, people, strict=True)]
+
+    def _payload(self, c: Conversion, user: dict[str, JSON]) -> JSON:
         event = self.event(c)
         action_source = self.action_source(c)
         if event == "Purchase" and c.value is None:
@@ -370,7 +372,7 @@ class Meta(Network[MetaSettings]):
             payload |= self._limited_data_use()
         if c.properties and (channel := as_text(c.properties.get("messaging_channel"))):
             payload["messaging_channel"] = channel
-        payload["user_data"] = self._user_data(c, action_source)
+        payload["user_data"] = self._user_data(c, user, action_source)
         if custom_data := self._custom_data(c, action_source):
             payload["custom_data"] = custom_data
         if action_source == "app":
@@ -385,8 +387,7 @@ class Meta(Network[MetaSettings]):
             "data_processing_options_state": settings.data_processing_options_state,
         }
 
-    def _user_data(self, c: Conversion, action_source: str) -> dict[str, JSON]:
-        user = self._people.of(c)
+    def _user_data(self, c: Conversion, user: dict[str, JSON], action_source: str) -> dict[str, JSON]:
         if action_source in ("app", "physical_store") and (madid := _madid(c)):
             user["madid"] = madid
         if c.lead_id and (lead_id := _lead_id(c.lead_id)):

@@ -13,7 +13,7 @@ from conftest import NOW, a_conversion, an_account
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import JSON, Skip
 from target_adpostbacks.core.conversion import Conversion
-from target_adpostbacks.core.postback import Key, Postback, facts, key, prepare
+from target_adpostbacks.core.postback import Key, Postback, facts, key, prepare, prepare_all
 from target_adpostbacks.networks.tiktok import TikTok, TikTokSettings
 
 
@@ -256,3 +256,36 @@ class Timed(TikTok):
 def test_a_payload_may_say_when_it_was_made() -> None:
     timed = msgspec.structs.replace(an_account(), network=Timed(SETTINGS))
     assert json.loads(ready(timed).payload)["made"] == NOW.isoformat()
+
+
+class Picky(TikTok):
+    """A network that skips one event id, and has a mistake in it about another."""
+
+    def payload(self, conversion: Conversion) -> JSON:
+        if conversion.event_id == "skipped":
+            raise Skip("no_match_key") from ValueError(conversion.event_id)
+        return {"user": {}, "known": {"good": 1, "deep": deep()}[conversion.event_id]}
+
+
+def deep() -> list[Any]:
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    return nested
+
+
+def test_what_keeps_one_of_several_back_keeps_no_other_back() -> None:
+    picky = msgspec.structs.replace(an_account(), network=Picky(SETTINGS))
+    ids = ("good", "skipped", "unforeseen", "good", "deep", "old")
+    conversions = [a_conversion(event_id=each, **({"event_time": LATE} if each == "old" else {})) for each in ids]
+    made = prepare_all(picky, conversions, NOW, "orders", range(3, 9))
+    reasons = [each.reason if isinstance(each, Skip) else type(each).__name__ for each in made]
+    assert reasons == ["Postback", "no_match_key", "KeyError", "Postback", "invalid", "too_old"]
+    assert [each.facts.line for each in made if isinstance(each, Postback)] == [3, 6]
+
+
+def test_a_reason_holds_on_to_no_conversion() -> None:
+    picky = msgspec.structs.replace(an_account(), network=Picky(SETTINGS))
+    (skip,) = prepare_all(picky, [a_conversion(event_id="skipped")], NOW, "orders", (3,))
+    assert isinstance(skip, Skip)
+    assert (skip.__traceback__, skip.__context__, skip.__cause__) == (None, None, None)
