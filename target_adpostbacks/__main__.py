@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import signal
+import sys
 
 
 def main() -> None:
@@ -13,8 +14,12 @@ def main() -> None:
     from target_adpostbacks.singer.streams import open_closed
 
     open_closed("stderr")
+    from target_adpostbacks.singer.starting import started_early
+
+    started = started_early(sys.argv[1:])
     from target_adpostbacks.singer.target import TargetAdpostbacks
 
+    TargetAdpostbacks.started = started
     TargetAdpostbacks.cli()
 
 

@@ -21,8 +21,8 @@ COUNT = int(os.environ.get("WORKERS", "0"))
 class Eager(pool.Workers):
     """Workers that are ready at once."""
 
-    def __init__(self, *given: Any, after: int) -> None:  # they are started at once
-        super().__init__(*given)
+    def __init__(self, *given: Any, after: int, **others: Any) -> None:  # they are started at once
+        super().__init__(*given, **others)
         while len(self.ready) < COUNT:
             self.wait(seconds=1)
 

@@ -11,23 +11,29 @@ from target_adpostbacks.core.preparation import Preparation
 from target_adpostbacks.singer import maps
 from target_adpostbacks.singer.lines import Lines, Stream
 from target_adpostbacks.singer.sinks import ConversionSink
-from target_adpostbacks.workers.pool import Workers
+from target_adpostbacks.workers.pool import Worker, Workers
 
 
 class LineWorkers:
     """``count`` of them; 0: blocks of lines are prepared here; None, and where stream maps draw by lot: none are.
 
-    ``warn``: says that one was lost.
-
-    ``config``: the target's, before the SDK has taken anything out of it.
+    ``config``: the target's, before the SDK has taken anything out of it; ``warn``: says that one was lost;
+    ``started``: those that have been started before.
     """
 
-    def __init__(self, count: int | None, config: Mapping[str, Any], warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        count: int | None,
+        config: Mapping[str, Any],
+        warn: Callable[[str], None],
+        started: Sequence[Worker] = (),
+    ) -> None:
         self._settings = {
             name: copy.deepcopy(config[name]) for name in SdkSettings.__struct_fields__ if config.get(name) is not None
         }
         self.count = None if maps.draw(self._settings.get("stream_maps") or {}) else count
         self._warn = warn
+        self._started = started
         self._pool: Workers | None = None
         self._is_plain = False
         self._known: dict[str, tuple[Sequence[Any], Sequence[ConversionSink], Stream]] = {}
@@ -37,12 +43,15 @@ class LineWorkers:
 
         ``after``: lines after which processes do so.
         """
+        number = self.count or 0
+        for needless in self._started[number:]:
+            needless.end(at_once=True)
         if self.count is None:
             return None
         work = Lines(preparation, unmet, plain=plain, sdk_settings=self._settings)
         work.tell({name: stream for name, (_, _, stream) in self._known.items()})
         self._is_plain = plain
-        self._pool = Workers(work, self.count, self._warn, after=after)
+        self._pool = Workers(work, self.count, self._warn, after=after, started=self._started[:number])
         return self._pool
 
     def knows(self, name: str) -> bool:

@@ -1,16 +1,28 @@
-"""When a run has worker processes, and how many."""
+"""When a run has worker processes, and how many.
+
+That of a long file starts them before the SDK is imported, which takes about as long as they take to start.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from target_adpostbacks.workers.cores import default_workers, usable_cores
+from target_adpostbacks.workers.cores import MOST_WORKERS, default_workers, usable_cores
+
+if TYPE_CHECKING:
+    from target_adpostbacks.workers.pool import Worker
 
 WORKERS_AFTER = 3_000
 """Lines after which an input is long enough for worker processes to pay."""
 LONG_FILE = 4 * 1024 * 1024
 """Bytes of a file of more lines than that: it is known to be long before they are read."""
+VARIABLES = ("TARGET_ADPOSTBACKS_WORKERS", "TARGET_ADPOSTBACKS_CLICKS")
+"""With one of them the config's files don't say alone whether there are workers."""
 
 
 def count(workers: int | None) -> int:
@@ -21,6 +33,27 @@ def count(workers: int | None) -> int:
 def lines_before_workers(descriptor: int) -> int:
     """After how many lines of an input they start; 0 for a file that is known to be long."""
     return 0 if _bytes_left(descriptor) >= LONG_FILE else WORKERS_AFTER
+
+
+def started_early(arguments: Sequence[str]) -> Sequence[Worker]:
+    """Those of a run that is sure to have some; they get their work when the run has been imported."""
+    if {*arguments[::2]} - {"--config"} or None in (sys.stdin, sys.stdout):
+        return ()
+    with suppress(OSError):
+        if lines_before_workers(0) == 0:
+            from target_adpostbacks.config import files
+            from target_adpostbacks.workers.pool import Worker  # by now the run has a third of its imports
+
+            with suppress(files.UnreadableConfig):  # the run says so
+                return [Worker() for _ in range(_count_early(files.read(arguments[1::2])))]
+    return ()
+
+
+def _count_early(settings: Mapping[str, Any]) -> int:
+    workers = settings.get("workers")
+    if settings.get("clicks") or any(name.startswith(VARIABLES) for name in os.environ):
+        return 0
+    return min(count(workers), MOST_WORKERS) if workers is None or type(workers) is int else 0
 
 
 def _bytes_left(descriptor: int) -> int:

@@ -43,7 +43,7 @@ from target_adpostbacks.singer.sinks import ConversionSink
 from target_adpostbacks.singer.state import States
 from target_adpostbacks.singer.statistics import Statistics
 from target_adpostbacks.singer.streams import FULL
-from target_adpostbacks.workers.pool import Workers
+from target_adpostbacks.workers.pool import Worker, Workers
 from target_adpostbacks.workers.work import Each
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ class TargetAdpostbacks(CommandTarget):
     ]
     transport: ClassVar[Transport | None] = None
     """What sends requests. None: HTTP."""
+    started: ClassVar[Sequence[Worker]] = ()
+    """Worker processes that were started before all this was imported."""
     pauses = staticmethod(pauses)
     """Seconds between the attempts of a batch."""
     message_reader: LineReader
@@ -100,7 +102,7 @@ class TargetAdpostbacks(CommandTarget):
             message_reader=message_reader or LineReader(),
         )
         count = None if self.general.clicks else starting.count(self.general.workers)  # clicks: record by record
-        self.line_workers = LineWorkers(count, self.config, self.logger.warning)
+        self.line_workers = LineWorkers(count, self.config, self.logger.warning, self.started)
         if setup_mapper:
             self.setup_mapper()
         self.max_parallelism = 1  # no sink holds anything that could be drained beside others

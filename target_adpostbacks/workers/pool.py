@@ -9,7 +9,7 @@ import select
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -54,9 +54,12 @@ class Gone(Exception):
 
 
 class Worker:
-    """A process and what is on its way to it and back. Nothing here waits."""
+    """A process and what is on its way to it and back. Nothing here waits.
 
-    def __init__(self, work: bytes) -> None:
+    Until it is given its work, it imports what it needs.
+    """
+
+    def __init__(self) -> None:
         self.is_ready = False
         self.blocks: deque[Block] = deque()  # that it has been handed, without an answer
         self._unsent: deque[memoryview] = deque()
@@ -78,7 +81,10 @@ class Worker:
             os.set_blocking(pipe, False)
             with suppress(OSError, AttributeError):  # Linux's; elsewhere a pipe is as large as it is
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        self._unsent.append(memoryview(work))
+
+    def begin(self, work: Work) -> None:
+        """Give it the work as it is now."""
+        self._unsent.append(memoryview(pickle.dumps(work)))
 
     @property
     def load(self) -> int:
@@ -141,11 +147,15 @@ class Worker:
         with suppress(msgspec.MsgspecError):  # the parent does the block itself
             block.answer = unpacked(received[:size])
 
-    def end(self, *, at_once: bool = False) -> int:
-        """Close its input, so that it ends, and wait for that; its exit code."""
+    def close(self) -> None:
+        """Close its input, so that it ends."""
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe:
                 pipe.close()
+
+    def end(self, *, at_once: bool = False) -> int:
+        """Wait for its end; its exit code."""
+        self.close()
         if at_once or not self.is_ready:
             self.process.kill()
         with suppress(subprocess.TimeoutExpired):
@@ -158,16 +168,25 @@ class Workers:
     """So many processes that do the same work; until one is ready, it is done here. All belongs to one thread.
 
     ``work``: as it is now, for one that is started later; ``warn``: says that one was lost; ``after``: so many members
-    are done here before any process is started.
+    are done here before any process is started; ``started``: those that have been started before.
     """
 
-    def __init__(self, work: Work, count: int, warn: Callable[[str], None], *, after: int = 0) -> None:
+    def __init__(
+        self,
+        work: Work,
+        count: int,
+        warn: Callable[[str], None],
+        *,
+        after: int = 0,
+        started: Iterable[Worker] = (),
+    ) -> None:
         self.work = work
         self.generation = 0
         self._warn = warn
         self._blocks: deque[Block] = deque()
         self._workers: list[Worker] = []
         self._losses = 0
+        self._started = [*started]
         self._unstarted, self._after = count, after
         self._is_alone = True
         if count and not after:
@@ -183,9 +202,12 @@ class Workers:
         if self._losses > 1:
             return
         try:
-            self._workers.append(Worker(pickle.dumps(self.work)))
+            worker = self._started.pop() if self._started else Worker()
         except OSError as error:
             self._lost(f"can't be started ({type(error).__name__})")
+        else:
+            worker.begin(self.work)
+            self._workers.append(worker)
 
     @property
     def ready(self) -> list[Worker]:
@@ -296,7 +318,9 @@ class Workers:
     def close(self) -> None:
         """End the processes; what they have not answered is the parent's."""
         self._is_alone, self._unstarted = False, 0
-        workers, self._workers = self._workers, []
+        workers, self._workers, self._started = [*self._workers, *self._started], [], []
+        for worker in workers:  # all at once, for each takes its time
+            worker.close()
         for worker in workers:
             for block in worker.blocks:
                 block.is_done = True

@@ -421,8 +421,8 @@ def test_the_same_holds_with_worker_processes(monkeypatch: pytest.MonkeyPatch) -
     made: list[eager.Eager] = []
 
     class Made(eager.Eager):
-        def __init__(self, *given: Any, after: int) -> None:
-            super().__init__(*given, after=after)
+        def __init__(self, *given: Any, **others: Any) -> None:
+            super().__init__(*given, **others)
             made.append(self)
 
     monkeypatch.setattr(eager, "COUNT", WithWorkers.workers)
