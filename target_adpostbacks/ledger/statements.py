@@ -10,10 +10,14 @@ from target_adpostbacks.ledger.tables import COLUMNS, DELIVERIES, IDENTITY, NOTE
 RAISE = "UPDATE sequence SET value = value + :changes"
 NEWEST = "SELECT value FROM sequence"
 
-EARLIER = f"""
-    SELECT {", ".join((*IDENTITY, *Earlier._fields))} FROM deliveries WHERE network = :network AND asset = :asset AND
-"""
+_earlier = ", ".join(f"deliveries.{name}" for name in (*IDENTITY, *Earlier._fields))
+EARLIER = f"SELECT {_earlier} FROM deliveries WHERE network = :network AND asset = :asset AND "
 """A condition on ``event_id`` follows."""
+EARLIER_OF_JSON = f"""
+    SELECT {_earlier} FROM json_each(:ids) AS asked CROSS JOIN deliveries
+    WHERE network = :network AND asset = :asset AND event_id = asked.value
+"""
+"""The same in SQLite for a JSON array: each is looked up at once, and not collected and sorted first."""
 
 CONFLICT = f"""
 ON CONFLICT ({", ".join(IDENTITY)}) DO UPDATE

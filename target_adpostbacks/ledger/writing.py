@@ -94,7 +94,9 @@ class Ledger:
         by_key: dict[tuple[Any, ...], Earlier] = {}
         for (network, asset), event_ids in by_asset.items():
             is_asked, ids = self._database.among("event_id", "ids", event_ids)
-            rows = self._database.read(statements.EARLIER + is_asked, {"network": network, "asset": asset, **ids})
+            is_json = self._database.is_sqlite and "ids" in ids
+            query = statements.EARLIER_OF_JSON if is_json else statements.EARLIER + is_asked
+            rows = self._database.read(query, {"network": network, "asset": asset, **ids})
             by_key.update((row[: len(IDENTITY)], Earlier(*row[len(IDENTITY) :])) for row in rows)
         if self._compact:
             from target_adpostbacks.ledger.compact import ACCEPTED

@@ -94,6 +94,13 @@ def test_what_differs_in_one_row_of_many_is_stored_of_each(
     assert sorted(stored) == sorted(tuple(values_of(row).values()) for row in written)
 
 
+def test_ids_are_known_again_as_they_were_written(ledger: Ledger) -> None:
+    ids = ["007", "7", "1e3", "null", '"', "\\u0041", "é", "", "true"]
+    ledger.write(NOW, [a_row(each) for each in ids])
+    keys = [a_row(each).key for each in [*ids, *ids, "1000", "A", "1", "evt-1"]]
+    assert {key[3] for key in ledger.earlier(keys)} == {*ids}
+
+
 @pytest.mark.parametrize("later", ["rejected", "skipped", "open"])
 def test_what_was_accepted_stays_accepted(ledger: Ledger, ledger_url: str, later: str) -> None:
     ledger.write(NOW, [a_row()])
