@@ -12,7 +12,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
-from itertools import chain
+from itertools import chain, compress
+from math import inf
 from operator import attrgetter
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote
@@ -125,7 +126,16 @@ _FBCLID = re.compile(_CLICK_ID).fullmatch
 _COOKIE = re.compile(rf"fb\.[0-9]+\.([0-9]{{10,13}})\.{_CLICK_ID}").fullmatch
 NO_COOKIE = -1
 TOO_OLD = "created more than 90 days before the event"
+
+# Lines of what is usual in a column. Each can be read in one way alone, so that an odd one is found at once.
+_USUAL_EMAILS = re.compile(r"(?:[a-z0-9._+-]+@[a-z0-9]+(?:-[a-z0-9]+)*\.[a-z0-9]+(?:[.-][a-z0-9]+)*\n)+").fullmatch
+_USUAL_PHONES = re.compile(r"(?:\+[1-9][0-9]{6,14}\n)+").fullmatch
+_USUAL_IDS = re.compile(r"(?:[!-~]{1,63}\n)+").fullmatch
+_USUAL_COOKIES = re.compile(rf"^fb\.[0-9]+\.([0-9]{{13}})\.{_CLICK_ID}\n", re.MULTILINE).findall
+_ALL, _WITHOUT_PLUS = slice(None), slice(1, None)
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+MadeOfColumn = Callable[[Sequence[Any], Sequence[Conversion]], Sequence[JSON]]
 
 
 class MetaSettings(PhoneSettings, frozen=True, kw_only=True):
@@ -400,46 +410,59 @@ class Meta(Network[MetaSettings]):
             raise Skip("no_match_key", f"needed: {self.match_rules[c.event_source]}")
         return user
 
-    def _match_keys_of_columns(self) -> dict[str, Callable[[Conversion], JSON]]:
-        """What of ``user_data`` is made of columns, in its order."""
+    def _match_keys_of_columns(self) -> dict[str, tuple[Callable[[Conversion], Any], MadeOfColumn]]:
+        """What of ``user_data`` is made of columns, in its order: of what of each of them, and how of all."""
         return {
-            "em": lambda c: c.email and _distinct(c.email, email),
-            "ph": lambda c: c.phone and self._phones(c),
-            "fn": lambda c: c.first_name and _name_hash(c.first_name),
-            "ln": lambda c: c.last_name and _name_hash(c.last_name),
-            "ge": lambda c: c.gender and _gender_hash(c.gender),
-            "db": lambda c: c.date_of_birth and _birth_hash(c.date_of_birth, c.event_time.year),
-            "ct": lambda c: c.city and _city_hash(c.city),
-            "st": lambda c: c.state and _state_hash(c.state, keys.unhashed(c.country)),
-            "zp": lambda c: c.postal_code and _postal_code_hash(c.postal_code, keys.unhashed(c.country)),
-            "country": lambda c: c.country and _country_hash(c.country),
-            "external_id": lambda c: c.external_id and self._external_id(c),
-            "client_ip_address": lambda c: c.ip_address and _ip_address(c.ip_address),
-            "client_user_agent": attrgetter("user_agent"),
-            "fbc": self._fbc,
-            "fbp": lambda c: (fbp := c.ids.get("fbp")) and _cookie(fbp, _milliseconds(c)),
+            "em": (attrgetter("email"), lambda emails, _: _hashes(emails, _USUAL_EMAILS) or _each(emails, email)),
+            "ph": (attrgetter("phone"), self._phones),
+            "fn": (attrgetter("first_name"), lambda names, _: [*map(_name_hash, names)]),
+            "ln": (attrgetter("last_name"), lambda names, _: [*map(_name_hash, names)]),
+            "ge": (attrgetter("gender"), lambda genders, _: [*map(_gender_hash, genders)]),
+            "db": (attrgetter("date_of_birth"), lambda dates, of: [*map(_birth_hash, dates, map(_year, of))]),
+            "ct": (attrgetter("city"), lambda cities, _: [*map(_city_hash, cities)]),
+            "st": (attrgetter("state"), lambda states, of: [*map(_state_hash, states, map(_country, of))]),
+            "zp": (attrgetter("postal_code"), lambda codes, of: [*map(_postal_code_hash, codes, map(_country, of))]),
+            "country": (attrgetter("country"), lambda countries, _: [*map(_country_hash, countries)]),
+            "external_id": (attrgetter("external_id"), self._external_ids),
+            "client_ip_address": (attrgetter("ip_address"), lambda addresses, _: [*map(_ip_address, addresses)]),
+            "client_user_agent": (attrgetter("user_agent"), lambda user_agents, _: user_agents),
+            "fbc": (self.click_id, self._fbcs),
+            "fbp": (lambda c: c.ids.get("fbp"), _fbps),
         }
 
     def _of_columns(self, conversions: Sequence[Conversion]) -> list[dict[str, JSON]]:
-        if len(conversions) == 1:
-            return [{name: made for name, make in self._made.items() if (made := make(conversions[0]))}]
-        columns = {name: made for name, make in self._made.items() if any(made := [*map(make, conversions)])}
-        if not columns:
-            return [{} for _ in conversions]
-        rows = zip(*columns.values(), strict=True)
-        if all(map(all, columns.values())):
-            return [dict(zip(columns, row, strict=True)) for row in rows]
-        return [{name: value for name, value in zip(columns, row, strict=True) if value} for row in rows]
+        columns: dict[str, Sequence[JSON]] = {}
+        for name, (of, make) in self._made.items():
+            values = [*map(of, conversions)]
+            if all(values):
+                columns[name] = make(values, conversions)
+            elif any(values):
+                rest = iter(make([*filter(None, values)], [*compress(conversions, values)]))
+                columns[name] = [value and next(rest) for value in values]
+        names = dict.fromkeys(columns)
+        people: list[dict[str, JSON]] = [names.copy() for _ in conversions]  # that grow no more: half the time
+        for name, made in columns.items():
+            for person, value in zip(people, made, strict=True):
+                if value:
+                    person[name] = value
+                else:
+                    del person[name]
+        return people
 
-    def _phones(self, c: Conversion) -> list[str]:
-        if len(c.phone) == 1 and phones.is_e164(number := c.phone[0]):  # most of them
-            return [sha256(number[1:].encode()).hexdigest()]
-        return _distinct(c.phone, phones.digits, self.settings.country_codes(c.country))
+    def _phones(self, numbers: Sequence[Sequence[str]], conversions: Sequence[Conversion]) -> Sequence[list[str]]:
+        return _hashes(numbers, _USUAL_PHONES, _WITHOUT_PLUS) or [
+            _distinct(c.phone, phones.digits, self.settings.country_codes(c.country)) for c in conversions
+        ]
 
-    def _external_id(self, c: Conversion) -> list[str]:
+    def _external_ids(self, ids: Sequence[Sequence[str]], _: Sequence[Conversion]) -> Sequence[list[str]]:
         if self.settings.hash_external_id:
-            return _distinct(c.external_id, _external_id)
-        return [*dict.fromkeys((keys.digest_of(raw) or raw[:64]) + raw[64:] for raw in c.external_id)]
+            return _hashes(ids, _USUAL_IDS) or _each(ids, _external_id)
+        return [[*dict.fromkeys((keys.digest_of(raw) or raw[:64]) + raw[64:] for raw in raws)] for raws in ids]
+
+    def _fbcs(self, click_ids: Sequence[str], conversions: Sequence[Conversion]) -> Sequence[str | None]:
+        if click_ids == [c.ids.get("fbc") for c in conversions] and (created := _all_created(click_ids)):
+            return _not_ahead(click_ids, created, conversions, MAX_COOKIE_AGE)
+        return [*map(self._fbc, conversions)]
 
     def _fbc(self, c: Conversion) -> str | None:
         """``fb.1.<milliseconds of the click>.<fbclid>``, or the cookie of that name where it is of the same click.
@@ -703,6 +726,18 @@ _postal_code_hash = _remembering(places.postal_code)
 _country_hash = _remembering(keys.folded)
 
 
+def _hashes(column: Sequence[Sequence[str]], usual: Callable[[str], object], part: slice = _ALL) -> list[list[str]]:
+    """A list of the hash of each only text, in small letters; empty unless all are usual, as lines of a pattern."""
+    lines = "\n".join(chain.from_iterable(column)).lower() + "\n"
+    if lines.count("\n") != len(column) or not usual(lines):
+        return []
+    return [[sha256(line[part]).hexdigest()] for line in lines.encode().splitlines()]
+
+
+def _each(column: Sequence[Sequence[str]], normalize: Callable[..., str | None]) -> list[list[str]]:
+    return [_distinct(raws, normalize) for raws in column]
+
+
 def _distinct(raws: Sequence[str], normalize: Callable[..., str | None], *context: Any) -> list[str]:
     """``keys.distinct_hashed``, with what Meta's parameter builder appends: Meta takes it whole."""
     if len(raws) == 1 and len(raws[0]) < 64:
@@ -725,6 +760,23 @@ def _cookie(raw: str | None, happened: float) -> str | None:
     return raw if created != NO_COOKIE and created <= happened + MAX_COOKIE_AHEAD else None
 
 
+def _fbps(cookies: Sequence[str], conversions: Sequence[Conversion]) -> Sequence[str | None]:
+    if created := _all_created(cookies):
+        return _not_ahead(cookies, created, conversions)
+    return [*map(_cookie, cookies, map(_milliseconds, conversions))]
+
+
+def _not_ahead(
+    cookies: Sequence[str], created: Sequence[int], conversions: Sequence[Conversion], most_age: float = inf
+) -> list[str | None]:
+    """The cookies that may have been there at their event; None for each that was made later, or too long before."""
+    happened = [c.event_time.timestamp() * 1000 for c in conversions]
+    return [
+        cookie if then - most_age <= at <= then + MAX_COOKIE_AHEAD else None
+        for cookie, at, then in zip(cookies, created, happened, strict=True)
+    ]
+
+
 def _cookie_problem(raw: str, happened: float, oldest: float = NO_COOKIE) -> str:
     created = _created(raw)
     if created == NO_COOKIE:
@@ -738,6 +790,13 @@ def _is_old(cookie: str, happened: float) -> bool:
     return _created(cookie) < happened - MAX_COOKIE_AGE
 
 
+_year = attrgetter("event_time.year")
+
+
+def _country(c: Conversion) -> str | None:
+    return keys.unhashed(c.country)
+
+
 def _milliseconds(c: Conversion) -> float:
     return c.event_time.timestamp() * 1000
 
@@ -747,6 +806,13 @@ def _created(cookie: str) -> int:
     """The milliseconds of ``fb.1.<milliseconds>.…``, of which older cookies have seconds; or NO_COOKIE."""
     known = _COOKIE(cookie)
     return int(known[1].ljust(13, "0")) if known else NO_COOKIE
+
+
+def _all_created(cookies: Sequence[str]) -> list[int] | None:
+    """``_created`` of cookies that all have milliseconds; None where one of them has not, or is none."""
+    lines = "\n".join(cookies) + "\n"
+    created = _USUAL_COOKIES(lines)
+    return [*map(int, created)] if len(created) == lines.count("\n") == len(cookies) else None
 
 
 def _madid(c: Conversion) -> str | None:

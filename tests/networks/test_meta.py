@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from typing import Any
 
 import msgspec
 import pytest
 from conftest import NOW, a_conversion, an_account
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from target_adpostbacks.config import InvalidConfig
+from target_adpostbacks.core import phones
 from target_adpostbacks.core.answers import Response, Skip, Verdict
 from target_adpostbacks.core.match_keys import sha256
 from target_adpostbacks.core.postback import prepare
@@ -232,6 +236,56 @@ def test_names_lose_ascii_punctuation_only() -> None:
 @pytest.mark.parametrize("address", ["jane@localhost", "jane@.com", "jane@example.", "jane"])
 def test_an_address_without_a_dot_in_its_domain_is_none(address: str) -> None:
     assert module.email(address) is None
+
+
+def a_column_of(*texts: str, alphabet: str) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(texts) | st.text(alphabet + "\n \u212a\u00e9", min_size=1, max_size=8), min_size=1)
+
+
+EMAILS = ("Ada.L+x@Shop.Example-1.com", "a@b", "a@b.c", "a@b-.c", "a@b..c", "\u212a@b.c", "a@b.c\nd@e.f")
+PHONES = ("+14155550100", "+49301234567", "+01234567", "+123456", "+1234567\n+7654321", "030 1234567")
+EXTERNAL_IDS = ("User_7", "x" * 63, "A" * 64, "a b", "Z\u00c4", "q\nr", "a" * 64 + ".AQ")
+
+
+@settings(max_examples=400, derandomize=True)
+@given(
+    a_column_of(*EMAILS, alphabet="aB@.-+_1"),
+    a_column_of(*PHONES, alphabet="+019"),
+    a_column_of(*EXTERNAL_IDS, alphabet="aB7"),
+)
+def test_a_column_is_hashed_as_each_of_its_values(emails: list[str], numbers: list[str], ids: list[str]) -> None:
+    for texts, usual, part, normalize in (
+        (emails, module._USUAL_EMAILS, slice(None), module.email),
+        (numbers, module._USUAL_PHONES, slice(1, None), phones.digits),
+        (ids, module._USUAL_IDS, slice(None), module._external_id),
+    ):
+        alone: list[list[tuple[str, ...]]] = [[(text,)] for text in texts]
+        columns = [*alone, [*chain.from_iterable(alone)], [tuple(texts)]]
+        for column in columns:
+            made = module._hashes(column, usual, part)
+            assert made in ([], [module._distinct(each, normalize) for each in column])
+
+
+COOKIES = (
+    "fb.1.1795000000000.IwAR1",
+    "fb.1.1795000000.1",
+    "fb.1.1795000000001.a.AQ",
+    "fb.1.1795000000000.",
+    "x\nfb.1.2.3",
+)
+
+
+@settings(max_examples=400, derandomize=True)
+@given(st.lists(st.sampled_from(COOKIES) | st.from_regex(r"fb\.1\.[0-9]{13}\.\w{1,3}\n?", fullmatch=True), min_size=1))
+def test_the_times_of_a_column_of_cookies_are_those_of_each(cookies: list[str]) -> None:
+    assert module._all_created(cookies) in (None, [module._created(each) for each in cookies])
+
+
+@pytest.mark.parametrize("odd", ["ada@example", "ada@example.com ", "a" * 9999, "@"])
+def test_one_odd_value_behind_many_is_found_without_end_of_tries(odd: str) -> None:
+    usual = [f"ada.lovelace-{at}@mail-{at}.shop.example-{at}.com" for at in range(49)]
+    assert module._hashes([(text,) for text in usual], module._USUAL_EMAILS)
+    assert not module._hashes([(text,) for text in [*usual, odd]], module._USUAL_EMAILS)
 
 
 def test_an_external_id_is_sent_as_it_is_where_the_pixel_does_so() -> None:
