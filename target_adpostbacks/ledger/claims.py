@@ -16,7 +16,7 @@ from target_adpostbacks.core.postback import Facts, Key
 from target_adpostbacks.ledger.connections import Connection
 from target_adpostbacks.ledger.database import Database
 from target_adpostbacks.ledger.definition import BOOLEAN, DOUBLE, Column, Table
-from target_adpostbacks.ledger.tables import DELIVERIES, NO_REQUEST, Delivered, Earlier, Status, columns_of
+from target_adpostbacks.ledger.tables import DELIVERIES, NO_REQUEST, Delivered, Earlier, Status
 from target_adpostbacks.ledger.upserts import storable, upsert
 from target_adpostbacks.ledger.versions import has, make
 
@@ -212,7 +212,7 @@ class Claims:
                     for row in unknown
                 ]
                 run_ids = [row.run_id for row in unknown]
-                upsert(connection, [[*seqs], run_ids, [now] * len(unknown), *columns_of(written)])
+                upsert(connection, {"seq": [*seqs], "run_id": run_ids, "updated_at": [now] * len(unknown)}, written)
             for statement in FORGET:
                 _run(connection, statement, {})
 

@@ -135,7 +135,12 @@ class Ledger:
                 numbers = numbers[len(accepted) :][: len(last)]
             if last:
                 count = len(last)
-                upsert(connection, [numbers, [self.run_id] * count, [now] * count, *columns_of(last.values())])
+                beside: dict[str, Sequence[Any]] = {
+                    "seq": numbers,
+                    "run_id": [self.run_id] * count,
+                    "updated_at": [now] * count,
+                }
+                upsert(connection, beside, [*last.values()])
                 if people:
                     erasure.index(connection, dict(zip(last, numbers, strict=True)), people)
             for seq, attempt in zip(seqs, attempts, strict=True):

@@ -94,6 +94,14 @@ def test_what_differs_in_one_row_of_many_is_stored_of_each(
     assert sorted(stored) == sorted(tuple(values_of(row).values()) for row in written)
 
 
+@pytest.mark.parametrize("count", [1, CHUNKS[1] + 1])
+def test_what_all_rows_lack_replaces_what_they_had(ledger: Ledger, ledger_url: str, count: int) -> None:
+    ids = [f"evt-{number}" for number in range(count)]
+    ledger.write(NOW, [a_row(each, "open", reason="transient", deadline=NOW, value=2.5, sent_at=NOW) for each in ids])
+    ledger.write(NOW, [a_row(each, deadline=None, value=None, sent_at=None) for each in ids])
+    assert rows(ledger_url, "status, deadline, value, sent_at") == [("accepted", None, None, None)] * count
+
+
 def test_ids_are_known_again_as_they_were_written(ledger: Ledger) -> None:
     ids = ["007", "7", "1e3", "null", '"', "\\u0041", "é", "", "true"]
     ledger.write(NOW, [a_row(each) for each in ids])
