@@ -155,8 +155,16 @@ def _texts(values: Values) -> Values | None:
     """Texts as they are, if all of them are printable, trimmed, and none is a word for nothing."""
     joined = "".join(values)
     is_trimmed = " " not in joined or [*map(str.strip, values)] == [*values]  # no other white space is printable
-    is_clean = is_trimmed and joined.isprintable() and HASHES.isdisjoint(values)
+    is_clean = is_trimmed and _is_printable(joined) and HASHES.isdisjoint(values)
     return values if is_clean and not has_placeholder(values) else None
+
+
+def _is_printable(text: str) -> bool:
+    """``text.isprintable()``, in a third of the time where it is ASCII."""
+    return (text.isascii() and not text.encode().translate(None, _PRINTABLE)) or text.isprintable()
+
+
+_PRINTABLE = bytes(range(ord(" "), ord("~") + 1))
 
 
 def _lists(values: Values) -> Values | None:

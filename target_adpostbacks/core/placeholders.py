@@ -55,12 +55,12 @@ def is_placeholder(text: str) -> bool:
 
 def has_placeholder(texts: Collection[str]) -> bool:
     """Whether one of these texts, none of which is empty, is a placeholder."""
-    firsts = {*map(_first, texts)}
-    if FIRST.isdisjoint(firsts):
+    odd = [text for text in texts if text[0] in FIRST]
+    if not odd:
         return False
-    if _SIGNS.isdisjoint(firsts) and _QUOTES.isdisjoint(map(_last, texts)):  # a word, if anything
-        return not _ALL_WORDS.isdisjoint(map(str.lower, texts))
-    return any(map(is_placeholder, texts))
+    if _SIGNS.isdisjoint(map(_first, odd)) and _QUOTES.isdisjoint(map(_last, odd)):  # words, if anything
+        return not _ALL_WORDS.isdisjoint(map(str.lower, odd))
+    return any(map(is_placeholder, odd))
 
 
 _first, _last = itemgetter(0), itemgetter(-1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from itertools import repeat
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -223,7 +223,7 @@ def _finished(
 ) -> list[Postback | TooLarge]:
     begun, payloads, encoded = zip(*written, strict=True)
     conversions, lines, kinds, envelopes, deadlines, dated_now, dropped = zip(*begun, strict=True)
-    match_keys = [",".join(network.match_keys(payload)) for payload in payloads]
+    match_keys = [_joined(tuple(network.match_keys(payload))) for payload in payloads]
     keys = [_key(account.section, kind.receiver, c) for kind, c in zip(kinds, conversions, strict=True)]
     postbacks = [
         *map(
@@ -236,7 +236,10 @@ def _finished(
             [None if window is None else window.total_seconds() for window in map(network.resend_window, conversions)],
             deadlines,
             ["; ".join(filter(None, notes)) for notes in zip(dropped, map(network.note, payloads), strict=True)],
-            [_other_keys(*each, network.trial_at) for each in zip(keys, kinds, conversions, strict=True)],
+            [
+                _other_keys(key, kind, c, network.trial_at) if c.derived_ids or network.trial_at else ()
+                for key, kind, c in zip(keys, kinds, conversions, strict=True)
+            ],
             dated_now,
             [c.applied_rule for c in conversions],
             map(network.once, payloads),
@@ -250,9 +253,15 @@ def _finished(
     ]
 
 
+@lru_cache(maxsize=1_000)
+def _joined(match_keys: tuple[str, ...]) -> str:
+    """Most conversions of a run have the same."""
+    return ",".join(match_keys)
+
+
 def _other_keys(key: Key, kind: Kind, conversion: Conversion, trial_at: str) -> tuple[Key, ...]:
     """Under which the ledger may know it from before."""
-    older = older_keys(key, conversion) if conversion.derived_ids else ()
+    older = older_keys(key, conversion)
     if trial_at:  # an earlier version gave a trial the asset alone, and it may have been a proxy
         older += tuple(each._replace(asset=kind.asset) for each in (key, *older))
     return older

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_record import COLUMN_NAMES, FULL, ODD, VALUES
 
-from target_adpostbacks.core.block import LEAST, read_block
+from target_adpostbacks.core.block import LEAST, _is_printable, read_block
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion
 from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.preparation import Preparation
@@ -168,6 +168,11 @@ def test_one_odd_url_behind_many_is_found_without_end_of_tries(odd: str) -> None
     records = [a_record(event_id=f"e-{at}", event_source_url=url) for at, url in enumerate([*urls, odd])]
     assert all(read_block(records, COLUMNS)[:-1])
     assert differences(records) == []
+
+
+@pytest.mark.parametrize("character", [*map(chr, (*range(0x100), 0x2028, 0xD800, 0xFEFF))])
+def test_a_text_is_printable_if_all_its_characters_are(character: str) -> None:
+    assert _is_printable(f"a{character}b") == character.isprintable()
 
 
 def test_records_of_several_sets_of_columns_are_read_in_their_order() -> None:
