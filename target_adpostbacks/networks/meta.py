@@ -460,7 +460,8 @@ class Meta(Network[MetaSettings]):
         return [[*dict.fromkeys((keys.digest_of(raw) or raw[:64]) + raw[64:] for raw in raws)] for raws in ids]
 
     def _fbcs(self, click_ids: Sequence[str], conversions: Sequence[Conversion]) -> Sequence[str | None]:
-        if click_ids == [c.ids.get("fbc") for c in conversions] and (created := _all_created(click_ids)):
+        created = [*map(_created, click_ids)]  # each of which was looked at just now
+        if NO_COOKIE not in created and click_ids == [c.ids.get("fbc") for c in conversions]:
             return _not_ahead(click_ids, created, conversions, MAX_COOKIE_AGE)
         return [*map(self._fbc, conversions)]
 
@@ -565,7 +566,8 @@ class Meta(Network[MetaSettings]):
     def unusable(self, conversion: Conversion, sent: Collection[str]) -> Iterable[str]:
         c = conversion
         said = [*super().unusable(c, sent)]
-        if fbc := c.ids.get("fbc"):
+        fbc = c.ids.get("fbc")
+        if fbc and not ("fbc" in sent and self.click_id(c) == fbc and _created(fbc) != NO_COOKIE):  # it is what is sent
             happened = _milliseconds(c)
             if problem := _cookie_problem(fbc, happened, oldest=happened - MAX_COOKIE_AGE):
                 said.append(f"fbc: {problem}")
