@@ -77,7 +77,7 @@ class Exchange:
     def _send(self, batch: Sequence[Queued], started_at: str, attempt: int, parent: Sent | None) -> Answer:
         self.requests += 1
         network = self._network
-        request = network.request(batch[0].postback.envelope, [_spliced(batch)])
+        request = network.request(batch[0].postback.envelope, _spliced(batch))
         signed = network.signed(request, self._clock(), uuid.uuid4().hex)
         try:
             response = self._transport(signed, network.settings.request_timeout_seconds)
@@ -169,10 +169,10 @@ class Exchange:
         return [clean[seen[0]]] * len(outcomes) if len(seen) == 1 else [clean[outcome] for outcome in outcomes]
 
 
-def _spliced(batch: Sequence[Queued]) -> msgspec.Raw:
-    """The payloads as they stand in a request's list of events, one behind the other."""
+def _spliced(batch: Sequence[Queued]) -> list[msgspec.Raw]:
+    """``Postback.spliced`` of each, without a call for each."""
     payloads = [queued.postback.payload for queued in batch]
-    return msgspec.Raw(b",".join([each[1:-1] if each[0] == LIST else each for each in payloads]))
+    return [msgspec.Raw(each[1:-1] if each[0] == LIST else each) for each in payloads]
 
 
 def different(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
