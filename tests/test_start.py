@@ -70,3 +70,13 @@ def test_a_worker_imports_the_networks_alone_that_it_prepares_for() -> None:
     imported = {*ran.stdout.decode().split()}
     assert "target_adpostbacks.networks.meta" in imported
     assert not imported & {"target_adpostbacks.networks.tiktok", "target_adpostbacks.networks.google_ads"}
+
+
+def test_usual_codes_of_countries_and_currencies_need_no_list_of_all() -> None:
+    program = (
+        "import sys; from target_adpostbacks.core.countries import alpha2; from target_adpostbacks.core import columns;"
+        " print(alpha2('us'), columns._currency('', 'eur'), *sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+    assert ran.stdout.startswith("US EUR ")
+    assert "pycountry" not in ran.stdout.split()

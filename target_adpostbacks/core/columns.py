@@ -11,7 +11,7 @@ from typing import Any, cast
 import msgspec
 
 from target_adpostbacks.core.conversion import Conversion, EventSource, InvalidConversion, Item
-from target_adpostbacks.core.countries import alpha2, currencies
+from target_adpostbacks.core.countries import CURRENCIES, alpha2, currencies
 from target_adpostbacks.core.match_keys import digest_of, visible
 from target_adpostbacks.core.placeholders import AS_PROGRAMS_WRITE_THEM, HASHES, NOTHING, is_macro, is_placeholder
 from target_adpostbacks.core.times import moment
@@ -222,10 +222,10 @@ def read_truth(field: str, value: Any) -> bool | None:
 
 def _currency(_: str, value: Any) -> str | None:
     code = value.strip().upper() if isinstance(value, str) else None
-    if code in currencies():
-        return code
     if code == "":
         return None
+    if code in CURRENCIES or (code and code in currencies()):
+        return code
     raise Unusable("not an ISO 4217 code")
 
 

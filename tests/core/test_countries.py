@@ -5,7 +5,7 @@ from __future__ import annotations
 import pycountry
 import pytest
 
-from target_adpostbacks.core.countries import COUNTRY_NAMES, alpha2
+from target_adpostbacks.core.countries import CODES, COUNTRY_NAMES, CURRENCIES, alpha2, currencies
 
 IN_CLDR = {
     "AC Ascension Island": "SH",
@@ -109,3 +109,8 @@ def test_what_is_no_one_country_is_none(name: str) -> None:
 
 def test_every_name_of_ours_means_its_country() -> None:
     assert {name: alpha2(name) for name in COUNTRY_NAMES} == COUNTRY_NAMES
+
+
+def test_the_codes_that_need_no_other_list_are_those_of_iso() -> None:
+    assert {country.alpha_2 for country in pycountry.countries} == CODES
+    assert currencies() == CURRENCIES
