@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
@@ -135,7 +135,7 @@ class Preparation:
         *,
         stream: str,
         key: Sequence[str] = (),
-        lines: Iterable[int],
+        lines: Sequence[int],
     ) -> list[Prepared]:
         """What each of several records comes to, in their order; see ``postback.prepare_all``."""
         if self.sources is None:

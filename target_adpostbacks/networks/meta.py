@@ -131,8 +131,8 @@ TOO_OLD = "created more than 90 days before the event"
 _USUAL_EMAILS = re.compile(r"(?:[a-z0-9._+-]+@[a-z0-9]+(?:-[a-z0-9]+)*\.[a-z0-9]+(?:[.-][a-z0-9]+)*\n)+").fullmatch
 _USUAL_PHONES = re.compile(r"(?:\+[1-9][0-9]{6,14}\n)+").fullmatch
 _USUAL_IDS = re.compile(r"(?:[!-~]{1,63}\n)+").fullmatch
-_USUAL_COOKIES = re.compile(rf"^fb\.[0-9]+\.([0-9]{{13}})\.{_CLICK_ID}\n", re.MULTILINE).findall
-_ALL, _WITHOUT_PLUS = slice(None), slice(1, None)
+_USUAL_COOKIES = re.compile(rf"(?:fb\.[0-9]\.[0-9]{{13}}\.{_CLICK_ID}\n)+").fullmatch
+_ALL, _WITHOUT_PLUS, _TIME = slice(None), slice(1, None), slice(len("fb.1."), len("fb.1.1795176000000"))
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 MadeOfColumn = Callable[[Sequence[Any], Sequence[Conversion]], Sequence[JSON]]
@@ -811,10 +811,11 @@ def _created(cookie: str) -> int:
 
 
 def _all_created(cookies: Sequence[str]) -> list[int] | None:
-    """``_created`` of cookies that all have milliseconds; None where one of them has not, or is none."""
+    """``_created`` of cookies that are all of the usual form, with milliseconds; None where one is not."""
     lines = "\n".join(cookies) + "\n"
-    created = _USUAL_COOKIES(lines)
-    return [*map(int, created)] if len(created) == lines.count("\n") == len(cookies) else None
+    if lines.count("\n") != len(cookies) or not _USUAL_COOKIES(lines):
+        return None
+    return [int(cookie[_TIME]) for cookie in cookies]
 
 
 def _madid(c: Conversion) -> str | None:
