@@ -33,6 +33,8 @@ ADPOSTBACKS = str(Path(COMMAND).with_name("adpostbacks"))
 ONE_BY_ONE = {"batch_size_rows": 1, "concurrency": 1}
 TWICE = {"max_attempts": 2}
 AT_ONCE = {"max_batch_age_seconds": 0}
+SPLIT = range(1, 4)
+"""Requests of three conversions that nothing waits for."""
 THOUSAND = purchases(1000, lean=True)
 REDDIT = purchases(3, network="reddit")
 HELD = {"hold": True}
@@ -269,9 +271,9 @@ SIGNALS = [
     case("SIGTERM in mid-request", HELD, "3 accepted", TERMINATED, 3, 1, config=AT_ONCE,
          act=terminate_then_answer),
     case("SIGTERM again and again in mid-request", HELD, "3 open no_answer", TERMINATED, None, 1,
-         config=AT_ONCE, act=terminate_until_it_ends, then=case("the next run", None, "3 accepted", 0, 3, 1)),
+         config=AT_ONCE, act=terminate_until_it_ends, then=case("the next run", None, "3 accepted", 0, 3, SPLIT)),
     case("SIGINT, then SIGTERM in mid-request", HELD, "3 open no_answer", INTERRUPTED, None, 1,
-         config=AT_ONCE, act=interrupt_and_terminate, then=case("the next run", None, "3 accepted", 0, 3, 1)),
+         config=AT_ONCE, act=interrupt_and_terminate, then=case("the next run", None, "3 accepted", 0, 3, SPLIT)),
     case("SIGTERM while it waits for a retry", {"retry_after": "300"}, "3 open throttled", TERMINATED, None, 1,
          act=terminate_while_it_waits),
     case("standard output is closed", None, "3 accepted", 1, None, 1,
