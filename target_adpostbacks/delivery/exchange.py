@@ -12,8 +12,6 @@ from random import Random
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-import msgspec
-
 from target_adpostbacks.core.answers import NoAccess, Outcome, Response, Verdict
 from target_adpostbacks.delivery.lane import Lane, seconds
 from target_adpostbacks.delivery.observing import NOBODY, Observer
@@ -27,7 +25,6 @@ MAX_MESSAGES = 20
 TOO_MANY_MESSAGES = "the network gave a different message for each conversion; see the first ones"
 TOO_LARGE = 413
 SIGN_IN_TO_NETWORK = 511
-LIST = ord("[")
 LENGTHS = ((86_400, "days"), (3600, "h"), (60, "min"), (1, "s"))
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
@@ -77,7 +74,8 @@ class Exchange:
     def _send(self, batch: Sequence[Queued], started_at: str, attempt: int, parent: Sent | None) -> Answer:
         self.requests += 1
         network = self._network
-        request = network.request(batch[0].postback.envelope, _spliced(batch))
+        payloads = [queued.postback.spliced for queued in batch]
+        request = network.request(batch[0].postback.envelope, payloads)
         signed = network.signed(request, self._clock(), uuid.uuid4().hex)
         try:
             response = self._transport(signed, network.settings.request_timeout_seconds)
@@ -167,12 +165,6 @@ class Exchange:
             message = outcome.message and messages.get(outcome.message, TOO_MANY_MESSAGES)
             clean[outcome] = outcome._replace(code=code, message=message)
         return [clean[seen[0]]] * len(outcomes) if len(seen) == 1 else [clean[outcome] for outcome in outcomes]
-
-
-def _spliced(batch: Sequence[Queued]) -> list[msgspec.Raw]:
-    """``Postback.spliced`` of each, without a call for each."""
-    payloads = [queued.postback.payload for queued in batch]
-    return [msgspec.Raw(each[1:-1] if each[0] == LIST else each) for each in payloads]
 
 
 def different(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:

@@ -52,7 +52,7 @@ class UnderWay:
         followed = []
         with self._lock:
             for queued in batch:
-                key = queued.claimed or queued.postback.key
+                key = _claimed(queued)
                 del self._first[key]
                 if queued.turn:
                     self._end_turn(queued.turn)
@@ -73,9 +73,13 @@ class UnderWay:
     def still(self, batch: Sequence[Queued]) -> list[Queued]:
         """Those of a batch that are under way: a part of it may have been released before."""
         with self._lock:
-            return [queued for queued in batch if self._first.get(queued.claimed or queued.postback.key) is queued]
+            return [queued for queued in batch if self._first.get(_claimed(queued)) is queued]
 
     def all(self) -> list[list[Queued]]:
         """Every key's postbacks, the one that is sent first."""
         with self._lock:
             return [[first, *self._later.get(key, ())] for key, first in self._first.items()]
+
+
+def _claimed(queued: Queued) -> Key:
+    return queued.claimed or queued.postback.key

@@ -1,6 +1,6 @@
 """When a run has worker processes, and how many.
 
-That of a long file starts them before the SDK is imported, which takes about as long as they take to start.
+The run of a long file starts them before it imports the SDK, which takes about as long as they take to start.
 """
 
 from __future__ import annotations
