@@ -11,13 +11,12 @@ import msgspec
 from target_adpostbacks.core.postback import Postback
 from target_adpostbacks.core.preparation import Preparation
 from target_adpostbacks.core.prepared import Prepared
-from target_adpostbacks.workers.columns import Columns, columns_of, postbacks_of
 
 Each = list[Prepared | None]
 """What a record comes to: several, where stream maps make several of it; None for one that they leave out."""
 
 
-class Answer(msgspec.Struct, gc=False):
+class Answer(msgspec.Struct, array_like=True, gc=False):
     """What the members of a block come to, each by its place; of what is in neither the parent sees to it itself.
 
     Most are a postback and nothing else: then that is all there is to make, to write and to read.
@@ -43,17 +42,6 @@ class Answer(msgspec.Struct, gc=False):
             if postback is not None:
                 members[at] = [Prepared(postback.facts.stream, postback.facts.line, [postback])]
         return members
-
-
-class _Packed(msgspec.Struct, array_like=True, gc=False):
-    """An ``Answer`` as it is written: the places of what is no postback, and the columns of all that are."""
-
-    members: int
-    places: list[int]
-    columns: Columns | None
-    others: dict[int, Each]
-    unmet: list[str]
-    unmet_names: list[str]
 
 
 class Work(Protocol):
@@ -92,30 +80,17 @@ class Preparing:
 def packed(answer: Answer) -> bytes:
     """The ``Answer`` for another process; what can't be written is left to the parent."""
     try:
-        return _encode(_as_written(answer))
+        return _encode(answer)
     except UNWRITABLE:
         answer.postbacks = [each if _is_writable(each) else None for each in answer.postbacks]
         answer.others = {at: each for at, each in answer.others.items() if _is_writable(each)}
-        return _encode(_as_written(answer))
-
-
-def _as_written(answer: Answer) -> _Packed:
-    places = [at for at, each in enumerate(answer.postbacks) if each is None]
-    columns = columns_of([each for each in answer.postbacks if each is not None])
-    return _Packed(len(answer.postbacks), places, columns, answer.others, answer.unmet, answer.unmet_names)
+        return _encode(answer)
 
 
 def unpacked(answer: bytes | memoryview) -> Answer | None:
     """The ``Answer``; None where the worker had none."""
-    written: _Packed | None = _decode(answer)
-    if written is None:
-        return None
-    made = postbacks_of(written.columns, written.members - len(written.places))
-    postbacks: list[Postback | None] = [*made]
-    if written.places:
-        places, each = {*written.places}, iter(made)
-        postbacks = [None if at in places else next(each) for at in range(written.members)]
-    return Answer(postbacks, written.others, written.unmet, written.unmet_names)
+    unpacked: Answer | None = _decode(answer)
+    return unpacked
 
 
 def _is_writable(member: Postback | Each | None) -> bool:
@@ -131,4 +106,4 @@ UNWRITABLE = (ValueError, OverflowError, RecursionError, TypeError, msgspec.Msgs
 NOTHING = msgspec.msgpack.encode(None)
 """The answer of a worker that leaves the whole block to the parent."""
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Packed | None).decode
+_decode = msgspec.msgpack.Decoder(Answer | None).decode
