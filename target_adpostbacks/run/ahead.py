@@ -15,13 +15,12 @@ from target_adpostbacks.core.network import IN_STEP
 from target_adpostbacks.core.prepared import Prepared
 from target_adpostbacks.run.preparing import Pending
 from target_adpostbacks.run.run import Run
+from target_adpostbacks.workers.cores import WORKERS_AFTER
 from target_adpostbacks.workers.pool import BLOCK_BYTES, Workers
 from target_adpostbacks.workers.records import Records
 
 BLOCK_SECONDS = 0.01
 """How long a block may take to come; an iterator that is slower has nothing to gain from blocks."""
-WORKERS_AFTER = 3_000
-"""Records after which there are enough for worker processes to pay."""
 WAIT_SECONDS = 0.5
 
 

@@ -12,13 +12,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from target_adpostbacks.workers.cores import MOST_WORKERS, default_workers, usable_cores
+from target_adpostbacks.workers.cores import MOST_WORKERS, WORKERS_AFTER, default_workers, usable_cores
 
 if TYPE_CHECKING:
     from target_adpostbacks.workers.pool import Worker
 
-WORKERS_AFTER = 3_000
-"""Lines after which an input is long enough for worker processes to pay."""
 LONG_FILE = 4 * 1024 * 1024
 """Bytes of a file of more lines than that: it is known to be long before they are read."""
 VARIABLES = ("TARGET_ADPOSTBACKS_WORKERS", "TARGET_ADPOSTBACKS_CLICKS")

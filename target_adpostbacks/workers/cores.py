@@ -1,4 +1,4 @@
-"""How many cores the process may use: by its affinity and by its container's quota."""
+"""How many worker processes a run may have, by the cores that it may use: its affinity and its container's quota."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+WORKERS_AFTER = 3_000
+"""Conversions after which an input is long enough for worker processes to pay."""
 MOST_WORKERS = 4
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 OWN_GROUPS = Path("/proc/self/cgroup")

@@ -18,7 +18,8 @@ from singer_sdk.io_base import SingerMessageType
 from target_adpostbacks.singer import mending
 from target_adpostbacks.singer.messages import MAX_LINE, TYPES, BadLine, UnreadableInput
 from target_adpostbacks.singer.reader import STRANGE_LINES, TICK_SECONDS, LineReader
-from target_adpostbacks.singer.starting import LONG_FILE, WORKERS_AFTER
+from target_adpostbacks.singer.starting import LONG_FILE
+from target_adpostbacks.workers.cores import WORKERS_AFTER
 
 SCHEMA = b'{"type":"SCHEMA","stream":"s","schema":{"properties":{}},"key_properties":[]}\n'
 RECORD = b'{"type":"RECORD","stream":"s","record":{"a":1}}\n'
