@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from target_adpostbacks.singer.messages import MAX_LINE, Overlong
+from target_adpostbacks.singer.messages import MAX_LINE, OVERLONG_HEAD, Overlong
 
 
 class Cut:
@@ -45,10 +45,9 @@ class Cut:
 
     def _keep(self, piece: bytes) -> None:
         self._length += len(piece)
-        if self._length > MAX_LINE and self._rest:
-            del self._rest[1:]  # its head is all that is left
-        else:
-            self._rest.append(piece)
+        self._rest.append(piece)
+        if self._length > MAX_LINE:
+            self._rest = [b"".join(self._rest)[:OVERLONG_HEAD]]
 
     def _line(self) -> bytes:
         if self._length > MAX_LINE:

@@ -12,6 +12,7 @@ PLAIN_STREAM = "conversions"
 """The stream of plain JSON lines."""
 
 MAX_LINE = 10 * 1024 * 1024
+OVERLONG_HEAD = 4096
 MALFORMED = "malformed JSON"
 
 TYPES = frozenset({"RECORD", "SCHEMA", "STATE", "ACTIVATE_VERSION", "BATCH"})
@@ -37,7 +38,7 @@ class Overlong(bytes):
 
     @classmethod
     def of(cls, head: bytes, length: int) -> Overlong:
-        return cls(head[:4096] + b" %d" % length)
+        return cls(head[:OVERLONG_HEAD] + b" %d" % length)
 
 
 def decoded(line: bytes) -> dict[str, Any]:

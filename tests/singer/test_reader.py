@@ -16,7 +16,8 @@ import pytest
 from singer_sdk.io_base import SingerMessageType
 
 from target_adpostbacks.singer import mending
-from target_adpostbacks.singer.messages import MAX_LINE, TYPES, BadLine, UnreadableInput
+from target_adpostbacks.singer.cutting import Cut
+from target_adpostbacks.singer.messages import MAX_LINE, TYPES, BadLine, Overlong, UnreadableInput
 from target_adpostbacks.singer.reader import STRANGE_LINES, TICK_SECONDS, LineReader
 from target_adpostbacks.singer.starting import LONG_FILE
 from target_adpostbacks.workers.cores import WORKERS_AFTER
@@ -247,6 +248,18 @@ def test_a_line_that_is_too_long_is_dropped_without_being_held() -> None:
     thread.join()
     assert [(line, said) for line, _, said in result.bad] == [(2, "line: longer than 10 MiB")]
     assert result.records == [{"a": 1}]
+
+
+@pytest.mark.parametrize("first", [1, 10, 4095, 4096, 4097, MAX_LINE, MAX_LINE + 5])
+def test_a_line_that_is_too_long_is_the_same_line_wherever_it_was_cut(first: int) -> None:
+    """A second run knows it again: a pipe gives other pieces each time."""
+    line = b'{"event_id":"e-1","a":"' + b"x" * (2 * MAX_LINE) + b'"}'
+    cut = Cut()
+    assert [
+        text
+        for piece in (line[:first], line[first : first + 70_000], line[first + 70_000 :] + b"\n")
+        for text in cut.add(piece)
+    ] == [Overlong(line[:4096] + b" %d" % len(line))]
 
 
 def test_a_log_line_before_singer_messages_does_not_make_them_plain() -> None:
