@@ -16,10 +16,10 @@ def main() -> None:
     open_closed("stderr")
     from target_adpostbacks.singer.starting import started_early
 
-    started = started_early(sys.argv[1:])
+    started, head_start = started_early(sys.argv[1:])
     from target_adpostbacks.singer.target import TargetAdpostbacks
 
-    TargetAdpostbacks.started = started
+    TargetAdpostbacks.started, TargetAdpostbacks.head_start = started, head_start
     TargetAdpostbacks.cli()
 
 

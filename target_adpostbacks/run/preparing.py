@@ -87,3 +87,8 @@ def preparation_of(
     )
     all_rules: Sequence[Rule] = (*rules_of(accounts, columns), *rules)
     return Preparation(accounts, columns, NAMES, all_rules, sources, identifies=general.erasure_key is not None)
+
+
+def unmet_of(general: configuration.General, preparation: Preparation) -> Sequence[str]:
+    """Columns whose path in ``fields`` has met nothing yet. Sources know for themselves what they have met."""
+    return [] if preparation.sources else [*general.fields]

@@ -36,7 +36,7 @@ from target_adpostbacks.run.limits import Limits
 from target_adpostbacks.run.noticed import Noticed
 from target_adpostbacks.run.observers import observer
 from target_adpostbacks.run.outgoing import Outgoing
-from target_adpostbacks.run.preparing import Pending, in_blocks, preparation_of, utc_now
+from target_adpostbacks.run.preparing import Pending, in_blocks, preparation_of, unmet_of, utc_now
 
 if TYPE_CHECKING:
     from target_adpostbacks.delivery.claims import Claims
@@ -76,8 +76,7 @@ class Run:
         self._accounts = [account for section in accounts.values() for account in section]
         self.run_id = uuid.uuid4().hex
         self.read = self.owed = self.filtered = 0
-        fields = () if self.preparation.sources else general.fields  # sources know for themselves what they met
-        self.unmet: Sequence[str] = list(fields)  # columns whose path in ``fields`` has met nothing yet
+        self.unmet = unmet_of(general, self.preparation)
         self._several = 0  # conversions that records were, beyond one each
         self._other_streams: Counter[str] = Counter()  # records that no source reads
         self._is_stopped = False

@@ -1,10 +1,15 @@
-"""Cuts what is read into whole lines, and never holds one in memory that is too long."""
+"""Cuts what is read into whole lines and blocks of lines, and never holds one in memory that is too long."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from target_adpostbacks.singer.messages import MAX_LINE, OVERLONG_HEAD, Overlong
+from target_adpostbacks.workers.pool import Workers
+
+CHUNK = 256 * 1024
+FIRST_BYTES = 4 * 1024
+"""Read at once until a line has come, so that blocks may begin behind it."""
 
 
 class Cut:
@@ -58,3 +63,21 @@ class Cut:
 def lines_of(text: bytes) -> list[bytes]:
     """Each line of a text of whole lines."""
     return [text] if text.__class__ is Overlong else text.split(b"\n")
+
+
+def hand_out(workers: Workers, texts: Sequence[bytes], number: int) -> int:
+    """Hand out texts as blocks, the first line with this number; the number of the next line."""
+    together: list[bytes] = []
+    for text in [*texts, None]:
+        if text is None or text.__class__ is Overlong:
+            if together:
+                block = b"\n".join(together)
+                workers.hand(block, number)
+                number += 1 + block.count(b"\n")
+                together = []
+            if text is not None:
+                workers.keep(text, number)
+                number += 1
+        else:
+            together.append(text)
+    return number

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from target_adpostbacks.config import SdkSettings
 from target_adpostbacks.core.preparation import Preparation
@@ -13,12 +13,15 @@ from target_adpostbacks.singer.lines import Lines, Stream
 from target_adpostbacks.singer.sinks import ConversionSink
 from target_adpostbacks.workers.pool import Worker, Workers
 
+if TYPE_CHECKING:
+    from target_adpostbacks.singer.head_start import HeadStart
+
 
 class LineWorkers:
     """``count`` of them; 0: blocks of lines are prepared here; None, and where stream maps draw by lot: none are.
 
     ``config``: the target's, before the SDK has taken anything out of it; ``warn``: says that one was lost;
-    ``started``: those that have been started before.
+    ``started``: those that have been started before; ``head_start``: those that have begun before.
     """
 
     def __init__(
@@ -27,31 +30,38 @@ class LineWorkers:
         config: Mapping[str, Any],
         warn: Callable[[str], None],
         started: Sequence[Worker] = (),
+        head_start: HeadStart | None = None,
     ) -> None:
         self._settings = {
             name: copy.deepcopy(config[name]) for name in SdkSettings.__struct_fields__ if config.get(name) is not None
         }
         self.count = None if maps.draw(self._settings.get("stream_maps") or {}) else count
         self._warn = warn
-        self._started = started
+        self._started, self._head_start = started, head_start
         self._pool: Workers | None = None
         self._is_plain = False
         self._known: dict[str, tuple[Sequence[Any], Sequence[ConversionSink], Stream]] = {}
 
-    def start(self, preparation: Preparation, unmet: Sequence[str], *, plain: bool, after: int) -> Workers | None:
+    def start(
+        self, preparation: Preparation, unmet: Sequence[str], *, plain: bool, after: int, line: int
+    ) -> Workers | None:
         """Who prepares blocks of lines; ``unmet``: columns whose path in ``fields`` has met nothing yet.
 
-        ``after``: lines after which processes do so.
+        ``after``: lines after which processes do so; ``line``: how many have been read.
         """
         number = self.count or 0
         for needless in self._started[number:]:
             needless.end(at_once=True)
-        if self.count is None:
-            return None
         work = Lines(preparation, unmet, plain=plain, sdk_settings=self._settings)
         work.tell({name: stream for name, (_, _, stream) in self._known.items()})
         self._is_plain = plain
-        self._pool = Workers(work, self.count, self._warn, after=after, started=self._started[:number])
+        if self._head_start and self._head_start.is_of(work, number, line):
+            self._pool = self._head_start.taken_over(work, self._warn)
+        else:
+            if self._head_start:
+                self._head_start.workers.close()
+            if self.count is not None:
+                self._pool = Workers(work, self.count, self._warn, after=after, started=self._started[:number])
         return self._pool
 
     def knows(self, name: str) -> bool:

@@ -9,20 +9,19 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 from singer_sdk.io_base import GenericSingerReader
 
 from target_adpostbacks.core.postback import Postback
 from target_adpostbacks.singer import starting
-from target_adpostbacks.singer.cutting import Cut, lines_of
+from target_adpostbacks.singer.cutting import CHUNK, FIRST_BYTES, Cut, hand_out, lines_of
 from target_adpostbacks.singer.mending import event_id, mended
 from target_adpostbacks.singer.messages import (
     PLAIN_STREAM,
     TYPES,
     BadLine,
-    Overlong,
     UnreadableInput,
     check,
     decoded,
@@ -32,13 +31,13 @@ from target_adpostbacks.singer.strange import is_hopeless, why_strange
 from target_adpostbacks.workers.pool import BLOCK_BYTES, Block, Workers
 from target_adpostbacks.workers.work import Each
 
+if TYPE_CHECKING:
+    from target_adpostbacks.singer.head_start import HeadStart
+
 TICK_SECONDS = 0.5
 TICK_LINES = 128
 """Lines after which the clock is looked at."""
-CHUNK = 256 * 1024
 BOM = b"\xef\xbb\xbf"
-FIRST_BYTES = 4 * 1024
-"""Read at once until a line has come, so that blocks may begin behind it."""
 BLOCKS_AFTER = 1
 """Lines after which blocks pay."""
 STRANGE_LINES = 10
@@ -68,6 +67,7 @@ class LineReader(GenericSingerReader[bytes]):
         self.bad_line: Callable[[str, BadLine], None] = lambda _digest, _bad: None
         self.tick: Callable[[], None] = lambda: None
         self.start_workers: Callable[[int], Workers | None] = lambda _after: None  # ``after`` as in Workers
+        self.head_start: HeadStart | None = None
         self.workers: Workers | None = None
         self._blocks_after = BLOCKS_AFTER
         self.schema_came: Callable[[], None] = lambda: None
@@ -272,6 +272,8 @@ class LineReader(GenericSingerReader[bytes]):
         cut, is_ended = Cut(), False
         while not self.stopped and not is_ended:
             if workers := self._workers_at_work(after):
+                if self.head_start and self.head_start.workers is workers:
+                    cut, self.head_start = self.head_start.resume(), None
                 is_ended = yield from self._blocks(descriptor, cut, workers)
                 continue
             ready = self._wait(descriptor, self._wake_reader, seconds=self._tick_seconds)
@@ -299,7 +301,7 @@ class LineReader(GenericSingerReader[bytes]):
     def _blocks(self, descriptor: int, cut: Cut, workers: Workers) -> Generator[Any, None, bool]:
         """Blocks that are done, in order, as long as somebody does them; whether the input has ended."""
         texts: list[bytes] = []
-        number, size, is_ended = self.line + 1, 0, False
+        number, size, is_ended = self.line + workers.members + 1, 0, False
         while not self.stopped and workers.is_at_work and not (is_ended and not workers.has_blocks):
             waits = self._tick_seconds if not texts and not workers.is_next_done else 0
             reads = () if is_ended or not workers.has_room else (descriptor,)
@@ -312,28 +314,10 @@ class LineReader(GenericSingerReader[bytes]):
                 texts += new
                 size += sum(map(len, new))
             if texts and (is_ended or size >= BLOCK_BYTES or (reads and descriptor not in ready)):
-                number = _hand(workers, texts, number)
+                number = hand_out(workers, texts, number)
                 texts, size = [], 0
             if block := workers.next():
                 yield block
         for text in texts:
             yield from lines_of(text)
         return is_ended
-
-
-def _hand(workers: Workers, texts: list[bytes], number: int) -> int:
-    """Hand out texts as blocks, the first line with this number; the number of the next line."""
-    together: list[bytes] = []
-    for text in [*texts, None]:
-        if text is None or text.__class__ is Overlong:
-            if together:
-                block = b"\n".join(together)
-                workers.hand(block, number)
-                number += 1 + block.count(b"\n")
-                together = []
-            if text is not None:
-                workers.keep(text, number)
-                number += 1
-        else:
-            together.append(text)
-    return number

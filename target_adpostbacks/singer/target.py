@@ -48,6 +48,7 @@ from target_adpostbacks.workers.work import Each
 
 if TYPE_CHECKING:
     from target_adpostbacks.run.clicks import Clicks
+    from target_adpostbacks.singer.head_start import HeadStart
 
 COLLECT_SECONDS = 30
 
@@ -81,6 +82,8 @@ class TargetAdpostbacks(CommandTarget):
     """What sends requests. None: HTTP."""
     started: ClassVar[Sequence[Worker]] = ()
     """Worker processes that were started before all this was imported."""
+    head_start: ClassVar[HeadStart | None] = None
+    """Those that have begun with the input."""
     pauses = staticmethod(pauses)
     """Seconds between the attempts of a batch."""
     message_reader: LineReader
@@ -102,7 +105,7 @@ class TargetAdpostbacks(CommandTarget):
             message_reader=message_reader or LineReader(),
         )
         count = None if self.general.clicks else starting.count(self.general.workers)  # clicks: record by record
-        self.line_workers = LineWorkers(count, self.config, self.logger.warning, self.started)
+        self.line_workers = LineWorkers(count, self.config, self.logger.warning, self.started, self.head_start)
         if setup_mapper:
             self.setup_mapper()
         self.max_parallelism = 1  # no sink holds anything that could be drained beside others
@@ -115,6 +118,8 @@ class TargetAdpostbacks(CommandTarget):
         self.states = States(self._write_state, lambda kind: self.delivery_run.limits.may_pass(kind))
         self.delivery_run = self._open_run()
         run = self.delivery_run
+        if self.head_start:
+            self.head_start.compare(run.preparation)
         self.click_rows = ClickRows(run)
         may_be = partial(may_be_conversions, self.general, run.preparation)
         self.statistics = Statistics(self.general, run.ledger, self.logger, self.now, may_be)
@@ -124,6 +129,7 @@ class TargetAdpostbacks(CommandTarget):
         self.message_reader.bad_line = self._bad_line
         self.message_reader.tick = self._tick
         self.message_reader.start_workers = self._start_workers
+        self.message_reader.head_start = self.head_start
         self.message_reader.schema_came = self._schema_came
         self.message_reader.activated = self._activated
         self.message_reader.postbacks = self._take_postbacks
@@ -276,8 +282,9 @@ class TargetAdpostbacks(CommandTarget):
         self.line_workers.know(stream, stream_maps, sinks, direct=direct)
 
     def _start_workers(self, after: int) -> Workers | None:
-        run, plain = self.delivery_run, bool(self.message_reader.plain)
-        return self.line_workers.start(run.preparation, run.unmet, plain=plain, after=after)
+        run, reader = self.delivery_run, self.message_reader
+        plain, line = bool(reader.plain), reader.line
+        return self.line_workers.start(run.preparation, run.unmet, plain=plain, after=after, line=line)
 
     def _activated(self, message: dict[str, Any]) -> None:
         """A tap has sent all of a stream."""

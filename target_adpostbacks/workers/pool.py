@@ -36,17 +36,26 @@ ENVIRONMENT = (
 
 
 class Block:
-    """A part of the input: its bytes, the number of its first member, and once it is there its answer.
+    """A part of the input: its bytes, the number of its first member, and once it is done what it comes to.
 
     ``generation``: of what the workers had been told when it was handed out.
     """
 
-    __slots__ = ("answer", "data", "generation", "is_done", "number")
+    __slots__ = ("data", "generation", "is_done", "number", "packed", "prepared")
 
     def __init__(self, data: bytes, number: int, generation: int) -> None:
         self.data, self.number, self.generation = data, number, generation
         self.is_done = False
-        self.answer: Answer | None = None  # None: the parent does the block itself
+        self.packed: bytes | None = None  # what a worker has answered
+        self.prepared: Answer | None = None  # what it comes to where the parent has done it at once
+
+    @property
+    def answer(self) -> Answer | None:
+        """What it comes to; None: the parent has to see to it line by line."""
+        if self.packed is not None:
+            with suppress(msgspec.MsgspecError):
+                return unpacked(self.packed)
+        return self.prepared
 
 
 class Gone(Exception):
@@ -144,8 +153,7 @@ class Worker:
             return
         block = self.blocks.popleft()
         block.is_done = True
-        with suppress(msgspec.MsgspecError):  # the parent does the block itself
-            block.answer = unpacked(received[:size])
+        block.packed = bytes(received[:size])
 
     def close(self) -> None:
         """Close its input, so that it ends."""
@@ -236,6 +244,16 @@ class Workers:
         ready = len(self.ready)
         return sum(len(block.data) for block in self._blocks) < ready * AHEAD * BLOCK_BYTES
 
+    @property
+    def wants_more(self) -> bool:
+        """Whether one that is ready has little to do."""
+        return any(worker.load < BLOCK_BYTES for worker in self.ready)
+
+    @property
+    def members(self) -> int:
+        """How many there are in the blocks that have not been taken back."""
+        return sum(1 + block.data.count(b"\n") for block in self._blocks)
+
     def tell(self, news: Any, *, is_new_generation: bool = False) -> None:
         """Tell the workers what has changed. Of a new generation, what was handed out before is out of date."""
         self.work.tell(news)
@@ -255,7 +273,7 @@ class Workers:
         if self._works_here:
             block.is_done = True
             with suppress(Exception):  # the run says what is wrong
-                block.answer = self.work.answered(number, data)
+                block.prepared = self.work.answered(number, data)
             return
         ready = self.ready
         if not ready:

@@ -46,7 +46,9 @@ def long_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
 
 def started(*arguments: str, **settings: Any) -> int:
     Path("config.json").write_text(json.dumps(settings))
-    return len(started_early(arguments or ("--config", "config.json")))
+    started, head_start = started_early(arguments or ("--config", "config.json"))
+    assert head_start is None
+    return len(started)
 
 
 @pytest.mark.usefixtures("long_input")
@@ -118,7 +120,7 @@ def test_with_a_closed_stream_none_start(name: str, monkeypatch: pytest.MonkeyPa
 def test_what_started_needlessly_ends(count: int | None, settings: dict[str, Any], left: int) -> None:
     early = [pool.Worker(), pool.Worker()]
     workers = LineWorkers(count, settings, lambda _warning: None, early)
-    made = workers.start(Prepares(), [], plain=True, after=0)  # type: ignore[arg-type]
+    made = workers.start(Prepares(), [], plain=True, after=0, line=1)  # type: ignore[arg-type]
     assert [worker.process.poll() for worker in early] == [None] * left + [-9] * (2 - left)
     if made:
         made.close()
