@@ -66,10 +66,10 @@ lint: setup
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/pytest -n 4 -m "not slow"
+	$(BIN)/pytest -n 4 --dist worksteal -m "not slow"
 
 test-all: lint setup-dbt setup-engines pgbouncer test-browser
-	$(BIN)/pytest -n 4
+	$(BIN)/pytest -n 4 --dist worksteal
 
 # The data source for Spark, on a cluster of two executors; skipped where Java is missing.
 test-spark: setup

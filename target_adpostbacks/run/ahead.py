@@ -107,7 +107,8 @@ class Ahead:
             return
         block, self._filling, self._size = self._filling, [], 0
         self._handed.append(block)
-        self._workers.hand(pickle.dumps([each if isinstance(each, bytes) else None for each in block]), self._first)
+        data = pickle.dumps([each if isinstance(each, bytes) else None for each in block])
+        self._workers.hand(data, self._first, len(block))
         while self._workers.is_next_done or (self._workers.has_blocks and not self._workers.has_room):
             self._take_next()
 
@@ -117,7 +118,8 @@ class Ahead:
         while (block := workers.next()) is None:
             workers.wait(seconds=WAIT_SECONDS)
             self._run.tick()
-        members = block.answer.members if block.answer else []
+        answer = block.answer
+        members = answer.members if answer else []
         for at, own in enumerate(self._handed.popleft()):
             member = members[at] if at < len(members) else None
             if isinstance(own, Prepared):

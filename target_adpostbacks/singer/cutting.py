@@ -72,8 +72,9 @@ def hand_out(workers: Workers, texts: Sequence[bytes], number: int) -> int:
         if text is None or text.__class__ is Overlong:
             if together:
                 block = b"\n".join(together)
-                workers.hand(block, number)
-                number += 1 + block.count(b"\n")
+                count = 1 + block.count(b"\n")
+                workers.hand(block, number, count)
+                number += count
                 together = []
             if text is not None:
                 workers.keep(text, number)

@@ -134,7 +134,7 @@ class LineReader(GenericSingerReader[bytes]):
         workers, answer = self.workers, block.answer
         assert workers  # noqa: S101 - it comes from them
         is_current = block.generation == workers.generation
-        if answer is None or not is_current or len(answer.postbacks) != 1 + block.data.count(b"\n"):
+        if answer is None or not is_current or len(answer.postbacks) != block.count:
             for line in lines_of(block.data):
                 self._process_numbered(line, callbacks, counts)
             return

@@ -36,15 +36,15 @@ ENVIRONMENT = (
 
 
 class Block:
-    """A part of the input: its bytes, the number of its first member, and once it is done what it comes to.
+    """A part of the input: its bytes, the number of its first member and how many they are, and in time its answer.
 
     ``generation``: of what the workers had been told when it was handed out.
     """
 
-    __slots__ = ("data", "generation", "is_done", "number", "packed", "prepared")
+    __slots__ = ("count", "data", "generation", "is_done", "number", "packed", "prepared")
 
-    def __init__(self, data: bytes, number: int, generation: int) -> None:
-        self.data, self.number, self.generation = data, number, generation
+    def __init__(self, data: bytes, number: int, count: int, generation: int) -> None:
+        self.data, self.number, self.count, self.generation = data, number, count, generation
         self.is_done = False
         self.packed: bytes | None = None  # what a worker has answered
         self.prepared: Answer | None = None  # what it comes to where the parent has done it at once
@@ -252,7 +252,7 @@ class Workers:
     @property
     def members(self) -> int:
         """How many there are in the blocks that have not been taken back."""
-        return sum(1 + block.data.count(b"\n") for block in self._blocks)
+        return sum(block.count for block in self._blocks)
 
     def tell(self, news: Any, *, is_new_generation: bool = False) -> None:
         """Tell the workers what has changed. Of a new generation, what was handed out before is out of date."""
@@ -264,11 +264,11 @@ class Workers:
         for worker in [*self._workers]:
             self._guarded(worker, lambda worker=worker: worker.send(kind, 0, data))  # type: ignore[misc]
 
-    def hand(self, data: bytes, number: int) -> None:
+    def hand(self, data: bytes, number: int, count: int = 1) -> None:
         """Give a block to whom has least to do, or do it at once; the run reads it line by line where nobody can."""
         if self._unstarted and number > self._after:
             self._start_all()
-        block = Block(data, number, self.generation)
+        block = Block(data, number, count, self.generation)
         self._blocks.append(block)
         if self._works_here:
             block.is_done = True
@@ -284,8 +284,8 @@ class Workers:
         self._guarded(worker, lambda: worker.send(BLOCK, number, data))
 
     def keep(self, data: bytes, number: int) -> None:
-        """A block in its turn that the parent does itself."""
-        block = Block(data, number, self.generation)
+        """A member in its turn that the parent sees to itself."""
+        block = Block(data, number, 1, self.generation)
         block.is_done = True
         self._blocks.append(block)
 
