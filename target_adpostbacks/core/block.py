@@ -64,7 +64,7 @@ def _read(names: Iterable[str], rows: Sequence[Values], columns: Columns) -> Seq
     by_name: dict[str, Values] = {
         name: values
         for name, values in zip(names, zip(*rows, strict=True), strict=True)
-        if any(values) or any(not _is_empty(value) for value in values)
+        if any(values) or values.count("") + values.count(None) < len(values)
     }
     shape = columns.shape(by_name)
     if shape is None or any(map(columns.is_respelled, shape.unknown)):
@@ -75,7 +75,10 @@ def _read(names: Iterable[str], rows: Sequence[Values], columns: Columns) -> Seq
             odd.update(at for at, value in enumerate(by_name[name]) if object_of(value))
     if len(odd) > len(rows) / 2:
         return [None] * len(rows)
-    out = {name: _column(by_name[name], _text, _texts, None, odd) for name in shape.text_columns}
+    out = {
+        name: _column(by_name[name], _text, _repeated if name in _REPEATED else _texts, None, odd)
+        for name in shape.text_columns
+    }
     for name, field, read in shape.others:
         read = partial(_items, read) if field == "contents" else read
         out[field] = _column(by_name[name], read, _QUICK.get(field), _DEFAULTS.get(field), odd)
@@ -159,6 +162,17 @@ def _texts(values: Values) -> Values | None:
     return values if is_clean and not has_placeholder(values) else None
 
 
+def _repeated(values: Values) -> Values | None:
+    """``_texts`` that come again and again."""
+    return values if _texts([*{*values}]) else None
+
+
+_REPEATED = frozenset(
+    "event_name first_name last_name gender date_of_birth city state user_agent language campaign_name".split()
+)
+"""Columns of which a block has fewer different values than records."""
+
+
 def _is_printable(text: str) -> bool:
     """``text.isprintable()``, in a third of the time where it is ASCII."""
     return (text.isascii() and not text.encode().translate(None, _PRINTABLE)) or text.isprintable()
@@ -174,7 +188,16 @@ def _lists(values: Values) -> Values | None:
 
 def _ids(values: Values) -> Values | None:
     lists = _lists(values)
-    return lists if lists and len(max(values, key=len)) < 64 else None  # none is a hash
+    return lists if lists and max(map(len, values)) < 64 else None  # none is a hash
+
+
+def _numbers(values: Values) -> Values | None:
+    """Numbers as they are, if none is out of range: not a number would show in their sum."""
+    in_range = {*map(type, values)} <= _NUMBERS and min(values) >= 0 and max(values) <= 1e15
+    return values if in_range and sum(values) >= 0 else None
+
+
+_NUMBERS = frozenset({int, float})
 
 
 def _times(values: Values) -> Values | None:
@@ -198,6 +221,7 @@ def _urls(values: Values) -> Values | None:
 _QUICK: Mapping[str, Quick] = {
     **dict.fromkeys(("email", "phone"), _lists),
     "external_id": _ids,
+    "value": _numbers,
     **dict.fromkeys(TIMES, _times),
     **dict.fromkeys(("event_source_url", "referrer_url", "landing_url"), _urls),
 }
@@ -213,16 +237,18 @@ def _items(read: Callable[[Any], Any], value: Any) -> Any:
 def _complete(out: dict[str, Values], columns: Columns, ids: Sequence[str], odd: set[int]) -> None:
     """Add what is made of several columns, or of one that is a column already."""
     for name, longest in (("event_name", MAX_EVENT_NAME), ("event_id", MAX_EVENT_ID), ("event_time", None)):
-        if None in out[name] or (longest and max(map(len, out[name])) > longest):
-            odd.update(at for at, value in enumerate(out[name]) if value is None or (longest and len(value) > longest))
-    out["event_spelling"] = out["event_name"]
-    out["event_name"] = [name and canonical_event(name) for name in out["event_name"]]
+        if not all(out[name]) or (longest and max(map(len, out[name])) > longest):
+            odd.update(at for at, value in enumerate(out[name]) if not value or (longest and len(value) > longest))
+    out["event_spelling"] = spellings = out["event_name"]
+    canonical = {name: canonical_event(name) for name in {*spellings} if name}
+    out["event_name"] = [*map(canonical.get, spellings)]
     if ids:
-        rows = zip(*[out[name] for name in ids], strict=True)
-        if any(None in out[name] for name in ids):
-            out["ids"] = [{name: value for name, value in zip(ids, row, strict=True) if value} for row in rows]
-        else:
-            out["ids"] = [dict(zip(ids, row, strict=True)) for row in rows]
+        first, *others = ids
+        out["ids"] = kept = [{first: value} if value else {} for value in out[first]]
+        for name in others:
+            for each, value in zip(kept, out[name], strict=True):
+                if value:
+                    each[name] = value
     if columns.exact_click_ids and "click_id" in out and "network" in out:
         clicked = enumerate(zip(out["click_id"], out["network"], strict=True))
         odd.update(at for at, (click_id, network) in clicked if click_id and network in columns.exact_click_ids)

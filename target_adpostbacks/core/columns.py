@@ -108,8 +108,8 @@ def _language(field: str, value: Any) -> str | None:
 
 _USER = re.compile(r"^(https?://)[^/?#]*@", re.IGNORECASE)
 _WEB_URL = re.compile(r"https?://[^\s/]+\S*", re.IGNORECASE).fullmatch
-TRIMMED_URLS = re.compile(r"(?:https?://[^\s/@][^\s@]*\n)+").fullmatch
-"""Lines, each of them a URL that is taken as it is."""
+TRIMMED_URLS = re.compile(r"(?:https?://[!-.0-?A-~][!-?A-~]*\n)+").fullmatch
+"""Lines, each of them a URL that is taken as it is, of ASCII."""
 _RELATIVE = re.compile(r"[/?]\S*").fullmatch
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*").fullmatch
 

@@ -55,9 +55,9 @@ def is_placeholder(text: str) -> bool:
 
 def has_placeholder(texts: Collection[str]) -> bool:
     """Whether one of these texts, none of which is empty, is a placeholder."""
-    odd = [text for text in texts if text[0] in FIRST]
-    if not odd:
+    if FIRST.isdisjoint(map(_first, texts)):
         return False
+    odd = [text for text in texts if text[0] in FIRST]
     if _SIGNS.isdisjoint(map(_first, odd)) and _QUOTES.isdisjoint(map(_last, odd)):  # words, if anything
         return not _ALL_WORDS.isdisjoint(map(str.lower, odd))
     return any(map(is_placeholder, odd))
