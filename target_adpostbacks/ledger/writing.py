@@ -14,6 +14,7 @@ import msgspec
 from target_adpostbacks.core.answers import Counted
 from target_adpostbacks.core.postback import Key
 from target_adpostbacks.ledger import erasure, statements
+from target_adpostbacks.ledger.checkpoints import Checkpoints
 from target_adpostbacks.ledger.connections import Connection, UnusableLedger
 from target_adpostbacks.ledger.counts import Accepted, uncounted
 from target_adpostbacks.ledger.database import Database, explained
@@ -53,6 +54,7 @@ class Ledger:
             from target_adpostbacks.ledger.compact import Compact  # few are
 
             self._compact = Compact(self._database)
+        self._checkpoints = Checkpoints(self._database) if self._database.is_sqlite else None
         self._failures: tuple[type[Exception], ...] = (OSError, *self._database.errors)
         self.location = self._database.location
         self.erasure = erasure.Erasure(self._database, self._writing)
@@ -72,6 +74,8 @@ class Ledger:
             connection.run(statements.RAISE, {"changes": changes})
             newest = connection.value(statements.NEWEST)
             yield connection, iter(range(newest - changes + 1, newest + 1))
+        if self._checkpoints:
+            self._checkpoints.written(changes)
 
     def claim(self, network: str, asset: str, *, shared: bool = False) -> bool:
         """Whether this run alone sends to the asset, until it ends. False: another run on this ledger does.
@@ -272,4 +276,6 @@ class Ledger:
         """Give back every connection and every asset."""
         with suppress(*self._failures):
             self._locks.close()
+        if self._checkpoints:
+            self._checkpoints.wait()
         self._database.close()

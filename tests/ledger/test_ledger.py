@@ -27,6 +27,7 @@ from target_adpostbacks.ledger import (
     key,
     schema,
 )
+from target_adpostbacks.ledger.checkpoints import ROWS
 from target_adpostbacks.ledger.database import READ_ROWS, Database
 from target_adpostbacks.ledger.forgetting import EXPIRED_ROWS
 from target_adpostbacks.ledger.tables import WRITTEN
@@ -40,6 +41,21 @@ def ledger(ledger_url: str) -> Iterator[Ledger]:
     ledger = Ledger(ledger_url, "run-1")
     yield ledger
     ledger.close()
+
+
+def test_much_of_what_is_written_reaches_the_file_itself_while_the_run_goes_on(tmp_path: Path) -> None:
+    """What is only in its -wal waits for the end of the run, which then takes longer."""
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db", "run-1")
+    for begin in range(0, 2 * ROWS, 500):
+        ledger.write(NOW, [a_row(f"evt-{number}") for number in range(begin, begin + 500)])
+    assert ledger._checkpoints
+    ledger._checkpoints.wait()
+    (tmp_path / "copy.db").write_bytes((tmp_path / "ledger.db").read_bytes())
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as connection:
+        ((copied,),) = connection.execute("SELECT count(*) FROM deliveries")
+    ledger.close()
+    assert ROWS <= copied <= 2 * ROWS
+    assert not (tmp_path / "ledger.db-wal").exists()
 
 
 def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
