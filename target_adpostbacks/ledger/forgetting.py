@@ -19,7 +19,8 @@ Writing = Callable[[int], AbstractContextManager[tuple[Connection, Iterator[int]
 class Aging(NamedTuple):
     """Rows that are forgotten once their time is over: what becomes of those of a table that a condition is true of.
 
-    A table is read once, in the order of its key: there is no index of times. ``first`` is below every key.
+    A table is read once, in the order of its key: there is no index of times. ``first`` is below every key; ``until``
+    leaves out what can't be old.
     """
 
     table: str
@@ -27,6 +28,7 @@ class Aging(NamedTuple):
     change: str
     key: str
     first: int | str = 0
+    until: str = ""
 
     @property
     def part(self) -> str:
@@ -34,7 +36,7 @@ class Aging(NamedTuple):
         return f"""
             SELECT max(reached) AS last, max(is_old) AS is_any FROM (
                 SELECT {self.key} AS reached, CASE WHEN {self.condition} THEN 1 ELSE 0 END AS is_old
-                FROM {self.table} WHERE {self.key} > :after ORDER BY {self.key} LIMIT {EXPIRED_ROWS}
+                FROM {self.table} WHERE {self.key} > :after{self.until} ORDER BY {self.key} LIMIT {EXPIRED_ROWS}
             ) AS part
         """
 
@@ -50,6 +52,7 @@ def _literal(value: Any) -> str:
 
 SETTLED = "deliveries.updated_at < :before AND deliveries.status <> 'open'"
 OF_SETTLED = "EXISTS (SELECT 1 FROM deliveries WHERE deliveries.delivery_id = {table}.delivery_id AND " + SETTLED + ")"
+OF_EARLIER_RUNS = " AND delivery_id <= :newest_before"
 PEOPLE = (
     Aging("erasure_index", OF_SETTLED.format(table="erasure_index"), "DELETE FROM erasure_index", "delivery_id"),
     Aging("erasure", "indexed_since < :before", "UPDATE erasure SET indexed_since = :before", "id"),
@@ -62,7 +65,7 @@ DELIVERIES = (
         "DELETE FROM history",
         "seq",
     ),
-    Aging("deliveries", SETTLED, "DELETE FROM deliveries", "delivery_id"),
+    Aging("deliveries", SETTLED, "DELETE FROM deliveries", "delivery_id", until=OF_EARLIER_RUNS),
 )
 """Of deliveries that were settled before a time: everything."""
 DETAILS = (
@@ -72,6 +75,7 @@ DETAILS = (
         f"{SETTLED} AND line > 0",
         f"UPDATE deliveries SET {', '.join(f'{name} = {_literal(value)}' for name, value in FORGOTTEN.items())}",
         "delivery_id",
+        until=OF_EARLIER_RUNS,
     ),
     Aging("attempts", "started_at < :before", "DELETE FROM attempts", "attempt_id", ""),
     Aging("history", "updated_at < :before", "DELETE FROM history", "seq"),
@@ -83,7 +87,8 @@ DETAILS = (
 def forget(database: Database, writing: Writing, aging: tuple[Aging, ...], values: Mapping[str, Any]) -> None:
     """Forget what is old, each part in a transaction of its own: other runs get their turns between them.
 
-    ``writing``: as Ledger has it. ``values``: ``before`` and ``run_id``. Raises UnusableLedger.
+    ``writing``: as Ledger has it. ``values``: ``before``, ``run_id`` and ``newest_before``, the highest delivery_id
+    when the run began. Raises UnusableLedger.
     """
     for rows in aging:
         after = rows.first

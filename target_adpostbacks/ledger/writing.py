@@ -45,6 +45,7 @@ class Ledger:
     def __init__(self, url: str, run_id: str = "", *, create: bool = True, layout: Layout | None = None) -> None:
         self.run_id = run_id
         self.started_at_seq = 0  # the seq of the run's own beginning
+        self._newest_before = 2**63 - 1  # the highest delivery_id then
         self._lock = threading.Lock()
         self._locks_lock = threading.Lock()
         self.tell: Callable[[Iterable[Mapping[str, Any]]], object] | None = None
@@ -243,6 +244,7 @@ class Ledger:
             self.started_at_seq = next(seqs)
             started = {"run_id": self.run_id, "seq": self.started_at_seq, "started_at": started_at, "version": version}
             connection.run(statements.START_RUN, started)
+            self._newest_before = connection.value("SELECT max(delivery_id) FROM deliveries") or 0
 
     def end_run(self, ended_at: str, exit_code: int, counts: Mapping[str, Any]) -> None:
         """Store how the run ended, and its counts."""
@@ -262,7 +264,8 @@ class Ledger:
             self._compact.expire(settled_before)
         for time, what in ((settled_before, DELIVERIES), (before, DETAILS)):
             if time:
-                forget(self._database, self._writing, what, {"before": time, "run_id": self.run_id})
+                values = {"before": time, "run_id": self.run_id, "newest_before": self._newest_before}
+                forget(self._database, self._writing, what, values)
 
     def has_run_since(self, time: str) -> bool:
         """Whether another run began after that time and came to its end."""

@@ -408,6 +408,17 @@ def test_details_go_without_days_of_dedup_and_identities_without_retention(ledge
     assert rows(ledger_url, "count(*)", "attempts") == [(1,)]
 
 
+def test_a_run_does_not_read_again_what_it_has_written_itself(ledger: Ledger, ledger_url: str) -> None:
+    """None of it can be old, however long the run takes."""
+    ledger.write(MAY, [a_row("earlier")])
+    ledger.start_run(MAY, "0.1.0")
+    ledger.write(MAY, [a_row("own")])
+    ledger.expire(NOW, None)
+    assert rows(ledger_url, "event_id, line") == [("earlier", 0), ("own", 7)]
+    ledger.expire(None, NOW)
+    assert rows(ledger_url, "event_id") == [("own",)]
+
+
 def test_a_run_is_announced_and_ended(ledger: Ledger, ledger_url: str) -> None:
     ledger.start_run("2026-11-20T12:05:00.000+00:00", "0.1.0")
     assert rows(ledger_url, "run_id, exit_code, counts", "runs") == [("run-1", None, "{}")]
