@@ -142,6 +142,11 @@ class Network(ABC, Generic[S]):
     def __reduce__(self) -> tuple[type[Self], tuple[S, EventTable | None, str]]:
         return type(self), (self.settings, self._preset, self.account)
 
+    @classmethod
+    def has_own(cls, method: str) -> bool:
+        """Whether it says something by a method of its own that others have from here."""
+        return getattr(cls, method) is not getattr(Network, method)
+
     # What every network says for itself.
 
     @abstractmethod

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import lru_cache, partial
+from functools import partial
 from itertools import repeat
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,7 +16,6 @@ from target_adpostbacks.core.answers import JSON, Skip, or_skip
 from target_adpostbacks.core.consent import consented
 from target_adpostbacks.core.conversion import DERIVED_DIGITS, Conversion
 from target_adpostbacks.core.network import MAX_NAMES, Network
-from target_adpostbacks.core.revenue import paired
 from target_adpostbacks.core.windows import within_window
 
 
@@ -155,8 +153,7 @@ def prepare_all(
     if network is None:
         return [Skip("disabled", "enabled: false") for _ in conversions]
     try:
-        begun = [or_skip(_begun, network, c, line, now) for c, line in zip(conversions, lines, strict=True)]
-        written = _unless_skipped(partial(_written, network, now), begun)
+        written = _unless_skipped(partial(_written, network, now), _all_begun(network, conversions, lines, now))
         return _unless_skipped(partial(_finished, account, network, stream), written)
     except Exception as error:  # noqa: BLE001 - a mistake of ours about one of them
         if len(conversions) == 1:
@@ -175,16 +172,66 @@ def _unless_skipped(step: Callable[[Sequence[Any]], list[Any]], each: Sequence[A
     return [one if isinstance(one, Skip) else next(rest) for one in each]
 
 
-class _Begun(NamedTuple):
-    """A conversion as it is sent, before its payload is made."""
+_Begun = tuple[Conversion, int, Kind, dict[str, JSON], datetime, bool, str]
+"""Before its payload is made: a conversion as it is sent, its line, kind, envelope and deadline, whether it is dated
+now, and what is dropped of it."""
 
-    conversion: Conversion
-    line: int
-    kind: Kind
-    envelope: dict[str, JSON]
-    deadline: datetime
-    dated_now: bool
-    dropped: str
+
+def _all_begun(
+    network: Network[Any], conversions: Sequence[Conversion], lines: Sequence[int], now: datetime
+) -> list[_Begun | Skip]:
+    """``_begun`` of each, or the Skip that it raises: at once of those that are sent as they are, and in time."""
+    begun: list[_Begun | Skip] = []
+    kinds: dict[tuple[Any, ...], Kind | None] = {}
+    latest = now + network.max_ahead
+    alike: tuple[Any, ...] = ()
+    kind: Kind | None = None
+    for c, line, decisive in zip(conversions, lines, _decisive(conversions), strict=True):
+        if decisive != alike:
+            alike = decisive
+            if alike not in kinds:
+                kinds[alike] = _usual_kind(network, c)
+            kind = kinds[alike]
+        if kind and kind.envelope is not None and c.event_time <= latest and (c.value is None) is (c.currency is None):
+            deadline = c.event_time + kind.max_age
+            if now <= deadline:
+                begun.append((c, line, kind, kind.envelope, deadline, False, ""))
+                continue
+        begun.append(or_skip(_begun, network, c, line, now))
+    return begun
+
+
+def _decisive(conversions: Iterable[Conversion]) -> list[tuple[Any, ...]]:
+    """By what each is sent or refused, but for its time, and for a value that stands without its currency."""
+    return [
+        (
+            c.event_spelling,
+            c.event_source,
+            c.is_renamed,
+            c.test,
+            c.adjustment,
+            c.currency,
+            c.consent,
+            c.ad_user_data,
+            c.ad_personalization,
+            c.ad_storage,
+            c.limited_data_use,
+            c.opt_out,
+            c.gpc,
+        )
+        for c in conversions
+    ]
+
+
+def _usual_kind(network: Network[Any], c: Conversion) -> Kind | None:
+    """The kind of all conversions that are like this one in what is ``_decisive``; None: each has its own look."""
+    is_taken = network.currencies is None or c.currency is None or c.currency in network.currencies
+    if c.adjustment or network.has_window or network.has_own("priced") or not is_taken:
+        return None
+    with suppress(Skip):
+        if consented(c, network) is c:
+            return kind_of(network, c)
+    return None
 
 
 def _begun(network: Network[Any], conversion: Conversion, line: int, now: datetime) -> _Begun:
@@ -198,7 +245,7 @@ def _begun(network: Network[Any], conversion: Conversion, line: int, now: dateti
         conversion = msgspec.structs.replace(conversion, value=None, currency=None)
         dropped = "the network does not accept the currency: sent without value and currency"
     envelope = network.envelope(conversion) if kind.envelope is None else kind.envelope
-    return _new(_Begun, (conversion, line, kind, envelope, deadline, dated_now, dropped))
+    return conversion, line, kind, envelope, deadline, dated_now, dropped
 
 
 _Written = tuple[_Begun, JSON, bytes]
@@ -207,7 +254,7 @@ _Written = tuple[_Begun, JSON, bytes]
 
 def _written(network: Network[Any], now: datetime, begun: Sequence[_Begun]) -> list[_Written | Skip]:
     try:
-        payloads = network.payloads([each.conversion for each in begun], now)
+        payloads = network.payloads([each[0] for each in begun], now)
         return [
             payload if isinstance(payload, Skip) else (each, payload, _encode(payload))
             for each, payload in zip(begun, payloads, strict=True)
@@ -223,40 +270,59 @@ def _finished(
 ) -> list[Postback | TooLarge]:
     begun, payloads, encoded = zip(*written, strict=True)
     conversions, lines, kinds, envelopes, deadlines, dated_now, dropped = zip(*begun, strict=True)
-    match_keys = [_joined(tuple(network.match_keys(payload))) for payload in payloads]
-    keys = [_key(account.section, kind.receiver, c) for kind, c in zip(kinds, conversions, strict=True)]
-    postbacks = [
-        *map(
-            Postback,
-            repeat(account.label),
-            keys,
-            envelopes,
-            encoded,
-            all_facts(conversions, stream, lines, [kind.event for kind in kinds], match_keys),
-            [None if window is None else window.total_seconds() for window in map(network.resend_window, conversions)],
-            deadlines,
-            ["; ".join(filter(None, notes)) for notes in zip(dropped, map(network.note, payloads), strict=True)],
-            [
-                _other_keys(key, kind, c, network.trial_at) if c.derived_ids or network.trial_at else ()
-                for key, kind, c in zip(keys, kinds, conversions, strict=True)
-            ],
-            dated_now,
-            [c.applied_rule for c in conversions],
-            map(network.once, payloads),
-            [len(payload) if payload.__class__ is list else 1 for payload in payloads],
-            [c.awaits_original for c in conversions],
-        )
-    ]
+    match_keys = _all_joined(map(network.match_keys, payloads))
+    keys = _keys(account.section, [kind.receiver for kind in kinds], conversions)
+    postbacks = map(
+        Postback,
+        repeat(account.label),
+        keys,
+        envelopes,
+        encoded,
+        all_facts(conversions, stream, lines, [kind.event for kind in kinds], match_keys),
+        _resend_seconds(network, conversions),
+        deadlines,
+        _notes(network, payloads, dropped),
+        [
+            _other_keys(key, kind, c, network.trial_at) if c.derived_ids or network.trial_at else ()
+            for key, kind, c in zip(keys, kinds, conversions, strict=True)
+        ],
+        dated_now,
+        [c.applied_rule for c in conversions],
+        map(network.once, payloads) if network.has_own("once") else repeat(""),
+        [len(payload) if payload.__class__ is list else 1 for payload in payloads],
+        [c.awaits_original for c in conversions],
+    )
     return [
         TooLarge(postback) if len(postback.payload) >= kind.most_bytes else postback
         for postback, kind in zip(postbacks, kinds, strict=True)
     ]
 
 
-@lru_cache(maxsize=1_000)
-def _joined(match_keys: tuple[str, ...]) -> str:
-    """Most conversions of a run have the same."""
-    return ",".join(match_keys)
+def _resend_seconds(network: Network[Any], conversions: Sequence[Conversion]) -> Iterable[float | None]:
+    if network.has_own("resend_window"):
+        windows = map(network.resend_window, conversions)
+        return [None if window is None else window.total_seconds() for window in windows]
+    return repeat(None if network.dedup_window is None else network.dedup_window.total_seconds())
+
+
+def _notes(network: Network[Any], payloads: Sequence[JSON], dropped: Sequence[str]) -> Iterable[str]:
+    """What there is to say of each: first what was dropped of it, then what the network wants."""
+    if not network.has_own("note"):
+        return dropped
+    notes = map(network.note, payloads)
+    return ["; ".join(filter(None, both)) for both in zip(dropped, notes, strict=True)] if any(dropped) else notes
+
+
+def _all_joined(each: Iterable[Iterable[str]]) -> list[str]:
+    """Each one's match keys as one text: the same for one behind the other where they are the same."""
+    texts: list[str] = []
+    before: tuple[str, ...] = ()
+    text = ""
+    for match_keys in map(tuple, each):
+        if match_keys != before:
+            before, text = match_keys, ",".join(match_keys)
+        texts.append(text)
+    return texts
 
 
 def _other_keys(key: Key, kind: Kind, conversion: Conversion, trial_at: str) -> tuple[Key, ...]:
@@ -278,12 +344,7 @@ def admit(network: Network[Any], conversion: Conversion, now: datetime) -> tuple
     Raises Skip for what no payload has to be built for: adjustment, event, asset, windows, age.
     """
     c = conversion
-    named = (c.event_spelling, c.event_source, c.is_renamed, c.test, c.adjustment)
-    kind = network.kinds.get(named)
-    if kind is None:
-        kind = _kind(network, c)
-        if len(network.kinds) < MAX_NAMES:
-            network.kinds[named] = kind
+    kind = kind_of(network, c)
     if network.has_window:
         within_window(c, network.settings)
     if c.event_time - now > network.max_ahead:
@@ -292,6 +353,17 @@ def admit(network: Network[Any], conversion: Conversion, now: datetime) -> tuple
     if now > deadline:
         raise Skip("too_old", network.too_old)
     return kind, deadline
+
+
+def kind_of(network: Network[Any], c: Conversion) -> Kind:
+    """The kind of a conversion; raises Skip where the network takes none of that kind."""
+    named = (c.event_spelling, c.event_source, c.is_renamed, c.test, c.adjustment)
+    kind: Kind | None = network.kinds.get(named)
+    if kind is None:
+        kind = _kind(network, c)
+        if len(network.kinds) < MAX_NAMES:
+            network.kinds[named] = kind
+    return kind
 
 
 def _kind(network: Network[Any], c: Conversion) -> Kind:
@@ -325,7 +397,9 @@ def receiver_of_trial(asset: str) -> str | None:
 def key(account: Account, conversion: Conversion) -> Key:
     """The identity of a delivery."""
     network = account.network
-    return _key(account.section, receiver(network.asset(conversion), network.trial_at) if network else "", conversion)
+    asset = receiver(network.asset(conversion), network.trial_at) if network else ""
+    (its_key,) = _keys(account.section, (asset,), (conversion,))
+    return its_key
 
 
 def older_keys(key: Key, conversion: Conversion) -> tuple[Key, ...]:
@@ -334,8 +408,11 @@ def older_keys(key: Key, conversion: Conversion) -> tuple[Key, ...]:
     return tuple(key._replace(event_id=event_id) for event_id in then) if now == key.event_id else ()
 
 
-def _key(section: str, asset: str, c: Conversion) -> Key:
-    return _new(Key, (section, asset, c.event_name, c.event_id, adjustment(c) if c.adjustment else "", c.test))
+def _keys(section: str, assets: Iterable[str], conversions: Iterable[Conversion]) -> list[Key]:
+    return [
+        _new(Key, (section, asset, c.event_name, c.event_id, adjustment(c) if c.adjustment else "", c.test))
+        for asset, c in zip(assets, conversions, strict=True)
+    ]
 
 
 def receiver(asset: str, trial_at: str) -> str:
@@ -365,29 +442,46 @@ def all_facts(
     match_keys: Iterable[str],
 ) -> list[Facts]:
     """What the ledger keeps of conversions: of value and currency both or neither."""
-    times = _encode([c.event_time for c in conversions]).decode()[2:-2].split('","')
     return [
         _new(
             Facts,
             (
                 stream,
                 line,
-                _milliseconds(time),
+                time,
                 event,
                 names,
-                *_copied(paired(c)),
+                c.campaign_id,
+                c.campaign_name,
+                c.ad_group_id,
+                c.ad_id,
+                c.creative_id,
+                c.placement,
+                None if c.currency is None else c.value,
+                None if c.value is None else c.currency,
                 c.adjustment_time and milliseconds(c.adjustment_time),
                 c.click_time and milliseconds(c.click_time),
                 None,
                 None,
             ),
         )
-        for c, line, time, event, names in zip(conversions, lines, times, network_events, match_keys, strict=True)
+        for c, line, time, event, names in zip(
+            conversions,
+            lines,
+            _all_milliseconds([c.event_time for c in conversions]),
+            network_events,
+            match_keys,
+            strict=True,
+        )
     ]
 
 
-_copied = attrgetter(*Facts._fields[5:-4])
-"""The facts that a conversion has under the same names."""
+def _all_milliseconds(utc: Sequence[datetime]) -> list[str]:
+    """``milliseconds`` of each."""
+    texts = _encode(utc)[2:-2].decode()
+    if "." not in texts:
+        return texts.replace("Z", ".000+00:00").split('","')
+    return [*map(_milliseconds, texts.split('","'))]
 
 
 def milliseconds(utc: datetime) -> str:

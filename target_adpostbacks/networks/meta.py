@@ -11,6 +11,7 @@ import string
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from itertools import chain, compress
 from math import inf
@@ -549,14 +550,15 @@ class Meta(Network[MetaSettings]):
         )
 
     def note(self, payload: Mapping[str, JSON]) -> str:
-        missing = []
-        if payload["action_source"] == "website" and "client_user_agent" not in payload["user_data"]:
-            missing.append("user_agent")
-        if payload["action_source"] == "website" and "event_source_url" not in payload:
-            missing.append("event_source_url")
-        if payload["action_source"] == "app" and not payload["app_data"]["extinfo"][4]:
+        missing, action_source, user = [], payload["action_source"], payload["user_data"]
+        if action_source == "website":
+            if "client_user_agent" not in user:
+                missing.append("user_agent")
+            if "event_source_url" not in payload:
+                missing.append("event_source_url")
+        elif action_source == "app" and not payload["app_data"]["extinfo"][4]:
             missing.append("os_version")
-        if payload.get("data_processing_options_country") == 0 and "client_ip_address" not in payload["user_data"]:
+        if payload.get("data_processing_options_country") == 0 and "client_ip_address" not in user:
             missing.append("ip_address")  # limited data use applies where the person is: Meta finds out by it
         return f"sent without {' and '.join(missing)}, which Meta wants" if missing else ""
 
@@ -585,10 +587,7 @@ class Meta(Network[MetaSettings]):
         return said
 
     def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
-        names = [*payload["user_data"]]
-        if "client_user_agent" in names:
-            names.remove("client_user_agent")
-        return names
+        return _without_agent(tuple(payload["user_data"]))
 
     def request(self, envelope: Mapping[str, JSON], payloads: Sequence[JSON]) -> Request:
         settings = self.settings
@@ -786,6 +785,11 @@ def _cookie_problem(raw: str, happened: float, oldest: float = NO_COOKIE) -> str
     if created > happened + MAX_COOKIE_AHEAD:
         return "created more than a minute after the event"
     return TOO_OLD if created < oldest else ""
+
+
+@lru_cache(maxsize=1_000)  # most people of a run are known by the same
+def _without_agent(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if name != "client_user_agent")
 
 
 def _is_old(cookie: str, happened: float) -> bool:

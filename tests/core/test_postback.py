@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -11,9 +12,9 @@ import pytest
 from conftest import NOW, a_conversion, an_account
 
 from target_adpostbacks.core.accounts import Account
-from target_adpostbacks.core.answers import JSON, Skip
-from target_adpostbacks.core.conversion import Conversion
-from target_adpostbacks.core.postback import Key, Postback, facts, key, prepare, prepare_all
+from target_adpostbacks.core.answers import JSON, Skip, or_skip
+from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion
+from target_adpostbacks.core.postback import Key, Postback, _all_begun, _begun, facts, key, prepare, prepare_all
 from target_adpostbacks.networks.tiktok import TikTok, TikTokSettings
 
 
@@ -282,6 +283,46 @@ def test_what_keeps_one_of_several_back_keeps_no_other_back() -> None:
     reasons = [each.reason if isinstance(each, Skip) else type(each).__name__ for each in made]
     assert reasons == ["Postback", "no_match_key", "KeyError", "Postback", "invalid", "too_old"]
     assert [each.facts.line for each in made if isinstance(each, Postback)] == [3, 6]
+
+
+FLAGS = ("consent", "ad_user_data", "ad_personalization", "ad_storage", "limited_data_use", "opt_out", "gpc")
+ODD: dict[str, Sequence[Any]] = {
+    "event_name": ["purchase", "lead", "ad_click", "vip upgrade", "VIP"],
+    "event_source": EVENT_SOURCES,
+    "event_time": [LATE, EARLY, "2026-11-13T12:10:00Z", "2026-11-20T12:15:00.001Z", "2026-11-20T12:01:00"],
+    "value": [None],
+    "currency": [None, "XPF"],
+    "test": [True],
+    "adjustment": ["retract", "restate"],
+    "click_time": ["2026-11-18T12:00:00Z"],
+    **dict.fromkeys(FLAGS, (None, True, False)),
+}
+OF_CONTENTS = {"value": None, "currency": None, "contents": [{"id": "s-1", "price": 2}]}
+EACH_ODD = [OF_CONTENTS, *({name: value} for name, values in ODD.items() for value in values)]
+ACCOUNTS = (
+    an_account(),
+    an_account(test_event_code="TEST1", consent_required=True, max_event_age_days=7, event_map={"lead": None}),
+    an_account(attribution_window_days=1),
+    an_account("meta"),
+    an_account("x", default_currency="EUR"),
+    an_account("linkedin"),
+    msgspec.structs.replace(an_account(), network=Correcting(SETTINGS)),
+)
+
+
+@pytest.mark.parametrize("account", ACCOUNTS, ids=lambda account: account.section)
+def test_conversions_begin_together_as_each_does_by_itself(account: Account) -> None:
+    network = account.network
+    assert network is not None
+    usual = {"value": 5, "currency": "USD"}
+    conversions = [a_conversion(**{**usual, **one, **other}) for one in EACH_ODD for other in EACH_ODD]
+    lines = range(3, 3 + len(conversions))
+    alone = [or_skip(_begun, network, c, line, NOW) for c, line in zip(conversions, lines, strict=True)]
+    assert [*map(said, _all_begun(network, conversions, lines, NOW))] == [*map(said, alone)]
+
+
+def said(begun: Any) -> Any:
+    return (begun.reason, begun.message) if isinstance(begun, Skip) else begun
 
 
 def test_a_reason_holds_on_to_no_conversion() -> None:
