@@ -132,11 +132,12 @@ TOO_OLD = "created more than 90 days before the event"
 _USUAL_EMAILS = re.compile(r"(?:[a-z0-9._+-]+@[a-z0-9]+(?:-[a-z0-9]+)*\.[a-z0-9]+(?:[.-][a-z0-9]+)*\n)+").fullmatch
 _USUAL_PHONES = re.compile(r"(?:\+[1-9][0-9]{6,14}\n)+").fullmatch
 _USUAL_IDS = re.compile(r"(?:[!-~]{1,63}\n)+").fullmatch
-_USUAL_COOKIES = re.compile(rf"(?:fb\.[0-9]\.[0-9]{{13}}\.{_CLICK_ID}\n)+").fullmatch
-_ALL, _WITHOUT_PLUS, _TIME = slice(None), slice(1, None), slice(len("fb.1."), len("fb.1.1795176000000"))
+_USUAL_COOKIES = re.compile(rf"(?:fb\.[0-9]\.[1-9][0-9]{{12}}\.{_CLICK_ID}\n)+").fullmatch
+_TIME = slice(len("fb.1."), len("fb.1.1795176000000"))
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
-MadeOfColumn = Callable[[Sequence[Any], Sequence[Conversion]], Sequence[JSON]]
+MadeOfColumn = Callable[[Sequence[Any], Sequence[Conversion], Sequence[float]], Sequence[JSON]]
+"""Makes a match key of the values of a column, their conversions, and when these happened, in seconds."""
 
 
 class MetaSettings(PhoneSettings, frozen=True, kw_only=True):
@@ -355,21 +356,23 @@ class Meta(Network[MetaSettings]):
         return {"test_event_code": code} if code else {}
 
     def payload(self, conversion: Conversion) -> JSON:
-        (user,) = self._of_columns((conversion,))
-        return self._payload(conversion, user)
+        happened = conversion.event_time.timestamp()
+        (user,) = self._of_columns((conversion,), (happened,))
+        return self._payload(conversion, user, happened)
 
     def payloads(self, conversions: Sequence[Conversion], now: datetime) -> list[JSON | Skip]:
-        people = self._of_columns(conversions)
-        return [or_skip(self._payload, c, user) for c, user in zip(conversions, people, strict=True)]
+        happened = [c.event_time.timestamp() for c in conversions]
+        people = self._of_columns(conversions, happened)
+        return [or_skip(self._payload, *each) for each in zip(conversions, people, happened, strict=True)]
 
-    def _payload(self, c: Conversion, user: dict[str, JSON]) -> JSON:
+    def _payload(self, c: Conversion, user: dict[str, JSON], happened: float) -> JSON:
         event = self.event(c)
         action_source = self.action_source(c)
         if event == "Purchase" and c.value is None:
             raise Skip("unsupported", "a Purchase needs value and currency")
         payload: dict[str, JSON] = {
             "event_name": event,
-            "event_time": int(c.event_time.timestamp()),
+            "event_time": int(happened),
             "event_id": c.event_id,
             "action_source": action_source,
         }
@@ -414,31 +417,32 @@ class Meta(Network[MetaSettings]):
     def _match_keys_of_columns(self) -> dict[str, tuple[Callable[[Conversion], Any], MadeOfColumn]]:
         """What of ``user_data`` is made of columns, in its order: of what of each of them, and how of all."""
         return {
-            "em": (attrgetter("email"), lambda emails, _: _hashes(emails, _USUAL_EMAILS) or _each(emails, email)),
+            "em": (attrgetter("email"), lambda emails, *_: _hashes(emails, _USUAL_EMAILS) or _each(emails, email)),
             "ph": (attrgetter("phone"), self._phones),
-            "fn": (attrgetter("first_name"), lambda names, _: [*map(_name_hash, names)]),
-            "ln": (attrgetter("last_name"), lambda names, _: [*map(_name_hash, names)]),
-            "ge": (attrgetter("gender"), lambda genders, _: [*map(_gender_hash, genders)]),
-            "db": (attrgetter("date_of_birth"), lambda dates, of: [*map(_birth_hash, dates, map(_year, of))]),
-            "ct": (attrgetter("city"), lambda cities, _: [*map(_city_hash, cities)]),
-            "st": (attrgetter("state"), lambda states, of: [*map(_state_hash, states, map(_country, of))]),
-            "zp": (attrgetter("postal_code"), lambda codes, of: [*map(_postal_code_hash, codes, map(_country, of))]),
-            "country": (attrgetter("country"), lambda countries, _: [*map(_country_hash, countries)]),
+            "fn": (attrgetter("first_name"), lambda names, *_: [*map(_name_hash, names)]),
+            "ln": (attrgetter("last_name"), lambda names, *_: [*map(_name_hash, names)]),
+            "ge": (attrgetter("gender"), lambda genders, *_: [*map(_gender_hash, genders)]),
+            "db": (attrgetter("date_of_birth"), lambda dates, of, _: [*map(_birth_hash, dates, map(_year, of))]),
+            "ct": (attrgetter("city"), lambda cities, *_: [*map(_city_hash, cities)]),
+            "st": (attrgetter("state"), lambda states, of, _: [*map(_state_hash, states, _countries(of))]),
+            "zp": (attrgetter("postal_code"), lambda codes, of, _: [*map(_postal_code_hash, codes, _countries(of))]),
+            "country": (attrgetter("country"), lambda countries, *_: [*map(_country_hash, countries)]),
             "external_id": (attrgetter("external_id"), self._external_ids),
-            "client_ip_address": (attrgetter("ip_address"), lambda addresses, _: [*map(_ip_address, addresses)]),
-            "client_user_agent": (attrgetter("user_agent"), lambda user_agents, _: user_agents),
+            "client_ip_address": (attrgetter("ip_address"), lambda addresses, *_: _ip_addresses(addresses)),
+            "client_user_agent": (attrgetter("user_agent"), lambda user_agents, *_: user_agents),
             "fbc": (self.click_id, self._fbcs),
             "fbp": (lambda c: c.ids.get("fbp"), _fbps),
         }
 
-    def _of_columns(self, conversions: Sequence[Conversion]) -> list[dict[str, JSON]]:
+    def _of_columns(self, conversions: Sequence[Conversion], happened: Sequence[float]) -> list[dict[str, JSON]]:
         columns: dict[str, Sequence[JSON]] = {}
         for name, (of, make) in self._made.items():
             values = [*map(of, conversions)]
             if all(values):
-                columns[name] = make(values, conversions)
+                columns[name] = make(values, conversions, happened)
             elif any(values):
-                rest = iter(make([*filter(None, values)], [*compress(conversions, values)]))
+                those = [*compress(conversions, values)], [*compress(happened, values)]
+                rest = iter(make([*filter(None, values)], *those))
                 columns[name] = [value and next(rest) for value in values]
         names = dict.fromkeys(columns)
         people: list[dict[str, JSON]] = [names.copy() for _ in conversions]  # that grow no more: half the time
@@ -450,20 +454,22 @@ class Meta(Network[MetaSettings]):
                     del person[name]
         return people
 
-    def _phones(self, numbers: Sequence[Sequence[str]], conversions: Sequence[Conversion]) -> Sequence[list[str]]:
-        return _hashes(numbers, _USUAL_PHONES, _WITHOUT_PLUS) or [
-            _distinct(c.phone, phones.digits, self.settings.country_codes(c.country)) for c in conversions
+    def _phones(self, numbers: Sequence[Sequence[str]], of: Sequence[Conversion], _: Any) -> Sequence[list[str]]:
+        return _hashes(numbers, _USUAL_PHONES, without="+") or [
+            _distinct(c.phone, phones.digits, self.settings.country_codes(c.country)) for c in of
         ]
 
-    def _external_ids(self, ids: Sequence[Sequence[str]], _: Sequence[Conversion]) -> Sequence[list[str]]:
+    def _external_ids(self, ids: Sequence[Sequence[str]], *_: Any) -> Sequence[list[str]]:
         if self.settings.hash_external_id:
             return _hashes(ids, _USUAL_IDS) or _each(ids, _external_id)
         return [[*dict.fromkeys((keys.digest_of(raw) or raw[:64]) + raw[64:] for raw in raws)] for raws in ids]
 
-    def _fbcs(self, click_ids: Sequence[str], conversions: Sequence[Conversion]) -> Sequence[str | None]:
+    def _fbcs(
+        self, click_ids: Sequence[str], conversions: Sequence[Conversion], happened: Sequence[float]
+    ) -> Sequence[str | None]:
         created = [*map(_created, click_ids)]  # each of which was looked at just now
         if NO_COOKIE not in created and click_ids == [c.ids.get("fbc") for c in conversions]:
-            return _not_ahead(click_ids, created, conversions, MAX_COOKIE_AGE)
+            return _not_ahead(click_ids, created, happened, MAX_COOKIE_AGE)
         return [*map(self._fbc, conversions)]
 
     def _fbc(self, c: Conversion) -> str | None:
@@ -727,12 +733,14 @@ _postal_code_hash = _remembering(places.postal_code)
 _country_hash = _remembering(keys.folded)
 
 
-def _hashes(column: Sequence[Sequence[str]], usual: Callable[[str], object], part: slice = _ALL) -> list[list[str]]:
+def _hashes(column: Sequence[Sequence[str]], usual: Callable[[str], object], without: str = "") -> list[list[str]]:
     """A list of the hash of each only text, in small letters; empty unless all are usual, as lines of a pattern."""
     lines = "\n".join(chain.from_iterable(column)).lower() + "\n"
     if lines.count("\n") != len(column) or not usual(lines):
         return []
-    return [[sha256(line[part]).hexdigest()] for line in lines.encode().splitlines()]
+    if without:
+        lines = lines.replace(without, "")
+    return [[sha256(line).hexdigest()] for line in lines.encode().splitlines()]
 
 
 def _each(column: Sequence[Sequence[str]], normalize: Callable[..., str | None]) -> list[list[str]]:
@@ -750,6 +758,10 @@ def _distinct(raws: Sequence[str], normalize: Callable[..., str | None], *contex
     return keys.distinct_hashed(raws, normalize, *context)
 
 
+def _ip_addresses(raws: Sequence[str]) -> Sequence[str | None]:
+    return raws if [*map(keys.public_ip, raws)] == raws else [*map(_ip_address, raws)]
+
+
 def _ip_address(raw: str) -> str | None:
     address = keys.public_ip(raw)
     return address if address is None or address == raw else address + keys.appendix(raw)
@@ -761,20 +773,19 @@ def _cookie(raw: str | None, happened: float) -> str | None:
     return raw if created != NO_COOKIE and created <= happened + MAX_COOKIE_AHEAD else None
 
 
-def _fbps(cookies: Sequence[str], conversions: Sequence[Conversion]) -> Sequence[str | None]:
+def _fbps(cookies: Sequence[str], _: Sequence[Conversion], happened: Sequence[float]) -> Sequence[str | None]:
     if created := _all_created(cookies):
-        return _not_ahead(cookies, created, conversions)
-    return [*map(_cookie, cookies, map(_milliseconds, conversions))]
+        return _not_ahead(cookies, created, happened)
+    return [_cookie(cookie, then * 1000) for cookie, then in zip(cookies, happened, strict=True)]
 
 
 def _not_ahead(
-    cookies: Sequence[str], created: Sequence[int], conversions: Sequence[Conversion], most_age: float = inf
+    cookies: Sequence[str], created: Sequence[int], happened: Sequence[float], most_age: float = inf
 ) -> list[str | None]:
     """The cookies that may have been there at their event; None for each that was made later, or too long before."""
-    happened = [c.event_time.timestamp() * 1000 for c in conversions]
     return [
         cookie if then - most_age <= at <= then + MAX_COOKIE_AHEAD else None
-        for cookie, at, then in zip(cookies, created, happened, strict=True)
+        for cookie, at, then in zip(cookies, created, [then * 1000 for then in happened], strict=True)
     ]
 
 
@@ -799,8 +810,10 @@ def _is_old(cookie: str, happened: float) -> bool:
 _year = attrgetter("event_time.year")
 
 
-def _country(c: Conversion) -> str | None:
-    return keys.unhashed(c.country)
+def _countries(conversions: Sequence[Conversion]) -> Iterable[str | None]:
+    countries = [c.country for c in conversions]
+    unhashed = {country: keys.unhashed(country) for country in {*countries}}
+    return map(unhashed.get, countries)
 
 
 def _milliseconds(c: Conversion) -> float:
@@ -819,7 +832,7 @@ def _all_created(cookies: Sequence[str]) -> list[int] | None:
     lines = "\n".join(cookies) + "\n"
     if lines.count("\n") != len(cookies) or not _USUAL_COOKIES(lines):
         return None
-    return [int(cookie[_TIME]) for cookie in cookies]
+    return msgspec.convert([cookie[_TIME] for cookie in cookies], list[int], strict=False)
 
 
 def _madid(c: Conversion) -> str | None:

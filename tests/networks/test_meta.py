@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from itertools import chain
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from target_adpostbacks.config import InvalidConfig
 from target_adpostbacks.core import phones
-from target_adpostbacks.core.answers import Response, Skip, Verdict
+from target_adpostbacks.core.answers import Response, Skip, Verdict, or_skip
 from target_adpostbacks.core.match_keys import sha256
 from target_adpostbacks.core.postback import prepare
 from target_adpostbacks.networks import meta as module
@@ -254,15 +255,15 @@ EXTERNAL_IDS = ("User_7", "x" * 63, "A" * 64, "a b", "Z\u00c4", "q\nr", "a" * 64
     a_column_of(*EXTERNAL_IDS, alphabet="aB7"),
 )
 def test_a_column_is_hashed_as_each_of_its_values(emails: list[str], numbers: list[str], ids: list[str]) -> None:
-    for texts, usual, part, normalize in (
-        (emails, module._USUAL_EMAILS, slice(None), module.email),
-        (numbers, module._USUAL_PHONES, slice(1, None), phones.digits),
-        (ids, module._USUAL_IDS, slice(None), module._external_id),
+    for texts, usual, without, normalize in (
+        (emails, module._USUAL_EMAILS, "", module.email),
+        (numbers, module._USUAL_PHONES, "+", phones.digits),
+        (ids, module._USUAL_IDS, "", module._external_id),
     ):
         alone: list[list[tuple[str, ...]]] = [[(text,)] for text in texts]
         columns = [*alone, [*chain.from_iterable(alone)], [tuple(texts)]]
         for column in columns:
-            made = module._hashes(column, usual, part)
+            made = module._hashes(column, usual, without)
             assert made in ([], [module._distinct(each, normalize) for each in column])
 
 
@@ -279,6 +280,41 @@ COOKIES = (
 @given(st.lists(st.sampled_from(COOKIES) | st.from_regex(r"fb\.1\.[0-9]{13}\.\w{1,3}\n?", fullmatch=True), min_size=1))
 def test_the_times_of_a_column_of_cookies_are_those_of_each(cookies: list[str]) -> None:
     assert module._all_created(cookies) in (None, [module._created(each) for each in cookies])
+
+
+JUST_NOW = f"fb.1.{int(NOW.timestamp() * 1000)}.IwAR1"
+FBCS = (None, "fb.1.1795000000000.IwAR1", "fb.1.1795000000.1", "fb.1.1700000000000.old", JUST_NOW, "y")
+MANY: dict[str, tuple[Any, ...]] = {
+    "event_name": ("lead", "purchase"),
+    "event_time": (NOW, NOW - timedelta(days=3, microseconds=1), NOW - timedelta(hours=1)),
+    "email": (None, "Ada@example.com", "ada@b", ["a@b.c", "A@B.C", "d@e.f"]),
+    "phone": (None, "+14155550100", "0301234567", "x"),
+    "country": (None, "US", "CA", sha256("us")),
+    "state": (None, "California", "--"),
+    "postal_code": (None, "2115", "K1A 0B1"),
+    "ip_address": (None, "203.0.113.7", "8.8.8.8, 1.1.1.1", "10.0.0.1"),
+    "user_agent": (None, "M"),
+    "value": (None, 0, 2.5),
+    "currency": (None, "EUR"),
+    "order_id": (None, "o-1"),
+    "event_source": (None, "crm", "offline"),
+    "properties": (None, {"plan": "gold"}, {"subscription_id": 7, "content_ids": ["a"]}),
+    "contents": (None, [{"id": "a", "quantity": 2}], [{"name": "b"}, {"id": "c"}]),
+    "fbc": FBCS,
+    "fbp": FBCS,
+}
+
+
+@settings(max_examples=300, derandomize=True)
+@given(st.lists(st.fixed_dictionaries({name: st.sampled_from(values) for name, values in MANY.items()})))
+def test_payloads_made_together_are_those_made_alone(given: list[dict[str, Any]]) -> None:
+    conversions = [a_conversion(**{**LEAD, **each}) for each in given]
+    alone = [or_skip(meta().payload, each) for each in conversions]
+    assert [*map(written, meta().payloads(conversions, NOW))] == [*map(written, alone)]
+
+
+def written(payload: Any) -> Any:
+    return (payload.reason, payload.message) if isinstance(payload, Skip) else msgspec.json.encode(payload)
 
 
 @pytest.mark.parametrize("odd", ["ada@example", "ada@example.com ", "a" * 9999, "@"])
