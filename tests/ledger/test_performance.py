@@ -149,6 +149,7 @@ def test_a_value_that_is_no_money_is_not_added(ledger: Ledger, ledger_url: str) 
 def test_retention_never_touches_statistics(ledger: Ledger, ledger_url: str) -> None:
     ledger.write_performance([a_statistic(extracted_at="2020-01-01T00:00:00.000+00:00", day="2019-12-31")])
     ledger.write(NOW, [a_row()])
-    ledger.expire("2030-01-01T00:00:00.000+00:00")
+    with closing(Ledger(ledger_url, "years later")) as later:
+        later.expire("2030-01-01T00:00:00.000+00:00")
     assert rows(ledger_url, "day, spend_micros", "ad_performance") == [("2019-12-31", 10_000_001)]
     assert rows(ledger_url, "event_time, click_time") == [(None, None)]
