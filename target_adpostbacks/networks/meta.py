@@ -136,6 +136,12 @@ _USUAL_COOKIES = re.compile(rf"(?:fb\.[0-9]\.[1-9][0-9]{{12}}\.{_CLICK_ID}\n)+")
 _TIME = slice(len("fb.1."), len("fb.1.1795176000000"))
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
+_columns = attrgetter(
+    *("email", "phone", "first_name", "last_name", "gender", "date_of_birth", "city", "state", "postal_code"),
+    *("country", "external_id", "ip_address", "user_agent", "ids"),
+)
+"""What match keys are made of, in the order of ``user_data``; click ids and cookies stand in ``ids``."""
+
 MadeOfColumn = Callable[[Sequence[Any], Sequence[Conversion], Sequence[float]], Sequence[JSON]]
 """Makes a match key of the values of a column, their conversions, and when these happened, in seconds."""
 
@@ -361,6 +367,8 @@ class Meta(Network[MetaSettings]):
         return self._payload(conversion, user, happened)
 
     def payloads(self, conversions: Sequence[Conversion], now: datetime) -> list[JSON | Skip]:
+        if not conversions:
+            return []
         happened = [c.event_time.timestamp() for c in conversions]
         people = self._of_columns(conversions, happened)
         return [or_skip(self._payload, *each) for each in zip(conversions, people, happened, strict=True)]
@@ -414,35 +422,36 @@ class Meta(Network[MetaSettings]):
             raise Skip("no_match_key", f"needed: {self.match_rules[c.event_source]}")
         return user
 
-    def _match_keys_of_columns(self) -> dict[str, tuple[Callable[[Conversion], Any], MadeOfColumn]]:
-        """What of ``user_data`` is made of columns, in its order: of what of each of them, and how of all."""
+    def _match_keys_of_columns(self) -> dict[str, MadeOfColumn]:
+        """How what of ``user_data`` is made of columns is made of all values of each, in its order."""
         return {
-            "em": (attrgetter("email"), lambda emails, *_: _hashes(emails, _USUAL_EMAILS) or _each(emails, email)),
-            "ph": (attrgetter("phone"), self._phones),
-            "fn": (attrgetter("first_name"), lambda names, *_: [*map(_name_hash, names)]),
-            "ln": (attrgetter("last_name"), lambda names, *_: [*map(_name_hash, names)]),
-            "ge": (attrgetter("gender"), lambda genders, *_: [*map(_gender_hash, genders)]),
-            "db": (attrgetter("date_of_birth"), lambda dates, of, _: [*map(_birth_hash, dates, map(_year, of))]),
-            "ct": (attrgetter("city"), lambda cities, *_: [*map(_city_hash, cities)]),
-            "st": (attrgetter("state"), lambda states, of, _: [*map(_state_hash, states, _countries(of))]),
-            "zp": (attrgetter("postal_code"), lambda codes, of, _: [*map(_postal_code_hash, codes, _countries(of))]),
-            "country": (attrgetter("country"), lambda countries, *_: [*map(_country_hash, countries)]),
-            "external_id": (attrgetter("external_id"), self._external_ids),
-            "client_ip_address": (attrgetter("ip_address"), lambda addresses, *_: _ip_addresses(addresses)),
-            "client_user_agent": (attrgetter("user_agent"), lambda user_agents, *_: user_agents),
-            "fbc": (self.click_id, self._fbcs),
-            "fbp": (lambda c: c.ids.get("fbp"), _fbps),
+            "em": lambda emails, *_: _hashes(emails, _USUAL_EMAILS) or _each(emails, email),
+            "ph": self._phones,
+            "fn": lambda names, *_: [*map(_name_hash, names)],
+            "ln": lambda names, *_: [*map(_name_hash, names)],
+            "ge": lambda genders, *_: [*map(_gender_hash, genders)],
+            "db": lambda dates, of, _: [*map(_birth_hash, dates, map(_year, of))],
+            "ct": lambda cities, *_: [*map(_city_hash, cities)],
+            "st": lambda states, of, _: [*map(_state_hash, states, _countries(of))],
+            "zp": lambda codes, of, _: [*map(_postal_code_hash, codes, _countries(of))],
+            "country": lambda countries, *_: [*map(_country_hash, countries)],
+            "external_id": self._external_ids,
+            "client_ip_address": lambda addresses, *_: _ip_addresses(addresses),
+            "client_user_agent": lambda user_agents, *_: user_agents,
+            "fbc": self._fbcs,
+            "fbp": _fbps,
         }
 
     def _of_columns(self, conversions: Sequence[Conversion], happened: Sequence[float]) -> list[dict[str, JSON]]:
+        *read, ids = zip(*map(_columns, conversions), strict=True)
+        given: list[Sequence[Any]] = [*read, [*map(self.click_id, conversions)], [each.get("fbp") for each in ids]]
         columns: dict[str, Sequence[JSON]] = {}
-        for name, (of, make) in self._made.items():
-            values = [*map(of, conversions)]
+        for (name, make), values in zip(self._made.items(), given, strict=True):
             if all(values):
                 columns[name] = make(values, conversions, happened)
             elif any(values):
                 those = [*compress(conversions, values)], [*compress(happened, values)]
-                rest = iter(make([*filter(None, values)], *those))
+                rest = iter(make((*filter(None, values),), *those))
                 columns[name] = [value and next(rest) for value in values]
         names = dict.fromkeys(columns)
         people: list[dict[str, JSON]] = [names.copy() for _ in conversions]  # that grow no more: half the time
@@ -468,7 +477,7 @@ class Meta(Network[MetaSettings]):
         self, click_ids: Sequence[str], conversions: Sequence[Conversion], happened: Sequence[float]
     ) -> Sequence[str | None]:
         created = [*map(_created, click_ids)]  # each of which was looked at just now
-        if NO_COOKIE not in created and click_ids == [c.ids.get("fbc") for c in conversions]:
+        if NO_COOKIE not in created and [*click_ids] == [c.ids.get("fbc") for c in conversions]:
             return _not_ahead(click_ids, created, happened, MAX_COOKIE_AGE)
         return [*map(self._fbc, conversions)]
 
@@ -759,7 +768,7 @@ def _distinct(raws: Sequence[str], normalize: Callable[..., str | None], *contex
 
 
 def _ip_addresses(raws: Sequence[str]) -> Sequence[str | None]:
-    return raws if [*map(keys.public_ip, raws)] == raws else [*map(_ip_address, raws)]
+    return raws if (*map(keys.public_ip, raws),) == raws else [*map(_ip_address, raws)]
 
 
 def _ip_address(raw: str) -> str | None:
