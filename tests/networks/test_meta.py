@@ -9,15 +9,18 @@ from typing import Any
 
 import msgspec
 import pytest
-from conftest import NOW, a_conversion, an_account
+from conftest import NOW, a_conversion, a_record, an_account
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target_adpostbacks.config import InvalidConfig
 from target_adpostbacks.core import phones
 from target_adpostbacks.core.answers import Response, Skip, Verdict, or_skip
+from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.match_keys import sha256
 from target_adpostbacks.core.postback import prepare
+from target_adpostbacks.core.record import parse
+from target_adpostbacks.networks import IDS
 from target_adpostbacks.networks import meta as module
 from target_adpostbacks.networks.meta import Meta
 
@@ -308,7 +311,8 @@ MANY: dict[str, tuple[Any, ...]] = {
 @settings(max_examples=300, derandomize=True)
 @given(st.lists(st.fixed_dictionaries({name: st.sampled_from(values) for name, values in MANY.items()})))
 def test_payloads_made_together_are_those_made_alone(given: list[dict[str, Any]]) -> None:
-    conversions = [a_conversion(**{**LEAD, **each}) for each in given]
+    columns = Columns(IDS)  # its own, since all these shapes are remembered
+    conversions = [parse(a_record(**{**LEAD, **each}), columns) for each in given]
     alone = [or_skip(meta().payload, each) for each in conversions]
     assert [*map(written, meta().payloads(conversions, NOW))] == [*map(written, alone)]
 
