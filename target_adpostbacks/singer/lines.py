@@ -10,7 +10,7 @@ from target_adpostbacks.core.network import IN_STEP
 from target_adpostbacks.core.preparation import Preparation
 from target_adpostbacks.core.prepared import Prepared, digest, invalid
 from target_adpostbacks.core.record import is_deleted
-from target_adpostbacks.singer.messages import PLAIN_STREAM, BadLine, decoded, is_schema
+from target_adpostbacks.singer.messages import PLAIN_STREAM, BadLine, decoded, is_schema, usual_record
 from target_adpostbacks.workers.work import Answer, Each, Preparing
 
 if TYPE_CHECKING:
@@ -90,6 +90,9 @@ class Lines(Preparing):
 
     def _told(self, line: bytes) -> tuple[str, Any, Stream] | None:
         """The stream and the record of a line; None for any other line, and of a stream that isn't known."""
+        if not self.plain and (usual := usual_record(line)):
+            stream = self.streams.get(usual.stream)
+            return None if stream is None else (usual.stream, usual.record, stream)
         try:
             message = decoded(line)
         except BadLine:

@@ -20,6 +20,7 @@ from target_adpostbacks.core.settings import secrets
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.run import preparation_of
 from target_adpostbacks.singer.lines import Lines, Stream
+from target_adpostbacks.singer.messages import Overlong, decoded, usual_record
 from target_adpostbacks.workers.work import Answer, Each, packed, unpacked
 
 NOW = datetime.now(timezone.utc)
@@ -100,6 +101,47 @@ def test_each_line_has_its_answer_in_order_and_what_is_no_record_is_left_to_the_
     assert first is not None
     assert last is not None
     assert (first.line, last.line, last.invalid.partition(":")[0]) == (7, 16, "event_time")
+
+
+ENVELOPE = b'{"type": "RECORD", "stream": "s", "record": {"a": 1}'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ENVELOPE + b"}",
+        ENVELOPE + b', "time_extracted": "2026-11-20T12:00:00Z", "version": 7}',
+        ENVELOPE + b', "time_extracted": null, "stream": "t", "record": {"a": 2, "a": 3}} ',
+        ENVELOPE + b', "type": "STATE"}',
+        b'{"type": "STATE", ' + ENVELOPE[1:] + b"}",
+        ENVELOPE + b', "record": []}',
+        ENVELOPE + b', "record": null}',
+        ENVELOPE + b', "stream": 7}',
+        ENVELOPE + b', "version": 1e999}',
+        ENVELOPE + b', "time_extracted": "\xff"}',
+        ENVELOPE + b', "note": "\xff"}',
+        ENVELOPE + b', "time_extracted": "\\ud800"}',
+        ENVELOPE + b', "version": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        ENVELOPE + b"}}",
+        ENVELOPE + b'} {"a": 1}',
+        Overlong.of(ENVELOPE + b"}" + b" " * 5_000, 11_000_000),
+        b'{"stream": "s", "record": {"a": 1}}',
+        b'{"type": "RECORD", "stream": "s", "record": {"a": NaN}}',
+        b'["RECORD", "s", {"a": 1}]',
+        b'"RECORD"',
+        b"\xef\xbb\xbf" + ENVELOPE + b"}",
+        b"",
+    ],
+)
+def test_a_record_of_the_usual_form_is_what_its_line_says(line: bytes) -> None:
+    if usual := usual_record(line):
+        message = decoded(line)
+        assert (message["type"], message["stream"], message["record"]) == ("RECORD", usual.stream, usual.record)
+
+
+@pytest.mark.parametrize("more", [b"}", b', "time_extracted": "2026-11-20T12:00:00Z", "version": 7}'])
+def test_a_line_as_taps_write_it_is_of_the_usual_form(more: bytes) -> None:
+    assert usual_record(ENVELOPE + more)
 
 
 def test_it_comes_to_what_the_run_itself_makes_of_it() -> None:
