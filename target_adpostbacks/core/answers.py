@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -63,8 +63,23 @@ def or_skip(step: Callable[..., T], *given: Any) -> T | Skip:
     try:
         return step(*given)
     except Skip as skip:
-        skip.__traceback__ = skip.__context__ = skip.__cause__ = None  # their frames hold the conversion
-        return skip
+        return _alone(skip)
+
+
+def each_or_skip(step: Callable[..., T], rows: Iterable[Iterable[Any]]) -> list[T | Skip]:
+    """``or_skip`` of each row of what the step is given."""
+    made: list[T | Skip] = []
+    for given in rows:
+        try:
+            made.append(step(*given))
+        except Skip as skip:  # noqa: PERF203 - a call for each would cost more
+            made.append(_alone(skip))
+    return made
+
+
+def _alone(skip: Skip) -> Skip:
+    skip.__traceback__ = skip.__context__ = skip.__cause__ = None  # their frames hold the conversion
+    return skip
 
 
 class Counted(NamedTuple):

@@ -23,7 +23,17 @@ import msgspec
 
 from target_adpostbacks.core import match_keys as keys
 from target_adpostbacks.core import mobile, phones, places
-from target_adpostbacks.core.answers import JSON, Flow, Outcome, Request, Response, Skip, Verdict, by_status, or_skip
+from target_adpostbacks.core.answers import (
+    JSON,
+    Flow,
+    Outcome,
+    Request,
+    Response,
+    Skip,
+    Verdict,
+    by_status,
+    each_or_skip,
+)
 from target_adpostbacks.core.birth_dates import date_of_birth
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
 from target_adpostbacks.core.events import EventTable
@@ -371,7 +381,7 @@ class Meta(Network[MetaSettings]):
             return []
         happened = [c.event_time.timestamp() for c in conversions]
         people = self._of_columns(conversions, happened)
-        return [or_skip(self._payload, *each) for each in zip(conversions, people, happened, strict=True)]
+        return each_or_skip(self._payload, zip(conversions, people, happened, strict=True))
 
     def _payload(self, c: Conversion, user: dict[str, JSON], happened: float) -> JSON:
         event = self.event(c)
