@@ -43,13 +43,16 @@ def started_early(arguments: Sequence[str]) -> tuple[Sequence[Worker], HeadStart
     with suppress(OSError):
         if lines_before_workers(0) == 0:
             from target_adpostbacks.config import files
-            from target_adpostbacks.workers.pool import Worker  # by now the run has a third of its imports
+            from target_adpostbacks.workers.spawn import spawn
 
             with suppress(files.UnreadableConfig):  # the run says so
                 settings = files.read(arguments[1::2])
-                started = [Worker() for _ in range(_count_early(settings))]
-                head_start = _head_start(settings, started) if started else None
-                return () if head_start else started, head_start
+                if processes := [spawn() for _ in range(_count_early(settings))]:
+                    from target_adpostbacks.workers.pool import Worker
+
+                    started = [Worker(process) for process in processes]
+                    head_start = _head_start(settings, started)
+                    return () if head_start else started, head_start
     return (), None
 
 

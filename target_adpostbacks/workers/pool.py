@@ -7,7 +7,6 @@ import os
 import pickle
 import select
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -16,6 +15,7 @@ from typing import Any
 import msgspec
 
 from target_adpostbacks.workers.process import BLOCK, HEADER, LENGTH, NEWS
+from target_adpostbacks.workers.spawn import spawn
 from target_adpostbacks.workers.work import Answer, Work, unpacked
 
 BLOCK_BYTES = 192 * 1024
@@ -25,14 +25,6 @@ AHEAD = 3
 PIPE_BYTES = 1024 * 1024
 END_SECONDS = 2
 """Between the end of its input and the end of a worker, at most."""
-START = (
-    "import gc, sys; gc.disable(); sys.path[:] = sys.argv[1:];"
-    " from target_adpostbacks.workers.process import main; main()"
-)
-ENVIRONMENT = (
-    "PYTHONHOME PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX PYTHONTZPATH LD_LIBRARY_PATH DYLD_LIBRARY_PATH".split()
-)
-"""What Python needs to start; everything else may be a secret."""
 
 
 class Block:
@@ -63,26 +55,15 @@ class Gone(Exception):
 
 
 class Worker:
-    """A process and what is on its way to it and back. Nothing here waits.
+    """A process, a new one or one that has been started, and what is on its way to it and back. Nothing here waits."""
 
-    Until it is given its work, it imports what it needs.
-    """
-
-    def __init__(self) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | None = None) -> None:
         self.is_ready = False
         self.blocks: deque[Block] = deque()  # that it has been handed, without an answer
         self._unsent: deque[memoryview] = deque()
         self._received = bytearray(LENGTH.size)  # as much as the longest answer, and used for all
         self._reached, self._expected, self._is_length = 0, LENGTH.size, True  # of what is being read
-        self.process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-c", START, *sys.path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
-            start_new_session=True,  # the terminal's signals don't reach it, not even while it starts
-            bufsize=0,
-        )
+        self.process = process or spawn()
         assert self.process.stdin  # noqa: S101 - both are pipes
         assert self.process.stdout  # noqa: S101
         self.input, self.output = self.process.stdin.fileno(), self.process.stdout.fileno()

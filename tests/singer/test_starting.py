@@ -18,19 +18,23 @@ from eager import workers_of
 from target_adpostbacks.singer import starting
 from target_adpostbacks.singer.line_workers import LineWorkers
 from target_adpostbacks.singer.starting import LONG_FILE, started_early
-from target_adpostbacks.workers import pool
+from target_adpostbacks.workers import pool, spawn
 
 SECONDS = 60
 
 
 class Made:
-    """In place of a process."""
+    """In place of a worker."""
+
+    def __init__(self, process: object) -> None:
+        """What is done with it, a run does."""
 
 
 @pytest.fixture
 def long_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """On standard input, with two cores, and with processes that are none."""
     monkeypatch.setattr(starting, "default_workers", lambda _cores: 2)
+    monkeypatch.setattr(spawn, "spawn", object)
     monkeypatch.setattr(pool, "Worker", Made)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config.json").write_text("{}")
