@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from target_adpostbacks.core.late import late
 
 if TYPE_CHECKING:
     from target_adpostbacks.config.describing import described, schema
@@ -25,17 +26,12 @@ __all__ = [
     "trials",
 ]
 
-_MODULES = {
-    "describing": ("described", "schema"),
-    "general": ("General", "SdkSettings"),
-    "notify": ("Notify",),
-    "reading": ("InvalidConfig", "accounts", "hints", "of_top", "read", "trials"),
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Imported when it is first asked for: a config's files are read before all that takes time."""
-    for module, names in _MODULES.items():
-        if name in names:
-            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = late(
+    __name__,
+    {
+        "describing": ("described", "schema"),
+        "general": ("General", "SdkSettings"),
+        "notify": ("Notify",),
+        "reading": ("InvalidConfig", "accounts", "hints", "of_top", "read", "trials"),
+    },
+)
