@@ -800,12 +800,12 @@ def _fbps(cookies: Sequence[str], _: Sequence[Conversion], happened: Sequence[fl
 
 def _not_ahead(
     cookies: Sequence[str], created: Sequence[int], happened: Sequence[float], most_age: float = inf
-) -> list[str | None]:
+) -> Sequence[str | None]:
     """The cookies that may have been there at their event; None for each that was made later, or too long before."""
-    return [
-        cookie if then - most_age <= at <= then + MAX_COOKIE_AHEAD else None
-        for cookie, at, then in zip(cookies, created, [then * 1000 for then in happened], strict=True)
-    ]
+    ages = [then * 1000 - at for at, then in zip(created, happened, strict=True)]
+    if min(ages) >= -MAX_COOKIE_AHEAD and max(ages) <= most_age:
+        return cookies
+    return [cookie if -MAX_COOKIE_AHEAD <= age <= most_age else None for cookie, age in zip(cookies, ages, strict=True)]
 
 
 def _cookie_problem(raw: str, happened: float, oldest: float = NO_COOKIE) -> str:
