@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from target_adpostbacks.core.answers import Skip
+from target_adpostbacks.core.answers import Skip, or_skip
 from target_adpostbacks.core.conversion import Conversion
 from target_adpostbacks.core.landing import utm_source
 from target_adpostbacks.core.network import Network
@@ -69,6 +69,22 @@ def route(conversion: Conversion, accounts: Mapping[str, Sequence[Account]], nam
     return chosen
 
 
+def routed(
+    conversions: Sequence[Conversion], accounts: Mapping[str, Sequence[Account]], names: Mapping[str, str]
+) -> list[Sequence[Account] | Skip]:
+    """``route`` of each, or the Skip that it raises: at once where a click id leads to one account alone."""
+    every = [account for section in accounts.values() for account in section]
+    alone = [[account] for account in every]
+    unnamed = [c for c in conversions if c.network is None and c.account is None]
+    wanted = zip(*[_wanted(account, unnamed) for account in every], strict=True)
+    chosen: list[Sequence[Account] | Skip] = []
+    for c in conversions:
+        wants = next(wanted, ()) if c.network is None and c.account is None else ()
+        is_one = wants.count(True) == 1
+        chosen.append(alone[wants.index(True)] if is_one else or_skip(route, c, accounts, names))
+    return chosen
+
+
 def _of_source(chosen: list[Account], conversion: Conversion, names: Mapping[str, str]) -> list[Account]:
     """Of several networks whose click ids a conversion has, the one alone that its link names as the source."""
     clicked = {each.section for each in chosen if each.network and each.network.click_id(conversion) is not None}
@@ -81,6 +97,14 @@ def _of_source(chosen: list[Account], conversion: Conversion, names: Mapping[str
 def _called(name: str, accounts: Mapping[str, Sequence[Account]]) -> list[Account]:
     """The account that a record's network is."""
     return [each for section in accounts.values() for each in section if each.is_network and each.name == name]
+
+
+def _wanted(account: Account, conversions: Sequence[Conversion]) -> Sequence[bool]:
+    """``_wants`` of each."""
+    network = account.network
+    if network is None or network.settings.send == "all":
+        return [network is not None] * len(conversions)
+    return [click_id is not None for click_id in network.click_ids_of(conversions)]
 
 
 def _wants(account: Account, conversion: Conversion) -> bool:

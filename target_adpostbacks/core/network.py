@@ -384,6 +384,16 @@ class Network(ABC, Generic[S]):
             known = self._clicked[id(conversion)] = (conversion, click[1] if click else None)
         return known[1]
 
+    def click_ids_of(self, conversions: Sequence[Conversion]) -> Sequence[str | None]:
+        """``click_id`` of each of those that take each step together."""
+        return [*map(self.click_id, conversions)]
+
+    def remember_click_ids(self, conversions: Sequence[Conversion], click_ids: Sequence[str | None]) -> None:
+        """What ``click_id`` says of these until it is asked for others."""
+        if len(conversions) <= IN_STEP:
+            known = zip(conversions, click_ids, strict=True)
+            self._clicked = dict(zip(map(id, conversions), known, strict=True))
+
     def test_code(self, conversion: Conversion) -> str | None:
         """The code of the network's test tool for a test, else None; raises Skip("test_without_code")."""
         if not conversion.test:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from target_adpostbacks.core.accounts import Account, route
+from target_adpostbacks.core.accounts import Account, routed
 from target_adpostbacks.core.answers import Elsewhere, Skip
 from target_adpostbacks.core.block import read_block
 from target_adpostbacks.core.conversion import Conversion, InvalidConversion
@@ -53,6 +53,10 @@ class Case(NamedTuple):
 
 _Row = tuple[Mapping[str, Any], Way, int, Conversion | None]
 """A record as it is read, its way and its line; and the conversion, where that is known."""
+
+
+_Going = tuple[Mapping[str, Any], Way, Conversion, Prepared, Conversion, "Stitched | None"]
+"""A record, its way, the conversion that it is, what it comes to, that with its person's clicks, and these."""
 
 
 class Preparation:
@@ -191,8 +195,7 @@ class Preparation:
     def _all(self, rows: Sequence[_Row], now: datetime, stream: str, key: Sequence[str]) -> list[Prepared]:
         """What each row comes to. Once: parse, route. Then for each account that they are for."""
         all_prepared: list[Prepared] = []
-        by_account: dict[str, list[Case]] = {}
-        cases: list[Case] = []
+        going: list[_Going] = []
         for record, way, line, read in rows:
             parsed = self._parsed(record, way, stream, key, line, read)
             if isinstance(parsed, Prepared):
@@ -203,11 +206,12 @@ class Preparation:
             prepared = Prepared(stream, line, unusable=parsed.unusable, nested=parsed.nested_columns)
             all_prepared.append(prepared)
             try:
-                case = self._routed(record, way, parsed, prepared)
+                going.append(self._admitted(record, way, parsed, prepared))
             except Skip as skip:
                 prepared.not_sent.append(for_nobody(parsed, stream, line, skip.reason, skip.message))
-                continue
-            cases.append(case)
+        by_account: dict[str, list[Case]] = {}
+        cases = self._routed(going)
+        for case in cases:
             for account in case.accounts:
                 by_account.setdefault(account.label, []).append(case)
         for account in self._every_account if by_account else ():
@@ -244,18 +248,27 @@ class Preparation:
         except RecursionError:
             return invalid(stream, line, digest(raw_of(record), line), "record", "nested too deeply")
 
-    def _routed(self, record: Mapping[str, Any], way: Way, conversion: Conversion, prepared: Prepared) -> Case:
-        """A conversion and its accounts. Raises Skip."""
-        stitched: Stitched | None = None
-        if way.rows is not None:
-            conversion = way.admitted(record, conversion)
-        if self.stitch is not None:
-            stitched = self.stitch(conversion)
-            conversion = stitched.conversion
-        accounts = route(conversion, self.accounts, self.names)
-        if self.identifies:
-            prepared.person = self._person(conversion)
-        return Case(record, way, conversion, accounts, prepared, stitched, {})
+    def _admitted(self, record: Mapping[str, Any], way: Way, parsed: Conversion, prepared: Prepared) -> _Going:
+        """A conversion with the clicks of its person. Raises Skip."""
+        conversion = parsed if way.rows is None else way.admitted(record, parsed)
+        if self.stitch is None:
+            return record, way, parsed, prepared, conversion, None
+        stitched = self.stitch(conversion)
+        return record, way, parsed, prepared, stitched.conversion, stitched
+
+    def _routed(self, going: Sequence[_Going]) -> list[Case]:
+        """The conversions that there are accounts for."""
+        cases: list[Case] = []
+        chosen = routed([conversion for *_, conversion, _ in going], self.accounts, self.names)
+        for (record, way, parsed, prepared, conversion, stitched), accounts in zip(going, chosen, strict=True):
+            if isinstance(accounts, Skip):
+                stream, line = prepared.stream, prepared.line
+                prepared.not_sent.append(for_nobody(parsed, stream, line, accounts.reason, accounts.message))
+                continue
+            if self.identifies:
+                prepared.person = self._person(conversion)
+            cases.append(Case(record, way, conversion, accounts, prepared, stitched, {}))
+        return cases
 
     @property
     def country_codes(self) -> list[tuple[str, ...]]:

@@ -44,6 +44,12 @@ def at_base(base_url: str | None, default: str) -> str:
     return urlunsplit((base.scheme, base.netloc, base.path.rstrip("/") + parts.path, parts.query, ""))
 
 
+def has_query(c: Conversion) -> bool:
+    """Whether one of a conversion's URLs may have parameters."""
+    landing, page, referrer = c.landing_url, c.event_source_url, c.referrer_url
+    return bool((landing and "?" in landing) or (page and "?" in page) or (referrer and "?" in referrer))
+
+
 def click_urls(conversion: Conversion) -> list[str]:
     """The URLs that may hold a click id: landing page, the event's page, a referrer of the same host."""
     landing, page, referrer = conversion.landing_url, conversion.event_source_url, conversion.referrer_url

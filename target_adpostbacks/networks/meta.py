@@ -38,10 +38,11 @@ from target_adpostbacks.core.birth_dates import date_of_birth
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
 from target_adpostbacks.core.events import EventTable
 from target_adpostbacks.core.memo import remembered
-from target_adpostbacks.core.network import Limits, Network
+from target_adpostbacks.core.network import IN_STEP, Limits, Network
 from target_adpostbacks.core.payloads import as_integer, as_number, as_text, as_texts, prune
 from target_adpostbacks.core.properties import passed_on
 from target_adpostbacks.core.settings import PhoneSettings, doc
+from target_adpostbacks.core.urls import has_query
 
 DATA_SET_URL = "https://graph.facebook.com/{api_version}/{pixel_id}"
 URL = DATA_SET_URL + "/events"
@@ -335,6 +336,7 @@ class Meta(Network[MetaSettings]):
     def __init__(self, settings: MetaSettings, preset: EventTable | None = None, account: str = "default") -> None:
         super().__init__(settings, preset, account)
         self._made = self._match_keys_of_columns()
+        self._fbc_times: tuple[list[str], Sequence[int] | None] = [], None
 
     def action_source(self, conversion: Conversion) -> str:
         return self.settings.action_source or ACTION_SOURCES[conversion.event_source]
@@ -366,6 +368,25 @@ class Meta(Network[MetaSettings]):
         if (fbc := conversion.ids.get("fbc")) and (cookie := _cookie(fbc, _milliseconds(conversion))):
             return "fbclid", cookie
         return None
+
+    def click_ids_of(self, conversions: Sequence[Conversion]) -> Sequence[str | None]:
+        fbcs = ["" if c.click_id or "fbclid" in c.ids or has_query(c) else c.ids.get("fbc", "") for c in conversions]
+        if not fbcs or "" in fbcs:
+            return super().click_ids_of(conversions)
+        created = self._times_of(fbcs)
+        first = min(conversions, key=_event_time)
+        if created is None or max(created) > _milliseconds(first) + MAX_COOKIE_AHEAD:
+            return super().click_ids_of(conversions)
+        self.remember_click_ids(conversions, fbcs)
+        return fbcs
+
+    def _times_of(self, fbcs: Sequence[str]) -> Sequence[int] | None:
+        """``_all_created``, once for what is asked for again when payloads are built."""
+        if len(fbcs) > IN_STEP:
+            return _all_created(fbcs)
+        if [*fbcs] != self._fbc_times[0]:
+            self._fbc_times = [*fbcs], _all_created(fbcs)
+        return self._fbc_times[1]
 
     def envelope(self, conversion: Conversion) -> dict[str, JSON]:
         code = self.test_code(conversion)
@@ -486,7 +507,7 @@ class Meta(Network[MetaSettings]):
     def _fbcs(
         self, click_ids: Sequence[str], conversions: Sequence[Conversion], happened: Sequence[float]
     ) -> Sequence[str | None]:
-        created = [*map(_created, click_ids)]  # each of which was looked at just now
+        created = self._times_of(click_ids) or [*map(_created, click_ids)]
         if NO_COOKIE not in created and [*click_ids] == [c.ids.get("fbc") for c in conversions]:
             return _not_ahead(click_ids, created, happened, MAX_COOKIE_AGE)
         return [*map(self._fbc, conversions)]
@@ -827,6 +848,7 @@ def _is_old(cookie: str, happened: float) -> bool:
 
 
 _year = attrgetter("event_time.year")
+_event_time = attrgetter("event_time")
 
 
 def _countries(conversions: Sequence[Conversion]) -> Iterable[str | None]:

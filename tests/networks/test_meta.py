@@ -317,6 +317,37 @@ def test_payloads_made_together_are_those_made_alone(given: list[dict[str, Any]]
     assert [*map(written, meta().payloads(conversions, NOW))] == [*map(written, alone)]
 
 
+A_PAGE, CLICKED_PAGE = "https://shop.example.com/", "https://shop.example.com/?fbclid=IwAR2"
+CLICKS: dict[str, tuple[Any, ...]] = {
+    "event_time": (NOW, NOW - timedelta(days=3)),
+    "fbc": ("fb.1.1795000000001.IwAR1", *FBCS),
+    "fbclid": (None, "IwAR0"),
+    "click_id": (None, "IwAR3"),
+    "network": (None, "meta"),
+    "landing_url": (None, A_PAGE, CLICKED_PAGE),
+    "event_source_url": (None, A_PAGE, CLICKED_PAGE),
+    "referrer_url": (None, A_PAGE, CLICKED_PAGE),
+}
+USUAL_CLICK = dict.fromkeys(CLICKS) | {"event_time": NOW, "fbc": "fb.1.1795000000000.IwAR1"}
+
+
+@settings(max_examples=300, derandomize=True)
+@given(
+    st.lists(
+        st.sampled_from([{name: value} for name, values in CLICKS.items() for value in values])
+        | st.fixed_dictionaries({name: st.sampled_from(values) for name, values in CLICKS.items()}),
+        max_size=60,
+    )
+)
+def test_the_click_ids_of_many_are_those_of_each(given: list[dict[str, Any]]) -> None:
+    conversions = [a_conversion(**{"ttclid": None, **USUAL_CLICK, **each}) for each in given]
+    alone = [click and click[1] for click in map(meta().click, conversions)]
+    network = meta()
+    for several in (conversions, conversions[:3], conversions[:1]):
+        assert [*network.click_ids_of(several)] == alone[: len(several)]
+        assert [*map(network.click_id, several)] == alone[: len(several)]
+
+
 def written(payload: Any) -> Any:
     return (payload.reason, payload.message) if isinstance(payload, Skip) else msgspec.json.encode(payload)
 
