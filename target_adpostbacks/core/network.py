@@ -272,6 +272,20 @@ class Network(ABC, Generic[S]):
             return ()  # no value is missing
         return left_out(conversion, self.match_columns, sent, self._readings)
 
+    def uses_all(self, conversions: Sequence[Conversion], sent: Collection[str]) -> bool:
+        """Whether ``unusable`` says nothing of any of these, as far as that shows at once; all have these match keys.
+
+        A network with an ``unusable`` of its own has one of these, too, or each conversion is looked at.
+        """
+        return not self.has_own("unusable") and self.uses_columns(conversions, sent)
+
+    def uses_columns(self, conversions: Sequence[Conversion], sent: Collection[str]) -> bool:
+        """Whether none of ``match_columns`` has a value that is not among these match keys, or more than one."""
+        if any(len(c.email) > 1 or len(c.phone) > 1 for c in conversions):
+            return False
+        missing = [column for column, match_key in self.match_columns.items() if match_key not in sent]
+        return not any(getattr(c, column) for column in missing for c in conversions)
+
     @cached_property
     def _made_of_columns(self) -> frozenset[str]:
         return frozenset(self.match_columns.values())

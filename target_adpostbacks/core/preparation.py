@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from functools import lru_cache
 from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +16,7 @@ from target_adpostbacks.core.digests import KINDS, forms_of
 from target_adpostbacks.core.disclosure import disclosure
 from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.mistakes import located
+from target_adpostbacks.core.network import Network
 from target_adpostbacks.core.postback import TooLarge, prepare_all
 from target_adpostbacks.core.prepared import (
     Prepared,
@@ -318,13 +318,17 @@ class Preparation:
                 going.append((case, conversion))
         lines = [case.prepared.line for case, _ in going]
         made = self.make(account, [conversion for _, conversion in going], now, stream, lines)
-        for (case, conversion), each in zip(going, made, strict=True):
+        by_match_keys: dict[str, list[tuple[Case, Conversion]]] = {}
+        for one, each in zip(going, made, strict=True):
+            case, conversion = one
             if isinstance(each, Exception):
                 _refused(case.prepared, account, conversion, each)
-                continue
-            case.prepared.postbacks.append(each)
-            if account.network and (lost := account.network.unusable(conversion, _names(each.facts.match_keys))):
-                note(case.prepared, lost, conversion.ruled_columns)
+            else:
+                case.prepared.postbacks.append(each)
+                by_match_keys.setdefault(each.facts.match_keys, []).append(one)
+        if account.network:
+            for match_keys, alike in by_match_keys.items():
+                _note_unusable(account.network, alike, frozenset(match_keys.split(",")))
         for case in cases:
             if case.stitched is not None:
                 mark_stitched(case.prepared, case.stitched, account.section)
@@ -392,9 +396,13 @@ def _refused(prepared: Prepared, account: Account, conversion: Conversion, error
     refuse(prepared, account, conversion, Skip(skip.reason, skip.message, skip.rule or conversion.applied_rule))
 
 
-@lru_cache(maxsize=1_000)
-def _names(match_keys: str) -> frozenset[str]:
-    return frozenset(match_keys.split(","))
+def _note_unusable(network: Network[Any], cases: Sequence[tuple[Case, Conversion]], sent: frozenset[str]) -> None:
+    """Add what a network could not use of conversions of which it is sent these match keys."""
+    if network.uses_all([conversion for _, conversion in cases], sent):
+        return
+    for case, conversion in cases:
+        if lost := network.unusable(conversion, sent):
+            note(case.prepared, lost, conversion.ruled_columns)
 
 
 def _identified(

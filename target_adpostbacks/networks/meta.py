@@ -632,6 +632,20 @@ class Meta(Network[MetaSettings]):
             said.append("content_type: not one that Meta documents")
         return said
 
+    def uses_all(self, conversions: Sequence[Conversion], sent: Collection[str]) -> bool:
+        if any(c.lead_id or c.content_type or c.properties for c in conversions):
+            return False
+        return self.uses_columns(conversions, sent) and self._uses_cookies(conversions, sent)
+
+    def _uses_cookies(self, conversions: Sequence[Conversion], sent: Collection[str]) -> bool:
+        fbcs = [c.ids.get("fbc", "") for c in conversions]
+        if "fbp" not in sent and any(c.ids.get("fbp") for c in conversions):
+            return False
+        if "fbc" not in sent:
+            return not any(fbcs) and not any(map(self.click_id, conversions))
+        # What is sent of a conversion is its cookie, if that is its click id and is one of Meta's.
+        return fbcs == [*map(self.click_id, conversions)] and self._times_of(fbcs) is not None
+
     def match_keys(self, payload: Mapping[str, JSON]) -> Iterable[str]:
         return _without_agent(tuple(payload["user_data"]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import timedelta
 from itertools import chain
 from typing import Any
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from target_adpostbacks.config import InvalidConfig
 from target_adpostbacks.core import phones
 from target_adpostbacks.core.answers import Response, Skip, Verdict, or_skip
+from target_adpostbacks.core.conversion import Conversion
 from target_adpostbacks.core.layout import Columns
 from target_adpostbacks.core.match_keys import sha256
 from target_adpostbacks.core.postback import prepare
@@ -346,6 +348,60 @@ def test_the_click_ids_of_many_are_those_of_each(given: list[dict[str, Any]]) ->
     for several in (conversions, conversions[:3], conversions[:1]):
         assert [*network.click_ids_of(several)] == alone[: len(several)]
         assert [*map(network.click_id, several)] == alone[: len(several)]
+
+
+SAID = {
+    **{name: MANY[name] for name in ("email", "phone", "ip_address", "properties", "event_time")},
+    **{name: CLICKS[name] for name in ("fbclid", "landing_url", "fbc")},
+    "gender": (None, "f", "x"),
+    "date_of_birth": (None, "1990-02-03", "soon"),
+    "fbp": FBCS,
+    "lead_id": (None, "1", "l:1"),
+    "content_type": (None, "hotel", "ticket"),
+}
+
+
+OLD, AHEAD = "fb.1.1700000000000.old", {"fbp": JUST_NOW, "event_time": NOW - timedelta(days=3)}
+ODD_CLICKS: list[dict[str, Any]] = [
+    {"fbc": "IwAR0", "fbclid": "IwAR0"},
+    {"fbc": OLD, "fbclid": "IwAR0"},
+    {"fbc": None, "fbclid": "Iw AR0"},
+    {"fbc": OLD},
+    {**AHEAD, "fbc": None},
+    AHEAD,
+    {"email": ["ada@example.com", "x"]},
+]
+
+
+@settings(max_examples=300, derandomize=True)
+@given(
+    st.lists(
+        st.sampled_from(ODD_CLICKS)
+        | st.sampled_from([{name: value} for name, values in SAID.items() for value in values])
+        | st.fixed_dictionaries({name: st.sampled_from(values) for name, values in SAID.items()}),
+        min_size=1,
+        max_size=60,
+    )
+)
+def test_where_all_is_used_nothing_is_told_of_any(given: list[dict[str, Any]]) -> None:
+    network = meta()
+    alike: dict[frozenset[str], list[Conversion]] = {}
+    for each in given:
+        conversion = a_conversion(**{**LEAD, **USUAL_CLICK, **each})
+        with suppress(Skip):
+            match_keys = frozenset(prepare(an_account("meta"), conversion, NOW).facts.match_keys.split(","))
+            alike.setdefault(match_keys, []).append(conversion)
+    for sent, conversions in alike.items():
+        for several in (conversions, conversions[:1]):
+            if network.uses_all(several, sent):
+                assert [[*meta().unusable(c, sent)] for c in several] == [[] for _ in several]
+
+
+def test_all_is_used_of_what_is_usual() -> None:
+    usual = a_conversion(**LEAD, gender="f", fbc="fb.1.1795000000000.IwAR1", fbp="fb.1.1795000000000.1")
+    assert meta().uses_all([usual] * 3, {"em", "ge", "fbc", "fbp"})
+    assert not meta().uses_all([usual] * 3, {"em", "fbc", "fbp"})
+    assert not meta().uses_all([usual, a_conversion(**LEAD, lead_id="1")], {"em", "ge", "fbc", "fbp", "lead_id"})
 
 
 def written(payload: Any) -> Any:
