@@ -8,7 +8,7 @@ import math
 import sqlite3
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -258,7 +258,7 @@ def test_a_mistake_of_ours_about_one_record_leaves_those_before_it_as_they_are(
     def records() -> Iterator[dict[str, Any]]:
         yield from map(fresh, range(62))
 
-    monkeypatch.setattr(preparation, "route", raising_for("evt-60"))
+    monkeypatch.setattr(preparation, "routed", raising_for("evt-60"))
     with pytest.raises(ArithmeticError):
         deliver(records(), config)
     assert sorted(event["event_id"] for event in sandbox.received) == sorted(f"evt-{number}" for number in range(60))
@@ -267,9 +267,9 @@ def test_a_mistake_of_ours_about_one_record_leaves_those_before_it_as_they_are(
 def raising_for(event_id: str) -> Any:
     """Routes as ever, but raises for one conversion."""
 
-    def route(conversion: Conversion, *others: Any) -> Any:
-        if conversion.event_id == event_id:
+    def routed(conversions: Sequence[Conversion], *others: Any) -> Any:
+        if event_id in [conversion.event_id for conversion in conversions]:
             raise ArithmeticError
-        return accounts.route(conversion, *others)
+        return accounts.routed(conversions, *others)
 
-    return route
+    return routed
