@@ -7,22 +7,16 @@ from __future__ import annotations
 
 import hmac
 import re
-import string
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import lru_cache
-from hashlib import sha256
-from itertools import chain, compress
-from math import inf
+from itertools import compress
 from operator import attrgetter
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote
 
-import msgspec
-
 from target_adpostbacks.core import match_keys as keys
-from target_adpostbacks.core import mobile, phones, places
+from target_adpostbacks.core import mobile, phones
 from target_adpostbacks.core.answers import (
     JSON,
     Flow,
@@ -34,15 +28,14 @@ from target_adpostbacks.core.answers import (
     by_status,
     each_or_skip,
 )
-from target_adpostbacks.core.birth_dates import date_of_birth
 from target_adpostbacks.core.conversion import EVENT_SOURCES, Conversion, Item
 from target_adpostbacks.core.events import EventTable
-from target_adpostbacks.core.memo import remembered
 from target_adpostbacks.core.network import IN_STEP, Limits, Network
 from target_adpostbacks.core.payloads import as_integer, as_number, as_text, as_texts, prune
 from target_adpostbacks.core.properties import passed_on
 from target_adpostbacks.core.settings import PhoneSettings, doc
 from target_adpostbacks.core.urls import has_query
+from target_adpostbacks.networks._meta import cookies, hashes, rate_limits
 
 DATA_SET_URL = "https://graph.facebook.com/{api_version}/{pixel_id}"
 URL = DATA_SET_URL + "/events"
@@ -73,9 +66,6 @@ STANDARD = frozenset(
 ONLY_OF = {"app": frozenset({"MobileAppInstall"}), "offline": frozenset({"Other"})}
 SPECIAL = frozenset({"AppendValue", "AppendAttribution"})  # corrections by measurement partners
 
-DAY = 86_400_000  # milliseconds
-MAX_COOKIE_AGE = 90 * DAY
-MAX_COOKIE_AHEAD = 60_000  # clocks of browsers and servers differ
 MARGIN = timedelta(minutes=5)  # for batching and retries: one event too old refuses its whole batch
 MAX_AGE_IN_STORE = timedelta(days=62) - MARGIN
 
@@ -130,22 +120,6 @@ VERDICTS: Mapping[Verdict, Sequence[object]] = {
 """Codes, and codes with a subcode, by what they mean, whatever HTTP status they come with."""
 DEAD_TOKENS = frozenset({"102", "104", "190", "2635"})
 """Codes that every call of a token gets, whatever it may do otherwise."""
-USAGE = ("X-App-Usage", "X-Business-Use-Case-Usage", "X-Ad-Account-Usage")
-NEARLY_USED_UP = 90  # percent of a rate limit
-
-_CLICK_ID = r"[A-Za-z0-9_-]+(?:\.(?:[A-Za-z0-9_-]{2}|[A-Za-z0-9_-]{8}))?"  # with what Meta's parameter builder appends
-_FBCLID = re.compile(_CLICK_ID).fullmatch
-_COOKIE = re.compile(rf"fb\.[0-9]+\.([0-9]{{10,13}})\.{_CLICK_ID}").fullmatch
-NO_COOKIE = -1
-TOO_OLD = "created more than 90 days before the event"
-
-# Lines of what is usual in a column. Each can be read in one way alone, so that an odd one is found at once.
-_USUAL_EMAILS = re.compile(r"(?:[a-z0-9._+-]+@[a-z0-9]+(?:-[a-z0-9]+)*\.[a-z0-9]+(?:[.-][a-z0-9]+)*\n)+").fullmatch
-_USUAL_PHONES = re.compile(r"(?:\+[1-9][0-9]{6,14}\n)+").fullmatch
-_USUAL_IDS = re.compile(r"(?:[!-~]{1,63}\n)+").fullmatch
-_USUAL_COOKIES = re.compile(rf"(?:fb\.[0-9]\.[1-9][0-9]{{12}}\.{_CLICK_ID}\n)+").fullmatch
-_TIME = slice(len("fb.1."), len("fb.1.1795176000000"))
-_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 _columns = attrgetter(
     *("email", "phone", "first_name", "last_name", "gender", "date_of_birth", "city", "state", "postal_code"),
@@ -365,7 +339,7 @@ class Meta(Network[MetaSettings]):
         if click := super().click(conversion):
             return click
         # The _fbc cookie is nothing but a click id with the time of the click.
-        if (fbc := conversion.ids.get("fbc")) and (cookie := _cookie(fbc, _milliseconds(conversion))):
+        if (fbc := conversion.ids.get("fbc")) and (cookie := cookies.usable(fbc, _milliseconds(conversion))):
             return "fbclid", cookie
         return None
 
@@ -375,17 +349,17 @@ class Meta(Network[MetaSettings]):
             return super().click_ids_of(conversions)
         created = self._times_of(fbcs)
         first = min(conversions, key=_event_time)
-        if created is None or max(created) > _milliseconds(first) + MAX_COOKIE_AHEAD:
+        if created is None or max(created) > _milliseconds(first) + cookies.MAX_AHEAD:
             return super().click_ids_of(conversions)
         self.remember_click_ids(conversions, fbcs)
         return fbcs
 
     def _times_of(self, fbcs: Sequence[str]) -> Sequence[int] | None:
-        """``_all_created``, once for what is asked for again when payloads are built."""
+        """``cookies.all_created_at``, once for what is asked for again when payloads are built."""
         if len(fbcs) > IN_STEP:
-            return _all_created(fbcs)
+            return cookies.all_created_at(fbcs)
         if [*fbcs] != self._fbc_times[0]:
-            self._fbc_times = [*fbcs], _all_created(fbcs)
+            self._fbc_times = [*fbcs], cookies.all_created_at(fbcs)
         return self._fbc_times[1]
 
     def envelope(self, conversion: Conversion) -> dict[str, JSON]:
@@ -456,21 +430,21 @@ class Meta(Network[MetaSettings]):
     def _match_keys_of_columns(self) -> dict[str, MadeOfColumn]:
         """How what of ``user_data`` is made of columns is made of all values of each, in its order."""
         return {
-            "em": lambda emails, *_: _hashes(emails, _USUAL_EMAILS) or _each(emails, email),
+            "em": lambda emails, *_: hashes.of_emails(emails),
             "ph": self._phones,
-            "fn": lambda names, *_: [*map(_name_hash, names)],
-            "ln": lambda names, *_: [*map(_name_hash, names)],
-            "ge": lambda genders, *_: [*map(_gender_hash, genders)],
-            "db": lambda dates, of, _: [*map(_birth_hash, dates, map(_year, of))],
-            "ct": lambda cities, *_: [*map(_city_hash, cities)],
-            "st": lambda states, of, _: [*map(_state_hash, states, _countries(of))],
-            "zp": lambda codes, of, _: [*map(_postal_code_hash, codes, _countries(of))],
-            "country": lambda countries, *_: [*map(_country_hash, countries)],
+            "fn": lambda names, *_: [*map(hashes.of_name, names)],
+            "ln": lambda names, *_: [*map(hashes.of_name, names)],
+            "ge": lambda genders, *_: [*map(hashes.of_gender, genders)],
+            "db": lambda dates, of, _: [*map(hashes.of_birth, dates, map(_year, of))],
+            "ct": lambda cities, *_: [*map(hashes.of_city, cities)],
+            "st": lambda states, of, _: [*map(hashes.of_state, states, _countries(of))],
+            "zp": lambda codes, of, _: [*map(hashes.of_postal_code, codes, _countries(of))],
+            "country": lambda countries, *_: [*map(hashes.of_country, countries)],
             "external_id": self._external_ids,
-            "client_ip_address": lambda addresses, *_: _ip_addresses(addresses),
+            "client_ip_address": lambda addresses, *_: hashes.ip_addresses(addresses),
             "client_user_agent": lambda user_agents, *_: user_agents,
             "fbc": self._fbcs,
-            "fbp": _fbps,
+            "fbp": lambda fbps, _, happened: cookies.all_usable(fbps, happened),
         }
 
     def _of_columns(self, conversions: Sequence[Conversion], happened: Sequence[float]) -> list[dict[str, JSON]]:
@@ -495,21 +469,21 @@ class Meta(Network[MetaSettings]):
         return people
 
     def _phones(self, numbers: Sequence[Sequence[str]], of: Sequence[Conversion], _: Any) -> Sequence[list[str]]:
-        return _hashes(numbers, _USUAL_PHONES, without="+") or [
-            _distinct(c.phone, phones.digits, self.settings.country_codes(c.country)) for c in of
+        return hashes.of_usual(numbers, hashes.USUAL_PHONES, without="+") or [
+            hashes.of_distinct(c.phone, phones.digits, self.settings.country_codes(c.country)) for c in of
         ]
 
     def _external_ids(self, ids: Sequence[Sequence[str]], *_: Any) -> Sequence[list[str]]:
         if self.settings.hash_external_id:
-            return _hashes(ids, _USUAL_IDS) or _each(ids, _external_id)
+            return hashes.of_usual(ids, hashes.USUAL_IDS) or hashes.of_each(ids, hashes.external_id)
         return [[*dict.fromkeys((keys.digest_of(raw) or raw[:64]) + raw[64:] for raw in raws)] for raws in ids]
 
     def _fbcs(
         self, click_ids: Sequence[str], conversions: Sequence[Conversion], happened: Sequence[float]
     ) -> Sequence[str | None]:
-        created = self._times_of(click_ids) or [*map(_created, click_ids)]
-        if NO_COOKIE not in created and [*click_ids] == [c.ids.get("fbc") for c in conversions]:
-            return _not_ahead(click_ids, created, happened, MAX_COOKIE_AGE)
+        created = self._times_of(click_ids) or [*map(cookies.created_at, click_ids)]
+        if cookies.NONE not in created and [*click_ids] == [c.ids.get("fbc") for c in conversions]:
+            return cookies.not_ahead(click_ids, created, happened, cookies.MAX_AGE)
         return [*map(self._fbc, conversions)]
 
     def _fbc(self, c: Conversion) -> str | None:
@@ -522,21 +496,21 @@ class Meta(Network[MetaSettings]):
             return None
         happened = _milliseconds(c)
         cookie = self._of_click(c, fbclid, happened)
-        return None if cookie is None or _is_old(cookie, happened) else cookie
+        return None if cookie is None or cookies.is_old(cookie, happened) else cookie
 
     def _of_click(self, c: Conversion, fbclid: str, happened: float) -> str | None:
-        as_cookie, fbc = _cookie(fbclid, happened), c.ids.get("fbc")
+        as_cookie, fbc = cookies.usable(fbclid, happened), c.ids.get("fbc")
         if as_cookie and fbclid == fbc:
             return as_cookie
-        cookie = _cookie(fbc, happened)
+        cookie = cookies.usable(fbc, happened)
         if as_cookie:
-            return as_cookie if cookie is None or _created(as_cookie) > _created(cookie) else cookie
-        if not _FBCLID(fbclid):
+            return as_cookie if cookie is None or cookies.created_at(as_cookie) > cookies.created_at(cookie) else cookie
+        if not cookies.is_click_id(fbclid):
             return cookie
         clicked = int(min(c.click_time or c.event_time, c.event_time).timestamp() * 1000)
         if cookie:
             of_cookie = cookie.split(".", 4)[3]
-            if of_cookie == fbclid.partition(".")[0] or (c.click_time and _created(cookie) > clicked):
+            if of_cookie == fbclid.partition(".")[0] or (c.click_time and cookies.created_at(cookie) > clicked):
                 return cookie
         return f"fb.1.{clicked}.{fbclid}"
 
@@ -615,14 +589,15 @@ class Meta(Network[MetaSettings]):
         c = conversion
         said = [*super().unusable(c, sent)]
         fbc = c.ids.get("fbc")
-        if fbc and not ("fbc" in sent and self.click_id(c) == fbc and _created(fbc) != NO_COOKIE):  # it is what is sent
+        is_sent = fbc and "fbc" in sent and self.click_id(c) == fbc and cookies.created_at(fbc) != cookies.NONE
+        if fbc and not is_sent:
             happened = _milliseconds(c)
-            if problem := _cookie_problem(fbc, happened, oldest=happened - MAX_COOKIE_AGE):
+            if problem := cookies.problem(fbc, happened, oldest=happened - cookies.MAX_AGE):
                 said.append(f"fbc: {problem}")
-        if "fbp" not in sent and (fbp := c.ids.get("fbp")) and (problem := _cookie_problem(fbp, _milliseconds(c))):
+        if "fbp" not in sent and (fbp := c.ids.get("fbp")) and (problem := cookies.problem(fbp, _milliseconds(c))):
             said.append(f"fbp: {problem}")
         if "fbc" not in sent and not fbc and (clicked := super().click_id(c)):
-            clicked_long_ago = _FBCLID(clicked) or not _cookie_problem(clicked, _milliseconds(c))
+            clicked_long_ago = cookies.is_click_id(clicked) or not cookies.problem(clicked, _milliseconds(c))
             said.append(
                 f"fbclid: {'clicked more than 90 days before the event' if clicked_long_ago else 'not a click id'}"
             )
@@ -699,14 +674,17 @@ class Meta(Network[MetaSettings]):
         return str(_error(body).get("fbtrace_id") or body.get("fbtrace_id") or "")
 
     def retry_after(self, response: Response) -> str:
-        minutes = max((usage.estimated_time_to_regain_access for usage in _usages(response.headers)), default=0)
+        minutes = max(
+            (each.estimated_time_to_regain_access for each in rate_limits.usages(response.headers)), default=0
+        )
         return response.headers.get("retry-after") or (str(int(min(minutes, 1e6) * 60)) if minutes > 0 else "")
 
     def warning(self, response: Response) -> str:
-        used_up = any(usage.percent >= NEARLY_USED_UP for usage in _usages(response.headers))
+        used_up = any(each.percent >= rate_limits.NEARLY_USED_UP for each in rate_limits.usages(response.headers))
         warnings = [response.headers.get("x-ad-api-version-warning", "")]
         if used_up:
-            warnings.append(f"{NEARLY_USED_UP} % or more of a rate limit is used ({', '.join(USAGE)})")
+            headers = ", ".join(rate_limits.HEADERS)
+            warnings.append(f"{rate_limits.NEARLY_USED_UP} % or more of a rate limit is used ({headers})")
         return " ".join(filter(None, warnings))
 
     def outcomes(self, response: Response, count: int) -> list[Outcome]:
@@ -741,124 +719,13 @@ class Meta(Network[MetaSettings]):
         return listed or (Verdict.TRANSIENT if error.get("is_transient") is True else None)
 
 
-def email(raw: str) -> str | None:
-    """``keys.email``, and a dot in its domain: ``'jane@localhost'`` would be refused.
-
-    >>> email(" Jane.Doe+Promo@Gmail.com ")
-    'jane.doe+promo@gmail.com'
-    """
-    address = keys.email(raw)
-    return address if address and "." in address.partition("@")[2][1:-1] else None
-
-
-def name(raw: str) -> str | None:
-    """As Meta's library does: without white space and ASCII punctuation; accents and other scripts stay.
-
-    >>> name("O'Brien")
-    'obrien'
-    """
-    return places.name(raw.translate(_PUNCTUATION))
-
-
 def _fits(pattern: str, text: str) -> bool:
     return re.fullmatch(pattern, text, re.ASCII) is not None
-
-
-def _remembering(normalize: Callable[..., str | None]) -> Callable[..., list[str] | None]:
-    """A list of the hash of what comes again and again, a name for example; None where there is none. Don't change it.
-
-    The last 10,000 are remembered, as by ``keys.remembering``.
-    """
-
-    @remembered(maxsize=10_000)
-    def hashes_of(raw: str, *context: Any) -> list[str] | None:
-        digest = None if keys.is_md5(raw) else keys.hashed(raw, normalize, *context)  # Meta documents SHA-256 alone
-        return [digest + keys.appendix(raw) if len(raw) > 64 else digest] if digest else None
-
-    return hashes_of
-
-
-_name_hash = _remembering(name)
-_gender_hash = _remembering(keys.gender)
-_birth_hash = _remembering(date_of_birth)
-_city_hash = _remembering(places.city)
-_state_hash = _remembering(places.state)
-_postal_code_hash = _remembering(places.postal_code)
-_country_hash = _remembering(keys.folded)
-
-
-def _hashes(column: Sequence[Sequence[str]], usual: Callable[[str], object], without: str = "") -> list[list[str]]:
-    """A list of the hash of each only text, in small letters; empty unless all are usual, as lines of a pattern."""
-    lines = "\n".join(chain.from_iterable(column)).lower() + "\n"
-    if lines.count("\n") != len(column) or not usual(lines):
-        return []
-    if without:
-        lines = lines.replace(without, "")
-    return [[sha256(line).hexdigest()] for line in lines.encode().splitlines()]
-
-
-def _each(column: Sequence[Sequence[str]], normalize: Callable[..., str | None]) -> list[list[str]]:
-    return [_distinct(raws, normalize) for raws in column]
-
-
-def _distinct(raws: Sequence[str], normalize: Callable[..., str | None], *context: Any) -> list[str]:
-    """``keys.distinct_hashed``, with what Meta's parameter builder appends: Meta takes it whole."""
-    if len(raws) == 1 and len(raws[0]) < 64:
-        normalized = normalize(raws[0], *context)
-        return [sha256(normalized.encode()).hexdigest()] if normalized else []
-    if max(map(len, raws)) > 64:
-        whole = ((keys.hashed(raw, normalize, *context), raw) for raw in raws)
-        return [*dict.fromkeys(digest + keys.appendix(raw) for digest, raw in whole if digest)]
-    return keys.distinct_hashed(raws, normalize, *context)
-
-
-def _ip_addresses(raws: Sequence[str]) -> Sequence[str | None]:
-    return raws if (*map(keys.public_ip, raws),) == raws else [*map(_ip_address, raws)]
-
-
-def _ip_address(raw: str) -> str | None:
-    address = keys.public_ip(raw)
-    return address if address is None or address == raw else address + keys.appendix(raw)
-
-
-def _cookie(raw: str | None, happened: float) -> str | None:
-    """A cookie of Meta's that may have been there at the event."""
-    created = _created(raw) if raw else NO_COOKIE
-    return raw if created != NO_COOKIE and created <= happened + MAX_COOKIE_AHEAD else None
-
-
-def _fbps(cookies: Sequence[str], _: Sequence[Conversion], happened: Sequence[float]) -> Sequence[str | None]:
-    if created := _all_created(cookies):
-        return _not_ahead(cookies, created, happened)
-    return [_cookie(cookie, then * 1000) for cookie, then in zip(cookies, happened, strict=True)]
-
-
-def _not_ahead(
-    cookies: Sequence[str], created: Sequence[int], happened: Sequence[float], most_age: float = inf
-) -> Sequence[str | None]:
-    """The cookies that may have been there at their event; None for each that was made later, or too long before."""
-    ages = [then * 1000 - at for at, then in zip(created, happened, strict=True)]
-    if min(ages) >= -MAX_COOKIE_AHEAD and max(ages) <= most_age:
-        return cookies
-    return [cookie if -MAX_COOKIE_AHEAD <= age <= most_age else None for cookie, age in zip(cookies, ages, strict=True)]
-
-
-def _cookie_problem(raw: str, happened: float, oldest: float = NO_COOKIE) -> str:
-    created = _created(raw)
-    if created == NO_COOKIE:
-        return "not a cookie of Meta's"
-    if created > happened + MAX_COOKIE_AHEAD:
-        return "created more than a minute after the event"
-    return TOO_OLD if created < oldest else ""
 
 
 @lru_cache(maxsize=1_000)  # most people of a run are known by the same
 def _without_agent(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if name != "client_user_agent")
-
-
-def _is_old(cookie: str, happened: float) -> bool:
-    return _created(cookie) < happened - MAX_COOKIE_AGE
 
 
 _year = attrgetter("event_time.year")
@@ -875,31 +742,12 @@ def _milliseconds(c: Conversion) -> float:
     return c.event_time.timestamp() * 1000
 
 
-@remembered(maxsize=256)  # what a conversion has is asked for up to ten times while it is prepared
-def _created(cookie: str) -> int:
-    """The milliseconds of ``fb.1.<milliseconds>.…``, of which older cookies have seconds; or NO_COOKIE."""
-    known = _COOKIE(cookie)
-    return int(known[1].ljust(13, "0")) if known else NO_COOKIE
-
-
-def _all_created(cookies: Sequence[str]) -> list[int] | None:
-    """``_created`` of cookies that are all of the usual form, with milliseconds; None where one is not."""
-    lines = "\n".join(cookies) + "\n"
-    if lines.count("\n") != len(cookies) or not _USUAL_COOKIES(lines):
-        return None
-    return msgspec.convert([cookie[_TIME] for cookie in cookies], list[int], strict=False)
-
-
 def _madid(c: Conversion) -> str | None:
     version = mobile.version(c)
     asked = version == mobile.IOS or (version is None and c.att_status is not None)
     if asked and not mobile.tracking_allowed(c, mobile.IOS):
         return None
     return mobile.advertising_id(c, version)
-
-
-def _external_id(raw: str) -> str | None:
-    return "".join(raw.split()).lower() or None
 
 
 def _lead_id(raw: str | None) -> int | None:
@@ -955,36 +803,6 @@ def _content(item: Item) -> dict[str, JSON]:
 def _error(body: Any) -> Mapping[str, Any]:
     error = body.get("error") if isinstance(body, Mapping) else None
     return error if isinstance(error, Mapping) else {}
-
-
-class _Usage(msgspec.Struct, frozen=True):
-    """Percent of a limit of calls, of time, of an ad account's, and the minutes after which access comes back."""
-
-    call_count: float = 0
-    total_time: float = 0
-    total_cputime: float = 0
-    acc_id_util_pct: float = 0
-    estimated_time_to_regain_access: float = 0
-
-    @property
-    def percent(self) -> float:
-        return max(self.call_count, self.total_time, self.total_cputime, self.acc_id_util_pct)
-
-
-_USAGE = msgspec.json.Decoder(_Usage).decode
-_BUSINESS = msgspec.json.Decoder(dict[str, list[_Usage]]).decode
-
-
-def _usages(headers: Mapping[str, str]) -> list[_Usage]:
-    """What the headers say of rate limits; one that can't be read says nothing."""
-    usages: list[_Usage] = []
-    with suppress(msgspec.MsgspecError, ValueError, RecursionError):
-        business = headers.get("x-business-use-case-usage") or "{}"
-        usages += chain.from_iterable(_BUSINESS(business).values())
-    for name in ("x-app-usage", "x-ad-account-usage"):
-        with suppress(msgspec.MsgspecError, ValueError, RecursionError):
-            usages.append(_USAGE(headers.get(name) or "{}"))
-    return usages
 
 
 NETWORK = Meta

@@ -14,7 +14,8 @@ from target_adpostbacks.core import birth_dates, events, match_keys, phones, pla
 from target_adpostbacks.core.meanings import Meaning
 from target_adpostbacks.core.memo import MAX_TEXT, remembered
 from target_adpostbacks.doctor import persons
-from target_adpostbacks.networks import meta, openai_ads
+from target_adpostbacks.networks import openai_ads
+from target_adpostbacks.networks._meta import cookies, hashes
 
 NUMBERS = itertools.count()  # no test gives a text that another one has left
 
@@ -60,8 +61,8 @@ def test_a_long_text_is_forgotten_with_the_next_one() -> None:
         (events.canonical_event, ()),
         (properties.folded, ()),
         (properties.is_personal, ()),
-        (meta._city_hash, ()),
-        (meta._created, ()),
+        (hashes.of_city, ()),
+        (cookies.created_at, ()),
         (openai_ads.phone, ()),
         (openai_ads.name_hashes, ()),
         (persons._is_national, ("DE",)),

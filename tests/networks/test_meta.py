@@ -23,7 +23,7 @@ from target_adpostbacks.core.match_keys import sha256
 from target_adpostbacks.core.postback import prepare
 from target_adpostbacks.core.record import parse
 from target_adpostbacks.networks import IDS
-from target_adpostbacks.networks import meta as module
+from target_adpostbacks.networks._meta import cookies, hashes
 from target_adpostbacks.networks.meta import Meta
 
 LEAD = {"network": "meta", "event_name": "lead", "ttclid": None, "email": "jane@example.com"}
@@ -233,15 +233,15 @@ def test_an_external_id_is_hashed_without_white_space() -> None:
 
 
 def test_names_lose_ascii_punctuation_only() -> None:
-    assert module.name("O'Brien-Smith Jr.") == "obriensmithjr"
-    assert module.name("Gal·la") == "gal·la"
-    assert module.name("--") is None
-    assert module.name("JOSE\u0301") == "josé"
+    assert hashes.name("O'Brien-Smith Jr.") == "obriensmithjr"
+    assert hashes.name("Gal·la") == "gal·la"
+    assert hashes.name("--") is None
+    assert hashes.name("JOSE\u0301") == "josé"
 
 
 @pytest.mark.parametrize("address", ["jane@localhost", "jane@.com", "jane@example.", "jane"])
 def test_an_address_without_a_dot_in_its_domain_is_none(address: str) -> None:
-    assert module.email(address) is None
+    assert hashes.email(address) is None
 
 
 def a_column_of(*texts: str, alphabet: str) -> st.SearchStrategy[list[str]]:
@@ -261,15 +261,15 @@ EXTERNAL_IDS = ("User_7", "x" * 63, "A" * 64, "a b", "Z\u00c4", "q\nr", "a" * 64
 )
 def test_a_column_is_hashed_as_each_of_its_values(emails: list[str], numbers: list[str], ids: list[str]) -> None:
     for texts, usual, without, normalize in (
-        (emails, module._USUAL_EMAILS, "", module.email),
-        (numbers, module._USUAL_PHONES, "+", phones.digits),
-        (ids, module._USUAL_IDS, "", module._external_id),
+        (emails, hashes.USUAL_EMAILS, "", hashes.email),
+        (numbers, hashes.USUAL_PHONES, "+", phones.digits),
+        (ids, hashes.USUAL_IDS, "", hashes.external_id),
     ):
         alone: list[list[tuple[str, ...]]] = [[(text,)] for text in texts]
         columns = [*alone, [*chain.from_iterable(alone)], [tuple(texts)]]
         for column in columns:
-            made = module._hashes(column, usual, without)
-            assert made in ([], [module._distinct(each, normalize) for each in column])
+            made = hashes.of_usual(column, usual, without)
+            assert made in ([], [hashes.of_distinct(each, normalize) for each in column])
 
 
 COOKIES = (
@@ -283,8 +283,8 @@ COOKIES = (
 
 @settings(max_examples=400, derandomize=True)
 @given(st.lists(st.sampled_from(COOKIES) | st.from_regex(r"fb\.1\.[0-9]{13}\.\w{1,3}\n?", fullmatch=True), min_size=1))
-def test_the_times_of_a_column_of_cookies_are_those_of_each(cookies: list[str]) -> None:
-    assert module._all_created(cookies) in (None, [module._created(each) for each in cookies])
+def test_the_times_of_a_column_of_cookies_are_those_of_each(texts: list[str]) -> None:
+    assert cookies.all_created_at(texts) in (None, [cookies.created_at(each) for each in texts])
 
 
 JUST_NOW = f"fb.1.{int(NOW.timestamp() * 1000)}.IwAR1"
@@ -411,8 +411,8 @@ def written(payload: Any) -> Any:
 @pytest.mark.parametrize("odd", ["ada@example", "ada@example.com ", "a" * 9999, "@"])
 def test_one_odd_value_behind_many_is_found_without_end_of_tries(odd: str) -> None:
     usual = [f"ada.lovelace-{at}@mail-{at}.shop.example-{at}.com" for at in range(49)]
-    assert module._hashes([(text,) for text in usual], module._USUAL_EMAILS)
-    assert not module._hashes([(text,) for text in [*usual, odd]], module._USUAL_EMAILS)
+    assert hashes.of_usual([(text,) for text in usual], hashes.USUAL_EMAILS)
+    assert not hashes.of_usual([(text,) for text in [*usual, odd]], hashes.USUAL_EMAILS)
 
 
 def test_an_external_id_is_sent_as_it_is_where_the_pixel_does_so() -> None:

@@ -1,0 +1,1 @@
+"""What ``networks/meta.py`` is made of."""
