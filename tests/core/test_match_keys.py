@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from target_adpostbacks.core import match_keys as keys
 from target_adpostbacks.core import phones, places
-from target_adpostbacks.networks import meta, reddit
+from target_adpostbacks.networks import reddit
+from target_adpostbacks.networks._meta import hashes
 
 HASH = sha256(b"ada@example.com").hexdigest()
 IDFA = "ea7583cd-a667-48bc-b806-42ecb2b48606"
@@ -28,7 +29,7 @@ ADDRESSES = (
 )
 
 
-@pytest.mark.parametrize("module", [keys, meta, reddit])
+@pytest.mark.parametrize("module", [keys, hashes, reddit])
 def test_the_examples_in_the_docstrings_are_true(module: object) -> None:
     failed, tried = doctest.testmod(module)  # type: ignore[arg-type]
     assert tried
