@@ -46,6 +46,7 @@ class HeadStart:
         self._cut = Cut()
         self._pickled = _pickled(preparation)
         self._is_same = False
+        self._is_whole = True  # whether the blocks have every line up to the end, once each
         self._warnings: list[str] = []
         work = Lines(preparation, unmet, plain=False, sdk_settings={})
         work.tell(beginning.streams)
@@ -68,7 +69,11 @@ class HeadStart:
         os.close(self._wake_reader)
         os.close(self._wake_writer)
         told = work.plain, work.sdk_settings, work.streams, count, line
-        return self._is_same and told == (False, {}, self._beginning.streams, self._count, self._beginning.lines)
+        return (
+            self._is_same
+            and self._is_whole
+            and told == (False, {}, self._beginning.streams, self._count, self._beginning.lines)
+        )
 
     def taken_over(self, work: Lines, warn: Callable[[str], None]) -> Workers:
         """The workers, who are the run's from now on, with the blocks that they have been handed."""
@@ -85,7 +90,7 @@ class HeadStart:
 
     def _feed(self) -> None:
         number = self._beginning.lines + 1
-        with suppress(OSError):
+        with suppress(Exception):  # the run reads itself what is not whole
             while not self._is_over and self._end - self._begin < MOST_BYTES:
                 if not self.workers.wants_more:
                     self.workers.wait(self._wake_reader, seconds=WAIT_SECONDS)
@@ -93,8 +98,10 @@ class HeadStart:
                 chunk = os.pread(0, CHUNK, self._end)
                 if not chunk:
                     return
-                self._end += len(chunk)
+                self._is_whole = False
                 number = hand_out(self.workers, [*self._cut.add(chunk)], number)
+                self._end += len(chunk)
+                self._is_whole = True
 
 
 def head_start(settings: Mapping[str, Any], started: Sequence[Worker]) -> HeadStart | None:

@@ -107,7 +107,7 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("found", ["same", "other"])
+@pytest.mark.parametrize("found", ["same", "other", "broken"])
 @pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize("records", [USUAL, ODD], ids=["usual", "odd"])
 def test_a_run_with_a_head_start_does_what_it_does_without(
