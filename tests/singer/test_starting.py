@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import SETTINGS
 from eager import workers_of
 
 from target_adpostbacks.singer import starting
 from target_adpostbacks.singer.line_workers import LineWorkers
 from target_adpostbacks.singer.starting import LONG_FILE, started_early
+from target_adpostbacks.singer.target import TURN_SECONDS
 from target_adpostbacks.workers import pool, spawn
 
 SECONDS = 60
@@ -181,3 +183,15 @@ def test_they_get_nothing_of_the_run_and_end_with_it_however_it_ends(tmp_path: P
     assert process.returncode == (-9 if is_killed else 1)
     assert is_killed or b"tiktok.x" in said
     wait_until(lambda: not any(map(is_alive, pids)))
+
+
+def test_the_threads_of_a_run_take_long_turns(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.setswitchinterval = lambda seconds: print(seconds, file=sys.stderr);"
+        "from target_adpostbacks.__main__ import main; main()"
+    )
+    config = {"ledger_url": f"sqlite:///{tmp_path}/ledger.db", "tiktok": SETTINGS["tiktok"]}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    command = [sys.executable, "-c", program, "--config", str(tmp_path / "config.json")]
+    ran = subprocess.run(command, input=b"", capture_output=True, check=True)
+    assert f"{TURN_SECONDS}\n" in ran.stderr.decode()
