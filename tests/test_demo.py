@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from conftest import COLUMNS, NOW, SETTINGS, an_account
+from patience import PATIENCE, run_to_its_end
 from rich.console import Console
 
 from target_adpostbacks.cli.demo import demo
@@ -134,7 +135,7 @@ def test_of_what_the_programs_log_the_story_tells_warnings_and_the_end(logged: s
 @contextmanager
 def a_folder_that_stays_empty(but: str = "") -> Iterator[str]:
     """A place for temporary files; at the end no file is there and no process knows of it. ``but``: what may be."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)  # PostgreSQL does not run as root, and must get there all the same
         yield folder
         left = [path for path in Path(folder).rglob("*") if path.is_file()] or [*Path(folder).iterdir()]
@@ -148,7 +149,7 @@ def a_folder_that_stays_empty(but: str = "") -> Iterator[str]:
 def test_the_demo_sends_everything_once_and_leaves_nothing(options: list[str]) -> None:
     with a_folder_that_stays_empty("report.html") as folder:
         environ = {**os.environ, **MISLEADING, "TMPDIR": folder}
-        ran = subprocess.run([COMMAND, "demo", *options], capture_output=True, text=True, env=environ, timeout=200)
+        ran = run_to_its_end([COMMAND, "demo", *options], env=environ)
         *_, page, hint = ran.stdout.splitlines()
         assert "Conversions delivered" in Path(page).read_text()
         assert hint.startswith("Once more with files")
@@ -170,7 +171,7 @@ def test_the_same_story_is_told_from_the_rows_of_a_shop() -> None:
     with a_folder_that_stays_empty("report.html") as folder:
         environ = {**os.environ, **MISLEADING, "TMPDIR": folder}
         options = ["--source", "shopify_orders"]
-        ran = subprocess.run([COMMAND, "demo", *options], capture_output=True, text=True, env=environ, timeout=200)
+        ran = run_to_its_end([COMMAND, "demo", *options], env=environ)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     told = " ".join(ran.stdout.split())
     (accepted,) = re.findall(r"read 2000 \(2100 conversions\), accepted (\d+), already accepted 0,", told)
@@ -201,7 +202,7 @@ def test_a_demo_that_is_stopped_leaves_nothing_either() -> None:
             next(line for line in process.stdout if re.search(r"Line \d+: ", line))
             process.send_signal(signal.SIGTERM)
             process.stdout.read()
-            assert process.wait(60) == 128 + signal.SIGTERM
+            assert process.wait(PATIENCE) == 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize("folder", ["file/demo", "file", "x" * 300])
@@ -217,11 +218,11 @@ def test_a_folder_that_cannot_be_kept_is_told_in_one_line(tmp_path: Path, folder
 def test_the_demo_keeps_its_files_where_it_is_told_to(tmp_path: Path) -> None:
     (tmp_path / "meltano.yml").touch()  # a project, whose ledger it must not touch
     command = [COMMAND, "demo", "--no-postgres", "--keep", str(tmp_path / "demo")]
-    subprocess.run(command, check=True, capture_output=True, timeout=100)
+    run_to_its_end(command).check_returncode()
     assert {"adpostbacks.db", "config.json", "conversions.jsonl", "report.html"} <= {
         path.name for path in tmp_path.glob("demo/*")
     }
-    again = subprocess.run(command, check=False, capture_output=True, text=True)
+    again = run_to_its_end(command)
     assert again.returncode == 2
     assert "has files in it" in again.stderr
 
