@@ -14,6 +14,7 @@ import pytest
 import schemas
 from conftest import NOW
 from documents import PARTS, alert_schema, config_schema, doctor_schema, filled, kept, keywords, page, sample_config
+from patience import run_to_its_end
 
 from target_adpostbacks import config
 from target_adpostbacks.config import files
@@ -111,9 +112,7 @@ def test_the_readmes_way_by_hand_gives_the_result_that_it_shows(tmp_path: Path) 
     script = re.sub(r"^(python3 -m venv|pip install) .*$", "", "\n".join(blocks), flags=re.MULTILINE)
     script = with_sandbox(script)
     env = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
-    ran = subprocess.run(
-        ["bash", "-mc", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=200, check=False
-    )
+    ran = run_to_its_end(["bash", "-mc", script], cwd=tmp_path, env=env)
     assert ran.returncode == 0, ran.stderr
     assert "read 2, accepted 1, already accepted 0, rejected 0, skipped 1 (organic 1), open 0" in ran.stderr
     assert "read 2, accepted 1, already accepted 0, rejected 0, skipped 1 (organic 1), open 0" in README.read_text()
@@ -157,7 +156,7 @@ def test_the_commands_of_make_in_the_readme_exist() -> None:
 )
 def test_the_benchmarks_run(script: str, length: list[str], said: str) -> None:
     command = [sys.executable, str(ROOT / "benchmarks" / script), *length]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    ran = run_to_its_end(command)
     assert ran.returncode == 0, ran.stderr[-2000:]
     assert said in ran.stdout
 

@@ -23,6 +23,7 @@ import yaml  # type: ignore[import-untyped]
 from documents import filled, kept
 from embedded_postgres import embedded_postgres
 from ledger_rows import NOW, a_row
+from patience import run_to_its_end
 from sqlalchemy import make_url
 from test_docs import console_blocks, with_sandbox
 
@@ -120,9 +121,7 @@ def shielded(folder: Path) -> dict[str, str]:
 def meltano(folder: Path, *words: str, stdin: str = "", **settings: str) -> Ran:
     """Meltano in a folder of a project."""
     environ = {**shielded(folder), **settings}
-    ran = subprocess.run(
-        ["meltano", *words], cwd=folder, env=environ, input=stdin, capture_output=True, text=True, timeout=200
-    )
+    ran = run_to_its_end(["meltano", *words], cwd=folder, env=environ, stdin=stdin)
     return Ran(ran.returncode, ran.stdout, ran.stderr)
 
 
@@ -321,15 +320,8 @@ def test_the_readmes_way_with_meltano_delivers_from_a_new_project(tmp_path: Path
     assert count == 1
     clone = tmp_path / "target-adpostbacks"
     clone.symlink_to(ROOT)
-    ran = subprocess.run(
-        ["bash", "-emc", f"cd target-adpostbacks\n{with_sandbox(script)}"],
-        cwd=tmp_path,
-        env=shielded(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    command = ["bash", "-emc", f"cd target-adpostbacks\n{with_sandbox(script)}"]
+    ran = run_to_its_end(command, cwd=tmp_path, env=shielded(tmp_path))
     assert ran.returncode == 0, ran.stderr
     assert "read 1, accepted 1, already accepted 0, rejected 0, skipped 0, open 0" in ran.stderr
     assert re.search(r"purchase +Success .* tiktok +default +evt_1\n", ran.stdout)

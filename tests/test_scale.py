@@ -6,12 +6,12 @@ import json
 import os
 import re
 import sqlite3
-import subprocess
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from conftest import SETTINGS
+from patience import run_to_its_end
 from test_docs import BIN, commands, with_sandbox
 
 from target_adpostbacks.config import InvalidConfig, read
@@ -24,9 +24,7 @@ def test_two_shards_deliver_each_conversion_once_between_them(tmp_path: Path) ->
     (block,) = re.findall(r"```console\n(.*?)\n```", PAGE, re.DOTALL)
     env = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
     script = with_sandbox(commands(block))
-    ran = subprocess.run(
-        ["bash", "-mec", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=200, check=False
-    )
+    ran = run_to_its_end(["bash", "-mec", script], cwd=tmp_path, env=env)
     assert ran.returncode == 0, ran.stderr
     kept = []
     for shard in (0, 1):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from click.shell_completion import CompletionItem, ShellComplete
+from patience import run_to_its_end
 
 from target_adpostbacks.cli import main
 
@@ -60,5 +60,5 @@ def test_a_shell_completes_with_the_line_that_the_documents_name(folder: Path) -
     asked = "COMP_WORDS=(adpostbacks validate tiktok.) COMP_CWORD=2; _adpostbacks_completion adpostbacks"
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     script = f'{line}\n{asked}\necho "${{COMPREPLY[@]}}"'
-    ran = subprocess.run(["bash", "-c", script], cwd=folder, env=env, capture_output=True, text=True, timeout=60)
+    ran = run_to_its_end(["bash", "-c", script], cwd=folder, env=env)
     assert ran.stdout == "tiktok.eu tiktok.us\n", ran.stderr

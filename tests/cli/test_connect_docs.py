@@ -15,6 +15,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from click.testing import CliRunner
 from conftest import SETTINGS
+from patience import run_to_its_end
 
 from target_adpostbacks.cli import main
 from target_adpostbacks.core.settings import secrets
@@ -36,7 +37,7 @@ def commands(page: str) -> list[str]:
 def bash(script: str, folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     own = {name: value for name, value in os.environ.items() if name != "CI"}
     env = {**own, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **environ}
-    return subprocess.run(["bash", "-ec", script], cwd=folder, env=env, capture_output=True, text=True, timeout=100)
+    return run_to_its_end(["bash", "-ec", script], cwd=folder, env=env)
 
 
 def test_the_commands_of_the_page_work_one_after_the_other(tmp_path: Path) -> None:

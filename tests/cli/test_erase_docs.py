@@ -6,11 +6,12 @@ import json
 import os
 import re
 import sqlite3
-import subprocess
 import sys
 from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
+
+from patience import run_to_its_end
 
 from target_adpostbacks.sandbox import Sandbox
 
@@ -46,9 +47,7 @@ def test_the_commands_of_the_page_work_with_the_files_that_it_shows(tmp_path: Pa
         script = [key, f"{run} < 1.jsonl", erase, f"{run} < 2.jsonl", f"{run.replace('config.', 'listed.')} < 3.jsonl"]
         script.append(f"{erase.partition('<')[0]} < people.csv")
         env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        ran = subprocess.run(
-            ["bash", "-ec", "\n".join(script)], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=100
-        )
+        ran = run_to_its_end(["bash", "-ec", "\n".join(script)], cwd=tmp_path, env=env)
         assert ran.returncode == 0, ran.stderr
         assert [event["event_id"] for event in sandbox.received] == ["e1"]
     assert "1 email, 1 phone, 1 external_id" in ran.stdout

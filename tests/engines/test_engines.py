@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from conftest import a_record
 from filelock import FileLock
+from patience import PATIENCE, run_to_its_end
 
 from target_adpostbacks.sandbox import Sandbox
 
@@ -30,7 +31,7 @@ def python() -> Path:
     """That of the engines' environment, which is made if it is not there."""
     with FileLock(f"{ENGINES}.lock"):
         command = ["make", "--silent", "-C", str(ROOT), f"VENV={sys.prefix}", f"{ENGINES}/.ready"]
-        subprocess.run(command, check=True, timeout=600)
+        subprocess.run(command, check=True, timeout=PATIENCE)
     return ENGINES / "bin" / "python"
 
 
@@ -58,7 +59,7 @@ def run(python: Path, folder: Path, sandbox: Sandbox, program: str, code: int = 
         "HOME": str(folder),  # where engines keep what they remember
         "AIRFLOW_HOME": str(folder / "airflow"),
         "PREFECT_HOME": str(folder / "prefect"),
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "200",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(PATIENCE),
         "RUNTIME__DLTHUB_TELEMETRY": "false",
         "DO_NOT_TRACK": "1",
         "DAGSTER_DISABLE_TELEMETRY": "1",
@@ -68,9 +69,7 @@ def run(python: Path, folder: Path, sandbox: Sandbox, program: str, code: int = 
         "LEDGER_URL": f"sqlite:///{folder}/ledger.db",
     }
     words = [program] if program.endswith(".py") else ["-c", program]
-    ran = subprocess.run(
-        [str(python), *words], cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False
-    )
+    ran = run_to_its_end([str(python), *words], cwd=folder, env=env)
     assert ran.returncode == code, ran.stderr[-3000:]
     return ran.stdout
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from patience import run_to_its_end
 
 ROOT = Path(__file__).parent.parent.parent
 COPIED = (
@@ -45,7 +45,7 @@ def run_tests(tree: Path, *words: str) -> None:
     """Its tests pass in the copy."""
     environ = {**os.environ, "PYTHONPATH": str(tree)}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words]
-    ran = subprocess.run(command, cwd=tree, env=environ, capture_output=True, text=True, timeout=120, check=False)
+    ran = run_to_its_end(command, cwd=tree, env=environ)
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-1000:]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml  # type: ignore[import-untyped]
+from patience import run_to_its_end
 
 from target_adpostbacks.sandbox.faults import script
 from target_adpostbacks.sandbox.networks import SANDBOX_NETWORKS
@@ -40,7 +41,7 @@ def run_pytest(folder: Path, *words: str, **environ: str) -> subprocess.Complete
     """pytest as a user's project has it: with nothing of ours but what is installed."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words]
     env = {**os.environ, "PYTEST_ADDOPTS": "", **environ}
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=60)
+    return run_to_its_end(command, cwd=folder, env=env)
 
 
 def test_the_example_for_pytest_passes_in_a_folder_of_its_own(tmp_path: Path) -> None:
@@ -64,9 +65,7 @@ def test_the_lines_for_a_shell_exit_as_the_page_says(token: str, code: int, tmp_
     (tmp_path / "sandbox.json").write_text(json.dumps({"tiktok": section}))
     (tmp_path / "conversions.jsonl").write_text(json.dumps(record))
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    ran = subprocess.run(
-        ["bash", "-c", script.replace("8765", port)], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60
-    )
+    ran = run_to_its_end(["bash", "-c", script.replace("8765", port)], cwd=tmp_path, env=env)
     assert ran.returncode == code, ran.stderr
     assert '"requests": 1' in ran.stdout
     assert ("refused: tiktok 40105 (1 request)" in ran.stderr) == bool(code)
