@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
+from patience import PATIENCE
 
 from target_adpostbacks.core.performance.statistics import Performance
 from target_adpostbacks.core.postback import Facts, Key
@@ -151,7 +152,7 @@ def a_role(engine: sa.Engine, rights: str) -> Iterator[str]:
 
 def wait_for_a_lock(url: str) -> None:
     """Until a session of the database waits for another one."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE
     waiting = "pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     while rows(url, "pid", waiting) == []:
         assert time.monotonic() < until, "nobody waits"

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 from sqlalchemy import make_url
 
 CONFIG = """
@@ -65,7 +66,8 @@ def pgbouncer(postgres_url: str, pool_mode: str, *, round_robin: bool = False) -
 
 
 def _await(port: int) -> None:
-    for _ in range(200):
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return

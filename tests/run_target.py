@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from conftest import SETTINGS
+from patience import PATIENCE
 
 NOW = datetime.now(timezone.utc)
 COMMAND = str(Path(sys.executable).with_name("target-adpostbacks"))
@@ -75,11 +76,11 @@ class Target:
             [*command, "--config", str(path), *arguments], cwd=self.folder, env={**own, **(env or {})}, **pipes
         )
 
-    def run(self, lines: Iterable[Any] | bytes, *arguments: str, timeout_seconds: float = 60, **start: Any) -> Ran:
+    def run(self, lines: Iterable[Any] | bytes, *arguments: str, **start: Any) -> Ran:
         """The command from its first line to its end. Lines that are no bytes are written as JSON."""
         data = lines if isinstance(lines, bytes) else b"".join(encoded(line) for line in lines)
         process = self.start(*arguments, **start)
-        stdout, stderr = process.communicate(data, timeout=timeout_seconds)
+        stdout, stderr = process.communicate(data, timeout=PATIENCE)
         return Ran(process.returncode, stdout.decode(), stderr.decode())
 
     def rows(self, columns: str = "event_id, status, reason", table: str = "deliveries") -> list[Any]:
@@ -128,7 +129,7 @@ def ended(process: subprocess.Popen[bytes]) -> Ran:
     assert process.stderr
     try:
         stdout, stderr = process.stdout.read(), process.stderr.read()
-        process.wait(30)
+        process.wait(PATIENCE)
     finally:
         process.kill()
         for pipe in (process.stdin, process.stdout, process.stderr):

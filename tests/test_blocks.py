@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from conftest import SETTINGS, fresh
+from patience import PATIENCE
 from test_stitching import CLICK, KEY, keep
 
 from target_adpostbacks import deliver
@@ -25,8 +26,6 @@ from target_adpostbacks.core.preparation import Preparation
 from target_adpostbacks.ledger import UnusableLedger
 from target_adpostbacks.run import ahead, delivering
 from target_adpostbacks.sandbox import Sandbox
-
-WAIT_SECONDS = 20
 
 
 @pytest.fixture
@@ -87,7 +86,7 @@ def has_received(sandbox: Sandbox, count: int) -> bool:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + WAIT_SECONDS
+    until = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < until, "it does not come"
         time.sleep(0.01)

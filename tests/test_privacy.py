@@ -18,6 +18,7 @@ from canaries import ERASURE_KEY, PERSONAL, SECRET_SETTINGS, SECRETS, canaries_i
 from conftest import slow
 from eager import command
 from local_server import Answer, LocalServer, Received, accepted, local_server, refused
+from patience import PATIENCE
 from run_target import COMMAND, Target, a_purchase, encoded, record, schema, state
 
 from target_adpostbacks.networks import NETWORKS
@@ -173,7 +174,7 @@ def test_nobody_who_is_erased_and_no_key_is_left_behind(target: tuple[Target, Lo
         words = [str(Path(COMMAND).with_name("adpostbacks")), "erase", "-", "--config", "config.json"]
         text = "\n".join(lines).encode()
         ran = subprocess.run(
-            words, cwd=made.folder, input=text, capture_output=True, env={**os.environ, **log}, timeout=60
+            words, cwd=made.folder, input=text, capture_output=True, env={**os.environ, **log}, timeout=PATIENCE
         )
         said.extend((ran.stdout.decode(), ran.stderr.decode()))
         return ran.returncode

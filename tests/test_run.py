@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 from conftest import SETTINGS, fresh
+from patience import PATIENCE
 
 import target_adpostbacks
 from target_adpostbacks import deliver
@@ -286,7 +287,7 @@ def test_it_works_in_any_thread_and_leaves_the_process_as_it_was(config: dict[st
     with redirect_stdout(output):
         thread = threading.Thread(target=lambda: tallies.append(deliver([fresh(1)], config)))
         thread.start()
-        thread.join(30)
+        thread.join(PATIENCE)
     assert tallies[0].accepted == 1
     assert output.getvalue() == ""
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == handlers
@@ -316,7 +317,7 @@ class Gates:
 
     def __call__(self, request: Request, timeout_seconds: float) -> Response:
         network = "tiktok" if "tiktok" in request.url else "reddit"
-        assert self._gates[network].wait(20)
+        assert self._gates[network].wait(PATIENCE)
         if network == "tiktok":
             return Response(status=200, body={"code": 0, "message": "OK"})
         count = len(request.body["data"]["events"])
@@ -349,9 +350,9 @@ def test_while_one_account_keeps_the_reader_waiting_another_full_one_does_not(tm
     waiting = threading.Event()
     run.waiting = waiting.set
     threading.Thread(target=feed).start()
-    assert waiting.wait(10)
+    assert waiting.wait(PATIENCE)
     gates.open("tiktok")
-    assert done.wait(10), "the reader waits for Reddit"
+    assert done.wait(PATIENCE), "the reader waits for Reddit"
     gates.open("reddit")
     run.settle()
     assert run.tally.accepted == 15

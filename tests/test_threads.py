@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import SETTINGS
+from patience import PATIENCE
 
 from target_adpostbacks.sandbox import Sandbox
 
@@ -86,7 +87,7 @@ def test_threads_that_begin_together_all_end(what: str, tmp_path: Path) -> None:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
     assert (ran.returncode, ran.stdout) == (0, "[0, 1, 2, 3] one at a time\n"), ran.stderr

@@ -26,6 +26,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 from conftest import SETTINGS
+from patience import PATIENCE
 from rich.cells import cell_len
 
 from target_adpostbacks.cli.doctor import doctor, table
@@ -286,7 +287,7 @@ def test_ctrl_c_shows_what_was_found_until_then() -> None:
         process.stdin.flush()
         wait_until_it_has_read(process)
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert b"1 record: 1 error." in output
     assert errors == b"Interrupted: this is true of the first 1 records.\n"
@@ -294,7 +295,7 @@ def test_ctrl_c_shows_what_was_found_until_then() -> None:
 
 def wait_until_it_has_read(process: subprocess.Popen[bytes]) -> None:
     """Until the pipe to the process is empty, and the process sleeps: it waits for more."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         unread = fcntl.ioctl(process.stdin or 0, termios.FIONREAD, bytes(4))
         state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2][0]

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from ledger_rows import a_row, an_attempt
+from patience import PATIENCE
 
 from target_adpostbacks.cli.log import log
 from target_adpostbacks.core.reasons import REASONS
@@ -304,7 +305,7 @@ def on_a_terminal(ledger_url: str, *arguments: str) -> str:
     except OSError:  # the other side is closed
         pass
     os.close(ours)
-    assert process.wait(30) == 0
+    assert process.wait(PATIENCE) == 0
     return shown.decode()
 
 
@@ -350,7 +351,7 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path, arguments
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-"])

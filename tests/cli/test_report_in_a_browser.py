@@ -13,26 +13,28 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from click.testing import CliRunner
 from ledger_rows import a_row, a_statistic, an_attempt
+from patience import PATIENCE
 from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
 
 from target_adpostbacks.cli import main
 from target_adpostbacks.ledger import Ledger
 
 pytestmark = pytest.mark.slow
+MILLISECONDS = 1000 * PATIENCE
+expect.set_options(timeout=MILLISECONDS)
 
 ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
 DESKTOP, PHONE, PAPER = {"width": 1280, "height": 900}, {"width": 390, "height": 844}, {"width": 718, "height": 1000}
-NOW = datetime.now(timezone.utc)
 HOSTILE = (
     "</script><script>document.title='taken'</script><img src=http://127.0.0.1:9/x onerror=document.title='taken'>"
 )
 
 
 def ago(**before: float) -> str:
-    return (NOW - timedelta(**before)).isoformat(timespec="milliseconds")
+    return (datetime.now(timezone.utc) - timedelta(**before)).isoformat(timespec="milliseconds")
 
 
 def lines() -> Iterator[tuple[str, dict[str, Any], str]]:
@@ -80,8 +82,9 @@ def chromium(folder: Path, **options: Any) -> Iterator[BrowserContext]:
         pytest.skip("Chromium is not installed: make test-browser")
     with sync_playwright() as driver:
         browser = driver.chromium.launch_persistent_context(
-            folder, executable_path=program, headless=True, args=ARGUMENTS, **options
+            folder, executable_path=program, headless=True, args=ARGUMENTS, timeout=MILLISECONDS, **options
         )
+        browser.set_default_timeout(MILLISECONDS)
         with browser:
             yield browser
 

@@ -106,7 +106,7 @@ def tls_peer(authority: trustme.CA, name: str = "127.0.0.1", asked: list[str] | 
         yield made
 
 
-def unreachable(transport: HttpTransport, request: Request, timeout_seconds: float = 5) -> Unreachable:
+def unreachable(transport: HttpTransport, request: Request, timeout_seconds: float = 60) -> Unreachable:
     """What a request comes to that gets no answer."""
     with pytest.raises(Unreachable) as silence:
         transport(request, timeout_seconds)

@@ -13,6 +13,7 @@ import pytest
 from conftest import NOW, a_conversion, an_account
 from ledger_rows import rows
 from msgspec.structs import replace
+from patience import PATIENCE
 
 from target_adpostbacks.core.answers import Access, NoAccess, Outcome, Request, Response, Send, Verdict
 from target_adpostbacks.core.postback import prepare
@@ -84,7 +85,7 @@ def test_every_request_carries_the_access_of_one_sign_in() -> None:
 def test_threads_that_begin_at_once_sign_in_once() -> None:
     api = Api(OK)
     waiting = threading.Event()
-    api.during = lambda: waiting.wait(5)
+    api.during = lambda: waiting.wait(PATIENCE)
     transport = signed_in(api)
     with ThreadPoolExecutor(8) as pool:
         futures = [pool.submit(transport, A_REQUEST, 5) for _ in range(8)]

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from conftest import NOW, a_conversion, an_account
+from patience import PATIENCE
 from test_delivery import BAD, CORRECTING, DOWN, OK, REFUSED, RESET, Answers, Place, Said, refusing
 
 from target_adpostbacks.core.accounts import Account
@@ -75,7 +76,7 @@ class Task:
         return dict(self.delivery.counts)
 
     def read(self, query: str) -> list[Any]:
-        with closing(sqlite3.connect(self.path, timeout=60)) as connection:
+        with closing(sqlite3.connect(self.path, timeout=PATIENCE)) as connection:
             return connection.execute(query).fetchall()
 
     def statuses(self) -> dict[str, str]:
@@ -108,7 +109,7 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
 
 def age(task: Task, seconds: float) -> None:
     """Let time pass for what is claimed."""
-    with closing(sqlite3.connect(task.path, timeout=60)) as connection, connection:
+    with closing(sqlite3.connect(task.path, timeout=PATIENCE)) as connection, connection:
         connection.execute("UPDATE claim_owners SET until = until - ?", (seconds,))
         connection.execute("UPDATE claims SET requested_at = requested_at - ?", (seconds,))
 
@@ -479,7 +480,7 @@ def test_a_lease_is_renewed_while_a_request_takes_its_time(begin: Begin) -> None
         return float(until)
 
     def wait() -> None:
-        first, patience = ends(), time.monotonic() + 60
+        first, patience = ends(), time.monotonic() + PATIENCE
         while ends() == first and time.monotonic() < patience:
             time.sleep(0.1)
         assert ends() > first

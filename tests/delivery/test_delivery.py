@@ -18,6 +18,7 @@ import msgspec
 import pytest
 from conftest import NOW, a_conversion, an_account
 from msgspec.structs import replace
+from patience import PATIENCE
 
 from target_adpostbacks.core.accounts import Account
 from target_adpostbacks.core.answers import JSON, Outcome, Request, Response, Verdict
@@ -264,13 +265,13 @@ def test_of_what_waits_the_batch_with_the_earliest_deadline_is_sent_first(scene:
 
     def waits(event_ids: list[str]) -> Said:
         is_sending.set()
-        assert is_queued.wait(10)
+        assert is_queued.wait(PATIENCE)
         return OK
 
     made = scene(waits)
     for event_id, hour in (("sent", "12"), ("late", "11"), ("early", "09")):
         made.delivery.submit(account, [made.queued(account, event_id, event_time=f"2026-11-20T{hour}:00:00Z")])
-        assert is_sending.wait(10)
+        assert is_sending.wait(PATIENCE)
     is_queued.set()
     assert made.delivery.settle()
     assert made.answers.batches == [["sent"], ["early"], ["late"]]
@@ -415,15 +416,15 @@ def test_what_is_probed_when_another_batch_halts_the_account_stays_open(scene: M
             return NO_TOKEN
         if len(event_ids) == 1 and not probed.is_set():
             probed.set()
-            assert closed.wait(10)
+            assert closed.wait(PATIENCE)
         return BAD
 
     made = scene(answer)
     account = an_account(concurrency=2)
     made.delivery.submit(account, [made.queued(account, event_id) for event_id in ids(100)])
-    assert probed.wait(10)
+    assert probed.wait(PATIENCE)
     made.delivery.submit(account, [made.queued(account, "other")])
-    assert made.place.changed.wait(10)
+    assert made.place.changed.wait(PATIENCE)
     closed.set()
     assert made.delivery.settle()
     assert made.delivery.counts == {"open credentials": 101}
@@ -632,15 +633,15 @@ def test_an_account_that_accepted_something_meanwhile_is_not_given_up(scene: Mak
         if event_ids != ["a"]:
             return OK
         asked.set()
-        assert accepted.wait(10)
+        assert accepted.wait(PATIENCE)
         return DOWN
 
     made = scene(answer)
     account = an_account(max_attempts=1, concurrency=2)
     made.delivery.submit(account, [made.queued(account, "a")])
-    assert asked.wait(10)
+    assert asked.wait(PATIENCE)
     made.delivery.submit(account, [made.queued(account, "b")])
-    assert made.place.changed.wait(10)
+    assert made.place.changed.wait(PATIENCE)
     accepted.set()
     assert made.delivery.settle()
     made.deliver("c", account=account)
@@ -706,16 +707,16 @@ def test_a_pause_is_for_the_whole_account_even_if_its_batch_gives_up(scene: Make
     def answer(event_ids: list[str]) -> Said:
         if event_ids == ["a"]:
             asked.set()
-            assert answered.wait(10)
+            assert answered.wait(PATIENCE)
             return Response(status=429, headers={"retry-after": "864000"})
         return OK
 
     made = scene(answer)
     account = an_account(concurrency=2)
     made.delivery.submit(account, [made.queued(account, "a")])
-    assert asked.wait(10)
+    assert asked.wait(PATIENCE)
     made.delivery.submit(account, [made.queued(account, "b")])
-    assert made.place.changed.wait(10)
+    assert made.place.changed.wait(PATIENCE)
     answered.set()
     assert made.delivery.settle()
     made.deliver("c", account=account)
@@ -888,7 +889,7 @@ def test_accounts_wait_for_other_runs_side_by_side(scene: Make) -> None:
     accounts = [an_account(name=name, pixel_code=name.upper() * 10) for name in ("aa", "bb")]
     for account in accounts:
         assert other.claim("tiktok", account.network.settings.pixel_code if account.network else "")
-    both = threading.Barrier(2, timeout=30)
+    both = threading.Barrier(2, timeout=PATIENCE)
 
     def meet() -> bool:
         both.wait()
@@ -975,13 +976,13 @@ def cut_short(scene: Make, asked: str, waiting: str) -> Scene:
 
     def answer(_: list[str]) -> Said:
         under_way.set()
-        assert over.wait(10)
+        assert over.wait(PATIENCE)
         return OK
 
     made = scene(answer)
     account = an_account(concurrency=1)
     made.delivery.submit(account, [made.queued(account, asked)])
-    assert under_way.wait(10)
+    assert under_way.wait(PATIENCE)
     made.delivery.submit(account, [made.queued(account, waiting)])
     made.delivery.stop()
     made.delivery.abandon()
@@ -1002,7 +1003,7 @@ def test_what_was_answered_but_not_written_down_when_the_run_was_cut_short_is_un
     with closing(sqlite3.connect(made.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")  # the verdict can't be committed
         made.delivery.submit(account, [made.queued(account, "a")])
-        assert answered.wait(10)
+        assert answered.wait(PATIENCE)
         made.delivery.stop()
         made.delivery.abandon()
         other.execute("COMMIT")
@@ -1022,13 +1023,13 @@ def stopped_while_waiting(made: Scene, answer: Said) -> list[Any]:
 
     def answer_late(_: list[str]) -> Said:
         has_it.set()
-        assert may_answer.wait(60)
+        assert may_answer.wait(PATIENCE)
         return answer
 
     made.answers = Answers(answer_late)
     made.delivery._transport = made.answers
     made.delivery.submit(an_account(), [made.queued(an_account(), "a")])
-    assert has_it.wait(60)
+    assert has_it.wait(PATIENCE)
     made.delivery.stop()
     between: list[Any] = []
 
@@ -1237,7 +1238,7 @@ def test_a_ledger_that_fails_keeps_state_and_ends_the_run(scene: Make) -> None:
 
 
 def test_requests_of_an_account_overlap_up_to_its_concurrency(scene: Make) -> None:
-    under_way, most, lock, together = 0, 0, threading.Lock(), threading.Barrier(3, timeout=10)
+    under_way, most, lock, together = 0, 0, threading.Lock(), threading.Barrier(3, timeout=PATIENCE)
 
     def slow(_: list[str]) -> Said:
         nonlocal under_way, most
@@ -1261,7 +1262,7 @@ def test_the_reader_waits_once_too_many_are_under_way(scene: Make) -> None:
     gate = threading.Event()
 
     def slow(_: list[str]) -> Said:
-        gate.wait(10)
+        gate.wait(PATIENCE)
         return OK
 
     made = scene(slow)
@@ -1277,7 +1278,7 @@ def test_the_reader_waits_once_too_many_are_under_way(scene: Make) -> None:
     made.delivery.idle = waiting.set
     reader = threading.Thread(target=submit)
     reader.start()
-    assert waiting.wait(10)
+    assert waiting.wait(PATIENCE)
     assert len(submitted) == 3  # one under way, two that wait
     gate.set()
     reader.join()

@@ -30,7 +30,7 @@ def authorize(url: str, auth_code: str) -> Flow[tuple[str, list[str]]]:
 
 def test_each_request_of_a_flow_is_built_from_the_answer_before_it() -> None:
     with Sandbox(tokens=[]) as sandbox:
-        token, pixels = drive(authorize(sandbox.url, "code-1"), HttpTransport(), 5)
+        token, pixels = drive(authorize(sandbox.url, "code-1"), HttpTransport(), 60)
         assert token.startswith("sandbox")
         assert pixels == ["D7VH38JC77U3LFDOLGRG", "C4QR19SBNV8A1TKMWXYZ"]
         assert [request["method"] for request in sandbox.requests] == ["POST", "GET"]
@@ -38,7 +38,7 @@ def test_each_request_of_a_flow_is_built_from_the_answer_before_it() -> None:
 
 def test_a_flow_ends_where_it_likes() -> None:
     with Sandbox() as sandbox:
-        assert drive(authorize(sandbox.url, "invalid"), HttpTransport(), 5) == ("", [])
+        assert drive(authorize(sandbox.url, "invalid"), HttpTransport(), 60) == ("", [])
         assert len(sandbox.requests) == 1
 
 
@@ -52,5 +52,5 @@ def test_a_flow_without_an_answer_is_closed_and_says_so() -> None:
             closed.append(True)
 
     with pytest.raises(Unreachable, match="connection refused"):
-        drive(flow(), HttpTransport(), 5)
+        drive(flow(), HttpTransport(), 60)
     assert closed

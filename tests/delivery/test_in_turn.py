@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 from conftest import SETTINGS, a_record
+from patience import PATIENCE
 
 from target_adpostbacks.config import read
 from target_adpostbacks.core.answers import Request, Response
@@ -151,7 +152,7 @@ def test_when_too_many_wait_they_are_sent_before_more_is_read(tmp_path: Path) ->
     for record in (purchase(1, 5), restated(1, 6), restated(2, 6)):
         assert not restated_at_google.is_set()
         run.add(record)
-    assert restated_at_google.wait(5)
+    assert restated_at_google.wait(PATIENCE)
     finished(run)
 
 
@@ -162,7 +163,7 @@ def test_an_adjustment_waits_for_no_longer_than_a_batch_does(tmp_path: Path) -> 
     run.add(purchase(1, 5))
     run.add(restated(1, 6))
     run.tick()
-    assert restated_at_google.wait(5)
+    assert restated_at_google.wait(PATIENCE)
     finished(run)
     assert values(google, 1) == [5, 6]
 

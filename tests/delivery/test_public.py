@@ -60,11 +60,11 @@ def test_a_name_that_is_this_machine_by_itself_is_not_public(name: str) -> None:
 def test_nothing_is_sent_to_this_machine_where_only_public_hosts_may_be_reached(server: LocalServer, host: str) -> None:
     port = server.url.rpartition(":")[2]
     with pytest.raises(Unreachable) as refused:
-        HttpTransport()(Request(url=f"http://{host}:{port}/p", target="/p?canary", public_only=True), 5)
+        HttpTransport()(Request(url=f"http://{host}:{port}/p", target="/p?canary", public_only=True), 60)
     assert not refused.value.sent
     assert refused.value.why == f"{REFUSED}: {host}:{port}"
     assert server.received == []
-    assert HttpTransport()(Request(url=f"http://{host}:{port}/p"), 5).status == 200
+    assert HttpTransport()(Request(url=f"http://{host}:{port}/p"), 60).status == 200
 
 
 def resolving(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> None:
@@ -102,7 +102,7 @@ def test_a_name_that_leads_to_ones_own_network_is_not_connected_to(
     resolving(monkeypatch, addresses)
     connected = connecting(monkeypatch, server)
     with pytest.raises(Unreachable) as refused:
-        HttpTransport()(Request(url="http://tracker.example/p", public_only=True), 5)
+        HttpTransport()(Request(url="http://tracker.example/p", public_only=True), 60)
     assert (refused.value.why, refused.value.sent) == (f"{REFUSED}: tracker.example", False)
     assert (connected, server.received) == ([], [])
 
@@ -114,7 +114,7 @@ def test_the_address_that_was_checked_is_the_one_that_is_connected_to(
     connected = connecting(monkeypatch, server)
     transport = HttpTransport()
     for n in range(2):
-        transport(Request(url="http://tracker.example/p", target=f"/p?n={n}", method="GET", public_only=True), 5)
+        transport(Request(url="http://tracker.example/p", target=f"/p?n={n}", method="GET", public_only=True), 60)
     assert connected == [PUBLIC]  # once: the connection is kept
     assert [(request.path, request.headers["host"]) for request in server.received] == [
         ("/p?n=0", "tracker.example"),
@@ -135,7 +135,7 @@ def test_tls_asks_for_the_name_of_the_host_whose_address_was_checked_and_compare
         connected = connecting(monkeypatch, made)
         request = Request(url="https://tracker.example/p", public_only=True)
         if came:
-            assert HttpTransport()(request, 5).status == 200
+            assert HttpTransport()(request, 60).status == 200
         else:
             assert unreachable(HttpTransport(), request).why == "TLS certificate not trusted: tracker.example"
     assert (connected, asked, len(made.heads)) == ([PUBLIC], ["tracker.example"], came)
@@ -146,7 +146,7 @@ def test_another_address_of_the_host_is_tried_when_one_refuses(
 ) -> None:
     resolving(monkeypatch, [PUBLIC, "8.8.8.8"])
     connected = connecting(monkeypatch, server, PUBLIC)
-    assert HttpTransport()(Request(url="http://tracker.example/p", public_only=True), 5).status == 200
+    assert HttpTransport()(Request(url="http://tracker.example/p", public_only=True), 60).status == 200
     assert connected == [PUBLIC, "8.8.8.8"]
 
 
@@ -154,16 +154,16 @@ def test_a_connection_to_ones_own_network_is_not_used_by_who_may_not_reach_it(
     server: LocalServer,
 ) -> None:
     transport = HttpTransport()
-    transport(Request(url=server.url), 5)
+    transport(Request(url=server.url), 60)
     with pytest.raises(Unreachable):
-        transport(Request(url=server.url, public_only=True), 5)
+        transport(Request(url=server.url, public_only=True), 60)
 
 
 def test_a_redirect_to_ones_own_network_is_not_followed(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     resolving(monkeypatch, [PUBLIC])
     connected = connecting(monkeypatch, server)
     server.answer = lambda _: Answer(302, {}, {"Location": "http://169.254.169.254/latest/meta-data/"})
-    response = HttpTransport()(Request(url="http://tracker.example/p", public_only=True, text_bytes=64), 5)
+    response = HttpTransport()(Request(url="http://tracker.example/p", public_only=True, text_bytes=64), 60)
     assert (response.status, connected) == (302, [PUBLIC])
 
 
@@ -178,7 +178,7 @@ def proxy(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> LocalServer:
 @pytest.mark.parametrize("host", ["localhost", "10.0.0.1", "0x7f000001", "[::1]"])
 def test_a_proxy_is_not_asked_for_an_address_of_ones_own(proxy: LocalServer, host: str) -> None:
     with pytest.raises(Unreachable) as refused:
-        HttpTransport()(Request(url=f"http://{host}/p", public_only=True), 5)
+        HttpTransport()(Request(url=f"http://{host}/p", public_only=True), 60)
     assert not refused.value.sent
     assert refused.value.why.startswith(f"{REFUSED}: {host}, through the proxy")
     assert proxy.received == []
@@ -186,8 +186,8 @@ def test_a_proxy_is_not_asked_for_an_address_of_ones_own(proxy: LocalServer, hos
 
 def test_what_a_proxy_resolves_is_told_as_unchecked(proxy: LocalServer) -> None:
     request = Request(url="http://tracker.example/p", target="/p?cid=canary", public_only=True)
-    response = HttpTransport()(request, 5)
+    response = HttpTransport()(request, 60)
     assert proxy.received[0].path == "http://tracker.example/p?cid=canary"
     assert "nobody checks that it is public" in response.warning
     assert "canary" not in response.warning
-    assert HttpTransport()(Request(url="http://tracker.example/p"), 5).warning == ""
+    assert HttpTransport()(Request(url="http://tracker.example/p"), 60).warning == ""

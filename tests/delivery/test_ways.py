@@ -38,8 +38,8 @@ def test_a_proxy_is_told_the_whole_address_and_who_we_are(
     with peer(answering) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url.replace("//", "//ada:love%40lace@"))
         headers = {"Authorization": "Bearer ours"}
-        assert transport(Request(url="http://api.example/x", query={"q": "1"}, headers=headers, body={}), 5).body == {}
-        transport(Request(url="http://api.example/x", body={}), 5)
+        assert transport(Request(url="http://api.example/x", query={"q": "1"}, headers=headers, body={}), 60).body == {}
+        transport(Request(url="http://api.example/x", body={}), 60)
     head = proxy.heads[0].decode()
     assert head.startswith("POST http://api.example/x?q=1 HTTP/1.1\r\n")
     assert "Host: api.example" in head
@@ -64,7 +64,7 @@ def test_a_tunnel_is_asked_for_by_name_and_what_the_proxy_wants_stays_out_of_it(
 
     with peer(tunnel) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("//", "//ada:lovelace@"))
-        assert transport(Request(url="https://api.example/x", query={"token": "1"}, body={}), 5).status == 200
+        assert transport(Request(url="https://api.example/x", query={"token": "1"}, body={}), 60).status == 200
     connect, inner = (head.decode() for head in proxy.heads)
     assert connect.startswith("CONNECT api.example:443 HTTP/1.")
     assert "Proxy-Authorization: Basic" in connect
@@ -80,7 +80,7 @@ def test_what_needs_no_proxy_goes_past_it(
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv(variable, value)
     with peer(answering) as made:
-        assert transport(Request(url=made.url, body={}), 5).status == 200
+        assert transport(Request(url=made.url, body={}), 60).status == 200
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
@@ -95,7 +95,7 @@ def test_an_authority_of_the_environment_is_trusted(
     monkeypatch.setenv(variable, str(tmp_path) if shape == "folder" else str(path))
     with tls_peer(authority) as made:
         for _ in range(2):
-            assert transport(Request(url=made.url, body={}), 5).status == 200
+            assert transport(Request(url=made.url, body={}), 60).status == 200
     assert made.connections == 1
 
 

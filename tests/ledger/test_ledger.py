@@ -17,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 from ledger_rows import NOW, a_role, a_row, an_attempt, changes, rows, values_of, wait_for_a_lock
+from patience import PATIENCE
 
 from target_adpostbacks.ledger import (
     TABLES,
@@ -512,7 +513,7 @@ def test_a_run_waits_while_another_is_making_the_ledger(tmp_path: Path) -> None:
         opening = pool.submit(Ledger, f"sqlite:///{path}", "run-1")
         assert not wait([opening], timeout=0.2).done
         other.execute("COMMIT")
-        opening.result(10).close()
+        opening.result(PATIENCE).close()
 
 
 @pytest.mark.slow
@@ -525,7 +526,7 @@ def test_no_number_is_seen_before_a_lower_one(postgres_url: str) -> None:
             wait_for_a_lock(postgres_url)
             assert changes(postgres_url) == []
             assert not waiting.done()
-        waiting.result(10)
+        waiting.result(PATIENCE)
     assert [row["seq"] for row in changes(postgres_url)] == [2]
     slow.close()
     quick.close()

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from conftest import a_record
 from ledger_rows import NOW, a_role, a_row, changes, rows, wait_for_a_lock
+from patience import PATIENCE
 from run_target import Target, record, schema
 
 from target_adpostbacks.cli import main
@@ -328,5 +329,5 @@ def test_tables_change_between_the_writes_of_a_run(postgres_url: str) -> None:
             updating = pool.submit(update)
             wait_for_a_lock(postgres_url)
             run.exec_driver_sql("UPDATE deliveries SET line = line")
-        updating.result(60)
+        updating.result(PATIENCE)
     engine.dispose()

@@ -109,7 +109,7 @@ def form_of(request: Received) -> dict[str, str]:
 
 def test_a_refresh_token_is_exchanged_for_access(server: LocalServer) -> None:
     server.answer = a_token
-    access = network(base_url=server.url).sign_in(lambda request: HttpTransport()(request, 5))
+    access = network(base_url=server.url).sign_in(lambda request: HttpTransport()(request, 60))
     header = {"Authorization": "Bearer ya29.example"}
     assert (access.headers, access.seconds, access.token) == (header, 3599, "ya29.example")
     (received,) = server.received
@@ -129,7 +129,7 @@ def test_a_service_account_signs_for_the_scope_of_its_api(
 ) -> None:
     server.answer = a_token
     robot = network(**as_robot(key_file, api=api, base_url=server.url))
-    robot.sign_in(lambda request: HttpTransport()(request, 5))
+    robot.sign_in(lambda request: HttpTransport()(request, 60))
     (received,) = server.received
     form = form_of(received)
     assert (received.path, form["grant_type"]) == ("/token", "urn:ietf:params:oauth:grant-type:jwt-bearer")
@@ -269,7 +269,7 @@ def connected(sandbox: Sandbox, code: str, app: App = A_CLIENT) -> dict[str, str
     asked = next(steps)
     assert isinstance(asked, Request)
     with pytest.raises(StopIteration) as end:
-        steps.send(HttpTransport()(asked, 5))
+        steps.send(HttpTransport()(asked, 60))
     settings: dict[str, str] = end.value.value
     return settings
 
@@ -278,7 +278,7 @@ def test_a_users_consent_becomes_a_refresh_token_that_signs_in(sandbox: Sandbox)
     settings = connected(sandbox, "4/code-1")
     assert settings["oauth_client_id"] == A_CLIENT.app_id
     robot = network(**settings, base_url=sandbox.url)
-    assert robot.sign_in(lambda request: HttpTransport()(request, 5)).token.startswith("ya29.")
+    assert robot.sign_in(lambda request: HttpTransport()(request, 60)).token.startswith("ya29.")
     assert "4/code-1" not in str(sandbox.requests)
     with pytest.raises(NotConnected, match="invalid_grant"):
         connected(sandbox, "4/code-1")
@@ -519,7 +519,7 @@ def counted(body: Any, status: int = 200) -> Counted | Outcome:
         asked.append(request)
         return Response(status=status, body=body)
 
-    result = drive(flow, transport, 5)
+    result = drive(flow, transport, 60)
     assert [(request.method, request.query) for request in asked] == [("GET", {"requestId": "request-1"})]
     return result
 
@@ -583,12 +583,12 @@ def test_the_sandbox_says_what_became_of_a_request_after_half_an_hour() -> None:
         google = network(base_url=sandbox.url)
         transport = SignedIn(google, HttpTransport())
         postback = ready({"base_url": sandbox.url})
-        response = transport(google.request(postback.envelope, [msgspec.Raw(postback.payload)]), 5)
+        response = transport(google.request(postback.envelope, [msgspec.Raw(postback.payload)]), 60)
         for minutes, status in ((29, "processing"), (30, "success")):
             clock[0] = NOW + timedelta(minutes=minutes)
             flow = google.counted(google.request_id(response))
             assert flow is not None
-            told = drive(flow, transport, 5)
+            told = drive(flow, transport, 60)
             assert isinstance(told, Counted)
             assert (told.status, told.counted) == (status, int(status == "success"))
 
@@ -599,11 +599,11 @@ def test_a_token_for_one_api_is_refused_by_the_other(key_file: str) -> None:
             network_of(an_account("google_ads", **as_robot(key_file, api=api, base_url=sandbox.url)))
             for api in ("data_manager", "google_ads")
         )
-        access = robot.sign_in(lambda request: HttpTransport()(request, 5))
+        access = robot.sign_in(lambda request: HttpTransport()(request, 60))
         postback = ready({**as_robot(key_file), "base_url": sandbox.url, **UPLOADS})
         request = other.request(postback.envelope, [msgspec.Raw(postback.payload)])
         request = msgspec.structs.replace(request, headers={**request.headers, **access.headers})
-        (outcome,) = other.outcomes(HttpTransport()(request, 5), 1)
+        (outcome,) = other.outcomes(HttpTransport()(request, 60), 1)
         assert outcome.verdict is Verdict.CREDENTIALS
 
 

@@ -198,7 +198,7 @@ def test_a_version_that_is_not_served_halts_the_account(version: str, code: str)
         settings = {"base_url": sandbox.url, "linkedin_version": version}
         made = network(**settings)
         postback = ready(settings)
-        response = HttpTransport()(made.request(postback.envelope, [postback.spliced]), 5)
+        response = HttpTransport()(made.request(postback.envelope, [postback.spliced]), 60)
         outcomes = made.outcomes(response, 2)
         assert [outcome.code for outcome in outcomes] == [code] * 2
         assert {outcome.verdict for outcome in outcomes} == {Verdict.CREDENTIALS if code else Verdict.ACCEPTED}
@@ -222,7 +222,7 @@ def test_the_sandbox_takes_the_types_of_its_version(kind: str, value: str, taken
                 "conversionHappenedAt": int(NOW.timestamp() * 1000),
                 "user": {"userIds": [{"idType": kind, "idValue": value}]},
             }
-            status = HttpTransport()(made.request({}, [element]), 5).status
+            status = HttpTransport()(made.request({}, [element]), 60).status
             assert status == (200 if taken[0] <= version <= taken[1] else 422), version
 
 
@@ -269,7 +269,7 @@ def test_a_refresh_is_a_form_at_linkedins_own_host_or_at_the_base_url(server: Lo
         return Answer(200, {"access_token": "fresh", "expires_in": 5_183_999})
 
     server.answer = answer
-    access = network(**REFRESH, base_url=server.url).sign_in(lambda request: HttpTransport()(request, 5))
+    access = network(**REFRESH, base_url=server.url).sign_in(lambda request: HttpTransport()(request, 60))
     assert access.headers == {"Authorization": "Bearer fresh"}
     (received,) = server.received
     assert (received.method, received.path) == ("POST", "/oauth/v2/accessToken")
@@ -292,7 +292,7 @@ def test_a_token_that_was_revoked_is_not_refreshed() -> None:
         settings = {**REFRESH, "base_url": sandbox.url, "access_token": "revoked"}
         made, postback = network(**settings), ready(settings)
         transport = SignedIn(made, HttpTransport())
-        response = transport(made.request(postback.envelope, [postback.spliced]), 5)
+        response = transport(made.request(postback.envelope, [postback.spliced]), 60)
         assert made.outcomes(response, 2)[0].code == "REVOKED_ACCESS_TOKEN"
         assert [request["path"] for request in sandbox.requests] == ["/rest/conversionEvents"]
 

@@ -273,7 +273,7 @@ def exchange(sandbox: Sandbox, conversions: Sequence[Any], **settings: Any) -> l
     assert account.network is not None
     postbacks = [prepare(account, conversion, NOW) for conversion in conversions]
     payloads = [msgspec.Raw(postback.payload) for postback in postbacks]
-    response = HttpTransport()(account.network.request(postbacks[0].envelope, payloads), 10)
+    response = HttpTransport()(account.network.request(postbacks[0].envelope, payloads), 60)
     return [outcome.summary for outcome in account.network.outcomes(response, len(postbacks))]
 
 
@@ -338,5 +338,5 @@ def test_a_request_to_no_pixel_is_refused(sandbox: Sandbox) -> None:
     account = an_account("openai_ads", base_url=sandbox.url)
     assert account.network is not None
     request = account.network.request({}, [msgspec.Raw(ready().payload)])
-    response = HttpTransport()(msgspec.structs.replace(request, query={}), 10)
+    response = HttpTransport()(msgspec.structs.replace(request, query={}), 60)
     assert (response.status, response.body["error"]["message"]) == (400, "Missing required field: pid")

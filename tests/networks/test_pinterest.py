@@ -344,7 +344,7 @@ def exchange(sandbox: Sandbox, conversions: Sequence[Any], **settings: Any) -> l
     assert account.network is not None
     postbacks = [prepare(account, conversion, NOW) for conversion in conversions]
     payloads = [msgspec.Raw(postback.payload) for postback in postbacks]
-    response = HttpTransport()(account.network.request(postbacks[0].envelope, payloads), 10)
+    response = HttpTransport()(account.network.request(postbacks[0].envelope, payloads), 60)
     return [outcome.summary for outcome in account.network.outcomes(response, len(postbacks))]
 
 

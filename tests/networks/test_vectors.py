@@ -281,7 +281,7 @@ def test_the_sandbox_takes_every_golden_request_as_the_network_would(subject: Su
             assert account.network is not None
             for request in built(subject, account, row)[0]:
                 signed = account.network.signed(request, clock[0], uuid4().hex)
-                response = transport_for(account)(signed, 10)
+                response = transport_for(account)(signed, 60)
                 body = body_of(request) or {}  # none of a request that says all in its URL
                 count = len(SANDBOX_NETWORKS[subject.name].event_ids(body)) or 1
                 is_test = body.get("validateOnly") is True

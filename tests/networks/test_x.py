@@ -163,7 +163,7 @@ def exchange(sandbox: Sandbox, nonce: str = "a1", **settings: Any) -> str:
     network = account.network
     assert network is not None
     request = network.request({}, [msgspec.Raw(prepare(account, a_conversion(**CLICK), NOW).payload)])
-    response = HttpTransport()(network.signed(request, NOW, nonce), 10)
+    response = HttpTransport()(network.signed(request, NOW, nonce), 60)
     return network.outcomes(response, 1)[0].summary
 
 
@@ -182,7 +182,7 @@ def test_the_sandbox_takes_a_signature_once_and_no_wrong_one(sandbox: Sandbox) -
 def test_a_signature_for_another_time_is_refused(sandbox: Sandbox) -> None:
     network = x(**OAUTH, base_url=sandbox.url)
     request: Request = network.request({}, [msgspec.Raw(ready().payload)])
-    late = HttpTransport()(network.signed(request, NOW - timedelta(hours=1), "n9"), 10)
+    late = HttpTransport()(network.signed(request, NOW - timedelta(hours=1), "n9"), 60)
     assert network.outcomes(late, 1)[0].summary == REFUSED
 
 

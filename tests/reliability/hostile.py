@@ -22,17 +22,13 @@ from typing import IO, Any
 
 import trustme
 from canaries import PERSONAL, SECRET_SETTINGS, canaries_in, left_behind
+from patience import PATIENCE
 from run_target import COMMAND, Target, encoded, record, schema, state
 
 from target_adpostbacks.networks import NETWORKS
 from target_adpostbacks.sandbox import Sandbox
 from target_adpostbacks.sandbox.networks import SANDBOX_NETWORKS
 
-SECONDS = 120
-"""How long anything is waited for before the test fails: the machine may be slow."""
-
-PATIENCE = 600
-"""Seconds that no run uses up, so that nothing happens because the machine is slow."""
 LEDGER = "adpostbacks.db"
 NO_LEDGER = "no ledger"
 TORN = "torn"
@@ -95,7 +91,7 @@ class Stage:
 
     def close_input(self) -> None:
         """The end of the input: nothing more comes."""
-        self._feeder.join(SECONDS)
+        self._feeder.join(PATIENCE)
         assert not self._feeder.is_alive(), "the input is not read"
         assert self.process.stdin
         with suppress(BrokenPipeError):
@@ -103,7 +99,7 @@ class Stage:
 
     def wait_until(self, condition: Callable[[], object]) -> None:
         """Until it is true; the test fails where the process ends before."""
-        until = time.monotonic() + SECONDS
+        until = time.monotonic() + PATIENCE
         while not condition():
             assert time.monotonic() < until, f"it never came\n{self.stderr}"
             assert self.process.poll() is None or condition(), f"it ended before\n{self.stderr}"
@@ -132,7 +128,7 @@ class Stage:
         """Close what is open and wait until the process has ended."""
         try:
             self.close_input()
-            self.process.wait(SECONDS)
+            self.process.wait(PATIENCE)
         finally:
             self.process.kill()
             self.process.wait()

@@ -95,7 +95,7 @@ def observe(
     clock = Clock()
     for lines in inputs:
         server.received.clear()
-        ran = target.run(lines, command=command, timeout_seconds=600)
+        ran = target.run(lines, command=command)
         clock.ended = time.time()
         for event in sent(server.received):
             observed.events[clock.hidden(event)] += 1

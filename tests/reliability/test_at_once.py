@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import SECONDS, THREE, Stage, balances, purchase, purchases, sent_with_other_bytes, start
+from hostile import THREE, Stage, balances, purchase, purchases, sent_with_other_bytes, start
 from ledger_rows import changes
+from patience import PATIENCE
 from run_target import Target, encoded, record, schema, state
 
 from target_adpostbacks.sandbox import Sandbox
@@ -79,7 +80,7 @@ def test_a_second_run_waits_for_the_first_one_and_sends_what_is_left(runs: Runs,
     first = runs.start(THREE)
     first.close_input()
     first.wait_for_request()
-    second = runs.start(purchases(4), lock_wait_seconds=SECONDS)
+    second = runs.start(purchases(4), lock_wait_seconds=PATIENCE)
     second.close_input()
     second.wait_for_log("another run is sending to it; waiting for its end")
     first.release()
@@ -97,7 +98,7 @@ def test_a_run_that_was_killed_keeps_nobody_away(runs: Runs, sandbox: Sandbox) -
     first.close_input()
     first.wait_for_request()
     first.signal(signal.SIGKILL)
-    first.process.wait(SECONDS)
+    first.process.wait(PATIENCE)
     sandbox.faults = []
     second = runs.start(THREE)
     second.end()
@@ -154,7 +155,7 @@ def test_states_follow_while_the_input_goes_on(slow_tap: Runs, sandbox: Sandbox)
         stage.wait_for_state(number)
         assert len(sandbox.received) == number
     stage.signal(signal.SIGKILL)
-    stage.process.wait(SECONDS)
+    stage.process.wait(PATIENCE)
     assert slow_tap.rows() == all_are("accepted")  # a crash costs nothing of what was followed
 
 
@@ -166,7 +167,7 @@ def test_a_network_that_is_down_does_not_cost_the_others_their_conversions(slow_
     stage.wait_until(lambda: len(sandbox.received) == 2 and slow_tap.rows() == [all_are("accepted")[n] for n in (0, 2)])
     stage.wait_for_state(1)
     stage.signal(signal.SIGKILL)
-    stage.process.wait(SECONDS)
+    stage.process.wait(PATIENCE)
     sandbox.faults = []
     again = slow_tap.start(lines)
     again.end()

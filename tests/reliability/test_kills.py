@@ -22,7 +22,6 @@ from eager import command, workers_of
 from hostile import (
     KNOWN,
     LEDGER,
-    SECONDS,
     Stage,
     accepted_by,
     purchase,
@@ -31,6 +30,7 @@ from hostile import (
     start,
 )
 from ledger_rows import changes, rows
+from patience import PATIENCE
 from run_target import COMMAND, Target, record, schema, state
 
 from target_adpostbacks.core.digests import digests, fingerprint
@@ -168,7 +168,7 @@ class Story:
             self._kill_a_worker(stage)
         if stage.process.poll() is None:
             stage.signal(signal.SIGKILL)
-            stage.process.wait(SECONDS)
+            stage.process.wait(PATIENCE)
             self.kills += 1
             self.repeats_allowed += UNDER_WAY
 

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from conftest import SETTINGS, a_record
-from hostile import SECONDS
 from ledger_rows import changes
+from patience import PATIENCE
 
 from target_adpostbacks.sandbox import Sandbox
 
@@ -46,14 +46,14 @@ class Task:
         self.process.stdin = None
 
     def tally(self) -> dict[str, Any]:
-        said, mistakes = self.process.communicate(timeout=SECONDS)
+        said, mistakes = self.process.communicate(timeout=PATIENCE)
         assert self.process.returncode == 0, mistakes.decode()
         tally: dict[str, Any] = json.loads(said)
         return tally
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self.process.communicate(timeout=SECONDS)
+        self.process.communicate(timeout=PATIENCE)
 
 
 class Job:
@@ -126,7 +126,7 @@ def purchases(count: int) -> list[dict[str, Any]]:
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    until = time.monotonic() + SECONDS
+    until = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < until, "it never came"
         time.sleep(0.02)
@@ -137,7 +137,7 @@ def test_tasks_with_the_same_records_send_each_conversion_once(job: Job, sandbox
     records = purchases(240)
     for number in range(3):
         shuffled = random.Random(number).sample(records, len(records))
-        job.start(f"job/{number}", shuffled, batch_size_rows=7, lock_wait_seconds=SECONDS, concurrency=3)
+        job.start(f"job/{number}", shuffled, batch_size_rows=7, lock_wait_seconds=PATIENCE, concurrency=3)
     tallies = [task.tally() for task in job.tasks]
     assert sum(tally["accepted"] for tally in tallies) == 240
     assert [tally["accepted"] + tally["already_accepted"] for tally in tallies] == [240] * 3

@@ -15,6 +15,7 @@ import pytest
 from eager import LINE_BY_LINE, command, workers_of
 from local_server import LocalServer, local_server
 from observed import Observed, observe
+from patience import PATIENCE
 from run_target import Target, a_purchase, encoded, ended, record, schema, state
 from test_same_results import came_of
 from untidy import full_config, plain_config
@@ -22,7 +23,6 @@ from untidy import full_config, plain_config
 from target_adpostbacks.sandbox import Sandbox
 
 pytestmark = pytest.mark.slow
-SECONDS = 60
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def alive(process: subprocess.Popen[bytes]) -> list[int]:
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    until = time.monotonic() + SECONDS
+    until = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < until, "it never came"
         time.sleep(0.01)

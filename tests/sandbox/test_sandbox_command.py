@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from patience import PATIENCE
 from sandbox_calls import a_sandbox, tiktok_body, tiktok_event
 
 from target_adpostbacks.cli.sandbox import sandbox as command
@@ -41,7 +42,7 @@ def test_the_command_serves_until_it_is_stopped(stop: signal.Signals, tmp_path: 
 
         assert [post("good"), post("good"), post("stranger")] == [40100, 40002, 40105]
         process.send_signal(stop)
-        assert process.wait(timeout=60) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 def test_it_lists_what_it_plays() -> None:
@@ -71,7 +72,7 @@ def test_what_no_fault_asked_for_is_a_mistake(rule: dict[str, object], path: str
         body = tiktok_body(tiktok_event(event_time=1))
         requests.post(f"{url}{path}", json=body, headers={"Access-Token": "good"}, timeout=60)
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, errors.strip()) == (int(bool(said)), f"Error: {said}" if said else "")
 
 
@@ -82,7 +83,7 @@ def test_a_reset_forgives_no_mistake() -> None:
         requests.post(f"{url}/elsewhere", timeout=60)
         requests.post(f"{url}/_reset", timeout=60)
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, errors.strip()) == (1, "Error: refused: none 404 (1 request)")
 
 

@@ -176,7 +176,7 @@ def test_the_revoking_endpoint_is_strict(changes: dict[str, Any]) -> None:
 
 def test_advertisers_and_their_pixels_are_listed() -> None:
     with a_sandbox(assets=["PIXELONE", "PIXELTWO"]) as sandbox:
-        get: dict[str, Any] = {"headers": {"Access-Token": "good"}, "timeout": 5}
+        get: dict[str, Any] = {"headers": {"Access-Token": "good"}, "timeout": 60}
         advertisers = requests.get(f"{sandbox.url}{OAUTH}advertiser/get/", params=APP_KEYS, **get).json()["data"][
             "list"
         ]

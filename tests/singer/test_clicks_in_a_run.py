@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 from run_target import NOW, Ran, Target, a_purchase, record, schema, state
 
 from target_adpostbacks.sandbox import Sandbox
@@ -94,7 +95,7 @@ def test_rows_that_are_no_use_are_counted_and_hold_nothing_back(target: Target) 
 def test_an_erased_persons_clicks_are_deleted_and_not_kept_again(target: Target) -> None:
     target.run([schema("ad_clicks"), *LINKS, *CLICKS])
     erased = target.start(command=(ADPOSTBACKS, "erase", "--email", "user@example.com"))
-    _, err = erased.communicate(timeout=60)
+    _, err = erased.communicate(timeout=PATIENCE)
     assert erased.returncode == 0, err
     assert target.rows("id", "clicks") == []
     again = target.run([schema("ad_clicks"), *LINKS, click(email="user@example.com", ttclid="new")])

@@ -9,6 +9,7 @@ from typing import Any
 import head_started
 import pytest
 from local_server import LocalServer, local_server
+from patience import PATIENCE
 from run_target import COMMAND, Ran, Target, a_purchase, encoded, record, schema, state
 
 from target_adpostbacks.singer.head_start import Beginning, _beginning
@@ -72,7 +73,7 @@ def ran(
     assert file.stat().st_size > LONG_FILE
     with file.open("rb") as source:
         process = target.start(command=command, stdin=source, env=env)
-        stdout, stderr = process.communicate(timeout=120)
+        stdout, stderr = process.communicate(timeout=PATIENCE)
     sent = sorted(str(event) for each in server.received for event in each.body["data"])
     rows = target.rows("event_id, status, reason, message, line, stream, value")
     return sent, sorted(map(str, rows)), Ran(process.returncode, stdout.decode(), stderr.decode())

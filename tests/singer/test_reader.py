@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 from singer_sdk.io_base import SingerMessageType
 
 from target_adpostbacks.singer import mending
@@ -292,7 +293,7 @@ def test_it_ticks_while_no_line_comes_and_stops_when_told() -> None:
         result.read(file)
     os.close(sink)
     assert result.records == [{"a": 1}]
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < PATIENCE
 
 
 def test_nothing_more_is_handed_over_once_it_is_stopped() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from conftest import slow
 from local_server import Answer, LocalServer
+from patience import PATIENCE
 from run_target import Target, a_purchase, encoded, end, record, schema, state, wait_for_warning
 from sqlalchemy import make_url
 
@@ -95,7 +96,7 @@ def test_a_descriptor_of_the_caller_can_be_given(target: Target) -> None:
     target.config["results_path"] = f"/dev/fd/{writer}"
     process = target.start(pass_fds=(writer,))
     os.close(writer)
-    stdout, stderr = process.communicate(encoded(a_purchase()), timeout=60)
+    stdout, stderr = process.communicate(encoded(a_purchase()), timeout=PATIENCE)
     with os.fdopen(reader, "rb") as pipe:
         messages = [json.loads(line) for line in pipe]
     assert (process.returncode, stdout) == (0, b""), stderr
@@ -108,7 +109,7 @@ def test_what_a_descriptor_held_before_stays(target: Target) -> None:
         file.write(b'{"of": "before"}\n')
         file.flush()
         target.config["results_path"] = f"/dev/fd/{file.fileno()}"
-        target.start(pass_fds=(file.fileno(),)).communicate(encoded(a_purchase()), timeout=60)
+        target.start(pass_fds=(file.fileno(),)).communicate(encoded(a_purchase()), timeout=PATIENCE)
     assert results(path)[0] == {"of": "before"}
     assert records(results(path)[1:]) == [("evt-1", "accepted", "")]
 
@@ -167,7 +168,7 @@ def test_a_reader_that_goes_away_is_an_error_and_the_ledger_has_it_all(target: T
     os.close(writer)
     os.close(reader)
     lines = (schema(), record(**a_purchase()), state(1))
-    stdout, stderr = process.communicate(b"".join(map(encoded, lines)), timeout=60)
+    stdout, stderr = process.communicate(b"".join(map(encoded, lines)), timeout=PATIENCE)
     assert (process.returncode, stdout) == (1, b"1\n")
     assert b"results_path: Broken pipe" in stderr
     assert target.rows("exit_code", "runs") == [(1,)]

@@ -15,14 +15,13 @@ from typing import Any
 import pytest
 from conftest import SETTINGS
 from eager import workers_of
+from patience import PATIENCE
 
 from target_adpostbacks.singer import starting
 from target_adpostbacks.singer.line_workers import LineWorkers
 from target_adpostbacks.singer.starting import LONG_FILE, started_early
 from target_adpostbacks.singer.target import TURN_SECONDS
 from target_adpostbacks.workers import pool, spawn
-
-SECONDS = 60
 
 
 class Made:
@@ -147,7 +146,7 @@ def is_alive(pid: int) -> bool:
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    until = time.monotonic() + SECONDS
+    until = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < until, "it never came"
         time.sleep(0.01)
@@ -179,7 +178,7 @@ def test_they_get_nothing_of_the_run_and_end_with_it_however_it_ends(tmp_path: P
             assert not [name for name in opened if str(tmp_path) in name]
             assert os.getsid(pid) != os.getsid(process.pid)
         process.kill()
-    _, said = process.communicate(timeout=SECONDS)
+    _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == (-9 if is_killed else 1)
     assert is_killed or b"tiktok.x" in said
     wait_until(lambda: not any(map(is_alive, pids)))

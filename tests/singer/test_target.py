@@ -19,6 +19,7 @@ from typing import IO, Any
 
 import pytest
 from conftest import SETTINGS, slow
+from patience import PATIENCE
 from run_target import COMMAND, Target, a_purchase, encoded, end, ended, record, schema, state
 from singer_sdk.testing import get_target_test_class
 from singer_sdk.testing.suites import target_tests
@@ -650,7 +651,7 @@ def test_a_signal_while_the_ledger_is_waited_for_is_no_success(target: Target, n
     with socket.create_server(("127.0.0.1", 0)) as silent:
         target.config["ledger_url"] = f"postgresql://ada:pw@127.0.0.1:{silent.getsockname()[1]}/x"
         process = target.start()
-        silent.settimeout(60)
+        silent.settimeout(PATIENCE)
         connection, _ = silent.accept()
         assert end(process, number).code == -number
         connection.close()
@@ -679,7 +680,8 @@ def unread(pipe: IO[bytes]) -> int:
 
 def terminated(process: subprocess.Popen[bytes]) -> int:
     """Its exit code, after as many signals as it takes: two at once may count as one."""
-    for _ in range(100):
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
         process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             return process.wait(0.2)
@@ -697,7 +699,7 @@ def test_a_second_signal_ends_a_run_whose_states_nobody_reads(target: Target) ->
     process.stdin.write(encoded(schema()) + encoded(state("x" * 200_000)))  # more than a pipe takes
     process.stdin.flush()
     assert process.stdout
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE
     while unread(process.stdout) < 60_000:
         assert time.monotonic() < until, "no state was written"
         time.sleep(0.05)

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 from run_target import Target, a_purchase, encoded
 
 from target_adpostbacks.sandbox import Sandbox
@@ -70,7 +71,7 @@ def test_a_metric_stays_whole_above_the_progress_line(tmp_path: Path, log_config
         process.stdin.close()
         terminal.read_until("never to come")
         process.stdout.close()
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
         terminal.close()
     metrics = re.findall(r"METRIC: (.*)\r\n", terminal.shown)
     assert {json.loads(point)["metric"] for point in metrics} == {"batch_processing_time", "record_count"}

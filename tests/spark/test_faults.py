@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from jobs import Place, ids, purchases, received, times
+from patience import PATIENCE
 from processes import executors, workers
 
 from target_adpostbacks.sandbox import Sandbox
@@ -44,7 +45,7 @@ def beside(spark: SparkSession) -> Iterator[Callable[..., Future[Any]]]:
 
 def wait_for(count: int, sandbox: Sandbox, job: Future[Any]) -> None:
     """Until the network has so many conversions, while the job goes on."""
-    until = time.monotonic() + 120
+    until = time.monotonic() + PATIENCE
     while len(received(sandbox)) < count:
         assert time.monotonic() < until, "it has not come to that"
         if job.done():
@@ -79,7 +80,7 @@ def test_a_task_that_is_killed_in_mid_request_is_run_again(
     for pid in workers():
         os.kill(pid, signal.SIGKILL)
     live_sandbox.faults = []
-    job.result(timeout=200)
+    job.result(timeout=PATIENCE)
     assert_all_are_told(slow, live_sandbox, under_way=20)
     assert sum(row["ended_at"] is None for row in slow.rows("runs")) == 2
 
@@ -91,7 +92,7 @@ def test_a_second_copy_of_a_task_sends_nothing_twice(
     live_sandbox.faults = [{"delay_seconds": 0.3}]
     jobs = [beside(slow.save, purchases(spark, COUNT, partitions=1)) for _ in range(2)]
     for job in jobs:
-        job.result(timeout=200)
+        job.result(timeout=PATIENCE)
     assert_all_are_told(slow, live_sandbox)
     first, second = slow.rows("runs")
     assert first["started_at"] < second["ended_at"]
@@ -106,5 +107,5 @@ def test_an_executor_that_is_lost_is_no_loss(
     wait_for(40, live_sandbox, job)
     os.kill(executors()[0], signal.SIGKILL)
     live_sandbox.faults = []
-    job.result(timeout=200)
+    job.result(timeout=PATIENCE)
     assert_all_are_told(slow, live_sandbox, under_way=20)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from jobs import SCHEMA, TOKEN, Place, ids, received, times, written
+from patience import PATIENCE
 from pyspark.errors import PySparkException
 
 from target_adpostbacks.sandbox import Sandbox
@@ -92,7 +93,7 @@ def test_a_stream_that_is_stopped_in_mid_request_sends_again_only_what_was_under
     live_sandbox.faults = [{"hold": True, "times": 1}]
     stream.write(*range(1, 21))
     query = stream.start()
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE
     while not received(live_sandbox) and time.monotonic() < until:
         time.sleep(0.1)
     query.stop()

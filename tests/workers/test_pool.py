@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 from echo import Echo
+from patience import PATIENCE
 
 from target_adpostbacks.workers.pool import AHEAD, BLOCK_BYTES, Workers
 
 pytestmark = pytest.mark.slow
-SECONDS = 60
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def at_work(count: int) -> Iterator[tuple[Workers, list[str]]]:
 
 
 def exchange(workers: Workers, until: Callable[[], object]) -> None:
-    end = time.monotonic() + SECONDS
+    end = time.monotonic() + PATIENCE
     while not until():
         assert time.monotonic() < end, "it never came"
         workers.wait(seconds=0.05)
@@ -189,7 +189,7 @@ def test_workers_end_with_the_parent_even_if_it_is_killed(doing: str) -> None:
         assert len(started) == 2
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-    until = time.monotonic() + SECONDS
+    until = time.monotonic() + PATIENCE
     while any(map(is_alive, started)):
         assert time.monotonic() < until, "a worker outlives its parent"
         time.sleep(0.05)
