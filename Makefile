@@ -77,7 +77,7 @@ test-spark: setup
 		else echo "Skipped: this version of Spark needs Python 3.11 or newer."; fi
 
 spark-tests: setup-spark
-	$(BIN)/mypy --python-executable $(SPARK)/bin/python pyspark_adpostbacks tests/spark/*.py
+	$(BIN)/mypy --python-executable $(SPARK)/bin/python pyspark_adpostbacks tests/patience.py tests/spark/*.py
 	$(SPARK)/bin/pytest tests/spark
 
 # What runs at night: kills the process at random moments: KILLS times, at those of SEED.
