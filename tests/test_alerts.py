@@ -8,7 +8,6 @@ import re
 import shlex
 import signal
 import sqlite3
-import subprocess
 import sys
 import threading
 import time
@@ -25,7 +24,7 @@ from canaries import PERSONAL, canaries_in, left_behind
 from click.testing import CliRunner
 from conftest import SETTINGS, fresh
 from local_server import Answer, LocalServer, Received, local_server
-from patience import PATIENCE
+from patience import PATIENCE, run_to_its_end
 from run_target import Target, a_purchase, ended, record, schema
 from test_meltano import meltano
 
@@ -350,7 +349,7 @@ def test_the_pages_commands_set_it_under_meltano_and_try_it(tmp_path: Path, webh
     (tmp_path / "config.json").write_text(json.dumps(config))
     words = shlex.split(trying.removeprefix("$ "))
     command = [str(Path(sys.executable).with_name(words[0])), *words[1:]]
-    ran_alone = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    ran_alone = run_to_its_end(command, cwd=tmp_path)
     invoked = meltano(tmp_path, "invoke", "target-adpostbacks:validate", "--notify")
     for said in (ran_alone.stdout, invoked.stdout):
         assert re.search(r"^notify +- +ok +200 ", said, re.MULTILINE), said

@@ -282,6 +282,7 @@ def test_it_works_in_any_thread_and_leaves_the_process_as_it_was(config: dict[st
     logger = logging.getLogger()
     logging_before = (logger.level, [*logger.handlers])
     threads_before = {thread.name for thread in threading.enumerate()}
+    turns = sys.getswitchinterval()
     tallies: list[Any] = []
     output = io.StringIO()
     with redirect_stdout(output):
@@ -293,6 +294,7 @@ def test_it_works_in_any_thread_and_leaves_the_process_as_it_was(config: dict[st
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == handlers
     assert (logger.level, [*logger.handlers]) == logging_before
     assert gc.isenabled()
+    assert sys.getswitchinterval() == turns
     assert {each.name for each in threading.enumerate()} <= threads_before | {"sandbox"}
 
 

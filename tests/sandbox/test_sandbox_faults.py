@@ -278,6 +278,7 @@ def test_a_delay_outlasts_the_client_and_the_events_are_in_and_closing_does_not_
         with pytest.raises(requests.Timeout):
             post(sandbox, timeout=1)
         while not sandbox.received:  # the client may have been quicker
+            assert time.monotonic() - began < PATIENCE
             time.sleep(0.01)
         assert len(sandbox.received) == 1
     assert time.monotonic() - began < PATIENCE

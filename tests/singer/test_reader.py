@@ -8,12 +8,10 @@ import itertools
 import json
 import os
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from patience import PATIENCE
 from singer_sdk.io_base import SingerMessageType
 
 from target_adpostbacks.singer import mending
@@ -288,12 +286,10 @@ def test_it_ticks_while_no_line_comes_and_stops_when_told() -> None:
     os.write(sink, SCHEMA + RECORD)
     result = Heard()
     result.reader.tick = result.reader.stop  # the first silence ends it, though the pipe stays open
-    started = time.monotonic()
     with os.fdopen(source, "rb") as file:
         result.read(file)
     os.close(sink)
     assert result.records == [{"a": 1}]
-    assert time.monotonic() - started < PATIENCE
 
 
 def test_nothing_more_is_handed_over_once_it_is_stopped() -> None:

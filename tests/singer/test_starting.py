@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from conftest import SETTINGS
 from eager import workers_of
-from patience import PATIENCE
+from patience import PATIENCE, run_to_its_end
 
 from target_adpostbacks.singer import starting
 from target_adpostbacks.singer.line_workers import LineWorkers
@@ -192,5 +192,6 @@ def test_the_threads_of_a_run_take_long_turns(tmp_path: Path) -> None:
     config = {"ledger_url": f"sqlite:///{tmp_path}/ledger.db", "tiktok": SETTINGS["tiktok"]}
     (tmp_path / "config.json").write_text(json.dumps(config))
     command = [sys.executable, "-c", program, "--config", str(tmp_path / "config.json")]
-    ran = subprocess.run(command, input=b"", capture_output=True, check=True)
-    assert f"{TURN_SECONDS}\n" in ran.stderr.decode()
+    ran = run_to_its_end(command)
+    assert ran.returncode == 0, ran.stderr
+    assert f"{TURN_SECONDS}\n" in ran.stderr
