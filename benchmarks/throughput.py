@@ -278,18 +278,16 @@ def beside_the_bare_loop(bench: Bench, count: int, turns: int) -> None:
         costs["target-adpostbacks"].append(bench.target(f"ours_{turn}", PAIR, path))
         costs["the same, workers: 0"].append(bench.target(f"alone_{turn}", PAIR, path, workers=0))
         costs["SDK's empty target"].append(timed([*me, "empty"], path, bench.folder, bench.log("empty")))
-    print(
-        f"{count:,} records of {size // count} bytes, Python {sys.version.split()[0]}, {os.cpu_count()} cores", end=""
-    )
-    print(f", best of {turns} turns; ratios: medians")
+    python = f"Python {sys.version.split()[0]}, {os.cpu_count()} cores"
+    print(f"{count:,} records of {size // count} bytes, {python}, best of {turns} turns; ratios: medians")
     print(f"{'':20}{'conversions/s':>15}{'of the bare loop':>18}{'CPU µs each':>13}{'of the bare loop':>18}")
     for name, its in costs.items():
         beside = [*zip(costs["bare loop"], its, strict=True)]
         wall = median(base.wall_seconds / each.wall_seconds for base, each in beside)
         cpu = median(base.cpu_seconds / each.cpu_seconds for base, each in beside)
         a_second = count / min(each.wall_seconds for each in its)
-        print(f"{name:20}{a_second:>15,.0f}{wall:>18.2f}", end="")
-        print(f"{min(each.cpu_seconds for each in its) / count * 1e6:>13.1f}{cpu:>18.2f}")
+        microseconds = min(each.cpu_seconds for each in its) / count * 1e6
+        print(f"{name:20}{a_second:>15,.0f}{wall:>18.2f}{microseconds:>13.1f}{cpu:>18.2f}")
     peak = max(each.peak_kib for each in costs["target-adpostbacks"])
     print(f"peak memory of target-adpostbacks: {peak / 1024:.0f} MiB")
     print(bench.last_line("ours_0"))
